@@ -1,0 +1,1 @@
+"""Domain code and the local stack of Nightsort."""

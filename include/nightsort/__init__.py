@@ -1,0 +1,1 @@
+"""The domain: plain Python that imports neither Airflow nor boto3."""

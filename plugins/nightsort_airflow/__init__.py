@@ -1,0 +1,1 @@
+"""What Airflow must know: hooks, operators, sensors, triggers and links of Nightsort."""

@@ -1,0 +1,14 @@
+"""The one file of ``plugins/`` that Airflow's plugin scanner may execute (see ``plugins/.airflowignore``)."""
+
+from __future__ import annotations
+
+from airflow.sdk.plugins_manager import AirflowPlugin
+
+from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
+
+
+class NightsortPlugin(AirflowPlugin):
+    """Tells Airflow of Nightsort's links."""
+
+    name = "nightsort"
+    operator_extra_links = [ComprehendClassificationJobLink()]  # noqa: RUF012 - Airflow declares it so

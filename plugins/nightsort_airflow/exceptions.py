@@ -1,0 +1,133 @@
+"""
+The failures that Nightsort's operators raise.
+
+Two families. A subclass of ``AirflowFailException`` ends the task at once: another try cannot help, a person
+has to act, and the message says how. All others are tried again by Airflow; every operator here finds what it
+has already started.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk.exceptions import AirflowException, AirflowFailException
+from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# What to do about an error that no retry cures, by botocore's error code. Throttling and server errors are
+# not here.
+REMEDIES: Final = {
+    "AccessDeniedException": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists "
+    "them all.",
+    "AccessDenied": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists them "
+    "all.",
+    "UnauthorizedOperation": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists "
+    "them all.",
+    "UnrecognizedClientException": "The keys of the AWS connection are not known to AWS: correct the "
+    "connection.",
+    "InvalidClientTokenId": "The keys of the AWS connection are not known to AWS: correct the connection.",
+    "InvalidSignatureException": "The secret key of the AWS connection is wrong, or the clock is: correct "
+    "it.",
+    "ValidationException": "Comprehend refuses the request as it is: correct the named value in the spec.",
+    "InvalidRequestException": "Comprehend refuses the request as it is: correct the named value in the "
+    "spec.",
+    "UnsupportedLanguageException": "Custom classification knows en, es, de, it, fr and pt: correct "
+    "`language`.",
+    "KmsKeyValidationException": "Correct the keys under `kms`, and let the data access role use them.",
+    "TooManyTagsException": "A resource takes at most 50 tags: shorten `tags`.",
+    "ResourceNotFoundException": "It is not there (any more) in this account and region: train again, or "
+    "correct the ARN.",
+}
+
+
+class ClassifierStateUnknownError(AirflowFailException):
+    """Comprehend reports a state that this version of Nightsort does not know."""
+
+
+class JobStateUnknownError(AirflowFailException):
+    """Comprehend reports a job state that this version of Nightsort does not know."""
+
+
+class TrainingFailedError(AirflowFailException):
+    """The training ended without a usable model."""
+
+
+class TrainingWarningsError(AirflowFailException):
+    """The model is trained, but with warnings, and these are to fail the task."""
+
+
+class TrainingUnfinishedError(AirflowException):
+    """The training still runs after the longest wait; a retry goes on waiting for the same training."""
+
+
+class VersionGoneError(AirflowException):
+    """AWS said that the version exists, and then that it does not; a retry looks again."""
+
+
+class JobFailedError(AirflowException):
+    """The classification job ended FAILED or STOPPED; a retry starts the next generation."""
+
+
+class JobFailedForGoodError(AirflowFailException):
+    """The classification job failed, and starting it once more would not help or has not helped."""
+
+
+class JobUnfinishedError(AirflowException):
+    """The classification job still runs after the longest wait; a retry goes on waiting for the same job."""
+
+
+class JobGoneError(AirflowException):
+    """Comprehend does not know the job that it had; a retry looks for it by name."""
+
+
+class JobNameTakenError(AirflowFailException):
+    """A job of this name exists, but it classifies other input or uses another classifier."""
+
+
+class NoActiveVersionError(AirflowFailException):
+    """The classifier has no version that the nightly DAG may use."""
+
+
+class BudgetExceededError(AirflowFailException):
+    """The forecast is over the spec's budget; nothing was started."""
+
+
+class BadInputError(AirflowFailException):
+    """The documents or the spec cannot be used as they are; nothing was started."""
+
+
+class DatabaseDriverError(AirflowFailException):
+    """The database connection is not one of psycopg 3."""
+
+
+class RunIncompleteError(AirflowException):
+    """The night's numbers do not add up, or batches of it are missing."""
+
+
+@contextmanager
+def permanent_errors_fail(doing: str) -> Iterator[None]:
+    """
+    End the task at once, with a remedy, on AWS errors that no retry cures; let all others pass as they are.
+
+    :param doing: what was attempted, for the message, for instance ``"start the classification job x"``.
+    """
+    try:
+        yield
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        code = details.get("Code", "")
+        if (remedy := REMEDIES.get(code)) is None:
+            raise
+        raise AirflowFailException(
+            f"Cannot {doing}: {code}: {details.get('Message', '')} {remedy}"
+        ) from error
+    except ParamValidationError as error:
+        raise AirflowFailException(f"Cannot {doing}: {error} Correct the named value.") from error
+    except NoCredentialsError as error:
+        raise AirflowFailException(
+            f"Cannot {doing}: no AWS credentials. Give the connection keys or a role, or the worker a role "
+            "of its own."
+        ) from error

@@ -1,0 +1,1 @@
+"""Hooks: Comprehend, the table database, and files through a connection."""

@@ -1,0 +1,310 @@
+"""The operator that runs one classification job, at most once."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from airflow.sdk import ResumableJobMixin, conf
+
+from nightsort_airflow.exceptions import (
+    JobFailedError,
+    JobFailedForGoodError,
+    JobGoneError,
+    JobNameTakenError,
+    JobUnfinishedError,
+    permanent_errors_fail,
+)
+from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
+from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
+from nightsort_airflow.settings import JOB_POLL_SECONDS, attempts, poll_seconds
+from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
+from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassificationJobTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+    from mypy_boto3_comprehend.type_defs import DocumentClassificationJobPropertiesTypeDef
+    from pydantic import JsonValue
+
+NOT_THIS_JOB = "NOT_THIS_JOB"
+FAILED_JOBS_KEY = "comprehend_failed_jobs"
+
+
+class ComprehendStartDocumentClassificationJobOperator(
+    ResumableJobMixin, AwsBaseOperator[ComprehendClassificationHook]
+):
+    """
+    Run a classification job over documents in S3, at most once.
+
+    ``job_name`` says what is classified: the same name stands for the same input and the same classifier. The
+    job itself is called ``<job_name>-g1``. A job of that name that runs or is complete is taken over, whoever
+    started it; that is asked of Airflow's task state store first, then of Comprehend. Only after a job of
+    that name was *seen* to have FAILED, the next generation (``-g2`` and so on) is started.
+
+    Killing the task cannot stop the job, because AWS has no call for that: the job runs on and is billed, and
+    the same task, run again, takes it over. Give a deferrable task ``retries`` of at least 2: Airflow 3.3 now
+    and then fails a healthy deferred task, and a retry finds the job.
+
+    Gives a dict: ``job_id``, ``job_arn``, ``job_name``, ``status``, ``output_uri`` (the S3 URI of
+    ``output.tar.gz``), ``submitted_at``, ``ended_at`` (ISO 8601) and ``failed_jobs`` (earlier generations:
+    ``job_id``, ``message``).
+
+    :param document_classifier_arn: The ARN of the classifier version to use. (templated)
+    :param input_data_config: The documents: ``S3Uri`` (a full key, or a prefix that ends in ``/``) and
+        ``InputFormat``. (templated)
+    :param output_data_config: Where Comprehend writes; may not contain the input, nor lie in it. (templated)
+    :param data_access_role_arn: The ARN of the IAM role that Comprehend reads and writes S3 with. (templated)
+    :param job_name: The name of the work; without generation. (templated)
+    :param input_fingerprint: A hash of the documents. It becomes part of the ClientRequestToken, and it says
+        that ``job_name`` depends on the content, so that a job of this name on another ``S3Uri`` is taken
+        over too. (templated)
+    :param job_kwargs: Further parameters of StartDocumentClassificationJob, for instance ``Tags``,
+        ``VpcConfig``, ``VolumeKmsKeyId``. (templated)
+    :param job_retries: How many further generations this task starts after a FAILED job before it fails for
+        good. It also needs that many of Airflow's ``retries``. Clearing the task starts counting anew.
+        (default: 1)
+    :param wait_for_completion: Whether to wait for the end of the job. (default: True)
+    :param waiter_delay: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 30)
+    :param waiter_max_attempts: The number of looks. (default: as many as 24 hours hold)
+    :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
+    :param durable: Keep the job's id in Airflow's task state store. (default: True)
+    :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
+    :param region_name: AWS region_name. If not specified then the connection's is used. (templated)
+    :param verify: Whether or not to verify SSL certificates. (templated)
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    """
+
+    aws_hook_class = ComprehendClassificationHook
+    operator_extra_links = (ComprehendClassificationJobLink(),)
+    external_id_key = "comprehend_job_id"
+    template_fields: Sequence[str] = aws_template_fields(
+        "document_classifier_arn",
+        "input_data_config",
+        "output_data_config",
+        "data_access_role_arn",
+        "job_name",
+        "input_fingerprint",
+        "job_kwargs",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "input_data_config": "json",
+        "output_data_config": "json",
+        "job_kwargs": "json",
+    }
+    ui_color = "#66c3ff"
+
+    def __init__(
+        self,
+        *,
+        document_classifier_arn: str,
+        input_data_config: dict[str, Any],
+        output_data_config: dict[str, Any],
+        data_access_role_arn: str,
+        job_name: str,
+        input_fingerprint: str = "",
+        job_kwargs: dict[str, Any] | None = None,
+        job_retries: int = 1,
+        wait_for_completion: bool = True,
+        waiter_delay: int | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.document_classifier_arn = document_classifier_arn
+        self.input_data_config = input_data_config
+        self.output_data_config = output_data_config
+        self.data_access_role_arn = data_access_role_arn
+        self.job_name = job_name
+        self.input_fingerprint = input_fingerprint
+        self.job_kwargs = job_kwargs or {}
+        self.job_retries = job_retries
+        self.wait_for_completion = wait_for_completion
+        self.waiter_delay = waiter_delay or poll_seconds(JOB_POLL_SECONDS)
+        self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
+        self.deferrable = deferrable
+        self._job_id: str | None = None
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Find or start the job, and wait for it if asked to; give its id and output."""
+        with permanent_errors_fail(f"run the classification job {self.job_name}"):
+            result: dict[str, Any] = self.execute_resumable(context)
+        return result
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Give the result after a deferral; success is asked of Comprehend, not of the event."""
+        job_id: str = (event or {}).get("job_id", "")
+        with permanent_errors_fail(f"describe the classification job {job_id}"):
+            return self._ended(job_id, context, (event or {}).get("message", ""))
+
+    def on_kill(self) -> None:
+        """Say that the job runs on: AWS has no call that stops a classification job."""
+        if self._job_id:
+            self.log.warning(
+                "Classification job %s runs on and is billed: AWS cannot stop it. Run the task again to take "
+                "it over.",
+                self._job_id,
+            )
+
+    def submit_job(self, context: Context) -> str:
+        """Take over the job of this name from Comprehend, or start it; give its id."""
+        for generation in count(1):
+            name = f"{self.job_name}-g{generation}"
+            job = self.hook.find_job(name)
+            if job is None:
+                return self._start(name)
+            self._require_same_work(job)
+            status = self.hook.job_status(job)
+            if status not in JOB_FAILED:
+                self.log.info(
+                    "Job %s (%s) is %s already: taken over, nothing is started.", name, job["JobId"], status
+                )
+                return job["JobId"]
+            self.log.warning(
+                "Job %s (%s) is %s: %s", name, job["JobId"], status, job.get("Message", "no message")
+            )
+        raise AssertionError("count() does not end")
+
+    def get_job_status(self, external_id: JsonValue, context: Context) -> str:
+        """Give the state of the job in the task state store, if it is the job that this task is about."""
+        job = self.hook.describe_job(str(external_id))
+        # The store outlives a clear: after a new version was promoted or the batches were cut anew, the same
+        # map index stands for other work.
+        if (
+            job is None
+            or job.get("DocumentClassifierArn") != self.document_classifier_arn
+            or job.get("JobName", "").rpartition("-g")[0] != self.job_name
+        ):
+            return NOT_THIS_JOB
+        return self.hook.job_status(job)
+
+    def is_job_active(self, status: str) -> bool:
+        """Whether the job still runs."""
+        return status in JOB_ACTIVE
+
+    def is_job_succeeded(self, status: str) -> bool:
+        """Whether the job is complete."""
+        return status in JOB_COMPLETED
+
+    def poll_until_complete(self, external_id: JsonValue, context: Context) -> dict[str, Any]:  # type: ignore[override]
+        """Wait for the end of the job: in the triggerer when deferrable, else here."""
+        job_id = self._job_id = str(external_id)
+        ComprehendClassificationJobLink.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            job_id=job_id,
+        )
+        job = self.hook.describe_job(job_id)
+        if self.wait_for_completion and job and self.hook.job_status(job) in JOB_ACTIVE:
+            if self.deferrable:
+                self.defer(
+                    trigger=ComprehendDocumentClassificationJobTrigger(
+                        job_id=job_id,
+                        waiter_delay=self.waiter_delay,
+                        waiter_max_attempts=self.waiter_max_attempts,
+                        aws_conn_id=self.aws_conn_id,
+                        region_name=self.region_name,
+                        verify=self.verify,
+                        botocore_config=self.botocore_config,
+                    ),
+                    method_name="execute_complete",
+                    timeout=timedelta(seconds=self.waiter_delay * (self.waiter_max_attempts + 2)),
+                )
+            self.hook.wait(WAITER_JOB_COMPLETE, self.waiter_delay, self.waiter_max_attempts, JobId=job_id)
+        # Airflow's mixin returns this value when it reconnects, and get_job_result's otherwise: both are the
+        # same.
+        return self.get_job_result(external_id, context)
+
+    def get_job_result(self, external_id: JsonValue, context: Context) -> dict[str, Any]:
+        """Give the result of a complete job; of any job, when the operator does not wait."""
+        return self._ended(str(external_id), context)
+
+    def _start(self, name: str) -> str:
+        token = "\n".join(
+            (name, self.input_fingerprint, self.input_data_config["S3Uri"], self.document_classifier_arn)
+        )
+        answer = self.hook.client.start_document_classification_job(
+            JobName=name,
+            DocumentClassifierArn=self.document_classifier_arn,
+            InputDataConfig=self.input_data_config,  # type: ignore[arg-type]
+            OutputDataConfig=self.output_data_config,  # type: ignore[arg-type]
+            DataAccessRoleArn=self.data_access_role_arn,
+            ClientRequestToken=hashlib.sha256(token.encode()).hexdigest(),
+            **self.job_kwargs,
+        )
+        self.log.info("Started classification job %s (%s).", name, answer["JobId"])
+        return answer["JobId"]
+
+    def _require_same_work(self, job: DocumentClassificationJobPropertiesTypeDef) -> None:
+        other = {}
+        if job.get("DocumentClassifierArn") != self.document_classifier_arn:
+            other["DocumentClassifierArn"] = job.get("DocumentClassifierArn")
+        input_uri = job.get("InputDataConfig", {}).get("S3Uri")
+        if not self.input_fingerprint and input_uri != self.input_data_config["S3Uri"]:
+            other["InputDataConfig.S3Uri"] = input_uri
+        if other:
+            raise JobNameTakenError(
+                f"Job {job.get('JobName')} ({job.get('JobId')}) exists and has {other}: choose another "
+                "`job_name`."
+            )
+
+    def _ended(self, job_id: str, context: Context, message: str = "") -> dict[str, Any]:
+        job = self.hook.describe_job(job_id)
+        if job is None:
+            raise JobGoneError(
+                f"There is no classification job {job_id} (any more). A retry looks for it by name."
+            )
+        status = self.hook.job_status(job)
+        if status in JOB_FAILED:
+            self._raise_failed(job, context)
+        if status in JOB_ACTIVE and self.wait_for_completion:
+            raise JobUnfinishedError(
+                f"Classification job {job_id} is still {status}. {message} A retry goes on waiting for the "
+                "same job."
+            )
+        submitted, ended = job.get("SubmitTime"), job.get("EndTime")
+        name = job.get("JobName", "")
+        return {
+            "job_id": job_id,
+            "job_arn": job.get("JobArn"),
+            "job_name": name,
+            "status": status,
+            "output_uri": job.get("OutputDataConfig", {}).get("S3Uri"),
+            "submitted_at": submitted.isoformat() if submitted else None,
+            "ended_at": ended.isoformat() if ended else None,
+            "failed_jobs": self._failed_before(name),
+        }
+
+    def _failed_before(self, name: str) -> list[dict[str, str]]:
+        base, _, generation = name.rpartition("-g")
+        earlier = (self.hook.find_job(f"{base}-g{number}") for number in range(1, int(generation or 1)))
+        return [{"job_id": job["JobId"], "message": job.get("Message", "")} for job in earlier if job]
+
+    def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:
+        name, status, message = job.get("JobName"), job.get("JobStatus"), job.get("Message", "no message")
+        told = f"Classification job {name} ({job['JobId']}) ended {status}: {message}."
+        # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
+        code = message.partition(":")[0]
+        if "ACCESS" in code.split("_"):
+            raise JobFailedForGoodError(f"{told} Give the data access role this right, then clear the task.")
+        store = context.get("task_state_store")
+        if store is not None:
+            before = cast("list[str]", store.get(FAILED_JOBS_KEY, default=[]))
+            seen = {*before, job["JobId"]}
+            if len(seen) > self.job_retries:
+                store.delete(FAILED_JOBS_KEY)
+                raise JobFailedForGoodError(
+                    f"{told} It was job number {len(seen)} that failed. Cure the cause, then clear the task: "
+                    "it starts the next generation."
+                )
+            failed: list[JsonValue] = [*sorted(seen)]
+            store.set(FAILED_JOBS_KEY, failed)
+        raise JobFailedError(f"{told} A retry starts the next generation.")

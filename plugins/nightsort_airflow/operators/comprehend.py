@@ -1,0 +1,226 @@
+"""
+Operators for Comprehend's custom classification, for anybody's DAG.
+
+They start what costs money at most once: they look for the version or the job by its name before they start
+it, and they send a ClientRequestToken that is the same in every try.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import timedelta
+from itertools import count
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from airflow.sdk import conf
+
+from nightsort_airflow.exceptions import (
+    ClassifierStateUnknownError,
+    TrainingUnfinishedError,
+    VersionGoneError,
+    permanent_errors_fail,
+)
+from nightsort_airflow.hooks.comprehend import WAITER_TRAINED, ComprehendClassificationHook
+from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
+from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
+from nightsort_airflow.states import MODEL_FAILED, MODEL_TRAINED, MODEL_TRAINING
+from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+__all__ = ["ComprehendCreateDocumentClassifierOperator", "ComprehendStartDocumentClassificationJobOperator"]
+
+
+class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClassificationHook]):
+    """
+    Train a version of a document classifier, once.
+
+    The version's name says what is trained: give it a name that is made from the training data. A version of
+    this name that is trained or in training is taken over, and nothing is paid again. If it ended
+    ``IN_ERROR`` or ``STOPPED``, its name stays taken; the operator then trains under the name's next
+    generation, ``<version_name>-g2`` and so on, and leaves the failed version as it is, so that its message
+    can still be read.
+
+    Gives the ARN of the version.
+
+    :param document_classifier_name: The name of the document classifier. (templated)
+    :param version_name: The name of the version; the same name stands for the same training. (templated)
+    :param input_data_config: The training data, and the test data in ``TestS3Uri``. (templated)
+    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``. (templated)
+    :param data_access_role_arn: The ARN of the IAM role that Comprehend reads and writes S3 with. (templated)
+    :param language_code: The language of the documents: en, es, de, it, fr or pt. (templated)
+    :param output_data_config: Where the confusion matrix is written. (templated)
+    :param document_classifier_kwargs: Further parameters of CreateDocumentClassifier, for instance ``Tags``,
+        ``VpcConfig``, ``ModelKmsKeyId``. (templated)
+    :param fail_on_warnings: Whether ``TRAINED_WITH_WARNING`` fails the task. Matters only when the operator
+        waits. (default: False)
+    :param stop_training_on_kill: Stop the training when the task is killed while it waits; see
+        :class:`~nightsort_airflow.triggers.comprehend.ComprehendDocumentClassifierTrainedTrigger` for a
+        deferred task. (default: False)
+    :param wait_for_completion: Whether to wait for the end of the training. (default: True)
+    :param waiter_delay: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 60)
+    :param waiter_max_attempts: The number of looks. (default: as many as 24 hours hold)
+    :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
+    :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
+    :param region_name: AWS region_name. If not specified then the connection's is used. (templated)
+    :param verify: Whether or not to verify SSL certificates. (templated)
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    """
+
+    aws_hook_class = ComprehendClassificationHook
+    operator_extra_links = (ComprehendDocumentClassifierLink(),)
+    template_fields: Sequence[str] = aws_template_fields(
+        "document_classifier_name",
+        "version_name",
+        "input_data_config",
+        "mode",
+        "data_access_role_arn",
+        "language_code",
+        "output_data_config",
+        "document_classifier_kwargs",
+    )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "input_data_config": "json",
+        "output_data_config": "json",
+        "document_classifier_kwargs": "json",
+    }
+    ui_color = "#66c3ff"
+
+    def __init__(
+        self,
+        *,
+        document_classifier_name: str,
+        version_name: str,
+        input_data_config: dict[str, Any],
+        mode: str,
+        data_access_role_arn: str,
+        language_code: str,
+        output_data_config: dict[str, Any] | None = None,
+        document_classifier_kwargs: dict[str, Any] | None = None,
+        fail_on_warnings: bool = False,
+        stop_training_on_kill: bool = False,
+        wait_for_completion: bool = True,
+        waiter_delay: int | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.document_classifier_name = document_classifier_name
+        self.version_name = version_name
+        self.input_data_config = input_data_config
+        self.mode = mode
+        self.data_access_role_arn = data_access_role_arn
+        self.language_code = language_code
+        self.output_data_config = output_data_config
+        self.document_classifier_kwargs = document_classifier_kwargs or {}
+        self.fail_on_warnings = fail_on_warnings
+        self.stop_training_on_kill = stop_training_on_kill
+        self.wait_for_completion = wait_for_completion
+        self.waiter_delay = waiter_delay or poll_seconds(TRAINING_POLL_SECONDS)
+        self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
+        self.deferrable = deferrable
+        self._waiting_for: str | None = None
+
+    def execute(self, context: Context) -> str:
+        """Find or train the version, and wait for it if asked to; give its ARN."""
+        with permanent_errors_fail(f"train {self.document_classifier_name} {self.version_name}"):
+            arn = self._find_or_create()
+            ComprehendDocumentClassifierLink.persist(
+                context=context,
+                operator=self,
+                region_name=self.hook.conn_region_name,
+                aws_partition=self.hook.conn_partition,
+                arn=arn,
+            )
+            if not self.wait_for_completion or self._trained(arn):
+                return arn
+            if self.deferrable:
+                self.defer(
+                    trigger=ComprehendDocumentClassifierTrainedTrigger(
+                        document_classifier_arn=arn,
+                        stop_training_on_kill=self.stop_training_on_kill,
+                        waiter_delay=self.waiter_delay,
+                        waiter_max_attempts=self.waiter_max_attempts,
+                        aws_conn_id=self.aws_conn_id,
+                        region_name=self.region_name,
+                        verify=self.verify,
+                        botocore_config=self.botocore_config,
+                    ),
+                    method_name="execute_complete",
+                    timeout=timedelta(seconds=self.waiter_delay * (self.waiter_max_attempts + 2)),
+                )
+            self._waiting_for = arn
+            self.hook.wait(
+                WAITER_TRAINED, self.waiter_delay, self.waiter_max_attempts, DocumentClassifierArn=arn
+            )
+            self._waiting_for = None
+            return self._ended(arn)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
+        """Give the ARN after a deferral; success is asked of Comprehend, not of the event."""
+        arn: str = (event or {}).get("document_classifier_arn", "")
+        with permanent_errors_fail(f"describe {arn}"):
+            return self._ended(arn, (event or {}).get("message", ""))
+
+    def on_kill(self) -> None:
+        """Stop the training, if asked to and if this process waits for it; else the next try finds it."""
+        if self._waiting_for and self.stop_training_on_kill:
+            self.hook.stop_training(self._waiting_for)
+            self.log.warning("Asked Comprehend to stop the training of %s.", self._waiting_for)
+
+    def _find_or_create(self) -> str:
+        for generation in count(1):
+            version = self.version_name if generation == 1 else f"{self.version_name}-g{generation}"
+            arn = self.hook.version_arn(self.data_access_role_arn, self.document_classifier_name, version)
+            properties = self.hook.describe_classifier(arn)
+            if properties is None:
+                if created := self.hook.create_classifier(self._request(version)):
+                    self.log.info("Training of %s started.", created)
+                    return created
+                # Taken between the two calls: a twin of this task, or our own call whose answer was lost.
+                if (properties := self.hook.describe_classifier(arn)) is None:
+                    raise VersionGoneError(
+                        f"{arn} could neither be created nor described: a retry looks again."
+                    )
+            status = properties.get("Status", "")
+            if status in MODEL_TRAINING or status in MODEL_TRAINED:
+                self.log.info("%s is %s already: taken over, nothing is trained again.", arn, status)
+                return arn
+            if status not in MODEL_FAILED:
+                raise ClassifierStateUnknownError(
+                    f"{arn} is {status!r}, a state that is not known here: see states.py."
+                )
+            self.log.warning("%s ended %s: %s", arn, status, properties.get("Message", "no message"))
+        raise AssertionError("count() does not end")
+
+    def _request(self, version: str) -> dict[str, Any]:
+        request: dict[str, Any] = {
+            "DocumentClassifierName": self.document_classifier_name,
+            "VersionName": version,
+            "InputDataConfig": self.input_data_config,
+            "Mode": self.mode,
+            "DataAccessRoleArn": self.data_access_role_arn,
+            "LanguageCode": self.language_code,
+            **({"OutputDataConfig": self.output_data_config} if self.output_data_config else {}),
+            **self.document_classifier_kwargs,
+        }
+        token = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
+        return {"ClientRequestToken": token, **request}
+
+    def _trained(self, arn: str) -> bool:
+        return self.hook.trained(arn, fail_on_warnings=self.fail_on_warnings) is not None
+
+    def _ended(self, arn: str, message: str = "") -> str:
+        if not self._trained(arn):
+            raise TrainingUnfinishedError(
+                f"The training of {arn} is not finished. {message} A retry goes on waiting."
+            )
+        return arn

@@ -1,0 +1,1 @@
+"""Triggers for Comprehend: what waits in the triggerer."""

@@ -1,0 +1,191 @@
+"""
+Triggers that wait for Comprehend in the triggerer.
+
+An end that is no success is an *event* (``status`` is ``error``, with a ``message``), never an exception: the
+task resumes, looks at Comprehend itself and fails with a message that a person can use.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Any
+
+from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
+from airflow.triggers.base import TriggerEvent
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
+from botocore.exceptions import HTTPClientError
+
+from nightsort_airflow.hooks.comprehend import (
+    WAITER_JOB_COMPLETE,
+    WAITER_TRAINED,
+    ComprehendClassificationHook,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
+    """
+    Wait on one of the waiters of :class:`~nightsort_airflow.hooks.comprehend.ComprehendClassificationHook`.
+
+    Not for use by itself; the subclasses below name the waiter.
+    """
+
+    # hook() is overridden, not aws_hook_class set: the provider knows that attribute since 9.38 only, and on
+    # Python 3.10 the newest provider is 9.37.
+    def hook(self) -> ComprehendClassificationHook:
+        """Build the hook from the fields that the task serialised."""
+        return ComprehendClassificationHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self.region_name,
+            verify=self.verify,
+            config=self.botocore_config,
+        )
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """
+        Wait, and outlive a lost connection.
+
+        The task looked at Comprehend just before it deferred, so the first look comes after one delay. That
+        also keeps a resume from overtaking the scheduler, which has yet to read that the task deferred:
+        Airflow 3.3 fails a healthy task when it does (apache/airflow#67287).
+        """
+        end = time.monotonic() + self.waiter_delay * self.attempts
+        while True:
+            await asyncio.sleep(self.waiter_delay)
+            try:
+                async for event in super().run():
+                    yield event
+            except (BotocoreConnectionError, HTTPClientError) as error:
+                if time.monotonic() < end:
+                    self.log.warning(
+                        "No connection to Comprehend, looking again in %s s: %s", self.waiter_delay, error
+                    )
+                    continue
+                yield TriggerEvent(  # type: ignore[no-untyped-call]
+                    {
+                        "status": "error",
+                        "message": f"No connection: {error}",
+                        self.return_key: self.return_value,
+                    }
+                )
+            return
+
+
+class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
+    """
+    Fire when the training of a document classifier has ended.
+
+    :param document_classifier_arn: The ARN of the classifier version.
+    :param stop_training_on_kill: Ask Comprehend to stop the training when a person marks the deferred task
+        failed or successful, or clears it. Airflow does not tell these apart, so clearing stops the training
+        too. A restart of the triggerer and a time-out do not. (default: False)
+    :param waiter_delay: Seconds between two looks. (default: 60)
+    :param waiter_max_attempts: The number of looks. (default: 1440)
+    :param aws_conn_id: The Airflow connection used for AWS credentials.
+    :param region_name: The AWS region of the classifier.
+    :param verify: Whether or not to verify SSL certificates.
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    """
+
+    def __init__(
+        self,
+        *,
+        document_classifier_arn: str,
+        stop_training_on_kill: bool = False,
+        waiter_delay: int = 60,
+        waiter_max_attempts: int = 1440,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            serialized_fields={
+                "document_classifier_arn": document_classifier_arn,
+                "stop_training_on_kill": stop_training_on_kill,
+            },
+            waiter_name=WAITER_TRAINED,
+            waiter_args={"DocumentClassifierArn": document_classifier_arn},
+            failure_message="The training ended without a model",
+            status_message="The training of the document classifier is not finished",
+            status_queries=["DocumentClassifierProperties.Status", "DocumentClassifierProperties.Message"],
+            return_key="document_classifier_arn",
+            return_value=document_classifier_arn,
+            waiter_delay=waiter_delay,
+            waiter_max_attempts=waiter_max_attempts,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+        )
+        self.document_classifier_arn = document_classifier_arn
+        self.stop_training_on_kill = stop_training_on_kill
+
+    async def on_kill(self) -> None:
+        """Stop the training, or say that it goes on and is billed."""
+        if not self.stop_training_on_kill:
+            self.log.warning("The training of %s goes on, and is billed.", self.document_classifier_arn)
+            return
+        async with await self.hook().get_async_conn() as client:  # type: ignore[no-untyped-call]
+            await client.stop_training_document_classifier(DocumentClassifierArn=self.document_classifier_arn)
+        self.log.warning("Asked Comprehend to stop the training of %s.", self.document_classifier_arn)
+
+
+class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
+    """
+    Fire when a classification job has ended.
+
+    Killing the task cannot stop the job: AWS has no call for that. The job runs on and is billed; the same
+    task, run again, finds it.
+
+    :param job_id: The id of the classification job.
+    :param waiter_delay: Seconds between two looks. (default: 30)
+    :param waiter_max_attempts: The number of looks. (default: 2880)
+    :param aws_conn_id: The Airflow connection used for AWS credentials.
+    :param region_name: The AWS region of the job.
+    :param verify: Whether or not to verify SSL certificates.
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    """
+
+    def __init__(
+        self,
+        *,
+        job_id: str,
+        waiter_delay: int = 30,
+        waiter_max_attempts: int = 2880,
+        aws_conn_id: str | None = "aws_default",
+        region_name: str | None = None,
+        verify: bool | str | None = None,
+        botocore_config: dict[str, Any] | None = None,
+    ) -> None:
+        super().__init__(
+            serialized_fields={"job_id": job_id},
+            waiter_name=WAITER_JOB_COMPLETE,
+            waiter_args={"JobId": job_id},
+            failure_message="The classification job failed",
+            status_message="The classification job is not finished",
+            status_queries=[
+                "DocumentClassificationJobProperties.JobStatus",
+                "DocumentClassificationJobProperties.Message",
+            ],
+            return_key="job_id",
+            return_value=job_id,
+            waiter_delay=waiter_delay,
+            waiter_max_attempts=waiter_max_attempts,
+            aws_conn_id=aws_conn_id,
+            region_name=region_name,
+            verify=verify,
+            botocore_config=botocore_config,
+        )
+        self.job_id = job_id
+
+    async def on_kill(self) -> None:
+        """Say that the job runs on."""
+        self.log.warning(
+            "Classification job %s runs on and is billed: AWS cannot stop it. Run the task again to take it "
+            "over.",
+            self.job_id,
+        )

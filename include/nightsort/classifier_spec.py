@@ -1,0 +1,359 @@
+"""The classifier spec: one YAML file that holds everything a person decides about one classifier.
+
+What cannot work is refused when the file is read, before anything is paid: file, key, remedy.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import datetime, timezone
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from croniter import CroniterBadDateError, CroniterError, croniter  # type: ignore[import-untyped]  # has no types
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
+from typing_extensions import Self
+
+from include.nightsort import limits
+from include.nightsort.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
+from include.nightsort.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
+from include.nightsort.spec_source import DAY, Format, LabelledSource, Source, SpecPart, uri_problem
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+__all__ = [
+    "Batch",
+    "ClassifierSpec",
+    "Format",
+    "Kms",
+    "LabelledSource",
+    "LoadedSpecs",
+    "Problem",
+    "Promotion",
+    "Source",
+    "SpecError",
+    "Vpc",
+    "load_spec",
+    "load_specs",
+    "spec_folders",
+]
+
+ConnectionId = Annotated[str, Field(min_length=1)]
+
+
+class Promotion(SpecPart):
+    """When a new version takes the active one's place.
+
+    :param metric: compared on the same test set.
+    :param least_gain: how much better the new version must be; at 0.0 any gain is enough.
+    """
+
+    metric: Literal["macro_f1", "micro_f1", "accuracy"] = "macro_f1"
+    least_gain: float = Field(0.0, ge=0, lt=1, strict=True)
+
+
+class Batch(SpecPart):
+    """The most that one classification job is given: documents, and bytes of its input file."""
+
+    max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
+    max_bytes: int = Field(limits.MAX_JOB_BYTES, ge=1, le=limits.MAX_JOB_BYTES, strict=True)
+
+
+class Kms(SpecPart):
+    """Keys for the service's volumes, the model and the output; ``None`` leaves it to AWS."""
+
+    volume_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
+    model_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
+    output_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
+
+    @field_validator("volume_key_id", "model_key_id", "output_key_id")
+    @classmethod
+    def _check_ascii(cls, key_id: str | None) -> str | None:
+        if key_id is not None and not key_id.isascii():
+            raise refuse(f"{shown(key_id)} is not a KMS key; use the key's id or its ARN")
+        return key_id
+
+    @field_validator("volume_key_id", "model_key_id")
+    @classmethod
+    def _check_no_alias(cls, key_id: str | None) -> str | None:
+        if key_id is not None and (key_id.startswith("alias/") or ":alias/" in key_id):
+            raise refuse(
+                f"{shown(key_id)} is an alias, which Comprehend takes for the output only; use id or ARN"
+            )
+        return key_id
+
+
+class Vpc(SpecPart):
+    """The network in which Comprehend reads the data; both lists empty: none."""
+
+    security_group_ids: tuple[str, ...] = ()
+    subnets: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_network(self) -> Self:
+        problems = []
+        for key, ids, most in (
+            ("security_group_ids", self.security_group_ids, limits.MAX_SECURITY_GROUPS),
+            ("subnets", self.subnets, limits.MAX_SUBNETS),
+        ):
+            if len(ids) > most:
+                problems.append(Problem(key, f"has {len(ids)} entries; Comprehend takes {most}"))
+            problems += [
+                Problem(key, f"{shown(value)} is not an id like sg-0a1b2c or subnet-0a1b2c")
+                for value in ids
+                if not limits.VPC_ID_PATTERN.fullmatch(value) or len(value) > limits.MAX_VPC_ID
+            ]
+        if bool(self.security_group_ids) != bool(self.subnets):
+            missing = "subnets" if self.security_group_ids else "security_group_ids"
+            problems.append(Problem(missing, "is empty; a VPC needs both lists (or vpc: null)"))
+        if problems:
+            raise refuse_keys(problems)
+        return self
+
+
+class ClassifierSpec(SpecPart):
+    """Everything that a person decides about one classifier; see ``docs`` for each key."""
+
+    name: str = Field(description="Names the DAGs, the classifier, the S3 keys and the jobs.")
+    description: str | None = None
+    mode: Literal["MULTI_CLASS", "MULTI_LABEL"]
+    language: Literal["en", "es", "de", "it", "fr", "pt"] = "en"
+    label_delimiter: str | None = Field(
+        None, description='MULTI_LABEL: joins labels, default "|". Else None.'
+    )
+    labelled: LabelledSource
+    incoming: Source
+    work_uri: str = Field(description="Where Nightsort and Comprehend write; never ends in a slash.")
+    data_access_role_arn: str
+    aws_conn_id: ConnectionId = "aws_default"
+    db_conn_id: ConnectionId = "nightsort_db"
+    schedule: str | None = Field(None, description="Cron, at most one run a day; None: only by hand.")
+    timezone: str = "UTC"
+    input_format: Literal["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"] = "ONE_DOC_PER_LINE"
+    small_labels: Literal["error", "leave_out"] = "error"
+    min_documents_per_label: int = Field(
+        limits.MIN_DOCUMENTS_PER_LABEL, ge=limits.MIN_DOCUMENTS_PER_LABEL, strict=True
+    )
+    recommended_documents_per_label: int = Field(limits.RECOMMENDED_DOCUMENTS_PER_LABEL, ge=1, strict=True)
+    test_share: float = Field(0.1, gt=0, le=0.5, strict=True)
+    threshold: float = Field(0.5, gt=0, lt=1, strict=True)
+    promotion: Promotion = Promotion()
+    training_warnings: Literal["accept", "fail"] = "accept"
+    stop_training_on_kill: bool = True
+    budget_usd_per_run: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
+    batch: Batch = Batch()
+    kms: Kms = Kms()
+    vpc: Vpc | None = None
+    tags: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not limits.SPEC_NAME_PATTERN.fullmatch(name):
+            suggestion = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[: limits.MAX_SPEC_NAME]
+            remedy = f", for instance {suggestion}" if suggestion else ""
+            raise refuse(f"{shown(name)} is not a name; use a-z, 0-9 and single hyphens between them{remedy}")
+        if len(name) > limits.MAX_SPEC_NAME:
+            raise refuse(f"has {len(name)} characters; shorten it to {limits.MAX_SPEC_NAME}")
+        return name
+
+    @field_validator("label_delimiter")
+    @classmethod
+    def _check_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is not None and (len(delimiter) != 1 or delimiter not in limits.LABEL_DELIMITERS):
+            choices = "space tab " + " ".join(limits.LABEL_DELIMITERS.replace(" ", "").replace("\t", ""))
+            raise refuse(f"{shown(delimiter)} is not a delimiter of Comprehend; choose one of  {choices}")
+        return delimiter
+
+    @field_validator("work_uri")
+    @classmethod
+    def _check_work_uri(cls, uri: str) -> str:
+        if message := uri_problem(uri):
+            raise refuse(message)
+        if any(character in uri for character in "{}*?["):
+            raise refuse(f"{shown(uri)} has a placeholder or wildcard; write one fixed prefix")
+        if len(uri) > limits.MAX_WORK_URI:
+            raise refuse(f"has {len(uri)} characters; shorten it to {limits.MAX_WORK_URI}")
+        return uri.rstrip("/") or "/"
+
+    @field_validator("data_access_role_arn")
+    @classmethod
+    def _check_role(cls, arn: str) -> str:
+        least, most = limits.ROLE_ARN_LENGTH
+        if not limits.ROLE_ARN_PATTERN.fullmatch(arn) or not least <= len(arn) <= most:
+            raise refuse(
+                f"{shown(arn)} is not a role's ARN; it looks like arn:aws:iam::123456789012:role/Name"
+            )
+        return arn
+
+    @field_validator("schedule")
+    @classmethod
+    def _check_schedule(cls, cron: str | None) -> str | None:
+        if cron is None:
+            return None
+        if not cron.startswith("@") and len(cron.split()) != 5:
+            raise refuse(
+                f'{shown(cron)} is not a cron expression of five fields; write for instance "0 2 * * *"'
+            )
+        try:
+            minutes, hours, *_ = croniter.expand(cron)[0]
+            croniter(cron, datetime(2026, 1, 1, tzinfo=timezone.utc)).get_next()
+        except CroniterBadDateError:
+            raise refuse(f"{shown(cron)} names a day that no calendar has; mend its day or month") from None
+        except (CroniterError, ValueError) as error:
+            raise refuse(
+                f'{shown(cron)} is not a cron expression ({error}); write for instance "0 2 * * *"'
+            ) from None
+        if any(len(field) > 1 or "*" in field for field in (minutes, hours)):
+            raise refuse(
+                f"{shown(cron)} starts more than one run a day, but a run classifies a whole day; "
+                'name one minute and one hour, for instance "0 2 * * *"'
+            )
+        return cron
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise refuse(
+                f"{shown(name)} is not a time zone; write for instance UTC or Europe/Berlin"
+            ) from None
+        return name
+
+    @field_validator("vpc")
+    @classmethod
+    def _no_empty_vpc(cls, vpc: Vpc | None) -> Vpc | None:
+        return vpc if vpc and vpc.subnets else None
+
+    @field_validator("tags")
+    @classmethod
+    def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
+        if len(tags) > limits.MAX_TAGS:
+            raise refuse(f"has {len(tags)} tags; AWS takes {limits.MAX_TAGS}")
+        for key, value in tags.items():
+            if not 1 <= len(key) <= limits.MAX_TAG_KEY or key.lower().startswith("aws:"):
+                remedy = f"use 1 to {limits.MAX_TAG_KEY} characters that do not begin with aws:"
+                raise refuse(f"{shown(key)} is not a tag's key; {remedy}")
+            if len(value) > limits.MAX_TAG_VALUE:
+                raise refuse(
+                    f"the value of {shown(key)} has {len(value)} characters; AWS takes {limits.MAX_TAG_VALUE}"
+                )
+        return tags
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_delimiter(cls, data: Any) -> Any:
+        if (
+            isinstance(data, dict)
+            and data.get("mode") == "MULTI_LABEL"
+            and data.get("label_delimiter") is None
+        ):
+            return {**data, "label_delimiter": limits.DEFAULT_LABEL_DELIMITER}
+        return data
+
+    @model_validator(mode="after")
+    def _check_keys_fit(self) -> Self:
+        problems = []
+        if self.mode == "MULTI_CLASS" and self.label_delimiter is not None:
+            problems.append(
+                Problem("label_delimiter", "is for MULTI_LABEL only; remove it, or change the mode")
+            )
+        if self.recommended_documents_per_label < self.min_documents_per_label:
+            least = self.min_documents_per_label
+            message = f"is below min_documents_per_label ({least}); raise it at least to that"
+            problems.append(Problem("recommended_documents_per_label", message))
+        if self.incoming.sql is not None and self.incoming.id_column is None:
+            message = (
+                "is missing; rows of a query have no number of their own, name the column that holds the id"
+            )
+            problems.append(Problem("incoming.id_column", message))
+        for key, source in (("labelled", self.labelled), ("incoming", self.incoming)):
+            if source.uri is not None and overlap(source.uri, self.work_uri):
+                message = (
+                    f"{self.work_uri} and {key}.uri ({source.uri}) contain one another, so results would be "
+                    "read as documents; give work_uri a prefix of its own"
+                )
+                problems.append(Problem("work_uri", message))
+        if problems:
+            raise refuse_keys(problems)
+        return self
+
+
+def overlap(source_uri: str, work_uri: str) -> bool:
+    """Whether a source may read what lies under ``work_uri``, or lies there itself."""
+    source, work = (
+        _parts(source_uri.replace(DAY, "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")),
+        _parts(work_uri),
+    )
+    is_prefix = source[-1] == ""
+    for pattern, name in zip(source[:-1] if is_prefix else source, work, strict=False):
+        if "**" in pattern:
+            return True
+        if not fnmatchcase(name, pattern):
+            return False
+    return is_prefix or len(source) > len(work)
+
+
+def _parts(uri: str) -> list[str]:
+    if uri.startswith("s3://"):
+        return uri.split("/")
+    path = uri.removeprefix("file://")
+    return f"{os.path.abspath(path)}{'/' if path.endswith('/') else ''}".split("/")
+
+
+_MODELS: dict[str, type[BaseModel]] = {
+    "": ClassifierSpec,
+    "labelled": LabelledSource,
+    "incoming": Source,
+    "promotion": Promotion,
+    "batch": Batch,
+    "kms": Kms,
+    "vpc": Vpc,
+}
+
+
+def load_spec(path: Path) -> ClassifierSpec:
+    """Read and check one spec.
+
+    :raises SpecError: the file cannot be read, is not YAML, or cannot work; one line per problem.
+    """
+    data = read_yaml(path)
+    try:
+        return ClassifierSpec.model_validate(data)
+    except ValidationError as error:
+        raise SpecError(path, describe(error.errors(), _MODELS)) from None
+
+
+def load_specs(folders: Iterable[Path]) -> LoadedSpecs[ClassifierSpec]:
+    """Read all specs (``*.yaml``, ``*.yml``) of some folders; a broken one hurts no other.
+
+    Of two specs with one name, the later file is the error.
+    """
+    specs: dict[str, ClassifierSpec] = {}
+    origin: dict[str, Path] = {}
+    errors: list[SpecError] = []
+    for folder in folders:
+        try:
+            files = spec_files(folder)
+        except SpecError as error:
+            errors.append(error)
+            continue
+        for file in files:
+            try:
+                spec = load_spec(file)
+            except SpecError as error:
+                errors.append(error)
+                continue
+            if spec.name in specs:
+                message = f'"{spec.name}" is already the name of {origin[spec.name]}; give this one another'
+                errors.append(SpecError(file, [Problem("name", message)]))
+                continue
+            specs[spec.name] = spec
+            origin[spec.name] = file
+    return LoadedSpecs(specs, errors)

@@ -1,0 +1,108 @@
+# Everything that one does with a checkout. Only make and Python 3.10 to 3.13 have to be there before.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+STACK := $(BIN)/python -m include.local_stack
+
+# A Python that was named is used or refused; otherwise the first that will do is taken.
+ifeq ($(origin PYTHON),undefined)
+PYTHONS := python3 python3.13 python3.12 python3.11 python3.10
+else
+PYTHONS := $(PYTHON)
+endif
+
+# The user's own Airflow, AWS account, PostgreSQL and Python settings have no place in here.
+FOREIGN := $(filter AIRFLOW_% AWS_% BOTO_% PGHOST% PGPORT PGUSER PGPASS% PGDATABASE PGSERVICE% PGOPTIONS PGSSL% \
+	PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS PYTEST_% MYPYPATH RUFF_% VIRTUAL_ENV,$(.VARIABLES))
+$(foreach name,$(FOREIGN),$(eval unexport $(name)))
+export PYTHONPATH := $(CURDIR)
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PYTHON=python3.12 chooses the interpreter for a new .venv; NIGHTSORT_HOME a folder other than .nightsort."
+
+.PHONY: run
+run: $(VENV)/.local ## Start the local stack, train a classifier, classify the next day, show the result
+	@$(STACK) demo
+
+.PHONY: test
+test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to end
+	@$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+	$(BIN)/python -m mypy include plugins dags
+	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(BIN)/lint-imports
+	$(BIN)/python -m pytest tests/dags
+
+.PHONY: stop
+stop: ## Stop the local stack; its data stay
+	@if [ -x $(BIN)/python ]; then $(STACK) down; else echo "Nothing is installed here, so nothing runs."; fi
+
+.PHONY: clean
+clean: ## Stop the local stack and remove its data, .venv and all caches
+	@if [ -x $(BIN)/python ]; then $(STACK) down --remove; fi
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: lock
+lock: $(VENV)/.dev ## Pin the requirements anew, with hashes, for every Python from 3.10 on
+	@$(call lock,requirements-dev)
+	@$(call lock,requirements-local,-c requirements-dev.txt)
+	@$(call lock,requirements,-c requirements-dev.txt)
+	@$(call lock,requirements-uv)
+
+# 1 name, 2 more options
+define lock
+set -e; $(find_uv); $$uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
+	--custom-compile-command "make lock" $(2) $(1).in -o $(1).txt
+endef
+
+# The uv that is there, else the one of .venv, else pip fetches it.
+define find_uv
+uv=uv; uv --version >/dev/null 2>&1 || uv="$(BIN)/python -m uv"; \
+if ! $$uv --version >/dev/null 2>&1; then \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt; \
+fi
+endef
+
+$(BIN)/python:
+	@set -e; rm -rf $(VENV); chosen=; \
+	for candidate in $(PYTHONS); do \
+		if "$$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null; then \
+			chosen="$$candidate"; break; \
+		fi; \
+	done; \
+	if [ -z "$$chosen" ]; then \
+		echo "Nightsort runs on Python 3.10 to 3.13, and none of these is one: $(PYTHONS)" >&2; \
+		for candidate in $(PYTHONS); do \
+			echo "  $$candidate: $$("$$candidate" --version 2>/dev/null || echo not found)" >&2; \
+		done; \
+		echo "Install one of them, or name one: make run PYTHON=/path/to/python3.12" >&2; \
+		exit 1; \
+	fi; \
+	chosen=$$("$$chosen" -c 'import sys; print(sys.executable)'); \
+	echo "Making $(VENV) with $$("$$chosen" --version)"; \
+	if uv --version >/dev/null 2>&1; then uv venv --quiet --python "$$chosen" $(VENV); else "$$chosen" -m venv $(VENV); fi
+
+# The requirements of the tests hold those of the local stack, in the same versions.
+$(VENV)/.local: requirements-local.txt | $(BIN)/python
+	@if [ -e $(VENV)/.dev ] && [ -z "$$(find requirements-dev.txt -newer $(VENV)/.dev)" ]; then :; \
+	else $(call install,requirements-local.txt); fi
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt | $(BIN)/python
+	@$(call install,requirements-dev.txt)
+	@touch $@
+
+# 1 the file
+define install
+set -e; echo "Installing $(1) into $(VENV)"; $(find_uv); \
+$$uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1)
+endef

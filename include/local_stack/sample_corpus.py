@@ -199,7 +199,7 @@ def _objects(sample: Sample) -> dict[str, bytes]:
 
 def _with_dirt(documents: list[SampleDocument]) -> list[SampleDocument]:
     """Add what real nights bring: line breaks and U+2028 inside a text, a blank document, a doubled id."""
-    broken = replace(documents[0], text=documents[0].text.replace(". ", ".\r\n\n"))
+    broken = replace(documents[0], text=documents[0].text.replace(" ", "\r\n\n", 1))
     separated = replace(documents[1], text=documents[1].text.replace(" ", "\u2028", 1))
     blank = SampleDocument(f"{documents[2].document_id}.blank", " \t\n ", ())
     doubled = replace(documents[3], text="The same id has come a second time tonight, with another text.")

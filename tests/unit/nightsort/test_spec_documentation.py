@@ -1,0 +1,42 @@
+"""The page on the spec names every key and its real default."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.nightsort.classifier_spec import Batch, ClassifierSpec, Kms, LabelledSource, Promotion, Vpc
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+    from pydantic.fields import FieldInfo
+
+PAGE = (Path(__file__).parents[3] / "docs" / "classifier-spec.md").read_text()
+PARTS: dict[str, type[BaseModel]] = {
+    "": LabelledSource,
+    "promotion.": Promotion,
+    "batch.": Batch,
+    "kms.": Kms,
+    "vpc.": Vpc,
+}
+
+
+def keys() -> list[tuple[str, FieldInfo]]:
+    """Every key of a spec, in dotted form, with its field."""
+    of_spec = [(key, of) for key, of in ClassifierSpec.model_fields.items() if f"{key}." not in PARTS]
+    return of_spec + [
+        (prefix + key, of) for prefix, part in PARTS.items() for key, of in part.model_fields.items()
+    ]
+
+
+@pytest.mark.parametrize(("key", "field"), keys(), ids=[key for key, _ in keys()])
+def test_every_key_is_explained_with_its_default(key: str, field: FieldInfo) -> None:
+    row = next((line for line in PAGE.splitlines() if re.match(rf"\|.*`{re.escape(key)}`", line)), None)
+
+    assert row is not None, f"docs/classifier-spec.md does not explain {key}"
+    if isinstance(field.default, str | float | bool):
+        shown = f"{field.default:,}" if type(field.default) is int else str(field.default)
+        assert shown.lower() in row.lower()

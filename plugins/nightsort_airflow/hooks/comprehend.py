@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 # mode waits a random part of 1, 2, 4 ... 20 s between attempts (jitter), and sends the same
 # ClientRequestToken with each of them.
 DEFAULT_CONFIG: Final = Config(
-    retries={"mode": "standard", "max_attempts": 10}, connect_timeout=10, read_timeout=60
+    retries={"mode": "standard", "total_max_attempts": 10}, connect_timeout=10, read_timeout=60
 )
 
 WAITER_TRAINED: Final = "document_classifier_trained"

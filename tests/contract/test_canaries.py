@@ -1,0 +1,105 @@
+"""Defects and gaps of others that this product works around. A failure here is good news: the text says what
+may go."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import airflow.providers.amazon.aws.operators.comprehend as provider_operators
+import airflow.providers.amazon.aws.triggers.comprehend as provider_triggers
+import boto3
+import botocore.session
+from airflow.providers.amazon.aws.sensors.comprehend import (
+    ComprehendCreateDocumentClassifierCompletedSensor,
+    ComprehendStartPiiEntitiesDetectionJobCompletedSensor,
+)
+from airflow.sdk import ResumableJobMixin
+from comprehend_model import service_model
+from moto import mock_aws
+
+
+def test_aws_still_cannot_stop_a_classification_job() -> None:
+    """When this fails: let ComprehendStartDocumentClassificationJobOperator and its trigger stop the job in
+    on_kill, and take "AWS cannot stop it" out of their docstrings, the DAGs' doc_md and the design."""
+    stops = [name for name in service_model().operation_names if name.startswith("Stop")]
+    assert "StopTrainingDocumentClassifier" in stops
+    assert "StopDocumentClassificationJob" not in stops
+
+
+def test_botocore_still_has_no_waiter_for_comprehend() -> None:
+    """When this fails: compare botocore's waiters with waiters/comprehend.json, and drop ours if they know
+    all states."""
+    client = botocore.session.get_session().create_client("comprehend", region_name="us-east-1")
+    assert client.waiter_names == []
+
+
+def test_the_provider_still_has_no_operator_for_classification_jobs() -> None:
+    """When this fails: see whether the provider's operator finds a running job by itself; if so, ours may
+    go."""
+    names = {
+        name
+        for module in (provider_operators, provider_triggers)
+        for name, _ in inspect.getmembers(module, inspect.isclass)
+    }
+    assert "ComprehendCreateDocumentClassifierOperator" in names
+    assert not [name for name in names if "ClassificationJob" in name]
+
+
+def test_the_provider_still_sends_no_token_when_it_creates_a_classifier() -> None:
+    """When this fails: see whether a retry of the provider's operator finds the version that it created; if
+    so, our ComprehendCreateDocumentClassifierOperator may become a subclass of it."""
+    source = inspect.getsource(provider_operators.ComprehendCreateDocumentClassifierOperator)
+    assert "ClientRequestToken" not in source
+
+
+def test_the_providers_deferred_training_sensor_still_takes_a_time_out_for_success() -> None:
+    """When this fails: ComprehendDocumentClassifierTrainedSensor may go, if the provider's also counts the
+    documents."""
+    source = inspect.getsource(ComprehendCreateDocumentClassifierCompletedSensor.execute)
+    assert 'method_name="poke"' in source
+
+
+def test_the_providers_sensors_still_call_a_submitted_job_done() -> None:
+    """When this fails: the warning about the stock sensors in the guides may go."""
+    assert "SUBMITTED" not in ComprehendStartPiiEntitiesDetectionJobCompletedSensor.INTERMEDIATE_STATES
+
+
+def test_airflows_resumable_jobs_still_return_two_different_things() -> None:
+    """When this fails: ComprehendStartDocumentClassificationJobOperator.poll_until_complete need not return a
+    result."""
+    source = inspect.getsource(ResumableJobMixin.execute_resumable)
+    assert "return self.poll_until_complete(" in source
+    assert "return self.get_job_result(" in source
+
+
+@mock_aws
+def test_motos_classifier_still_trains_for_ever_and_its_jobs_never_end(monkeypatch: Any) -> None:
+    """When this fails: compare moto's Comprehend with include/local_stack/local_aws, which exists because of
+    this."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    client = boto3.client("comprehend", region_name="us-east-1")
+    role = "arn:aws:iam::123456789012:role/x-comprehend"
+    arn = client.create_document_classifier(
+        DocumentClassifierName="c",
+        VersionName="v1",
+        DataAccessRoleArn=role,
+        LanguageCode="en",
+        InputDataConfig={"S3Uri": "s3://bucket/training.csv"},
+    )["DocumentClassifierArn"]
+    classifier = client.describe_document_classifier(DocumentClassifierArn=arn)[
+        "DocumentClassifierProperties"
+    ]
+    assert classifier["Status"] == "TRAINING"
+    tokens = {"ClientRequestToken": "a" * 64}
+    request: dict[str, Any] = {
+        "DocumentClassifierArn": arn,
+        "DataAccessRoleArn": role,
+        "InputDataConfig": {"S3Uri": "s3://bucket/in.txt"},
+        "OutputDataConfig": {"S3Uri": "s3://bucket/out/"},
+    }
+    first, second = (client.start_document_classification_job(**request, **tokens)["JobId"] for _ in range(2))
+    assert first != second, "moto honours ClientRequestToken now"
+    job = client.describe_document_classification_job(JobId=first)["DocumentClassificationJobProperties"]
+    assert job["JobStatus"] == "SUBMITTED"

@@ -1,0 +1,63 @@
+"""Every state that AWS can report is classified exactly once, the same way in code and in the waiters."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from botocore.waiter import WaiterModel
+from comprehend_model import enum
+
+import nightsort_airflow
+from nightsort_airflow import states
+from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, WAITER_TRAINED
+
+WAITERS = Path(nightsort_airflow.__file__).parent / "waiters" / "comprehend.json"
+
+MODEL = {
+    "retry": states.MODEL_TRAINING,
+    "success": states.MODEL_TRAINED,
+    "failure": states.MODEL_FAILED,
+}
+JOB = {"retry": states.JOB_ACTIVE, "success": states.JOB_COMPLETED, "failure": states.JOB_FAILED}
+
+
+def ends(waiter: str, response: dict[str, dict[str, str]]) -> list[str]:
+    config = WaiterModel(json.loads(WAITERS.read_text())).get_waiter(waiter)
+    return [acceptor.state for acceptor in config.acceptors if acceptor.matcher_func(response)]
+
+
+def model_in(state: str) -> dict[str, dict[str, str]]:
+    return {"DocumentClassifierProperties": {"Status": state}}
+
+
+def job_in(state: str) -> dict[str, dict[str, str]]:
+    return {"DocumentClassificationJobProperties": {"JobStatus": state}}
+
+
+@pytest.mark.parametrize(("shape", "sets"), [("ModelStatus", MODEL), ("JobStatus", JOB)])
+def test_each_state_of_botocore_is_in_exactly_one_set(shape: str, sets: dict[str, tuple[str, ...]]) -> None:
+    ours = [state for members in sets.values() for state in members]
+    assert sorted(ours) == sorted(enum(shape))
+
+
+@pytest.mark.parametrize("state", enum("ModelStatus"))
+def test_the_training_waiter_classifies_each_state_once_and_as_the_code_does(state: str) -> None:
+    expected = next(end for end, members in MODEL.items() if state in members)
+    assert ends(WAITER_TRAINED, model_in(state)) == [expected]
+
+
+@pytest.mark.parametrize("state", enum("JobStatus"))
+def test_the_job_waiter_classifies_each_state_once_and_as_the_code_does(state: str) -> None:
+    expected = next(end for end, members in JOB.items() if state in members)
+    assert ends(WAITER_JOB_COMPLETE, job_in(state)) == [expected]
+
+
+def test_a_state_that_nobody_knows_ends_the_wait_as_a_failure() -> None:
+    assert ends(WAITER_TRAINED, model_in("PONDERING")) == ["failure"]
+    assert ends(WAITER_JOB_COMPLETE, job_in("PONDERING")) == ["failure"]
+
+
+def test_the_warning_state_that_the_code_names_exists() -> None:
+    assert states.TRAINED_WITH_WARNING in enum("ModelStatus")

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
+
+from nightsort_airflow.exceptions import (
+    ClassifierStateUnknownError,
+    TrainingFailedError,
+    TrainingUnfinishedError,
+    TrainingWarningsError,
+)
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+
+ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/c/version/v1"
+
+
+def sensor(**overrides: Any) -> ComprehendDocumentClassifierTrainedSensor:
+    arguments: dict[str, Any] = {
+        "task_id": "wait",
+        "aws_conn_id": None,
+        "region_name": "eu-west-1",
+        "document_classifier_arn": ARN,
+        "deferrable": True,
+        "poke_interval": 1,
+        "max_retries": 3,
+        **overrides,
+    }
+    return ComprehendDocumentClassifierTrainedSensor(**arguments)
+
+
+def is_in(script: Any, status: str, message: str = "", **metadata: int) -> None:
+    properties: dict[str, Any] = {"Status": status, "Message": message}
+    if metadata:
+        properties["ClassifierMetadata"] = metadata
+    script.add_response(
+        "describe_document_classifier",
+        {"DocumentClassifierProperties": properties},
+        {"DocumentClassifierArn": ARN},
+    )
+
+
+@pytest.mark.parametrize("status", ["SUBMITTED", "TRAINING", "STOP_REQUESTED"])
+def test_a_training_that_runs_is_waited_for_in_the_triggerer(
+    context: dict[str, Any], answers: Any, status: str
+) -> None:
+    task = sensor(stop_training_on_kill=True)
+    is_in(answers(task.hook), status)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)  # type: ignore[arg-type]
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, ComprehendDocumentClassifierTrainedTrigger)
+    assert (trigger.waiter_delay, trigger.attempts, trigger.stop_training_on_kill) == (1, 3, True)
+    assert deferred.value.method_name == "execute_complete"
+
+
+@pytest.mark.parametrize("resumed", [True, False], ids=["after a deferral", "at once"])
+def test_success_gives_the_counts_and_what_is_missing(
+    context: dict[str, Any], answers: Any, resumed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = sensor(expected_documents="1000")
+    is_in(
+        answers(task.hook),
+        "TRAINED",
+        NumberOfLabels=4,
+        NumberOfTrainedDocuments=890,
+        NumberOfTestDocuments=100,
+    )
+    result = task.execute_complete(context, {"status": "success"}) if resumed else task.execute(context)  # type: ignore[arg-type]
+    assert result == {
+        "document_classifier_arn": ARN,
+        "status": "TRAINED",
+        "message": "",
+        "labels": 4,
+        "trained_documents": 890,
+        "test_documents": 100,
+        "missing_documents": 10,
+    }
+    assert "10 are missing without a word" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("expected", [None, ""])
+def test_nothing_is_missing_where_nothing_is_expected(
+    context: dict[str, Any], answers: Any, expected: str | None
+) -> None:
+    task = sensor(expected_documents=expected)
+    is_in(answers(task.hook), "TRAINED", NumberOfTrainedDocuments=90, NumberOfTestDocuments=10)
+    assert task.execute(context)["missing_documents"] is None  # type: ignore[arg-type]
+
+
+def test_a_classifier_without_metadata_is_no_error(context: dict[str, Any], answers: Any) -> None:
+    task = sensor(expected_documents=100)
+    is_in(answers(task.hook), "TRAINED")
+    result = task.execute(context)  # type: ignore[arg-type]
+    assert (result["trained_documents"], result["missing_documents"]) == (None, None)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize("status", ["STOPPED", "IN_ERROR", "DELETING"])
+def test_a_failed_training_fails_the_task_for_good(
+    context: dict[str, Any], answers: Any, status: str, deferrable: bool
+) -> None:
+    task = sensor(deferrable=deferrable)
+    script = answers(task.hook)
+    is_in(script, status, "bad role")
+    with pytest.raises(TrainingFailedError, match="bad role") as raised:
+        task.execute(context)  # type: ignore[arg-type]
+    assert isinstance(raised.value, AirflowFailException)
+    is_in(script, status, "bad role")
+    with pytest.raises(TrainingFailedError):
+        task.execute_complete(context, {"status": "error"})  # type: ignore[arg-type]
+
+
+def test_a_wait_that_was_too_short_is_a_failure_that_a_retry_goes_on_from(
+    context: dict[str, Any], answers: Any
+) -> None:
+    """The provider's sensor resumes into poke and takes this for success."""
+    task = sensor()
+    script = answers(task.hook)
+    is_in(script, "TRAINING")
+    with pytest.raises(TrainingUnfinishedError, match="max attempts") as raised:
+        task.execute_complete(context, {"status": "error", "message": "max attempts reached"})  # type: ignore[arg-type]
+    assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_success_is_never_taken_from_the_event(context: dict[str, Any], answers: Any) -> None:
+    task = sensor()
+    is_in(answers(task.hook), "PONDERING")
+    with pytest.raises(ClassifierStateUnknownError, match="PONDERING"):
+        task.execute_complete(context, {"status": "success"})  # type: ignore[arg-type]
+
+
+def test_warnings_pass_with_their_message_unless_they_are_to_fail(
+    context: dict[str, Any], answers: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = sensor()
+    is_in(answers(task.hook), "TRAINED_WITH_WARNING", "3 rows skipped")
+    assert task.execute(context)["message"] == "3 rows skipped"  # type: ignore[arg-type]
+    assert "3 rows skipped" in capsys.readouterr().out
+    strict = sensor(fail_on_warnings=True)
+    is_in(answers(strict.hook), "TRAINED_WITH_WARNING", "3 rows skipped")
+    with pytest.raises(TrainingWarningsError):
+        strict.execute(context)  # type: ignore[arg-type]
+
+
+def test_without_deferral_it_looks_until_the_training_is_done(context: dict[str, Any], answers: Any) -> None:
+    task = sensor(deferrable=False, poke_interval=1)
+    task.poke_interval = 0
+    script = answers(task.hook)
+    is_in(script, "SUBMITTED")
+    is_in(script, "TRAINING")
+    is_in(script, "TRAINED", NumberOfLabels=2)
+    assert task.execute(context)["labels"] == 2  # type: ignore[arg-type]
+
+
+def test_killing_a_waiting_task_stops_the_training_only_if_wanted(
+    context: dict[str, Any], answers: Any
+) -> None:
+    for wanted in (True, False):
+        task = sensor(deferrable=False, stop_training_on_kill=wanted)
+        script = answers(task.hook)
+        task.on_kill()  # not waiting yet
+        task._waiting = True
+        if wanted:
+            script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
+        task.on_kill()
+
+
+def test_the_poll_delay_comes_from_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert sensor(poke_interval=None).poke_interval == 60
+    monkeypatch.setenv("NIGHTSORT_POLL_SECONDS", "2")
+    assert sensor(poke_interval=None).poke_interval == 2
+    assert sensor(poke_interval=5).poke_interval == 5

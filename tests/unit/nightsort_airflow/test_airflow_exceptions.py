@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
+
+from nightsort_airflow.exceptions import permanent_errors_fail
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "says AWS"}}, "StartDocumentClassificationJob")
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDeniedException", "docs/iam/airflow-policy.json"),
+        ("ValidationException", "correct the named value"),
+        ("InvalidRequestException", "correct the named value"),
+        ("KmsKeyValidationException", "`kms`"),
+        ("UnsupportedLanguageException", "`language`"),
+        ("UnrecognizedClientException", "correct the connection"),
+    ],
+)
+def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy: str) -> None:
+    with pytest.raises(AirflowFailException) as raised, permanent_errors_fail("start the job x"):
+        raise refused(code)
+    assert "Cannot start the job x" in str(raised.value)
+    assert "says AWS" in str(raised.value)
+    assert remedy in str(raised.value)
+
+
+def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:
+    for error in (NoCredentialsError(), ParamValidationError(report="JobName is missing")):
+        with pytest.raises(AirflowFailException, match="Cannot start"), permanent_errors_fail("start"):
+            raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("ThrottlingException"),
+        refused("TooManyRequestsException"),
+        refused("InternalServerException"),
+        refused("ResourceLimitExceededException"),
+        EndpointConnectionError(endpoint_url="http://x"),
+    ],
+    ids=str,
+)
+def test_what_passes_by_itself_stays_as_it_is_so_that_airflow_tries_again(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, permanent_errors_fail("start"):
+        raise error
+    assert raised.value is error

@@ -1,0 +1,215 @@
+"""The command line of the local stack: ``python -m include.local_stack``."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from include.local_stack import environment as settings
+from include.local_stack.errors import StackError
+from include.local_stack.home import home_from_environment
+from include.local_stack.progress import Progress, make_console
+from include.local_stack.stack import LocalStack
+from include.nightsort.spec_files import spec_folders
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from include.local_stack.dag_runs import DagRunResult
+
+app = typer.Typer(
+    help="The local stack: PostgreSQL, an AWS that learns, and Airflow, all on this machine's loopback.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+CONSOLE = make_console()
+ERRORS = make_console(stderr=True)
+
+INTERRUPTED = 130
+"""What a shell reports for Ctrl-C."""
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn what a person can act on into a message and exit code 1."""
+    try:
+        yield
+    except StackError as error:
+        ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        ERRORS.print("\nInterrupted. `make stop` stops what still runs.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _running_stack() -> LocalStack:
+    """Return the stack of this checkout, with the settings with which it was started."""
+    return LocalStack(home_from_environment(os.environ))
+
+
+def _stack_to_start(progress: Progress, *, schedules: bool | None = None) -> LocalStack:
+    """Return the stack of this checkout, with the settings of this shell."""
+    return LocalStack(
+        home_from_environment(os.environ),
+        spec_folders(os.environ),
+        schedules=schedules,
+        report=progress.detail,
+    )
+
+
+@app.command()
+def up(
+    schedules: Annotated[
+        bool | None,
+        typer.Option(
+            "--schedules/--no-schedules",
+            help="Let cron schedules and asset events start runs. Off at first: runs start when you say so.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start the stack; what runs already is left alone."""
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        stack = _stack_to_start(progress, schedules=schedules)
+        start(stack, progress)
+        print_access(stack)
+
+
+def start(stack: LocalStack, progress: Progress) -> None:
+    """Start the stack, with a step that says so."""
+    with progress.step("Starting the local stack"):
+        progress.retitle("The local stack is up" if stack.up() else "The local stack was up already")
+
+
+@app.command()
+def down(
+    remove: Annotated[bool, typer.Option("--remove", help="Delete data, logs and password too.")] = False,
+) -> None:
+    """Stop the stack, leave no process behind, and keep the data."""
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        stack = _running_stack()
+        stack.report = progress.detail
+        if not stack.home.exists():
+            CONSOLE.print("There is no local stack here.")
+        else:
+            with progress.step("Stopping the local stack"):
+                progress.retitle("The local stack is down" if stack.down() else "The local stack was down")
+        if remove:
+            stack.remove()
+            CONSOLE.print(f"Removed {stack.home.root}.", soft_wrap=True)
+
+
+@app.command()
+def status() -> None:
+    """Show the components, and where Airflow is. Exit code 0 if all run, 1 if not."""
+    with _told_plainly():
+        stack = _running_stack()
+        states = stack.status()
+        if not states:
+            CONSOLE.print("The local stack is down: `python -m include.local_stack up` starts it.")
+            raise typer.Exit(1)
+        table = Table("component", "state", "pid", "up for", "log", box=None, header_style="dim")
+        for state in states.values():
+            running = state.is_running
+            table.add_row(
+                state.name,
+                Text(state.state.lower(), style="green" if running else "bold red"),
+                str(state.pid) if running else "",
+                _duration(time.time() - state.started) if running else state.problem,
+                os.path.relpath(stack.home.logs / f"{state.name}.log"),
+            )
+        CONSOLE.print(table)
+        print_access(stack)
+        if not stack.is_up():
+            raise typer.Exit(1)
+
+
+def print_access(stack: LocalStack) -> None:
+    """Print where Airflow and the local AWS are, and how to get in."""
+    schedules = (
+        "on" if stack.schedules else "off: runs start when you trigger them (`up --schedules` turns it on)"
+    )
+    table = Table.grid(padding=(0, 2))
+    table.add_row("Airflow", f"{stack.airflow_url}  user {settings.ADMIN}  password {stack.password}")
+    table.add_row("local AWS", stack.aws_url)
+    table.add_row("schedules", schedules)
+    CONSOLE.print(table)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@app.command()
+def env() -> None:
+    """Print exports that make aws, psql, airflow and the tests see the stack: eval "$(… env)"."""
+    with _told_plainly():
+        stack = _running_stack()
+        # Not through rich, which would wrap and colour what a shell is to read.
+        typer.echo(settings.shell_exports(stack.environment(), os.environ))
+
+
+@app.command("run-dag")
+def run_dag(
+    dag_id: Annotated[str, typer.Argument(help="Such as classify_aws-services.", show_default=False)],
+    conf: Annotated[str, typer.Option(help='The params as JSON, such as {"day": "2026-11-01"}.')] = "{}",
+    timeout: Annotated[float, typer.Option(help="Seconds after which waiting is given up.")] = 3600,
+) -> None:
+    """Run a DAG, show its tasks, and exit with 0 if it succeeded, with 1 if not."""
+    with _told_plainly():
+        params = _params(conf)
+        progress = Progress(CONSOLE)
+        result = follow(_running_stack(), dag_id, params, progress, timeout=timeout)
+        if not result.succeeded:
+            raise typer.Exit(1)
+
+
+def follow(
+    stack: LocalStack, dag_id: str, conf: dict[str, Any], progress: Progress, *, timeout: float = 3600
+) -> DagRunResult:
+    """Run a DAG in a step of its own; of a run that fails, show what went wrong."""
+    with progress.step(dag_id):
+        result = stack.run_dag(dag_id, conf, timeout=timeout, observer=progress)
+        if not result.succeeded:
+            progress.fail()
+    if not result.succeeded:
+        print_failure(stack, result)
+    return result
+
+
+def print_failure(stack: LocalStack, result: DagRunResult) -> None:
+    """Print the end of the log of every failed task, and what to do."""
+    for label, tail in result.log_tails.items():
+        ERRORS.print(Text(f"The end of the log of {label}:", style="bold"))
+        ERRORS.print(tail, soft_wrap=True, markup=False)
+    url = f"{stack.airflow_url}/dags/{result.dag_id}/runs/{result.run_id}"
+    ERRORS.print(
+        Text.assemble(
+            (f"{result.dag_id} failed. ", "bold red"),
+            f"The whole run: {url}\nMend the cause, then run it again: what was done already is found again, "
+            "and not done twice.",
+        ),
+        soft_wrap=True,
+    )
+
+
+def _params(conf: str) -> dict[str, Any]:
+    try:
+        params = json.loads(conf)
+    except ValueError as error:
+        raise StackError(f"--conf is no JSON ({error}): give an object, such as '{{}}'.") from error
+    if not isinstance(params, dict):
+        raise StackError(f"--conf must be a JSON object, not {conf}.")
+    return params

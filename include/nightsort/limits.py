@@ -135,6 +135,9 @@ MAX_DOCUMENT_BYTES: Final = 10_000_000
 checked for training documents by AWS's converter script (aws-samples/amazon-comprehend-examples). For
 ONE_DOC_PER_LINE no source states a limit, the same one is used."""
 
+MAX_DOCUMENT_ID_BYTES: Final = 1_000
+"""UTF-8 bytes of a document's id (choice: a PostgreSQL index entry holds 2,700, an S3 key 1,024)."""
+
 MAX_JOB_DOCUMENTS: Final = 1_000_000
 """Lines or files of one classification job (guide, guidelines-and-limits)."""
 

@@ -1,0 +1,119 @@
+"""What happens to a document's text before Comprehend sees it: one rule for training and for classification.
+
+Comprehend reads one document per line and one training example per CSV row, so nothing inside a document
+may end a line, for any reader. The rule:
+
+* a text that is not UTF-8 is rejected (``invalid_utf8``);
+* a byte order mark (U+FEFF) is dropped, wherever it stands;
+* every control character (U+0000 to U+001F, with tab, line feed and carriage return; U+007F; U+0080 to
+  U+009F, with U+0085) and the two line separators U+2028 and U+2029 become a blank;
+* white space at both ends is cut off;
+* what is empty then, or holds nothing that can be seen, is rejected (``blank``);
+* what is larger than Comprehend takes is rejected (``too_large``).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.nightsort.columns import Column, to_numpy, without_nulls
+from include.nightsort.limits import MAX_DOCUMENT_BYTES
+
+GOOD: Final = 0
+INVALID_UTF8: Final = 1
+BLANK: Final = 2
+TOO_LARGE: Final = 3
+REASON_OF_FATE: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE: "too_large"}
+
+_CONTROLS: Final = bytes(range(0x20)) + b"\x7f"
+_TO_BLANK: Final = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
+_WIDE_CONTROLS: Final = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]|\xef\xbb\xbf")
+_BREAKS: Final = r"[\x{80}-\x{9f}\x{2028}\x{2029}]"
+_MARK: Final = "\ufeff"
+_NOTHING_TO_SEE: Final = r"^[\pZ\pC]*$"
+# Longer texts of nothing but invisible characters do not occur; the bound keeps the check off ordinary text.
+_LONGEST_INVISIBLE: Final = 4_096
+
+_LABEL_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+@dataclass(frozen=True)
+class CleanedTexts:
+    """Texts after cleaning.
+
+    :param texts: one per row; empty where the fate is ``INVALID_UTF8``.
+    :param fates: one per row: ``GOOD``, or why the document is rejected.
+    """
+
+    texts: Column
+    fates: npt.NDArray[np.int8]
+
+
+def clean_texts(raw: Column, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedTexts:
+    """Clean texts and say which of them cannot be used.
+
+    :param raw: the bytes as they were read; null counts as empty.
+    :param max_bytes: the largest text that is good, in bytes of UTF-8.
+    """
+    fates = np.zeros(len(raw), dtype=np.int8)
+    texts, invalid = _decode(raw)
+    fates[invalid] = INVALID_UTF8
+    texts, is_ascii = _blank_controls(texts)
+    texts = pc.ascii_trim_whitespace(texts) if is_ascii else pc.utf8_trim_whitespace(texts)
+    sizes = to_numpy(pc.binary_length(texts))
+    blank = sizes == 0
+    if not is_ascii:
+        short = sizes <= _LONGEST_INVISIBLE
+        blank |= short & to_numpy(pc.match_substring_regex(texts, _NOTHING_TO_SEE))
+    fates[(fates == GOOD) & blank] = BLANK
+    fates[(fates == GOOD) & (sizes > max_bytes)] = TOO_LARGE
+    return CleanedTexts(texts, fates)
+
+
+def clean_label(label: str) -> str:
+    """Clean one label by the rule for texts."""
+    return _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip()
+
+
+def _decode(raw: Column) -> tuple[Column, list[int]]:
+    """Return the texts, with the rows that are no UTF-8 emptied, and the numbers of those rows."""
+    raw = without_nulls(raw)
+    try:
+        return raw.cast(pa.string()), []
+    except pa.ArrowInvalid:
+        values: list[bytes] = raw.to_pylist()
+    invalid = [row for row, value in enumerate(values) if not _is_utf8(value)]
+    for row in invalid:
+        values[row] = b""
+    return pa.array(values, pa.binary()).cast(pa.string()), invalid
+
+
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _blank_controls(texts: Column) -> tuple[Column, bool]:
+    """Return the texts without control characters, and whether all of them are ASCII."""
+    _, offsets, values = texts.buffers()
+    if offsets is None or values is None or not len(texts):
+        return texts, True
+    # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character: offsets stay true.
+    blanked = values.to_pybytes().translate(_TO_BLANK)
+    texts = pa.StringArray.from_buffers(len(texts), offsets, pa.py_buffer(blanked), offset=texts.offset)
+    if blanked.isascii():
+        return texts, True
+    if _WIDE_CONTROLS.search(blanked):
+        texts = pc.replace_substring(texts, _MARK, "")
+        texts = pc.replace_substring_regex(texts, _BREAKS, " ")
+    return texts, False

@@ -1,0 +1,252 @@
+"""Documents: what a source holds, cleaned, as a stream of record batches.
+
+Every record of a source is either in the stream or in the log of rejects, once; the order is that of the
+files' names and, in a file, of its rows. One object is read at a time and once.
+"""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.nightsort.cleaning import BLANK, GOOD, INVALID_UTF8, REASON_OF_FATE, TOO_LARGE, clean_texts
+from include.nightsort.delimited import DELIMITERS, read_delimited
+from include.nightsort.hashing import SeenIds
+from include.nightsort.json_lines import read_json_lines
+from include.nightsort.labels import LabelReader
+from include.nightsort.limits import MAX_DOCUMENT_ID_BYTES
+from include.nightsort.other_formats import read_files, read_lines, read_parquet, read_query
+from include.nightsort.raw_documents import Wanted
+from include.nightsort.rejects import REASONS
+from include.nightsort.source_files import SourceError, list_files, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+    from datetime import date
+
+    import numpy.typing as npt
+
+    from include.nightsort.access import Access, Progress
+    from include.nightsort.columns import Column
+    from include.nightsort.raw_documents import RawDocuments, RawStream
+    from include.nightsort.rejects import RejectLog
+    from include.nightsort.source_files import SourceFile
+    from include.nightsort.spec_source import Source
+
+log = logging.getLogger(__name__)
+
+_COLUMNS: Final[dict[str, pa.DataType]] = {
+    "document_id": pa.string(),
+    "text": pa.string(),
+    "file": pa.string(),
+    "row": pa.int64(),
+}
+
+SCHEMA: Final = pa.schema(_COLUMNS)
+"""The columns of documents without labels."""
+
+LABELLED_SCHEMA: Final = SCHEMA.insert(2, pa.field("labels", pa.list_(pa.string())))
+"""The columns of documents with labels."""
+
+_REASONS: Final = tuple(REASONS)
+
+ItemT = TypeVar("ItemT")
+
+
+def read_documents(
+    source: Source,
+    access: Access,
+    *,
+    mode: str,
+    label_delimiter: str | None,
+    day: date | None,
+    rejects: RejectLog,
+    uri: str | None = None,
+    progress: Progress | None = None,
+) -> Iterator[pa.RecordBatch]:
+    """Read, clean and check the documents of a source.
+
+    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``; matters to labelled sources only.
+    :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
+    :param day: renders ``{day}``.
+    :param rejects: takes every document that cannot be used, with the reason.
+    :param uri: read this (same format, same columns) in place of the source's own URI.
+    :param progress: called after each batch with the documents read so far.
+    :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source. A source without
+    documents
+        gives none.
+    :raises SourceError: the source cannot be read as its spec says.
+    """
+    source = _of_day(source, day, uri)
+    finish = _Finish(source, mode, label_delimiter, rejects)
+    seen = 0
+    for raw in _ahead(_raw_documents(source, access, None if mode == "MULTI_CLASS" else label_delimiter)):
+        seen += len(raw.rows) + len(raw.bad)
+        batch = finish(raw)
+        if batch is not None and len(batch):
+            yield batch
+        if progress is not None:
+            progress("reading documents", seen)
+
+
+def _of_day(source: Source, day: date | None, uri: str | None) -> Source:
+    if uri is None:
+        try:
+            return source.at(day)
+        except ValueError as error:
+            raise SourceError(str(error)) from None
+    if source.uri is None:
+        raise SourceError(
+            f"{uri} cannot take the place of a query; give the spec's source a uri and a format"
+        )
+    return source.model_copy(update={"uri": uri}).at(day)
+
+
+def _raw_documents(source: Source, access: Access, delimiter: str | None) -> RawStream:
+    label_column = getattr(source, "label_column", None)
+    wanted = Wanted(source.text_column, source.id_column, label_column)
+    if source.sql is not None:
+        if access.connect is None or source.conn_id is None:
+            raise SourceError("sources by sql need a database connection, and there is none here; use uri")
+        with access.connect(source.conn_id) as connection:
+            yield from read_query(connection, source.sql, wanted=wanted, delimiter=delimiter)
+        return
+    files = list_files(source.uri or "", access)
+    log.info("%s: %d files", source.uri, len(files))
+    if source.format == "files":
+        yield from read_files(files, access, labelled=source.labelled)
+        return
+    for file in files:
+        yield from _read_file(file, source, access, wanted, delimiter)
+
+
+def _read_file(
+    file: SourceFile, source: Source, access: Access, wanted: Wanted, delimiter: str | None
+) -> RawStream:
+    if source.format == "parquet" and file.compression:
+        raise SourceError(f"{file.uri}: Parquet compresses by itself; store it without .gz or .zst")
+    with open_file(file, access) as stream:
+        match source.format:
+            case "csv" | "tsv":
+                yield from read_delimited(
+                    stream,
+                    file=file.name,
+                    where=file.uri,
+                    delimiter=DELIMITERS[source.format],
+                    wanted=wanted,
+                    columns=None if source.header else source.columns,
+                )
+            case "jsonl":
+                yield from read_json_lines(
+                    stream, file=file.name, where=file.uri, wanted=wanted, delimiter=delimiter
+                )
+            case "parquet":
+                yield from read_parquet(stream, file=file.name, where=file.uri, wanted=wanted)
+            case "lines":
+                yield from read_lines(stream, file=file.name)
+            case _:
+                raise SourceError(f"{file.uri}: {source.format} is no format that can be read file by file")
+
+
+class _Finish:
+    """Turns raw rows into documents: ids, cleaned texts, labels; what cannot be used goes to the rejects."""
+
+    def __init__(self, source: Source, mode: str, delimiter: str | None, rejects: RejectLog) -> None:
+        self._named_by_file = source.format == "files"
+        self._labels = LabelReader(mode, delimiter) if source.labelled else None
+        # Ids made of file and row cannot be double; in labelled data an id only serves to find a reject.
+        self._seen = SeenIds() if source.id_column is not None and not source.labelled else None
+        self._rejects = rejects
+
+    def __call__(self, raw: RawDocuments) -> pa.RecordBatch | None:
+        fates = _Fates(len(raw.rows))
+        if not len(raw.rows):
+            self._log_rejects(raw, None, None, fates)
+            return None
+        ids = self._ids(raw, fates)
+        cleaned = clean_texts(raw.texts)
+        for fate, reason in REASON_OF_FATE.items():
+            fates.reject(cleaned.fates == fate, reason)
+        labels = None
+        if self._labels is not None:
+            cells, reasons, cell_of_row = self._labels.read(raw.labels)
+            labels = cells.take(pa.array(cell_of_row))
+            for reason in set(filter(None, reasons)):
+                fates.reject(np.array([r == reason for r in reasons])[cell_of_row], reason)
+        if self._seen is not None:
+            # Of equal ids the first usable document wins: a blank one before it takes nothing away.
+            usable = np.flatnonzero(fates.usable)
+            again = np.zeros(len(raw.rows), dtype=bool)
+            again[usable] = ~self._seen.add(ids.take(pa.array(usable)))
+            fates.reject(again, "duplicate_id")
+        file = pa.repeat(pa.scalar(raw.file), len(raw.rows)) if isinstance(raw.file, str) else raw.file
+        self._log_rejects(raw, ids, file, fates)
+        columns = [ids, cleaned.texts, *([] if labels is None else [labels]), file, pa.array(raw.rows)]
+        batch = pa.RecordBatch.from_arrays(columns, schema=SCHEMA if labels is None else LABELLED_SCHEMA)
+        return batch if fates.usable.all() else batch.filter(pa.array(fates.usable))
+
+    def _ids(self, raw: RawDocuments, fates: _Fates) -> Column:
+        """Return the ids, made of file and row where the source gives none that can be used."""
+        if raw.ids is None:
+            return _places(raw)
+        named = clean_texts(raw.ids, max_bytes=MAX_DOCUMENT_ID_BYTES)
+        unusable = named.fates != GOOD
+        if not unusable.any():
+            return named.texts
+        fates.reject(named.fates == INVALID_UTF8, "invalid_utf8")
+        fates.reject(named.fates == BLANK, "missing_id")
+        fates.reject(named.fates == TOO_LARGE, "id_too_long")
+        return pc.if_else(pa.array(unusable), _places(raw), named.texts)
+
+    def _log_rejects(self, raw: RawDocuments, ids: Column, file: Column, fates: _Fates) -> None:
+        entries: list[tuple[int, str, str, str, str | None]] = []
+        for bad in raw.bad:
+            name = str(raw.file)
+            document_id = name if self._named_by_file else f"{name}:{bad.row}"
+            entries.append((bad.row, document_id, name, bad.reason, bad.detail))
+        for place in np.flatnonzero(~fates.usable).tolist():
+            row, reason = int(raw.rows[place]), fates.reason(place)
+            entries.append((row, ids[place].as_py(), file[place].as_py(), reason, None))
+        entries.sort(key=lambda entry: entry[0])
+        for row, document_id, name, reason, detail in entries:
+            self._rejects.add(document_id=document_id, file=name, row=row, reason=reason, detail=detail)
+
+
+class _Fates:
+    """For each row the first reason to reject it, or none."""
+
+    def __init__(self, rows: int) -> None:
+        self._codes = np.zeros(rows, dtype=np.int8)
+
+    @property
+    def usable(self) -> npt.NDArray[np.bool_]:
+        return np.equal(self._codes, 0)
+
+    def reject(self, rows: npt.NDArray[np.bool_], reason: str) -> None:
+        self._codes[rows & (self._codes == 0)] = _REASONS.index(reason) + 1
+
+    def reason(self, row: int) -> str:
+        return _REASONS[int(self._codes[row]) - 1]
+
+
+def _places(raw: RawDocuments) -> Column:
+    file: Column = pa.scalar(raw.file) if isinstance(raw.file, str) else raw.file
+    return pc.binary_join_element_wise(file, pa.array(raw.rows).cast(pa.string()), ":")
+
+
+def _ahead(stream: Generator[ItemT, None, None]) -> Iterator[ItemT]:
+    """Read one item ahead in a thread of its own: parsing and what follows it then share two cores."""
+    with ThreadPoolExecutor(1) as reader:
+        try:
+            coming = reader.submit(next, stream, None)
+            while (item := coming.result()) is not None:
+                coming = reader.submit(next, stream, None)
+                yield item
+        finally:
+            # In the same thread that opened it: some database drivers insist.
+            reader.submit(stream.close).result()

@@ -1,0 +1,76 @@
+"""Documents that never go to Comprehend: why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import orjson
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+REASONS: Final = {
+    "blank": "The text is empty or has nothing that can be seen; write one, or leave the document out.",
+    "conflicting_labels": "The same text has different labels in other rows; decide for one label.",
+    "duplicate_id": "An earlier document of this run has the same id; give each document its own.",
+    "id_too_long": "The id has more bytes than the tables can index; use a shorter one.",
+    "invalid_utf8": "The bytes are not UTF-8; save or export the file as UTF-8.",
+    "label_too_long": "The label has more characters than Comprehend takes (5,000); shorten it.",
+    "missing_id": "The id is empty; fill it in, or leave id_column out of the spec.",
+    "no_label": "The label is empty; fill it in, or leave the document out.",
+    "several_labels": "MULTI_CLASS takes one label per document; decide for one, or use MULTI_LABEL.",
+    "too_large": "The document is larger than Comprehend takes (10 MB); split or shorten it.",
+    "unreadable_row": "The row cannot be read as the format says; the detail names what is wrong with it.",
+}
+"""Every reason for which a document is rejected, with the remedy."""
+
+
+class RejectLog:
+    """Writes rejects to a local file, one JSON object per line, and counts them.
+
+    A line has ``document_id``, ``file``, ``row``, ``reason`` and ``detail``; never the text of the document.
+
+    :param path: the file, written anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.counts: Counter[str] = Counter()
+        self._file = path.open("wb")
+
+    @property
+    def total(self) -> int:
+        """Documents rejected so far."""
+        return self.counts.total()
+
+    def add(self, *, document_id: str, file: str, row: int, reason: str, detail: str | None = None) -> None:
+        """Reject one document.
+
+        :param document_id: its id; ``<file>:<row>`` where it has none.
+        :param file: the file it came from, relative to the source's prefix.
+        :param row: its row in that file, from 0.
+        :param reason: a key of :data:`REASONS`.
+        :param detail: what a person needs to find the mistake; never text of the document.
+        :raises KeyError: the reason is not one of :data:`REASONS`.
+        """
+        if reason not in REASONS:
+            raise KeyError(f"{reason} is no reason for a reject; add it to REASONS with its remedy")
+        self.counts[reason] += 1
+        line = {"document_id": document_id, "file": file, "row": row, "reason": reason, "detail": detail}
+        self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()

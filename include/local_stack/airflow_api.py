@@ -83,13 +83,14 @@ class AirflowApi:
 
     :param url: where the API server listens, such as ``http://127.0.0.1:8080``.
     :param password: the administrator's.
+    :param transport: how requests are sent, for tests.
     """
 
-    def __init__(self, url: str, password: str) -> None:
+    def __init__(self, url: str, password: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
         self._password = password
         # Neither proxies nor .netrc of the user may have a say on loopback.
-        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
         self._has_token = False
 
     def close(self) -> None:

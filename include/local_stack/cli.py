@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from include.local_stack import environment as settings
+from include.local_stack.actions import follow, print_access, start
 from include.local_stack.errors import StackError
 from include.local_stack.home import home_from_environment
 from include.local_stack.progress import Progress, make_console
@@ -22,7 +23,6 @@ from include.nightsort.spec_files import spec_folders
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.local_stack.dag_runs import DagRunResult
 
 app = typer.Typer(
     help="The local stack: PostgreSQL, an AWS that learns, and Airflow, all on this machine's loopback.",
@@ -81,13 +81,7 @@ def up(
     with _told_plainly():
         stack = _stack_to_start(progress, schedules=schedules)
         start(stack, progress)
-        print_access(stack)
-
-
-def start(stack: LocalStack, progress: Progress) -> None:
-    """Start the stack, with a step that says so."""
-    with progress.step("Starting the local stack"):
-        progress.retitle("The local stack is up" if stack.up() else "The local stack was up already")
+        print_access(CONSOLE, stack)
 
 
 @app.command()
@@ -129,21 +123,9 @@ def status() -> None:
                 os.path.relpath(stack.home.logs / f"{state.name}.log"),
             )
         CONSOLE.print(table)
-        print_access(stack)
+        print_access(CONSOLE, stack)
         if not stack.is_up():
             raise typer.Exit(1)
-
-
-def print_access(stack: LocalStack) -> None:
-    """Print where Airflow and the local AWS are, and how to get in."""
-    schedules = (
-        "on" if stack.schedules else "off: runs start when you trigger them (`up --schedules` turns it on)"
-    )
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Airflow", f"{stack.airflow_url}  user {settings.ADMIN}  password {stack.password}")
-    table.add_row("local AWS", stack.aws_url)
-    table.add_row("schedules", schedules)
-    CONSOLE.print(table)
 
 
 def _duration(seconds: float) -> str:
@@ -176,33 +158,16 @@ def run_dag(
             raise typer.Exit(1)
 
 
-def follow(
-    stack: LocalStack, dag_id: str, conf: dict[str, Any], progress: Progress, *, timeout: float = 3600
-) -> DagRunResult:
-    """Run a DAG in a step of its own; of a run that fails, show what went wrong."""
-    with progress.step(dag_id):
-        result = stack.run_dag(dag_id, conf, timeout=timeout, observer=progress)
-        if not result.succeeded:
-            progress.fail()
-    if not result.succeeded:
-        print_failure(stack, result)
-    return result
+@app.command()
+def demo() -> None:
+    """Train on the sample, classify its next day and show the result: what `make run` does."""
+    # Imported here: what it needs (boto3, scikit-learn) would make every other command a second slower.
+    from include.local_stack.demo import run_demo
 
-
-def print_failure(stack: LocalStack, result: DagRunResult) -> None:
-    """Print the end of the log of every failed task, and what to do."""
-    for label, tail in result.log_tails.items():
-        ERRORS.print(Text(f"The end of the log of {label}:", style="bold"))
-        ERRORS.print(tail, soft_wrap=True, markup=False)
-    url = f"{stack.airflow_url}/dags/{result.dag_id}/runs/{result.run_id}"
-    ERRORS.print(
-        Text.assemble(
-            (f"{result.dag_id} failed. ", "bold red"),
-            f"The whole run: {url}\nMend the cause, then run it again: what was done already is found again, "
-            "and not done twice.",
-        ),
-        soft_wrap=True,
-    )
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        if not run_demo(_stack_to_start(progress), progress):
+            raise typer.Exit(1)
 
 
 def _params(conf: str) -> dict[str, Any]:

@@ -167,7 +167,6 @@ def airflow_settings(
             "dag_processor_child_process_log_directory": str(home.airflow_logs / "dag_processor"),
             "colored_console_log": "False",
         },
-        "usage_data_collection": {"enabled": "False"},
     }
 
 

@@ -26,6 +26,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 MAX_SOCKET_PATH = 103
 # The longest name that is ever bound: supervisord binds `<socket>.<pid>` before it renames it.
 LONGEST_SOCKET_NAME = "supervisor.sock.4194304"
+SHARED_FOLDER = f"/tmp/nightsort-{os.getuid()}"  # noqa: S108 - its owner and its mode are verified
 
 
 def home_from_environment(environment: Mapping[str, str]) -> Path:
@@ -36,6 +37,7 @@ def home_from_environment(environment: Mapping[str, str]) -> Path:
 
 def write_private(path: Path, content: str) -> None:
     """Replace the file at once by one that nobody but its owner may read."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -50,7 +52,7 @@ def shared_folder() -> Path:
     It holds the port claims, and the sockets of stacks whose own path is too long for a socket.
     ``TMPDIR`` is not asked: the folder has to be short, and the same for every shell of the user.
     """
-    folder = Path("/tmp") / f"nightsort-{os.getuid()}"  # noqa: S108 - owner and mode are verified below
+    folder = Path(SHARED_FOLDER)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
@@ -192,7 +194,6 @@ class Home:
             ) from error
         passwords = json.dumps({"admin": kept.admin_password}) + "\n"
         if not self.passwords_file.exists() or self.passwords_file.read_text(encoding="utf-8") != passwords:
-            self.passwords_file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(self.passwords_file, passwords)
         return kept
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from include.local_stack.dag_runs import DagRunResult, RunObserver
+    from include.local_stack.ports import PortClaim
     from include.local_stack.supervision import ComponentState
 
 
@@ -198,9 +199,20 @@ class LocalStack:
             supervision.end(left, patience=10)
         postgres.clean_up_after_crash(self.home)
         claim = claim_ports(state.slot if state.slot is not None else self._first_slot)
-        state.slot, state.api_port, state.aws_port = claim.slot, claim.api_port, claim.aws_port
-        state.specs, state.dags, state.schedules = self.specs, self.dags, self.schedules
+        # Closed here when the supervisor has inherited it, or if it could not be started.
+        with claim.file:
+            state.slot, state.api_port, state.aws_port = claim.slot, claim.api_port, claim.aws_port
+            state.specs, state.dags, state.schedules = self.specs, self.dags, self.schedules
+            self.home.write_state(state)
+            self._write_configurations(claim)
+            process = supervision.start_supervisor(self.home, self.environment(), claim)
+        state.supervisor_pid = process.pid
+        state.supervisor_started = psutil.Process(process.pid).create_time()
         self.home.write_state(state)
+        supervisor.wait_until_ready(process, 20)
+        return supervisor
+
+    def _write_configurations(self, claim: PortClaim) -> None:
         airflow_settings = settings.airflow_settings(
             self.home,
             self.home.secrets(),
@@ -211,12 +223,6 @@ class LocalStack:
         )
         settings.write_airflow_configuration(self.home, airflow_settings)
         supervision.write_configuration(self.home, self.components, claim.aws_port)
-        process = supervision.start_supervisor(self.home, self.environment(), claim)
-        state.supervisor_pid = process.pid
-        state.supervisor_started = psutil.Process(process.pid).create_time()
-        self.home.write_state(state)
-        supervisor.wait_until_ready(process, 20)
-        return supervisor
 
     def down(self) -> bool:
         """Stop everything and keep the data.

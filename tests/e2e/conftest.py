@@ -1,0 +1,45 @@
+"""Stacks of the tests' own: short paths, ports that nobody's real stack has, and nothing left at the end."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+def processes_of(home: Path) -> list[psutil.Process]:
+    """Return the processes that work in the home or were started with a path in it."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [process.cwd(), *process.cmdline()]
+        except psutil.Error:
+            continue
+        if process.status() != psutil.STATUS_ZOMBIE and any(str(home) in part for part in told):
+            found.append(process)
+    return found
+
+
+@pytest.fixture(scope="session")
+def make_home() -> Iterator[Callable[[str], Path]]:
+    """Give homes in a short temporary folder, and see at the end that no process of theirs is left."""
+    root = Path(tempfile.mkdtemp(prefix="nightsort-e2e-", dir="/tmp"))
+    homes: list[Path] = []
+
+    def make(name: str) -> Path:
+        homes.append(root / name)
+        return homes[-1]
+
+    yield make
+    left = processes_of(root)
+    for process in left:
+        process.kill()
+    shutil.rmtree(root)
+    assert not left

@@ -1,0 +1,221 @@
+"""Reads Comprehend's ``output.tar.gz`` of a classification job: a stream of predictions, in flat memory.
+
+A block of lines in the layout that Comprehend writes is parsed as columns, by Arrow. A block with anything
+else in it is read line by line (:mod:`include.nightsort.prediction_lines`), so what odd output means is said
+in one place. Both ways give the same result for the lines that both can read.
+
+The order of lines promises nothing: join by file and line (:mod:`include.nightsort.results`).
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.json
+
+from include.nightsort.archives import read_member
+from include.nightsort.arrow_arrays import from_numpy
+from include.nightsort.prediction_lines import Failure, LineReader, Unreadable, good_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import numpy.typing as npt
+    from upath import UPath
+
+__all__ = ["PREDICTION_SCHEMA", "Failure", "PredictionBatch", "Unreadable", "read_lines", "read_predictions"]
+
+MEMBER = "predictions.jsonl"
+"""The archive's member with the results, one JSON object a line."""
+
+MAX_LINE_BYTES = 16_000_000
+"""A longer line is unreadable; Comprehend's have some hundred bytes. Keeps memory flat on any input."""
+
+LABEL = pa.dictionary(pa.int32(), pa.string())
+"""The type of labels in record batches: few strings, many rows."""
+
+_TYPES: dict[str, pa.DataType] = {
+    "file": pa.string(),
+    "line": pa.int64(),
+    "labels": pa.list_(LABEL),
+    "scores": pa.list_(pa.float64()),
+}
+PREDICTION_SCHEMA = pa.schema(_TYPES)
+"""Columns of :attr:`PredictionBatch.predictions`: line from 0 or null; labels best first, their scores."""
+
+_ENTRIES = pa.list_(pa.struct([("Name", pa.string()), ("Score", pa.float64())]))
+_RAW_SCHEMA = pa.schema(
+    {
+        "File": pa.string(),
+        "Line": pa.string(),
+        "Classes": _ENTRIES,
+        "Labels": _ENTRIES,
+        "ErrorCode": pa.string(),
+    }
+)
+_PARSE_OPTIONS = pa.json.ParseOptions(explicit_schema=_RAW_SCHEMA, unexpected_field_behavior="ignore")
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class PredictionBatch:
+    """What some lines of the output said.
+
+    :param predictions: one row per prediction, see :data:`PREDICTION_SCHEMA`.
+    :param failures: documents that Comprehend refused or found no label for.
+    :param unreadable: pieces that say nothing certain.
+    :param repaired: objects that could be read only after their curly quotes were straightened.
+    """
+
+    predictions: pa.RecordBatch
+    failures: tuple[Failure, ...] = ()
+    unreadable: tuple[Unreadable, ...] = ()
+    repaired: int = 0
+
+    @property
+    def results(self) -> int:
+        """Number of objects that were found, of all three kinds."""
+        return len(self.predictions) + len(self.failures) + len(self.unreadable)
+
+
+def read_predictions(archive: UPath | IO[bytes]) -> Iterator[PredictionBatch]:
+    """Stream the predictions of a job's output, in about 5,000 at a time.
+
+    :param archive: ``output.tar.gz``, as a path or an open binary stream.
+    :raises ArchiveError: the archive is damaged or has not exactly one ``predictions.jsonl``.
+    """
+    return read_lines(read_member(archive, MEMBER))
+
+
+def read_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:
+    """Stream the predictions of JSON Lines that come in pieces of any size. No bytes raise an exception."""
+    number = 1
+    for block in _blocks(chunks):
+        if block is None:
+            problem = f"longer than {MAX_LINE_BYTES:,} bytes"
+            yield PredictionBatch(_as_columns(LineReader()), unreadable=(Unreadable(number, problem),))
+            number += 1
+            continue
+        columns = _read_columns(block)
+        yield PredictionBatch(columns) if columns is not None else _read_one_by_one(block, number)
+        number += block.count(b"\n")
+
+
+def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
+    """Cut into blocks of whole lines; ``None`` stands for a line that is too long."""
+    pending: list[bytes] = []
+    size = 0
+    skipping = False
+    at_start = True
+    for piece in chunks:
+        chunk = piece
+        if at_start and chunk:
+            chunk = chunk.removeprefix(_BOM)
+            at_start = False
+        if skipping:
+            _, newline, chunk = chunk.partition(b"\n")
+            if not newline:
+                continue
+            skipping = False
+        cut = chunk.rfind(b"\n") + 1
+        if cut:
+            yield b"".join((*pending, chunk[:cut]))
+            pending, size = [chunk[cut:]], len(chunk) - cut
+        else:
+            pending.append(chunk)
+            size += len(chunk)
+            if size > MAX_LINE_BYTES:
+                pending, size, skipping = [], 0, True
+                yield None
+    if size:
+        yield b"".join(pending)
+
+
+def _read_one_by_one(block: bytes, first: int) -> PredictionBatch:
+    reader = LineReader()
+    for number, raw in enumerate(block.split(b"\n"), first):
+        if raw:
+            reader.read(raw, number)
+    return PredictionBatch(
+        _as_columns(reader), tuple(reader.failures), tuple(reader.unreadable), reader.repaired
+    )
+
+
+def _as_columns(reader: LineReader) -> pa.RecordBatch:
+    columns: tuple[list[Any], ...] = (reader.files, reader.lines, reader.labels, reader.scores)
+    arrays = [pa.array(column, field.type) for column, field in zip(columns, PREDICTION_SCHEMA, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=PREDICTION_SCHEMA)
+
+
+def _read_columns(block: bytes) -> pa.RecordBatch | None:
+    """Parse a block in which every line is a prediction as Comprehend writes it; ``None`` for any other."""
+    try:
+        if not block.isascii():
+            block.decode("utf-8")
+        table = pa.json.read_json(
+            io.BytesIO(block),
+            # One block, on this thread: the other core is PostgreSQL's.
+            read_options=pa.json.ReadOptions(use_threads=False, block_size=len(block) + 1),
+            parse_options=_PARSE_OPTIONS,
+        )
+        (batch,) = table.combine_chunks().to_batches()
+        return _regular(batch)
+    except (pa.ArrowException, ValueError):
+        return None
+
+
+def _regular(batch: Any) -> pa.RecordBatch | None:
+    rows = batch.num_rows
+    file, line, error = batch["File"], batch["Line"], batch["ErrorCode"]
+    entries, other = batch["Classes"], batch["Labels"]
+    if entries.null_count:
+        entries, other = other, entries
+    if (
+        file.null_count
+        or line.null_count not in (0, rows)
+        or error.null_count != rows
+        or entries.null_count
+        or other.null_count != rows
+    ):
+        return None
+    start, end = entries.offsets[0].as_py(), entries.offsets[-1].as_py()
+    flat = entries.values.slice(start, end - start)
+    offsets = entries.offsets.to_numpy() - start
+    names, scores = flat.field("Name"), flat.field("Score")
+    if (
+        flat.null_count
+        or names.null_count
+        or scores.null_count
+        or not _best_first(scores.to_numpy(), offsets)
+    ):
+        return None
+    names = names.dictionary_encode()
+    # Also finds what an escape like \\udc00 makes: bytes that are no UTF-8.
+    names.dictionary.validate(full=True)
+    file.validate(full=True)
+    if not all(map(good_label, names.dictionary.to_pylist())) or pc.min(pc.binary_length(file)).as_py() == 0:
+        return None
+    numbers = pa.nulls(rows, pa.int64())
+    if not line.null_count:
+        if not pc.all(pc.ascii_is_decimal(line)).as_py() or pc.max(pc.binary_length(line)).as_py() > 18:
+            return None
+        numbers = pc.cast(line, pa.int64())
+    starts = from_numpy(offsets)
+    return pa.RecordBatch.from_arrays(
+        [file, numbers, pa.ListArray.from_arrays(starts, names), pa.ListArray.from_arrays(starts, scores)],
+        schema=PREDICTION_SCHEMA,
+    )
+
+
+def _best_first(scores: npt.NDArray[np.float64], offsets: npt.NDArray[np.int32]) -> bool:
+    """Whether no list is empty, every score is between 0 and 1, and none is above the one before it."""
+    if not len(scores) or not (np.diff(offsets) > 0).all() or not ((scores >= 0) & (scores <= 1)).all():
+        return False
+    falling = scores[1:] <= scores[:-1]
+    falling[offsets[1:-1] - 1] = True
+    return bool(falling.all())

@@ -1,0 +1,175 @@
+"""Loads one batch's results into ``predictions``: COPY straight into the table, in one transaction with the
+deletion of what an earlier load of the batch left there.
+
+There is no staging table: the join with the manifest is made on the way (:mod:`include.nightsort.results`),
+and a transaction hides half a COPY as well as half an INSERT. Figures: ``docs/adr/0005-load-by-columns.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
+
+from psycopg import sql
+
+from include.nightsort.manifests import Manifest
+from include.nightsort.results import RESULT_SCHEMA, BatchResults, LoadCounts
+from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    import psycopg
+    import pyarrow as pa
+    from upath import UPath
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+log = logging.getLogger(__name__)
+
+_KEY_COLUMNS = ("classifier", "run_key", "batch", "day", "version")
+_EPOCH = date(2000, 1, 1)
+_AHEAD = 4
+"""Blocks that are parsed ahead of the database, of about 2 MB each."""
+
+T = TypeVar("T")
+
+
+class NamedBatch(Protocol):
+    """What the load must know of a batch."""
+
+    @property
+    def name(self) -> str:
+        """Its name, unique in its run."""
+
+
+def load_predictions(
+    conn: psycopg.Connection[Any],
+    *,
+    spec: ClassifierSpec,
+    version: str,
+    run_key: str,
+    batch: NamedBatch | Mapping[str, Any],
+    archive: UPath | IO[bytes],
+    manifest: UPath,
+) -> LoadCounts:
+    """Load the output of one batch's job: a row for each document of its manifest, whatever the output holds.
+
+    Done again it leaves the same rows. Loads of other batches go on beside it, one of the same batch waits.
+
+    :param conn: inside a transaction the rows are there when the caller commits, else when this returns.
+    :param version: the classifier version that the job used.
+    :param run_key: the run, beginning with its day as YYYYMMDD.
+    :param batch: the batch, or its dictionary; only its name is used.
+    :param archive: the job's ``output.tar.gz``.
+    :param manifest: the batch's manifest.
+    :raises ArchiveError: the archive is damaged or holds no predictions; nothing is changed.
+    :raises ManifestError: the manifest cannot be read; nothing is changed.
+    :raises WrongOutputError: the output is another job's; nothing is changed.
+    """
+    name = batch["name"] if isinstance(batch, Mapping) else batch.name
+    results = BatchResults(archive, Manifest.read(manifest), mode=spec.mode, threshold=spec.threshold)
+    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=name, version=version, rows=results)
+    counts = results.counts
+    log.info(
+        "Loaded batch %s: %d classified, %d failed (%d of them missing in the output)",
+        name, counts.classified, counts.failed, counts.missing,
+    )  # fmt: skip
+    if counts.unreadable or counts.doubles or counts.unknown or counts.repaired:
+        log.warning(
+            "The output of batch %s was odd: %d unreadable, %d double, %d unknown, %d repaired",
+            name, counts.unreadable, counts.doubles, counts.unknown, counts.repaired,
+        )  # fmt: skip
+    return counts
+
+
+def replace_rows(
+    conn: psycopg.Connection[Any],
+    *,
+    classifier: str,
+    run_key: str,
+    batch: str,
+    version: str | None,
+    rows: Iterable[pa.RecordBatch],
+) -> None:
+    """Put rows into ``predictions`` in place of those of the same batch, in one transaction.
+
+    :param rows: record batches with the columns of :data:`~include.nightsort.results.RESULT_SCHEMA`.
+    """
+    day = run_day(run_key)
+    prefix = [
+        encode_text(classifier),
+        encode_text(run_key),
+        encode_text(batch),
+        encode_date((day - _EPOCH).days),
+        None if version is None else encode_text(version),
+    ]
+    key = (classifier, run_key, batch)
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
+        conn.execute(
+            "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch = %s", key
+        )
+        _copy(conn, [*_KEY_COLUMNS, *RESULT_SCHEMA.names], (encode_rows(prefix, part) for part in rows))
+
+
+def run_day(run_key: str) -> date:
+    """Return the day that a run classifies.
+
+    :raises ValueError: the key does not begin with a day.
+    """
+    try:
+        return datetime.strptime(run_key[:8], "%Y%m%d").date()
+    except ValueError:
+        raise ValueError(f"run key {run_key!r} does not begin with a day, as in 20261118") from None
+
+
+def _copy(conn: psycopg.Connection[Any], columns: Sequence[str], blocks: Iterator[memoryview]) -> None:
+    statement = sql.SQL("COPY nightsort.predictions ({}) FROM STDIN (FORMAT binary)").format(
+        sql.SQL(", ").join(map(sql.Identifier, columns))
+    )
+    with conn.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(HEADER)
+        for block in _ahead(blocks):
+            copy.write(block)
+        copy.write(TRAILER)
+
+
+def _ahead(items: Iterator[T]) -> Iterator[T]:
+    """Give the same items, made by another thread while the database takes the ones before."""
+    made: queue.Queue[T | BaseException | None] = queue.Queue(_AHEAD)
+    stopped = threading.Event()
+
+    def put(item: T | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                made.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return
+
+    def make() -> None:
+        try:
+            for item in items:
+                put(item)
+                if stopped.is_set():
+                    return
+            put(None)
+        except BaseException as error:
+            # Not handled here: the reader raises it, on the thread that has the connection.
+            put(error)
+
+    maker = threading.Thread(target=make, name="nightsort-parse", daemon=True)
+    maker.start()
+    try:
+        while (item := made.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stopped.set()
+        maker.join()

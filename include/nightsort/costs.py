@@ -1,0 +1,155 @@
+"""What a run costs on AWS: exact in units for classification, a range for training, whose time AWS decides.
+
+Prices are those of :mod:`include.nightsort.limits` (us-east-1, list price). Without storage, requests to S3,
+and what AWS may discount.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow.compute as pc
+
+from include.nightsort.limits import (
+    MIN_UNITS,
+    MODEL_USD_PER_MONTH,
+    TRAINING_USD_PER_HOUR,
+    UNIT_CHARACTERS,
+    UNIT_USD,
+)
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from include.nightsort.columns import Column
+
+SHORTEST_TRAINING_HOURS = 0.5
+"""A training of some thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,
+Terraform acceptance tests, AWS samples); a million took 28 minutes in 2019."""
+
+LONGEST_TRAINING_HOURS = (0.75, 20.0)
+"""Hours for a few and for a million documents; the latter took 19 h 28 min in 2020 (notebook by an AWS
+architect, hervenivon/aws-experiments-comprehend-custom-classifier)."""
+
+
+class OverBudgetError(ValueError):
+    """A forecast above the spec's budget: the numbers, and what to do."""
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What the classification of some documents will cost.
+
+    :param documents: documents that are sent.
+    :param units: billed units: 100 characters each, at least 3 per document.
+    :param usd: price of the units.
+    """
+
+    documents: int
+    units: int
+    usd: float
+
+    def __str__(self) -> str:
+        if not self.documents:
+            return "Nothing to classify: 0.00 USD."
+        return (
+            f"{self.documents:,} documents are {self.units:,} units of {UNIT_CHARACTERS} characters "
+            f"(at least {MIN_UNITS} for each document), at {UNIT_USD} USD each: {usd_text(self.usd)}."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class TrainingForecast:
+    """What a training will cost: AWS bills its time, and only AWS knows how long it will take.
+
+    :param documents: training and test documents.
+    :param hours: shortest and longest time of published trainings of such a size.
+    :param usd: the price of these.
+    """
+
+    documents: int
+    hours: tuple[float, float]
+    usd: tuple[float, float]
+
+    def __str__(self) -> str:
+        low, high = self.hours
+        return (
+            f"Training with {self.documents:,} documents takes {low:.1f} to {high:.1f} hours, judging by "
+            f"published ones, at {TRAINING_USD_PER_HOUR:.2f} USD an hour: {usd_text(self.usd[0])} to "
+            f"{usd_text(self.usd[1])}. To keep the version costs {usd_text(MODEL_USD_PER_MONTH)} a month."
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+
+def document_units(texts: Column) -> npt.NDArray[np.int64]:
+    """Return the billed units of each document.
+
+    :param texts: a column of strings.
+    """
+    characters: npt.NDArray[np.int64] = np.asarray(pc.utf8_length(texts)).astype(np.int64)
+    return np.maximum(MIN_UNITS, -(-characters // UNIT_CHARACTERS))
+
+
+def classification_cost(units: int) -> float:
+    """Return the price of classification jobs, in USD, to a hundredth of a cent.
+
+    :param units: billed units of all their documents.
+    """
+    return round(units * UNIT_USD, 4)
+
+
+def training_cost(seconds: float) -> float:
+    """Return the price of a training, in USD, to a hundredth of a cent.
+
+    :param seconds: from TrainingStartTime to TrainingEndTime.
+    """
+    return round(seconds / 3600 * TRAINING_USD_PER_HOUR, 4)
+
+
+def keeping_cost(versions: int, months: float = 1) -> float:
+    """Return the price of keeping trained versions, in USD."""
+    return round(versions * months * MODEL_USD_PER_MONTH, 4)
+
+
+def forecast_classification(documents: int, units: int) -> Forecast:
+    """Forecast jobs over documents whose units are counted; exact."""
+    return Forecast(documents, units, classification_cost(units))
+
+
+def forecast_training(documents: int) -> TrainingForecast:
+    """Forecast a training, as a range.
+
+    :param documents: training and test documents.
+    """
+    few, million = LONGEST_TRAINING_HOURS
+    hours = (SHORTEST_TRAINING_HOURS, few + (million - few) * min(documents, 1_000_000) / 1_000_000)
+    return TrainingForecast(
+        documents, hours, (training_cost(hours[0] * 3600), training_cost(hours[1] * 3600))
+    )
+
+
+def check_budget(forecast: Forecast, budget_usd: float | None) -> None:
+    """Refuse a run that would cost more than the spec allows; before anything is paid.
+
+    :param budget_usd: the spec's ``budget_usd_per_run``; ``None``: no limit.
+    :raises OverBudgetError: the forecast is above it.
+    """
+    if budget_usd is not None and forecast.usd > budget_usd:
+        raise OverBudgetError(
+            f"{forecast} That is above the budget of {usd_text(budget_usd)} a run. Raise budget_usd_per_run "
+            "in the spec if it is meant, or give a source with fewer documents"
+        )
+
+
+def usd_text(usd: float) -> str:
+    """Return an amount for a person: cents, and what is below a cent where it matters."""
+    return f"{usd:,.4f} USD" if 0 < usd < 0.1 else f"{usd:,.2f} USD"

@@ -1,0 +1,292 @@
+"""How good a classifier version is, and whether it takes the active one's place.
+
+Definitions are scikit-learn's, with ``zero_division=0``: macro figures are unweighted means over the labels,
+micro figures pool all decisions, and in multi-label mode a document counts as accurate only if its whole set
+of labels is right. Comprehend publishes the same ones (Developer Guide, cer-doc-class), not its formula for
+multi-label accuracy.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import asdict, dataclass
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+
+from include.nightsort.archives import read_member
+from include.nightsort.predictions import read_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping, Sequence
+
+    import numpy.typing as npt
+    from upath import UPath
+
+    from include.nightsort.classifier_spec import Promotion
+
+MATRIX_MEMBER = "confusion_matrix.json"
+"""Member of the training output with the confusion matrix, in the folder ``output/``."""
+
+MAX_MATRIX_BYTES = 64_000_000
+"""A thousand labels squared are about 8 MB of JSON."""
+
+DECISION_THRESHOLD = 0.5
+"""Least score of a multi-label decision in metrics. AWS does not say which one it uses; the local Comprehend
+uses this."""
+
+_COMPREHEND_NAMES = {
+    "accuracy": "Accuracy",
+    "macro_precision": "Precision",
+    "macro_recall": "Recall",
+    "macro_f1": "F1Score",
+    "micro_precision": "MicroPrecision",
+    "micro_recall": "MicroRecall",
+    "micro_f1": "MicroF1Score",
+    "hamming_loss": "HammingLoss",
+}
+
+
+class EvaluationError(ValueError):
+    """Metrics that cannot be read or computed: where, what is wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Figures between 0 and 1; ``None`` where the source does not tell. Higher is better, save the last one.
+
+    :param accuracy: share of documents whose label, or whole set of labels, is right.
+    :param hamming_loss: share of wrong decisions; lower is better.
+    """
+
+    accuracy: float | None = None
+    macro_precision: float | None = None
+    macro_recall: float | None = None
+    macro_f1: float | None = None
+    micro_precision: float | None = None
+    micro_recall: float | None = None
+    micro_f1: float | None = None
+    hamming_loss: float | None = None
+
+    def to_dict(self) -> dict[str, float | None]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, float | None]) -> Metrics:
+        """Take what :meth:`to_dict` gave."""
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Whether a new version becomes active.
+
+    :param promote: the answer.
+    :param reason: why, with the numbers, for a person.
+    :param metric: the metric that was compared.
+    :param old: its value for the active version, if there is one.
+    :param new: its value for the new one.
+    """
+
+    promote: bool
+    reason: str
+    metric: str
+    old: float | None
+    new: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+
+def from_comprehend(evaluation_metrics: Mapping[str, float]) -> Metrics:
+    """Take Comprehend's ``ClassifierMetadata.EvaluationMetrics``; what it leaves out is ``None``."""
+    return Metrics(**{ours: evaluation_metrics.get(theirs) for ours, theirs in _COMPREHEND_NAMES.items()})
+
+
+def from_predictions(
+    actual: Sequence[Collection[str]],
+    predicted: Sequence[Collection[str]],
+    labels: Sequence[str],
+    *,
+    mode: str = "MULTI_LABEL",
+) -> Metrics:
+    """Compute metrics from label sets, a pair per document.
+
+    :param actual: the right labels; one each in ``MULTI_CLASS``.
+    :param predicted: the predicted ones; empty where there is none.
+    :param labels: the labels to average over. Another one is a wrong decision and has no average of its own.
+    :param mode: matters to the hamming loss only: in ``MULTI_CLASS`` a decision is a document, in
+        ``MULTI_LABEL`` a document and a label. All other figures are the same where documents have one label.
+    :raises EvaluationError: not a pair for every document, or none at all.
+    """
+    if len(actual) != len(predicted):
+        raise EvaluationError(
+            f"{len(actual):,} documents have right labels, but {len(predicted):,} predictions were given"
+        )
+    if not actual or not labels:
+        raise EvaluationError("there is nothing to evaluate: no documents, or no labels")
+    place = {label: index for index, label in enumerate(labels)}
+    hits, missed, wrong = (np.zeros(len(place), np.int64) for _ in range(3))
+    right = 0
+    for truth, guess in zip(map(set, actual), map(set, predicted), strict=True):
+        right += truth == guess
+        for counts, found in ((hits, truth & guess), (missed, truth - guess), (wrong, guess - truth)):
+            for label in found:
+                if (index := place.get(label)) is not None:
+                    counts[index] += 1
+    accuracy = right / len(actual)
+    if mode == "MULTI_CLASS":
+        loss = 1 - accuracy
+    else:
+        loss = float(missed.sum() + wrong.sum()) / (len(actual) * len(place))
+    return _metrics(hits, wrong, missed, accuracy=accuracy, loss=loss)
+
+
+def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
+    """Compute metrics from Comprehend's confusion matrix.
+
+    ``multi_class``: square, rows are the actual labels. ``multi_label``: per label ``[[TN, FP], [FN, TP]]``;
+    this does not tell the accuracy.
+
+    :raises EvaluationError: it is no such matrix.
+    """
+    kind = matrix.get("type")
+    try:
+        values = np.asarray(matrix["confusion_matrix"], dtype=np.float64)
+    except (KeyError, TypeError, ValueError) as error:
+        raise EvaluationError(f"no confusion matrix of numbers in it ({error})") from error
+    if not values.size or not np.isfinite(values).all() or (values < 0).any() or not values.sum():
+        raise EvaluationError("the confusion matrix is empty, or holds what are no counts")
+    if kind == "multi_class" and values.ndim == 2 and values.shape[0] == values.shape[1]:
+        hits = np.diag(values)
+        accuracy = float(hits.sum() / values.sum())
+        wrong, missed = values.sum(axis=0) - hits, values.sum(axis=1) - hits
+        return _metrics(hits, wrong, missed, accuracy=accuracy, loss=1 - accuracy)
+    if kind == "multi_label" and values.ndim == 3 and values.shape[1:] == (2, 2):
+        wrong, missed, hits = values[:, 0, 1], values[:, 1, 0], values[:, 1, 1]
+        return _metrics(hits, wrong, missed, accuracy=None, loss=float((wrong + missed).sum() / values.sum()))
+    raise EvaluationError(
+        f"a confusion matrix of type {kind!r} and shape {values.shape} is not one that Comprehend documents"
+    )
+
+
+def read_confusion_matrix(archive: UPath | IO[bytes]) -> dict[str, Any]:
+    """Read ``confusion_matrix.json`` from the ``output.tar.gz`` of a training.
+
+    :raises ArchiveError: the archive is damaged or holds none.
+    :raises EvaluationError: it is no JSON object, or far too large.
+    """
+    content = bytearray()
+    for chunk in read_member(archive, MATRIX_MEMBER):
+        content += chunk
+        if len(content) > MAX_MATRIX_BYTES:
+            raise EvaluationError(f"{archive}: a confusion matrix of more than {MAX_MATRIX_BYTES:,} bytes")
+    try:
+        matrix = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise EvaluationError(f"{archive}: {MATRIX_MEMBER} is not JSON ({error})") from error
+    if not isinstance(matrix, dict):
+        raise EvaluationError(f"{archive}: {MATRIX_MEMBER} is not an object")
+    return matrix
+
+
+def from_job_output(
+    archive: UPath | IO[bytes], test_csv: UPath, *, mode: str, label_delimiter: str | None = None
+) -> Metrics:
+    """Compute the metrics of a version from the output of a job over the test documents.
+
+    Averages go over the labels of the test set, as those of a new version do. A document without a prediction
+    counts as wrong.
+
+    :param archive: ``output.tar.gz`` of a ``ONE_DOC_PER_LINE`` job whose input is ``test.txt``.
+    :param test_csv: ``test.csv``, in the same order.
+    :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
+    :raises ArchiveError: the archive is damaged or holds no predictions.
+    :raises EvaluationError: no document is in both.
+    """
+    with test_csv.open("r", encoding="utf-8", newline="") as file:
+        cells = [row[0] for row in csv.reader(file) if row]
+    actual = [{cell} if mode == "MULTI_CLASS" else set(cell.split(label_delimiter)) for cell in cells]
+    predicted: list[set[str]] = [set() for _ in actual]
+    found = 0
+    for batch in read_predictions(archive):
+        for row in batch.predictions.to_pylist():
+            if row["line"] is None or row["line"] >= len(actual):
+                continue
+            found += 1
+            pairs = zip(row["labels"], row["scores"], strict=True)
+            predicted[row["line"]] = (
+                {row["labels"][0]}
+                if mode == "MULTI_CLASS"
+                else {label for label, score in pairs if score >= DECISION_THRESHOLD}
+            )
+    if not found:
+        raise EvaluationError(f"{archive}: holds no prediction for a document of {test_csv}")
+    return from_predictions(actual, predicted, sorted(set().union(*actual)), mode=mode)
+
+
+def decide(challenger: Metrics, champion: Metrics | None, promotion: Promotion) -> Decision:
+    """Decide whether the challenger takes the champion's place; both must be measured on one test set.
+
+    :param champion: the active version's metrics; ``None`` if there is none: the first one is promoted.
+    :param promotion: the metric, and how much better it must be. A tie keeps the champion.
+    """
+    metric, least = promotion.metric, promotion.least_gain
+    new = getattr(challenger, metric)
+    if champion is None:
+        return Decision(True, "No version is active yet: the first one becomes active.", metric, None, new)
+    old = getattr(champion, metric)
+    if new is None:
+        return Decision(
+            False, f"The new version has no {metric}, so it cannot be compared.", metric, old, new
+        )
+    if old is None:
+        return Decision(True, f"The active version has no {metric}, the new one {new:.4f}.", metric, old, new)
+    # Comprehend gives four decimals: what differs behind them is not a gain.
+    gain = round(new - old, 4)
+    change = f"{metric} {old:.4f} -> {new:.4f} ({gain:+.4f})"
+    if gain > 0 and gain >= least:
+        return Decision(True, f"Better on the same test set: {change}.", metric, old, new)
+    wanted = f"at least {least:+.4f}" if least else "any gain"
+    return Decision(
+        False, f"Not better enough on the same test set: {change}; wanted: {wanted}.", metric, old, new
+    )
+
+
+def _metrics(
+    hits: npt.NDArray[Any],
+    wrong: npt.NDArray[Any],
+    missed: npt.NDArray[Any],
+    *,
+    accuracy: float | None,
+    loss: float,
+) -> Metrics:
+    """Make all figures from counts per label: true positives, false positives, false negatives."""
+    precision, recall, f1 = _rates(hits, wrong, missed)
+    micro_precision, micro_recall, micro_f1 = _rates(hits.sum(), wrong.sum(), missed.sum())
+    return Metrics(
+        accuracy=accuracy,
+        macro_precision=float(precision.mean()),
+        macro_recall=float(recall.mean()),
+        macro_f1=float(f1.mean()),
+        micro_precision=float(micro_precision),
+        micro_recall=float(micro_recall),
+        micro_f1=float(micro_f1),
+        hamming_loss=loss,
+    )
+
+
+def _rates(hits: Any, wrong: Any, missed: Any) -> tuple[npt.NDArray[np.float64], ...]:
+    return (
+        _ratio(hits, hits + wrong),
+        _ratio(hits, hits + missed),
+        _ratio(2 * hits, 2 * hits + wrong + missed),
+    )
+
+
+def _ratio(part: Any, whole: Any) -> npt.NDArray[np.float64]:
+    part, whole = np.asarray(part, np.float64), np.asarray(whole, np.float64)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

@@ -1,0 +1,272 @@
+"""The end of a run: rejects into the table, the sums made from the table itself, the row of the run."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import orjson
+import pyarrow as pa
+from psycopg.types.json import Jsonb
+
+from include.nightsort.costs import classification_cost
+from include.nightsort.results import RESULT_SCHEMA
+from include.nightsort.tables.load import replace_rows, run_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import datetime
+
+    import psycopg
+    from upath import UPath
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+log = logging.getLogger(__name__)
+
+REJECTS = "rejects"
+"""What stands in ``predictions.batch`` for documents that were never sent."""
+
+REJECTED = "rejected"
+_ROWS_AT_ONCE = 20_000
+
+
+class Prepared(Protocol):
+    """What the sums are checked against: :class:`include.nightsort.batches.PreparedBatches`."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """The sums of a run. In a complete one ``documents_in == classified + failed + rejected``.
+
+    :param documents_in: documents that the source held.
+    :param reasons: failed and rejected documents by reason.
+    :param batches: for each batch its name, its documents, and how many of them have a row.
+    :param units: billed units of the batches that are loaded.
+    :param cost_usd: their price.
+    """
+
+    run_key: str
+    documents_in: int
+    classified: int
+    failed: int
+    rejected: int
+    reasons: dict[str, int]
+    batches: list[dict[str, Any]] = field(default_factory=list)
+    units: int = 0
+    cost_usd: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+
+class CountsDoNotAddUp(Exception):
+    """A run in which documents are not accounted for: the numbers, and the batches that are to blame.
+
+    :param counts: the sums as they are.
+    """
+
+    def __init__(self, message: str, counts: RunCounts) -> None:
+        super().__init__(message)
+        self.counts = counts
+
+
+def load_rejects(
+    conn: psycopg.Connection[Any], *, spec: ClassifierSpec, run_key: str, rejects_path: UPath
+) -> int:
+    """Load the rejects of a run in place of those that an earlier load left, in one transaction.
+
+    :param rejects_path: ``rejects.jsonl`` of the run.
+    :return: how many.
+    """
+    loaded = 0
+
+    def rows() -> Iterator[pa.RecordBatch]:
+        nonlocal loaded
+        with rejects_path.open("rb") as file:
+            kept: list[dict[str, Any]] = []
+            for line in file:
+                kept.append(orjson.loads(line))
+                if len(kept) == _ROWS_AT_ONCE:
+                    yield _as_rows(kept, loaded)
+                    loaded += len(kept)
+                    kept = []
+            yield _as_rows(kept, loaded)
+            loaded += len(kept)
+
+    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=rows())
+    log.info("Loaded %d rejects of run %s", loaded, run_key)
+    return loaded
+
+
+def finish_run(
+    conn: psycopg.Connection[Any],
+    *,
+    spec: ClassifierSpec,
+    run_key: str,
+    version: str | None,
+    prepared: Prepared | Mapping[str, Any],
+    source_uri: str | None = None,
+    started_at: datetime | None = None,
+    jobs: Mapping[str, Mapping[str, Any]] | None = None,
+) -> RunCounts:
+    """Count a run's rows in the table, hold them against what was prepared, and write the row of the run.
+
+    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. The row
+    is written also if the sums do not add up, with the state ``incomplete``.
+
+    :param version: the classifier version; ``None`` if no document was sent.
+    :param prepared: what :func:`include.nightsort.batches.prepare_batches` gave, or its dictionary.
+    :param source_uri: the source, if it was given by hand.
+    :param started_at: when the run began.
+    :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row.
+    :raises CountsDoNotAddUp: a document has no row, or a batch has too many; says the numbers.
+    """
+    plan = prepared if isinstance(prepared, Mapping) else prepared.to_dict()
+    names = [batch["name"] for batch in plan["batches"]]
+    key = (spec.name, run_key)
+    with conn.transaction():
+        conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
+        stale = conn.execute(
+            "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch <> ALL(%s)",
+            (*key, [*names, REJECTS]),
+        )
+        if stale.rowcount:
+            log.warning("Deleted %d rows of batches that run %s no longer has", stale.rowcount, run_key)
+        counts = _count(conn, key, plan, jobs or {})
+        problem = _problem(counts, plan)
+        _write_run(conn, spec.name, counts, version, problem, source_uri, started_at)
+    if problem is not None:
+        raise CountsDoNotAddUp(problem, counts)
+    log.info(
+        "Run %s: %d documents in = %d classified + %d failed + %d rejected",
+        run_key, counts.documents_in, counts.classified, counts.failed, counts.rejected,
+    )  # fmt: skip
+    return counts
+
+
+def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
+    rows = len(rejects)
+    columns: dict[str, Any] = {
+        "line": pa.array(range(first, first + rows), pa.int64()),
+        "document_id": pa.array([reject.get("document_id") for reject in rejects], pa.string()),
+        "status": pa.array([REJECTED] * rows, RESULT_SCHEMA.field("status").type),
+        "reason": pa.array([reject["reason"] for reject in rejects], RESULT_SCHEMA.field("reason").type),
+    }
+    arrays = [
+        columns[column.name] if column.name in columns else pa.nulls(rows, column.type)
+        for column in RESULT_SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=RESULT_SCHEMA)
+
+
+def _count(
+    conn: psycopg.Connection[Any],
+    key: tuple[str, str],
+    plan: Mapping[str, Any],
+    jobs: Mapping[str, Mapping[str, Any]],
+) -> RunCounts:
+    loaded: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for batch, status, reason, rows in conn.execute(
+        "SELECT batch, status, reason, count(*) FROM nightsort.predictions "
+        "WHERE classifier = %s AND run_key = %s GROUP BY batch, status, reason",
+        key,
+    ):
+        loaded[batch] += rows
+        statuses[status] += rows
+        if reason is not None:
+            reasons[reason] += rows
+    batches = [
+        {
+            "name": batch["name"],
+            "documents": batch["documents"],
+            "loaded": loaded[batch["name"]],
+            **jobs.get(batch["name"], {}),
+        }
+        for batch in plan["batches"]
+    ]
+    units = sum(batch["units"] for batch in plan["batches"] if loaded[batch["name"]])
+    return RunCounts(
+        run_key=key[1],
+        documents_in=plan["documents_in"],
+        classified=statuses["classified"],
+        failed=statuses["failed"],
+        rejected=statuses[REJECTED],
+        reasons=dict(reasons.most_common()),
+        batches=batches,
+        units=units,
+        cost_usd=classification_cost(units),
+    )
+
+
+def _problem(counts: RunCounts, plan: Mapping[str, Any]) -> str | None:
+    """Return what does not add up, with the numbers, or ``None``."""
+    problems = [
+        f"batch {batch['name']} has {batch['loaded']:,} rows for {batch['documents']:,} documents"
+        for batch in counts.batches
+        if batch["loaded"] != batch["documents"]
+    ]
+    if counts.rejected != plan["rejected"]:
+        problems.append(f"there are {counts.rejected:,} rows for {plan['rejected']:,} rejects")
+    accounted = counts.classified + counts.failed + counts.rejected
+    if not problems and accounted == counts.documents_in:
+        return None
+    return (
+        f"run {counts.run_key}: {counts.documents_in:,} documents in, but {counts.classified:,} classified + "
+        f"{counts.failed:,} failed + {counts.rejected:,} rejected = {accounted:,}; "
+        f"{'; '.join(problems) or 'each batch is complete, so the counts of prepare_batches are wrong'}. "
+        "Clear the tasks of the batches named, or the whole run: nothing that is done is paid for again"
+    )
+
+
+def _write_run(
+    conn: psycopg.Connection[Any],
+    classifier: str,
+    counts: RunCounts,
+    version: str | None,
+    problem: str | None,
+    source_uri: str | None,
+    started_at: datetime | None,
+) -> None:
+    conn.execute(
+        """
+        INSERT INTO nightsort.classification_runs AS run
+            (classifier, run_key, day, version, state, message, documents_in, classified, failed, rejected,
+             reasons, batches, units, cost_usd, source_uri, started_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+        ON CONFLICT (classifier, run_key) DO UPDATE SET
+            day = excluded.day, version = excluded.version, state = excluded.state,
+            message = excluded.message, documents_in = excluded.documents_in,
+            classified = excluded.classified, failed = excluded.failed,
+            rejected = excluded.rejected, reasons = excluded.reasons, batches = excluded.batches,
+            units = excluded.units, cost_usd = excluded.cost_usd, source_uri = excluded.source_uri,
+            started_at = excluded.started_at, finished_at = excluded.finished_at
+        """,
+        (
+            classifier,
+            counts.run_key,
+            run_day(counts.run_key),
+            version,
+            "complete" if problem is None else "incomplete",
+            problem,
+            counts.documents_in,
+            counts.classified,
+            counts.failed,
+            counts.rejected,
+            Jsonb(counts.reasons),
+            Jsonb(counts.batches),
+            counts.units,
+            counts.cost_usd,
+            source_uri,
+            started_at,
+        ),
+    )

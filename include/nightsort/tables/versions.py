@@ -1,0 +1,206 @@
+"""Classifier versions: what is known of each, which one is active, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING, Any
+
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from include.nightsort.evaluation import Decision, Metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+    import psycopg
+
+
+class VersionNotRecordedError(LookupError):
+    """A version that has no row: which one, what to do."""
+
+
+class ActiveVersionChangedError(RuntimeError):
+    """Another version became active after the decision was made: which, what to do."""
+
+
+@dataclass(frozen=True)
+class ClassifierVersion:
+    """One trained version, a row of ``classifier_versions``; ``None`` where nothing is known yet.
+
+    :param classifier: name of the spec.
+    :param version: VersionName.
+    :param status: Comprehend's, with its `message`.
+    :param fingerprint: hash of the training data; `test_fingerprint` that of the test data.
+    :param labels: documents by label, ``{label: {"training": n, "test": n}}``.
+    :param metrics: measured on the test data.
+    :param confusion_matrix: Comprehend's ``confusion_matrix.json``.
+    :param training_seconds: billed training time, and its price, `cost_usd`.
+    :param promoted_at: when it last became active. Only :func:`promote` writes this and `active`.
+    """
+
+    classifier: str
+    version: str
+    arn: str
+    mode: str
+    language: str
+    status: str | None = None
+    message: str | None = None
+    fingerprint: str | None = None
+    test_fingerprint: str | None = None
+    training_uri: str | None = None
+    test_uri: str | None = None
+    training_documents: int | None = None
+    test_documents: int | None = None
+    labels: Mapping[str, Any] | None = None
+    metrics: Metrics | None = None
+    confusion_matrix: Mapping[str, Any] | None = None
+    training_seconds: float | None = None
+    cost_usd: float | None = None
+    trained_at: datetime | None = None
+    promoted_at: datetime | None = None
+    active: bool = False
+
+
+ActiveVersion = ClassifierVersion
+"""The version that the nightly DAG uses."""
+
+_COLUMNS = [field.name for field in fields(ClassifierVersion)]
+_KEY = ("classifier", "version")
+_WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active")]
+_SELECT = sql.SQL("SELECT {} FROM nightsort.classifier_versions").format(
+    sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
+)
+# What is not known now keeps the value that it had.
+_UPSERT = sql.SQL(
+    "INSERT INTO nightsort.classifier_versions AS old ({columns}) VALUES ({values}) "
+    "ON CONFLICT (classifier, version) DO UPDATE SET {updates}, recorded_at = now()"
+).format(
+    columns=sql.SQL(", ").join(map(sql.Identifier, _WRITTEN)),
+    values=sql.SQL(", ").join(sql.Placeholder() * len(_WRITTEN)),
+    updates=sql.SQL(", ").join(
+        sql.SQL("{0} = coalesce(excluded.{0}, old.{0})").format(sql.Identifier(name))
+        for name in _WRITTEN
+        if name not in _KEY
+    ),
+)
+
+
+def record_version(conn: psycopg.Connection[Any], version: ClassifierVersion) -> None:
+    """Write what is known of a version. What is ``None`` keeps the value of an earlier call."""
+    values: list[Any] = []
+    for name in _WRITTEN:
+        value = getattr(version, name)
+        if isinstance(value, Metrics):
+            value = value.to_dict()
+        values.append(Jsonb(value) if isinstance(value, dict) else value)
+    with conn.transaction():
+        conn.execute(_UPSERT, values)
+
+
+def find_version(conn: psycopg.Connection[Any], classifier: str, version: str) -> ClassifierVersion | None:
+    """Return one version, or ``None`` if it has no row."""
+    return _one(conn, sql.SQL("classifier = %s AND version = %s"), (classifier, version))
+
+
+def active_version(conn: psycopg.Connection[Any], classifier: str) -> ActiveVersion | None:
+    """Return the active version of a classifier, or ``None`` if none was promoted yet."""
+    return _one(conn, sql.SQL("classifier = %s AND active"), (classifier,))
+
+
+def promote(conn: psycopg.Connection[Any], *, classifier: str, version: str) -> None:
+    """Make a version the active one, in one transaction. Nothing changes if it already is.
+
+    :raises VersionNotRecordedError: the version has no row.
+    """
+    with conn.transaction():
+        _lock(conn, classifier)
+        _activate(conn, classifier, version)
+
+
+def record_decision(
+    conn: psycopg.Connection[Any],
+    *,
+    classifier: str,
+    version: str,
+    against: str | None,
+    decision: Decision,
+    test_fingerprint: str | None = None,
+) -> None:
+    """Write a decision down and carry it out, in one transaction; made again, it replaces its row.
+
+    :param version: the new version.
+    :param against: the version that was active when the decision was made; ``None`` if there was none.
+    :param test_fingerprint: the test data that both were measured on.
+    :raises ActiveVersionChangedError: it is to be promoted, but another version became active since.
+    :raises VersionNotRecordedError: the version has no row.
+    """
+    with conn.transaction():
+        _lock(conn, classifier)
+        if decision.promote:
+            active = active_version(conn, classifier)
+            if active is not None and active.version not in (against, version):
+                raise ActiveVersionChangedError(
+                    f"{classifier}: {version} was compared with {against or 'no version'}, but by now "
+                    f"{active.version} is active. Clear evaluate_classifier and what follows, so that it is "
+                    "decided again"
+                )
+            _activate(conn, classifier, version)
+        conn.execute(
+            """
+            INSERT INTO nightsort.promotion_decisions
+                (classifier, version, against, test_fingerprint, metric, old, new, promoted, reason)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)
+            ON CONFLICT (classifier, version, against, test_fingerprint) DO UPDATE SET
+                metric = excluded.metric, old = excluded.old, new = excluded.new,
+                promoted = excluded.promoted, reason = excluded.reason, decided_at = excluded.decided_at
+            """,
+            (
+                classifier,
+                version,
+                against or "",
+                test_fingerprint or "",
+                decision.metric,
+                decision.old,
+                decision.new,
+                decision.promote,
+                decision.reason,
+            ),
+        )
+
+
+def _lock(conn: psycopg.Connection[Any], classifier: str) -> None:
+    conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 1))", (classifier,))
+
+
+def _activate(conn: psycopg.Connection[Any], classifier: str, version: str) -> None:
+    conn.execute(
+        "UPDATE nightsort.classifier_versions SET active = false "
+        "WHERE classifier = %s AND active AND version <> %s",
+        (classifier, version),
+    )
+    found = conn.execute(
+        "UPDATE nightsort.classifier_versions SET active = true, "
+        "promoted_at = CASE WHEN active THEN promoted_at ELSE now() END "
+        "WHERE classifier = %s AND version = %s",
+        (classifier, version),
+    )
+    if not found.rowcount:
+        raise VersionNotRecordedError(
+            f"{classifier} has no version {version} in classifier_versions; its train DAG records it"
+        )
+
+
+def _one(
+    conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
+) -> ClassifierVersion | None:
+    # In a transaction of its own: a read must leave none open, in which a later write would stay uncommitted.
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        row = cursor.execute(_SELECT + sql.SQL(" WHERE ") + condition, parameters).fetchone()
+    if row is None:
+        return None
+    cost = row["cost_usd"]
+    metrics = Metrics.from_dict(row["metrics"]) if row["metrics"] is not None else None
+    return ClassifierVersion(**{**row, "metrics": metrics, "cost_usd": None if cost is None else float(cost)})

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from include.local_stack.errors import StackError
+from include.nightsort.costs import Forecast, forecast_training
 from include.nightsort.evaluation import from_predictions
 
 if TYPE_CHECKING:
@@ -53,8 +54,10 @@ class NightReport:
     label_counts: Mapping[str, int]
     metrics: Metrics | None
     """Against the known labels of those documents that were classified; None if there are none."""
-    units: int
-    cost_usd: float
+    cost: Forecast
+    """What the night would have cost on AWS."""
+    training_documents: int
+    """Documents that the version was trained and tested with."""
     examples: tuple[Example, ...]
 
 
@@ -86,12 +89,17 @@ def read_night(
         (classifier, run["run_key"]),
     ).fetchall()
     counts = cursor.execute(
-        "SELECT label, count(*) AS documents FROM nightsort.predictions,"
-        " LATERAL unnest(coalesce(nullif(accepted, '{}'), ARRAY[label])) AS label"
+        "SELECT counted AS label, count(*) AS documents FROM nightsort.predictions,"
+        " unnest(coalesce(nullif(accepted, '{}'), ARRAY[label])) AS counted"
         " WHERE classifier = %s AND run_key = %s AND status = 'classified'"
         " GROUP BY 1 ORDER BY 2 DESC, 1",
         (classifier, run["run_key"]),
     ).fetchall()
+    trained = cursor.execute(
+        "SELECT coalesce(training_documents + test_documents, 0) AS documents"
+        " FROM nightsort.classifier_versions WHERE classifier = %s AND version = %s",
+        (classifier, run["version"]),
+    ).fetchone()
     judged = [row for row in rows if row["document_id"] in known]
     actual = [known[row["document_id"]] for row in judged]
     predicted = [frozenset(row["accepted"]) for row in judged]
@@ -107,8 +115,8 @@ def read_night(
         reasons=run["reasons"],
         label_counts={row["label"]: row["documents"] for row in counts},
         metrics=from_predictions(actual, predicted, labels) if judged else None,
-        units=run["units"],
-        cost_usd=float(run["cost_usd"]),
+        cost=Forecast(run["classified"] + run["failed"], run["units"], float(run["cost_usd"])),
+        training_documents=trained["documents"] if trained else 0,
         examples=tuple(
             Example(
                 row["document_id"], row["label"], row["score"], ", ".join(sorted(known[row["document_id"]]))
@@ -143,6 +151,11 @@ def show_night(console: Console, report: NightReport) -> None:
             f"against the known labels: accuracy [bold]{report.metrics.accuracy:.3f}[/], "
             f"macro-F1 [bold]{report.metrics.macro_f1:.3f}[/]"
         )
+    console.print()
+    console.print("What the same would have cost on AWS:")
+    console.print(f"  every night like this one: {report.cost}", soft_wrap=True)
+    if report.training_documents:
+        console.print(f"  once: {forecast_training(report.training_documents)}", soft_wrap=True)
     console.print()
     examples = Table(
         "document", "label", "score", "known label", "", box=None, header_style="dim", pad_edge=False

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
+from include.local_stack.home import REPOSITORY
+from include.local_stack.stack import LocalStack
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -43,3 +46,20 @@ def make_home() -> Iterator[Callable[[str], Path]]:
         process.kill()
     shutil.rmtree(root)
     assert not left
+
+
+@pytest.fixture(scope="session")
+def specs(make_home: Callable[[str], Path]) -> Path:
+    """A folder with the sample specs, to which tests may add their own."""
+    folder = make_home("specs")
+    shutil.copytree(REPOSITORY / "include" / "classifiers", folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def whole_stack(make_home: Callable[[str], Path], specs: Path) -> Iterator[LocalStack]:
+    """The whole stack, up, with this checkout's DAGs."""
+    stack = LocalStack(make_home("whole"), [specs], first_slot=70)
+    stack.up()
+    yield stack
+    stack.remove()

@@ -15,7 +15,7 @@ from airflow.sdk.exceptions import AirflowException, AirflowFailException
 from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 # What to do about an error that no retry cures, by botocore's error code. Throttling and server errors are
 # not here.
@@ -41,6 +41,20 @@ REMEDIES: Final = {
     "ResourceNotFoundException": "It is not there (any more) in this account and region: train again, or "
     "correct the ARN.",
 }
+
+
+class BrokenSpecsError(ValueError):
+    """
+    Some classifier specs cannot be used; their DAGs are missing until they are corrected.
+
+    :param errors: one for each broken file; each says file, key and remedy.
+    """
+
+    def __init__(self, errors: Sequence[Exception]) -> None:
+        told = "\n".join(str(error) for error in errors)
+        super().__init__(
+            f"{len(errors)} classifier spec(s) cannot be used, so their DAGs are missing:\n{told}"
+        )
 
 
 class ClassifierStateUnknownError(AirflowFailException):
@@ -103,8 +117,8 @@ class DatabaseDriverError(AirflowFailException):
     """The database connection is not one of psycopg 3."""
 
 
-class RunIncompleteError(AirflowException):
-    """The night's numbers do not add up, or batches of it are missing."""
+class RunIncompleteError(AirflowFailException):
+    """The night's numbers do not add up, or batches of it are missing; another try alone changes nothing."""
 
 
 @contextmanager

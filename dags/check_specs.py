@@ -1,0 +1,17 @@
+"""
+Shows broken classifier specs as an import error of this file; makes no DAG.
+
+A file with an import error loses all of its DAGs in Airflow, so the two files that make DAGs skip a broken
+spec, and this one, which has no DAG to lose, says which airflow specs are broken, where, and what to do.
+"""
+
+from __future__ import annotations
+
+import os
+
+from include.nightsort.classifier_spec import load_specs, spec_folders
+from nightsort_airflow.exceptions import BrokenSpecsError
+
+errors = load_specs(spec_folders(os.environ)).errors
+if errors:
+    raise BrokenSpecsError(errors)

@@ -1,0 +1,101 @@
+"""One DAG for each classifier spec: classify a day's documents, every night."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import DAG, TriggerRule, task_group
+
+from include.nightsort.classifier_spec import load_specs, spec_folders
+from nightsort_airflow.dag_docs import classify_doc
+from nightsort_airflow.dag_parts import (
+    BATCH_FILE,
+    DEFAULT_ARGS,
+    WAITING,
+    day_param,
+    gives,
+    job_parameters,
+    predictions_asset,
+    source_uri_param,
+    timetable,
+)
+from nightsort_airflow.operators.classification import (
+    LoadPredictionsOperator,
+    PrepareBatchesOperator,
+    ReconcileRunOperator,
+)
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
+
+if TYPE_CHECKING:
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+
+def classify_dag(spec: ClassifierSpec) -> None:
+    """Make the DAG ``classify_<name>``."""
+    with DAG(
+        dag_id=f"classify_{spec.name}",
+        description=f"Classify a day's documents with {spec.name} and load the predictions",
+        doc_md=classify_doc(spec),
+        schedule=timetable(spec),
+        catchup=False,
+        max_active_runs=1,
+        default_args=DEFAULT_ARGS,
+        params={
+            "day": day_param("the day on which the run's data interval starts"),
+            "source_uri": source_uri_param(),
+        },
+        tags=["nightsort", "classify", spec.name],
+    ):
+        prepared = PrepareBatchesOperator(
+            task_id="prepare_batches",
+            spec=spec,
+            day="{{ params.day or '' }}",
+            source_uri="{{ params.source_uri or '' }}",
+        )
+
+        @task_group(group_id="classify_batch", tooltip="One Comprehend job and its results")
+        def classify_batch(
+            batch: Any,
+            job_name: Any,
+            document_classifier_arn: Any,
+            input_data_config: Any,
+            output_data_config: Any,
+            input_fingerprint: Any,
+        ) -> None:
+            job = ComprehendStartDocumentClassificationJobOperator(
+                task_id="start_job",
+                job_name=job_name,
+                document_classifier_arn=document_classifier_arn,
+                input_data_config=input_data_config,
+                output_data_config=output_data_config,
+                input_fingerprint=input_fingerprint,
+                data_access_role_arn=spec.data_access_role_arn,
+                job_kwargs=job_parameters(spec),
+                aws_conn_id=spec.aws_conn_id,
+                map_index_template=BATCH_FILE,
+                **WAITING,
+            )
+            LoadPredictionsOperator(
+                task_id="load_predictions",
+                spec=spec,
+                run=gives(prepared, "run"),
+                batch=batch,
+                job=gives(job),
+                map_index_template="{{ task.batch['name'] }}",
+            )
+
+        reconciled = ReconcileRunOperator(
+            task_id="reconcile_run",
+            spec=spec,
+            prepare_task_id="prepare_batches",
+            load_task_id="classify_batch.load_predictions",
+            outlets=[predictions_asset(spec.name)],
+            trigger_rule=TriggerRule.ALL_DONE,
+        )
+        classify_batch.expand_kwargs(prepared.output) >> reconciled
+        prepared >> reconciled
+
+
+for spec in load_specs(spec_folders(os.environ)).specs.values():
+    classify_dag(spec)

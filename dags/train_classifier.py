@@ -1,0 +1,110 @@
+"""One DAG for each classifier spec: train a version, measure it, promote it if it is better."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from airflow.sdk import DAG, TriggerRule
+
+from include.nightsort.classifier_spec import load_specs, spec_folders
+from nightsort_airflow.dag_docs import train_doc
+from nightsort_airflow.dag_parts import (
+    DEFAULT_ARGS,
+    WAITING,
+    active_version_alias,
+    classifier_parameters,
+    day_param,
+    gives,
+    job_parameters,
+    output_config,
+    training_input_config,
+)
+from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
+from nightsort_airflow.operators.training import (
+    EvaluateClassifierOperator,
+    PrepareTrainingDataOperator,
+    PromoteClassifierOperator,
+    ScoreActiveVersionOperator,
+)
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+
+if TYPE_CHECKING:
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+
+def train_dag(spec: ClassifierSpec) -> None:
+    """Make the DAG ``train_<name>``."""
+    with DAG(
+        dag_id=f"train_{spec.name}",
+        description=f"Train, measure and promote versions of the classifier {spec.name}",
+        doc_md=train_doc(spec),
+        schedule=None,
+        max_active_runs=1,
+        default_args=DEFAULT_ARGS,
+        params={"day": day_param("yesterday")},
+        tags=["nightsort", "train", spec.name],
+    ):
+        prepared = PrepareTrainingDataOperator(
+            task_id="prepare_training_data", spec=spec, day="{{ params.day or '' }}"
+        )
+        created = ComprehendCreateDocumentClassifierOperator(
+            task_id="create_classifier",
+            document_classifier_name=spec.name,
+            version_name=gives(prepared, "version"),
+            input_data_config=training_input_config(
+                spec, gives(prepared, "training_uri"), gives(prepared, "test_uri")
+            ),
+            output_data_config=output_config(spec, gives(prepared, "training_output_uri")),
+            mode=spec.mode,
+            language_code=spec.language,
+            data_access_role_arn=spec.data_access_role_arn,
+            document_classifier_kwargs=classifier_parameters(spec),
+            wait_for_completion=False,
+            aws_conn_id=spec.aws_conn_id,
+        )
+        trained = ComprehendDocumentClassifierTrainedSensor(
+            task_id="wait_for_training",
+            document_classifier_arn=gives(created),
+            expected_documents=gives(prepared, "documents_sent"),
+            fail_on_warnings=spec.training_warnings == "fail",
+            stop_training_on_kill=spec.stop_training_on_kill,
+            aws_conn_id=spec.aws_conn_id,
+            **WAITING,
+        )
+        evaluated = EvaluateClassifierOperator(
+            task_id="evaluate_classifier",
+            spec=spec,
+            document_classifier_arn=gives(created),
+            training=gives(prepared),
+        )
+        scored = ScoreActiveVersionOperator(
+            task_id="score_active_version",
+            document_classifier_arn=gives(evaluated, "score_arn"),
+            job_name=gives(evaluated, "score_job_name"),
+            input_data_config={
+                "S3Uri": gives(prepared, "test_documents_uri"),
+                "InputFormat": "ONE_DOC_PER_LINE",
+            },
+            output_data_config=output_config(spec, gives(prepared, "scores_output_uri")),
+            input_fingerprint=gives(prepared, "test_fingerprint"),
+            data_access_role_arn=spec.data_access_role_arn,
+            job_kwargs=job_parameters(spec),
+            aws_conn_id=spec.aws_conn_id,
+            **WAITING,
+        )
+        promoted = PromoteClassifierOperator(
+            task_id="promote_classifier",
+            spec=spec,
+            training=gives(prepared),
+            evaluation=gives(evaluated),
+            scores=gives(scored),
+            outlets=[active_version_alias(spec.name)],
+            trigger_rule=TriggerRule.NONE_FAILED,
+        )
+        trained >> evaluated
+        scored >> promoted
+
+
+for spec in load_specs(spec_folders(os.environ)).specs.values():
+    train_dag(spec)

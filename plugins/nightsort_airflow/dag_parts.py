@@ -1,0 +1,163 @@
+"""What the two DAG files share: Params, retries, the pool, and a spec's settings as Comprehend's
+parameters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
+
+if TYPE_CHECKING:
+    from airflow.sdk import BaseOperator
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+# Its slots are the account's quota of active jobs: 10, unless AWS raised it. Deferred tasks have to count:
+# `airflow pools set comprehend_jobs 10 "Active Comprehend jobs" --include-deferred`
+POOL: Final = "comprehend_jobs"
+
+OWNER: Final = "nightsort"
+
+DEFAULT_ARGS: Final[dict[str, Any]] = {
+    "owner": OWNER,
+    "retries": 2,
+    "retry_delay": timedelta(seconds=30),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=10),
+}
+
+# A retry of a waiting task finds what it started, so it costs nothing; and Airflow 3.3 now and then fails a
+# healthy deferred task. Hence more retries, and a short first delay.
+WAITING: Final[dict[str, Any]] = {
+    "deferrable": True,
+    "pool": POOL,
+    "retries": 4,
+    "retry_delay": timedelta(seconds=5),
+}
+
+BATCH_FILE: Final = "{{ task.input_data_config['S3Uri'].rstrip('/').rsplit('/', 1)[-1] }}"
+
+
+def gives(task: BaseOperator, key: str = "return_value") -> Any:
+    """
+    Give what a task will give, for use as an argument of a task after it, which becomes its downstream.
+
+    :param task: the earlier task.
+    :param key: the XCom's key; without it, what the task returns.
+    """
+    return XComArg(task, key)
+
+
+def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | None:
+    """Give the schedule of the nightly DAG; None where it is started by hand only."""
+    return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone) if spec.schedule else None
+
+
+def day_param(default: str) -> Param:
+    """
+    Give the Param ``day``.
+
+    :param default: what counts where it is left empty, for the description.
+    """
+    return Param(
+        None,
+        title="Day",
+        description=f"The day that replaces {{day}} in the source, as YYYY-MM-DD. Left empty: {default}.",
+        type=["null", "string"],
+        format="date",
+    )
+
+
+def source_uri_param() -> Param:
+    """Give the Param ``source_uri``."""
+    return Param(
+        None,
+        title="Source URI",
+        description=(
+            "Classify these documents instead of the spec's incoming ones: a file, a prefix that ends in / "
+            "or a glob, "
+            "in the spec's incoming format, for instance s3://bucket/export/*.csv."
+        ),
+        type=["null", "string"],
+        minLength=1,
+    )
+
+
+def predictions_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
+    counts.
+
+    :param name: the classifier.
+    """
+    return Asset(
+        name=f"nightsort_{name}_predictions", uri=f"x-nightsort://{name}/predictions", group="nightsort"
+    )
+
+
+def active_version_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the
+    version.
+
+    :param name: the classifier.
+    """
+    return Asset(
+        name=f"nightsort_{name}_active_version", uri=f"x-nightsort://{name}/active-version", group="nightsort"
+    )
+
+
+def active_version_alias(name: str) -> AssetAlias:
+    """
+    Give the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
+
+    An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
+    task says so, that is, after a promotion.
+
+    :param name: the classifier.
+    """
+    return AssetAlias(name=f"nightsort_{name}_promotion", group="nightsort")
+
+
+def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
+    """Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set."""
+    model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
+    return {**model_key, **job_parameters(spec)}
+
+
+def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
+    """Give the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
+    is set."""
+    parameters: dict[str, Any] = {}
+    if spec.kms.volume_key_id:
+        parameters["VolumeKmsKeyId"] = spec.kms.volume_key_id
+    if spec.vpc:
+        parameters["VpcConfig"] = {
+            "SecurityGroupIds": list(spec.vpc.security_group_ids),
+            "Subnets": list(spec.vpc.subnets),
+        }
+    if spec.tags:
+        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(spec.tags.items())]
+    return parameters
+
+
+def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
+    """
+    Give an OutputDataConfig.
+
+    :param prefix: the S3 prefix for the output, ending in ``/``; templates are left as they are.
+    """
+    key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
+    return {"S3Uri": prefix, **key}
+
+
+def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:
+    """
+    Give the InputDataConfig of a training.
+
+    :param training_uri: S3 URI of the training CSV.
+    :param test_uri: S3 URI of the test CSV.
+    """
+    delimiter = {"LabelDelimiter": spec.label_delimiter} if spec.label_delimiter else {}
+    return {"DataFormat": "COMPREHEND_CSV", "S3Uri": training_uri, "TestS3Uri": test_uri, **delimiter}

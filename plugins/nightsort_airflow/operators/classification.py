@@ -1,0 +1,221 @@
+"""The steps of the DAG ``classify_<name>`` that are Nightsort's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow.sdk import Asset
+
+from nightsort_airflow.dag_parts import output_config
+from nightsort_airflow.exceptions import NoActiveVersionError, RunIncompleteError
+from nightsort_airflow.operators.spec_operator import SpecOperator
+from nightsort_airflow.run_day import run_day
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+
+    from include.nightsort.tables.versions import ActiveVersion
+
+RUN_KEY = "run"
+PREPARED_KEY = "prepared"
+
+
+class PrepareBatchesOperator(SpecOperator):
+    """
+    Write a day's documents as the batches of a run, and check the budget before any job is started.
+
+    The active version is looked up here and stays the run's version, whatever is promoted meanwhile.
+
+    Gives a list with one dict per batch, the arguments of the mapped task group: ``batch``, ``job_name``,
+    ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``. Two
+    more XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``) and ``prepared`` (the dict of
+    :class:`include.nightsort.batches.PreparedBatches`).
+
+    :param spec: The classifier spec.
+    :param day: The day to classify, as YYYY-MM-DD; empty: the run's day. (templated)
+    :param source_uri: Documents to classify in place of the spec's incoming ones; empty: those. (templated)
+    """
+
+    template_fields: Sequence[str] = ("day", "source_uri")
+
+    def __init__(self, *, day: str | None = None, source_uri: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.day = day
+        self.source_uri = source_uri
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Write the batches; give one dict per batch."""
+        from include.nightsort.batches import prepare_batches, run_key
+        from include.nightsort.costs import check_budget, forecast_classification
+
+        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        source_uri = self.source_uri or None
+        key = run_key(day, source_uri)
+        with self.refusals_fail(f"prepare the batches of run {key}"):
+            active = self._active()
+            prepared = prepare_batches(
+                self.spec,
+                self.access,
+                run_key=key,
+                day=day,
+                source_uri=source_uri,
+                progress=self.log_progress,
+            )
+            forecast = forecast_classification(prepared.documents_sent, prepared.units)
+            check_budget(forecast, self.spec.budget_usd_per_run)
+        self.log.info(
+            "Run %s with version %s: %d documents in, %d rejected %s, %d batches. %s",
+            key,
+            active.version,
+            prepared.documents_in,
+            prepared.rejected,
+            prepared.reject_counts or "",
+            len(prepared.batches),
+            forecast,
+        )
+        run = {"run_key": key, "day": day.isoformat(), "version": active.version, "source_uri": source_uri}
+        context["ti"].xcom_push(key=RUN_KEY, value={**run, "forecast": forecast.to_dict()})
+        context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
+        batches = prepared.to_dict()["batches"]
+        return [self._arguments(batch, key, active) for batch in batches]
+
+    def _active(self) -> ActiveVersion:
+        from include.nightsort.tables.versions import active_version
+
+        with self.database() as connection:
+            active = active_version(connection, self.spec.name)
+        if active is None:
+            raise NoActiveVersionError(
+                f"{self.spec.name} has no active version yet: run the DAG train_{self.spec.name} first, then "
+                "clear "
+                "this task."
+            )
+        return active
+
+    def _arguments(self, batch: dict[str, Any], key: str, active: ActiveVersion) -> dict[str, Any]:
+        return {
+            "batch": batch,
+            "job_name": f"{self.spec.name}-{active.version}-{batch['name']}",
+            "document_classifier_arn": active.arn,
+            "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": self.spec.input_format},
+            "output_data_config": output_config(self.spec, f"{self.spec.work_uri}/runs/{key}/output/"),
+            "input_fingerprint": batch["fingerprint"],
+        }
+
+
+class LoadPredictionsOperator(SpecOperator):
+    """
+    Load the output of a batch's job into ``predictions``: one row for every document of the batch.
+
+    Done again, it leaves the same rows. Gives the dict of :class:`include.nightsort.results.LoadCounts`,
+    ``batch`` (its name) and ``job`` (``job_id``, ``failed_jobs`` and the times).
+
+    :param spec: The classifier spec.
+    :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
+    :param batch: The batch, one of those of :class:`PrepareBatchesOperator`. (templated)
+    :param job: What the operator that started the batch's job gave. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run", "batch", "job")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json", "batch": "json", "job": "json"}
+
+    def __init__(
+        self, *, run: dict[str, Any], batch: dict[str, Any], job: dict[str, Any], **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.run = run
+        self.batch = batch
+        self.job = job
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Load the rows; give their counts."""
+        from include.nightsort.tables.load import load_predictions
+
+        with self.refusals_fail(f"load batch {self.batch['name']}"), self.database() as connection:
+            counts = load_predictions(
+                connection,
+                spec=self.spec,
+                version=self.run["version"],
+                run_key=self.run["run_key"],
+                batch=self.batch,
+                archive=self.access.path(self.job["output_uri"]),
+                manifest=self.access.path(self.batch["manifest_uri"]),
+            )
+        self.log.info("Batch %s: %s", self.batch["name"], counts)
+        told = ("job_id", "job_name", "submitted_at", "ended_at", "failed_jobs")
+        return {**counts.to_dict(), "batch": self.batch["name"], "job": {key: self.job[key] for key in told}}
+
+
+class ReconcileRunOperator(SpecOperator):
+    """
+    Load the rejects, make the run's sums from the table, write the run's row, and fail if a document is
+    missing.
+
+    It has to run whether or not all batches were loaded (trigger rule ``all_done``), so it reads the XComs of
+    the other tasks itself. An outlet that is an asset gets an event with the counts. Gives the counts.
+
+    :param spec: The classifier spec.
+    :param prepare_task_id: The task of :class:`PrepareBatchesOperator`.
+    :param load_task_id: The mapped task of :class:`LoadPredictionsOperator`.
+    """
+
+    def __init__(self, *, prepare_task_id: str, load_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prepare_task_id = prepare_task_id
+        self.load_task_id = load_task_id
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Make the sums; give them, or fail and say what is missing."""
+        from include.nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
+
+        run, prepared = (
+            context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=key) for key in (RUN_KEY, PREPARED_KEY)
+        )
+        if not run or not prepared:
+            raise RunIncompleteError(
+                f"{self.prepare_task_id} did not finish, so nothing was sent: see its log."
+            )
+        jobs = self._loaded_batches(context)
+        with self.refusals_fail(f"reconcile run {run['run_key']}"), self.database() as connection:
+            rejects_path = self.access.path(prepared["rejects_uri"])
+            load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)
+            try:
+                counts = finish_run(
+                    connection,
+                    spec=self.spec,
+                    run_key=run["run_key"],
+                    version=run["version"] if prepared["batches"] else None,
+                    prepared=prepared,
+                    source_uri=run["source_uri"],
+                    started_at=context["dag_run"].start_date,
+                    jobs=jobs,
+                )
+            except CountsDoNotAddUp as error:
+                raise RunIncompleteError(f"{error}.") from error
+        self._require_all_loaded(prepared, jobs)
+        summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(
+                    {**summary, "version": run["version"], "day": run["day"]}
+                )
+        return summary
+
+    def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
+        """What this run loaded, by batch; a task that failed, or was cleared and not run again, left
+        nothing."""
+        loaded = context["ti"].xcom_pull(task_ids=self.load_task_id) or []
+        return {load["batch"]: load["job"] for load in loaded}
+
+    def _require_all_loaded(self, prepared: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
+        missing = [batch for batch in prepared["batches"] if batch["name"] not in jobs]
+        if missing:
+            names = ", ".join(batch["name"] for batch in missing)
+            documents = sum(batch["documents"] for batch in missing)
+            raise RunIncompleteError(
+                f"{len(missing)} batches with {documents} documents were not loaded by this run, the table "
+                "holds rows "
+                f"of an earlier one: {names}. Clear their tasks."
+            )

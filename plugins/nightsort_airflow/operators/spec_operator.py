@@ -1,0 +1,108 @@
+"""What the steps of the two DAGs have in common."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk import BaseOperator
+
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, permanent_errors_fail
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from include.nightsort.access import Access
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+# The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
+# every few seconds and need none of them.
+
+
+PROGRESS_SECONDS = 10
+
+
+class SpecOperator(BaseOperator):
+    """
+    A step of a DAG that is made from a classifier spec. Not for use by itself.
+
+    :param spec: The classifier spec.
+    """
+
+    ui_color = "#d7e8f7"
+
+    def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.spec = spec
+        self._told = 0.0
+
+    @cached_property
+    def access(self) -> Access:
+        """Files through the spec's AWS connection, SQL sources through their own."""
+        from nightsort_airflow.hooks.storage import task_access
+
+        return task_access(self.spec.aws_conn_id)
+
+    @contextmanager
+    def database(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open a connection to the tables, which are made if they are not there."""
+        from include.nightsort.tables.schema import ensure_schema
+        from nightsort_airflow.hooks.database import NightsortDatabaseHook
+
+        with NightsortDatabaseHook(postgres_conn_id=self.spec.db_conn_id).connect() as connection:
+            ensure_schema(connection)
+            yield connection
+
+    def log_progress(self, doing: str, documents: int) -> None:
+        """
+        Log how far the domain is, at most every ten seconds.
+
+        :param doing: what is being done.
+        :param documents: how many documents are behind it.
+        """
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self.log.info("%s: %d documents so far", doing, documents)
+
+    @contextmanager
+    def refusals_fail(self, doing: str) -> Iterator[None]:
+        """
+        End the task at once on input that cannot be used and on AWS errors that no retry cures.
+
+        :param doing: what is attempted, for the message.
+        """
+        from include.nightsort.batches import TooManyBatchesError
+        from include.nightsort.costs import OverBudgetError
+        from include.nightsort.evaluation import EvaluationError
+        from include.nightsort.manifests import ManifestError
+        from include.nightsort.results import WrongOutputError
+        from include.nightsort.source_files import SourceError
+        from include.nightsort.tables.schema import SchemaVersionError
+        from include.nightsort.training_checks import TrainingDataError
+
+        try:
+            with permanent_errors_fail(doing):
+                yield
+        except OverBudgetError as error:
+            raise BudgetExceededError(f"Will not {doing}: {error}") from error
+        except (
+            EvaluationError,
+            ManifestError,
+            SchemaVersionError,
+            SourceError,
+            TooManyBatchesError,
+            TrainingDataError,
+            WrongOutputError,
+        ) as error:
+            raise BadInputError(f"Cannot {doing}: {error}") from error
+        except PermissionError as error:
+            raise BadInputError(
+                f"Cannot {doing}: {error}. Grant the identity of the connection {self.spec.aws_conn_id} this "
+                "right: "
+                "docs/iam/airflow-policy.json lists them all."
+            ) from error

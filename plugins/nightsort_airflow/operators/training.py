@@ -1,0 +1,300 @@
+"""The steps of the DAG ``train_<name>`` that are Nightsort's own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from airflow.sdk import AssetAlias
+from airflow.sdk.exceptions import AirflowSkipException
+
+from nightsort_airflow.dag_parts import active_version_asset
+from nightsort_airflow.exceptions import TrainingUnfinishedError
+from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.spec_operator import SpecOperator
+from nightsort_airflow.run_day import run_day
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from airflow.sdk import Context
+    from mypy_boto3_comprehend.type_defs import DocumentClassifierPropertiesTypeDef
+
+    from include.nightsort.evaluation import Metrics
+    from include.nightsort.tables.versions import ClassifierVersion
+
+# Comprehend gives four decimals.
+ROUNDING = 0.0001
+
+
+class PrepareTrainingDataOperator(SpecOperator):
+    """
+    Write training and test data from the spec's labelled documents, and check every limit before anything is
+    paid.
+
+    Gives the dict of :class:`include.nightsort.training_data.PreparedTraining`, ``documents_sent`` (training
+    and test), and where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is
+    an XCom of its own too.
+
+    :param spec: The classifier spec.
+    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD; empty: the run's day.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = ("day",)
+
+    def __init__(self, *, day: str | None = None, **kwargs: Any) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.day = day
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the data; give where it is and its counts."""
+        from include.nightsort.training_data import prepare_training_data
+
+        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        with self.refusals_fail(f"prepare the training data of {self.spec.name}"):
+            prepared = prepare_training_data(self.spec, self.access, day=day, progress=self.log_progress)
+        for warning in prepared.warnings:
+            self.log.warning("%s", warning)
+        self.log.info(
+            "Version %s: %d training and %d test documents, %d labels, %d rejected. Report: %s",
+            prepared.version,
+            prepared.training_documents,
+            prepared.test_documents,
+            len(prepared.labels),
+            prepared.rejected,
+            prepared.report_uri,
+        )
+        return {
+            **prepared.to_dict(),
+            "documents_sent": prepared.training_documents + prepared.test_documents,
+            "training_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/output/",
+            "scores_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/scores/",
+        }
+
+
+class EvaluateClassifierOperator(SpecOperator):
+    """
+    Read the metrics and the confusion matrix of a trained version, and write its row in
+    ``classifier_versions``.
+
+    Gives ``version``, ``arn``, ``metrics``, the active version that it will be compared with (``champion``,
+    or None) and, if that one was measured on other test data, what it takes to score it on these:
+    ``score_arn`` and ``score_job_name``, else both None. Each key is an XCom of its own too.
+
+    :param spec: The classifier spec.
+    :param document_classifier_arn: The ARN of the version. (templated)
+    :param training: What :class:`PrepareTrainingDataOperator` gave. (templated)
+    """
+
+    template_fields: Sequence[str] = ("document_classifier_arn", "training")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"training": "json"}
+
+    def __init__(self, *, document_classifier_arn: str, training: dict[str, Any], **kwargs: Any) -> None:
+        kwargs.setdefault("multiple_outputs", True)
+        super().__init__(**kwargs)
+        self.document_classifier_arn = document_classifier_arn
+        self.training = training
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the version's row; give its metrics and what it is to be compared with."""
+        from include.nightsort import evaluation
+        from include.nightsort.tables.versions import active_version, record_version
+
+        with self.refusals_fail(f"evaluate {self.document_classifier_arn}"):
+            found = self._describe()
+            matrix = evaluation.read_confusion_matrix(self.access.path(found["OutputDataConfig"]["S3Uri"]))
+            reported = found["ClassifierMetadata"].get("EvaluationMetrics", {})
+            metrics = evaluation.from_comprehend(cast("dict[str, float]", reported))
+            self._compare(metrics, evaluation.from_confusion_matrix(matrix))
+            row = self._row(found, metrics, matrix)
+            with self.database() as connection:
+                record_version(connection, row)
+                champion = active_version(connection, self.spec.name)
+            scoring = self._scoring(champion, row)
+        self.log.info("Version %s: %s", row.version, metrics)
+        return {
+            "version": row.version,
+            "arn": row.arn,
+            "metrics": metrics.to_dict(),
+            "champion": champion.version if champion else None,
+            **scoring,
+        }
+
+    def _describe(self) -> DocumentClassifierPropertiesTypeDef:
+        hook = ComprehendClassificationHook(aws_conn_id=self.spec.aws_conn_id)
+        fail_on_warnings = self.spec.training_warnings == "fail"
+        found = hook.trained(self.document_classifier_arn, fail_on_warnings=fail_on_warnings)
+        if found is None:
+            raise TrainingUnfinishedError(
+                f"{self.document_classifier_arn} is not trained yet: a retry looks again."
+            )
+        return found
+
+    def _compare(self, metrics: Metrics, recomputed: Metrics) -> None:
+        for name, value in metrics.to_dict().items():
+            again = getattr(recomputed, name)
+            if value is not None and again is not None and abs(value - again) > ROUNDING:
+                self.log.warning("Comprehend says %s %.4f, its confusion matrix %.4f", name, value, again)
+
+    def _row(
+        self,
+        found: DocumentClassifierPropertiesTypeDef,
+        metrics: Metrics,
+        matrix: dict[str, Any],
+    ) -> ClassifierVersion:
+        from include.nightsort.costs import training_cost
+        from include.nightsort.tables.versions import ClassifierVersion
+
+        metadata = found["ClassifierMetadata"]
+        began, ended = found.get("TrainingStartTime"), found.get("TrainingEndTime")
+        seconds = (ended - began).total_seconds() if began and ended else None
+        return ClassifierVersion(
+            classifier=self.spec.name,
+            version=self.document_classifier_arn.rpartition("/version/")[2],
+            arn=self.document_classifier_arn,
+            mode=self.spec.mode,
+            language=self.spec.language,
+            status=found.get("Status"),
+            message=found.get("Message"),
+            fingerprint=self.training["fingerprint"],
+            test_fingerprint=self.training["test_fingerprint"],
+            training_uri=self.training["training_uri"],
+            test_uri=self.training["test_uri"],
+            training_documents=metadata.get("NumberOfTrainedDocuments"),
+            test_documents=metadata.get("NumberOfTestDocuments"),
+            labels=self.training["labels"],
+            metrics=metrics,
+            confusion_matrix=matrix,
+            training_seconds=seconds,
+            cost_usd=None if seconds is None else training_cost(seconds),
+            trained_at=ended,
+        )
+
+    def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
+        """Say what it takes to measure the champion on the new version's test data, if it was measured on
+        others."""
+        from include.nightsort.costs import check_budget, forecast_classification
+
+        if (
+            champion is None
+            or champion.version == row.version
+            or champion.test_fingerprint == row.test_fingerprint
+        ):
+            return {"score_arn": None, "score_job_name": None}
+        forecast = forecast_classification(self.training["test_documents"], self.training["test_units"])
+        check_budget(forecast, self.spec.budget_usd_per_run)
+        self.log.info(
+            "%s was measured on other test data and is scored on these. %s", champion.version, forecast
+        )
+        name = f"{self.spec.name}-{champion.version}-score-{self.training['test_fingerprint'][:12]}"
+        return {"score_arn": champion.arn, "score_job_name": name}
+
+
+class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperator):
+    """
+    Let the active version classify the new version's test documents, so that both are measured on the same
+    ones.
+
+    Skipped where :class:`EvaluateClassifierOperator` found no need for it. Takes the parameters of
+    :class:`~nightsort_airflow.operators.classification_job.ComprehendStartDocumentClassificationJobOperator`.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the job; skip the task where there is no version to score."""
+        if not self.document_classifier_arn:
+            raise AirflowSkipException(
+                "There is no active version, or it was measured on the same test data."
+            )
+        return super().execute(context)
+
+
+class PromoteClassifierOperator(SpecOperator):
+    """
+    Make the version the active one, if it beats the active one on the same test data, and write the decision
+    down.
+
+    After a promotion an outlet that is an asset alias gets the event of
+    :func:`~nightsort_airflow.dag_parts.active_version_asset`.
+
+    Gives ``version``, ``against``, ``promoted`` and ``reason``.
+
+    :param spec: The classifier spec.
+    :param training: What :class:`PrepareTrainingDataOperator` gave. (templated)
+    :param evaluation: What :class:`EvaluateClassifierOperator` gave. (templated)
+    :param scores: What :class:`ScoreActiveVersionOperator` gave, or None. (templated)
+    """
+
+    template_fields: Sequence[str] = ("training", "evaluation", "scores")
+    template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(template_fields, "json")
+
+    def __init__(
+        self,
+        *,
+        training: dict[str, Any],
+        evaluation: dict[str, Any],
+        scores: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.training = training
+        self.evaluation = evaluation
+        self.scores = scores
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Decide, write the decision down and carry it out."""
+        from include.nightsort.evaluation import Metrics, decide
+        from include.nightsort.tables.versions import find_version, record_decision
+
+        version, against = self.evaluation["version"], self.evaluation["champion"]
+        if version == against:
+            reason = f"{version} is active already."
+            self.log.info("%s", reason)
+            return {"version": version, "against": against, "promoted": False, "reason": reason}
+        with self.refusals_fail(f"promote {version}"), self.database() as connection:
+            champion = find_version(connection, self.spec.name, against) if against else None
+            decision = decide(
+                Metrics.from_dict(self.evaluation["metrics"]),
+                self._measured(champion) if champion else None,
+                self.spec.promotion,
+            )
+            record_decision(
+                connection,
+                classifier=self.spec.name,
+                version=version,
+                against=against,
+                decision=decision,
+                test_fingerprint=self.training["test_fingerprint"],
+            )
+        self.log.info("%s %s", "Promoted." if decision.promote else "Not promoted.", decision.reason)
+        if decision.promote:
+            self._announce(context)
+        return {
+            "version": version,
+            "against": against,
+            "promoted": decision.promote,
+            "reason": decision.reason,
+        }
+
+    def _measured(self, champion: ClassifierVersion) -> Metrics:
+        from include.nightsort.evaluation import Metrics, from_job_output
+
+        if self.scores is None:
+            return champion.metrics or Metrics()
+        return from_job_output(
+            self.access.path(self.scores["output_uri"]),
+            self.access.path(self.training["test_uri"]),
+            mode=self.spec.mode,
+            label_delimiter=self.spec.label_delimiter,
+        )
+
+    def _announce(self, context: Context) -> None:
+        extra = {
+            "version": self.evaluation["version"],
+            "arn": self.evaluation["arn"],
+            "metrics": self.evaluation["metrics"],
+        }
+        for outlet in self.outlets:
+            if isinstance(outlet, AssetAlias):
+                context["outlet_events"][outlet].add(active_version_asset(self.spec.name), extra=extra)

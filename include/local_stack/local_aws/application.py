@@ -1,0 +1,129 @@
+"""Who answers a request: the health page, Comprehend, or moto."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import re
+import threading
+import uuid
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication
+
+from include.local_stack.local_aws.arns import DEFAULT_REGION
+from include.local_stack.local_aws.aws_chunked import ChunkedBody, is_chunked
+from include.local_stack.local_aws.errors import ApiError
+from include.local_stack.local_aws.moto_s3 import BODY, create_app
+from include.local_stack.local_aws.request_validation import TARGET_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from wsgiref.types import StartResponse, WSGIEnvironment
+
+    from include.local_stack.local_aws.comprehend import Comprehend
+    from include.local_stack.local_aws.object_bodies import BodyFolder
+
+log = logging.getLogger(__name__)
+
+HEALTH = "/nightsort/health"
+
+_JSON = "application/x-amz-json-1.1"
+_REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
+_LARGEST_REQUEST = 1 << 20
+
+
+class Application:
+    """The WSGI application of the server.
+
+    Args:
+        comprehend: answers what is addressed to Comprehend.
+        bodies: where bodies of S3 uploads go.
+        health: returns the content of the health page.
+    """
+
+    def __init__(
+        self, comprehend: Comprehend, bodies: BodyFolder, health: Callable[[], dict[str, Any]]
+    ) -> None:
+        self._comprehend = comprehend
+        self._bodies = bodies
+        self._health = health
+        self._moto = DomainDispatcherApplication(create_app)
+        self.changed = threading.Event()
+        """Set after every request that may have changed something."""
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        try:
+            if environ["PATH_INFO"] == HEALTH:
+                return _json_answer(start_response, 200, self._health(), "application/json")
+            if environ.get("HTTP_X_AMZ_TARGET", "").startswith(f"{TARGET_PREFIX}."):
+                return self._answer_comprehend(environ, start_response)
+            self._spool_body(environ)
+            answer: Iterable[bytes] = self._moto(environ, start_response)
+            return answer
+        except ConnectionError:
+            raise
+        except Exception:
+            # Whatever went wrong in here or in moto, the client gets an answer and the others go on.
+            log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            error = ApiError("InternalServerException", "The local AWS failed; its log says why.")
+            return _json_answer(start_response, error.status, error.body())
+        finally:
+            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+                self.changed.set()
+
+    def _answer_comprehend(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        operation = environ["HTTP_X_AMZ_TARGET"].partition(".")[2]
+        region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+        try:
+            answer = self._comprehend.answer(
+                operation, _json_body(environ), region[1] if region else DEFAULT_REGION
+            )
+        except ApiError as error:
+            return _json_answer(start_response, error.status, error.body())
+        return _json_answer(start_response, 200, answer)
+
+    def _spool_body(self, environ: WSGIEnvironment) -> None:
+        """Put the body of a large upload into a file before moto sees the request."""
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if environ["REQUEST_METHOD"] != "PUT" or length < max(self._bodies.least, 1):
+            return
+        source = environ["wsgi.input"]
+        if is_chunked(environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")):
+            chunked = ChunkedBody(source)
+            body = self._bodies.receive(io.BufferedReader(chunked, _LARGEST_REQUEST))
+            # moto gets the plain body, with the checksum where it would be without chunks.
+            environ["HTTP_X_AMZ_CONTENT_SHA256"] = "UNSIGNED-PAYLOAD"
+            for name, value in chunked.trailers.items():
+                environ["HTTP_" + name.upper().replace("-", "_")] = value
+        else:
+            body = self._bodies.receive(source)
+        environ[BODY] = body
+        environ["CONTENT_LENGTH"] = str(len(body))
+        environ["wsgi.input"] = io.BytesIO()
+
+
+def _json_body(environ: WSGIEnvironment) -> Any:
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    if length > _LARGEST_REQUEST:
+        raise ApiError("RequestEntityTooLargeException", "The request is too large.", status=413)
+    try:
+        return json.loads(environ["wsgi.input"].read(length) or b"{}")
+    except ValueError as error:
+        raise ApiError("SerializationException", "The request's body is not JSON.") from error
+
+
+def _json_answer(
+    start_response: StartResponse, status: int, content: dict[str, Any], content_type: str = _JSON
+) -> Iterable[bytes]:
+    body = json.dumps(content).encode()
+    headers = [
+        ("Content-Type", content_type),
+        ("Content-Length", str(len(body))),
+        ("x-amzn-RequestId", str(uuid.uuid4())),
+    ]
+    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+    return [body]

@@ -1,0 +1,57 @@
+"""The errors of Comprehend's API, as it sends them: a code, an HTTP status and a message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class ApiError(Exception):
+    """An error answer of the service.
+
+    Args:
+        code: the modelled error's name, for instance ``ResourceNotFoundException``.
+        message: what the caller reads.
+        status: the HTTP status; without it the model's own for the code (see :data:`HTTP_STATUS`), else 400.
+        members: further members of the error's shape (``Reason``, ``Detail``).
+    """
+
+    def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.status = status if status is not None else HTTP_STATUS.get(code, 400)
+        self.members = members
+
+    def body(self) -> dict[str, Any]:
+        """Return the JSON body of the answer; botocore reads the code from ``__type`` and nowhere else."""
+        return {"__type": self.code, "Message": self.message, **self.members}
+
+
+HTTP_STATUS = {
+    "ResourceNotFoundException": 404,
+    "ResourceUnavailableException": 404,
+    "JobNotFoundException": 404,
+    "TooManyRequestsException": 429,
+    "InternalServerException": 500,
+}
+"""HTTP statuses that differ from 400, from the service model's ``httpStatusCode`` traits."""
+
+
+def invalid_request(message: str, **members: Any) -> ApiError:
+    """Return the error for a request that is well-formed but cannot be meant."""
+    return ApiError("InvalidRequestException", message, **members)
+
+
+def resource_not_found(arn: str) -> ApiError:
+    """Return the error for an ARN that names nothing (any more)."""
+    return ApiError("ResourceNotFoundException", f"RESOURCE_NOT_FOUND: Could not find the resource {arn}.")
+
+
+def resource_in_use(message: str) -> ApiError:
+    """Return the error for a name that is taken, or a resource that something else still uses."""
+    return ApiError("ResourceInUseException", message)
+
+
+def resource_unavailable(message: str) -> ApiError:
+    """Return the error for a resource that exists, but in a state that forbids the operation."""
+    return ApiError("ResourceUnavailableException", message)

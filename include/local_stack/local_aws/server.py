@@ -1,0 +1,135 @@
+"""The server: puts the parts together, runs until it is told to end, and ends in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import make_server
+
+from include.local_stack.local_aws import settings as settings_module
+from include.local_stack.local_aws.application import Application
+from include.local_stack.local_aws.arns import ACCOUNT_ID
+from include.local_stack.local_aws.bucket_snapshot import BucketSnapshot
+from include.local_stack.local_aws.comprehend import Comprehend
+from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
+from include.local_stack.local_aws.moto_s3 import keep_bodies_in
+from include.local_stack.local_aws.object_bodies import BodyFolder
+from include.local_stack.local_aws.settings import Settings
+from include.local_stack.local_aws.store import Store
+from include.local_stack.local_aws.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from werkzeug.serving import BaseWSGIServer
+
+log = logging.getLogger(__name__)
+
+READY = "The local AWS is ready: "
+"""How the line begins that is printed when the server answers; its URL follows."""
+
+LARGE_OBJECT = 1 << 20
+"""Without a data folder, objects from this size on are kept in files."""
+
+SAVE_SECONDS = 0.5
+"""How often changes are written to the data folder."""
+
+
+class LocalAws:
+    """One server with its workers and its folder.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        data: the folder for what is to survive a restart; None keeps all in a scratch folder.
+    """
+
+    def __init__(self, host: str, port: int, data: Path | None = None) -> None:
+        scratch = None if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
+        self._scratch = scratch
+        folder = data or scratch or Path()
+        models, objects = folder / "models", folder / "objects"
+        for path in (models, objects):
+            path.mkdir(parents=True, exist_ok=True)
+        bodies = BodyFolder(objects, least=0 if data is not None else LARGE_OBJECT)
+        keep_bodies_in(bodies)
+        self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
+        self._buckets.restore()
+        self._store = Store(None if data is None else data / "comprehend.json")
+        self._workers = WorkerPool(settings_module.workers(os.environ), scratch)
+        # The endpoint is known once the port is; nothing is answered before run().
+        self._server: BaseWSGIServer = make_server(
+            host, port, _not_yet, threaded=True, request_handler=PersistentConnectionHandler
+        )
+        self.url = f"http://{_reachable(host)}:{self._server.server_port}"
+        settings = Settings(
+            endpoint=self.url,
+            models=models,
+            least_documents_per_label=settings_module.least_documents_per_label(os.environ),
+        )
+        self._comprehend = Comprehend(self._store, self._workers, settings)
+        self._application = Application(self._comprehend, bodies, self._health)
+        self._server.app = self._application
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        """Serve until :meth:`stop` is called."""
+        saver = threading.Thread(target=self._save_changes, name="saver", daemon=True)
+        saver.start()
+        server = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
+        server.start()
+        self._comprehend.resume()
+        print(f"{READY}{self.url} (account {ACCOUNT_ID})", flush=True)
+        self._ended.wait()
+        self._server.shutdown()
+        self._workers.close()
+        saver.join()
+        self._save()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Make :meth:`run` end."""
+        self._ended.set()
+
+    def _save_changes(self) -> None:
+        while not self._ended.wait(SAVE_SECONDS):
+            self._store.save()
+            if self._application.changed.is_set():
+                self._application.changed.clear()
+                self._buckets.save()
+
+    def _save(self) -> None:
+        self._store.save()
+        self._buckets.save()
+
+    def _health(self) -> dict[str, Any]:
+        return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}
+
+
+def serve(host: str, port: int, data: Path | None) -> None:
+    """Run a server until SIGTERM or SIGINT."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    server = LocalAws(host, port, data)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    server.run()
+
+
+def _not_yet(_environ: Any, _start_response: Any) -> Any:
+    raise RuntimeError("a request was answered before the server ran")
+
+
+def _reachable(host: str) -> str:
+    # An address to listen on everywhere is none to connect to.
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104

@@ -1,0 +1,74 @@
+"""The lives of Comprehend's resources as data: every state, and which may follow which.
+
+The names are the enums ModelStatus and JobStatus of the service model; the edges are AWS's documentation and
+what its tools were seen to rely on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class IllegalTransitionError(Exception):
+    """The server tried a step that the life cycle does not have: its own defect, never a caller's."""
+
+
+@dataclass(frozen=True)
+class LifeCycle:
+    """The states of one kind of resource.
+
+    Attributes:
+        member: the API member that holds the state.
+        steps: for each state those that may follow.
+        active: states in which work is going on or waits to be done; they count against the quotas.
+    """
+
+    member: str
+    first: str
+    steps: Mapping[str, frozenset[str]]
+    active: frozenset[str]
+
+    def check(self, old: str, new: str) -> None:
+        """Raise unless `new` may follow `old`."""
+        if new not in self.steps[old]:
+            raise IllegalTransitionError(f"{self.member} cannot go from {old} to {new}")
+
+
+CLASSIFIER = LifeCycle(
+    member="Status",
+    first="SUBMITTED",
+    steps={
+        "SUBMITTED": frozenset({"TRAINING", "STOP_REQUESTED", "IN_ERROR"}),
+        "TRAINING": frozenset({"TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR", "STOP_REQUESTED", "SUBMITTED"}),
+        "STOP_REQUESTED": frozenset({"STOPPED", "TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR"}),
+        "STOPPED": frozenset({"DELETING"}),
+        "TRAINED": frozenset({"DELETING"}),
+        "TRAINED_WITH_WARNING": frozenset({"DELETING"}),
+        "IN_ERROR": frozenset({"DELETING"}),
+        "DELETING": frozenset(),
+    },
+    active=frozenset({"SUBMITTED", "TRAINING", "STOP_REQUESTED"}),
+)
+"""TRAINING goes back to SUBMITTED only when the server itself was restarted in between."""
+
+JOB = LifeCycle(
+    member="JobStatus",
+    first="SUBMITTED",
+    steps={
+        "SUBMITTED": frozenset({"IN_PROGRESS", "FAILED"}),
+        "IN_PROGRESS": frozenset({"COMPLETED", "FAILED", "SUBMITTED"}),
+        "COMPLETED": frozenset(),
+        "FAILED": frozenset(),
+        "STOP_REQUESTED": frozenset(),
+        "STOPPED": frozenset(),
+    },
+    active=frozenset({"SUBMITTED", "IN_PROGRESS"}),
+)
+"""STOP_REQUESTED and STOPPED are in the shared enum, but no call stops a classification job."""
+
+USABLE_CLASSIFIER = frozenset({"TRAINED", "TRAINED_WITH_WARNING"})
+"""States in which a classifier can classify."""

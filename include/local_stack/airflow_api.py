@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 FINAL_RUN_STATES = ("success", "failed")
+INNERMOST_FRAMES = 3
 BEATING = ("scheduler", "triggerer", "dag-processor")
 PAGE = 100
 """Airflow's `maximum_page_limit`."""
@@ -228,7 +229,9 @@ class AirflowApi:
             "GET", path, params={"map_index": task.map_index, "full_content": True},
             headers={"Accept": "application/json"},
         )["content"]  # fmt: skip
-        return [_log_line(event) for event in raw] if isinstance(raw, list) else str(raw).splitlines()
+        lines = [_log_line(event) for event in raw] if isinstance(raw, list) else str(raw).splitlines()
+        # "::group::" and "::endgroup::" fold lines in the UI.
+        return [line for line in lines if not line.startswith("::")]
 
 
 def _dag(raw: Mapping[str, Any]) -> DagInfo:
@@ -282,5 +285,8 @@ def _log_line(event: Any) -> str:
     if event.get("level") in ("error", "critical", "warning"):
         line = f"{event['level'].upper()} {line}"
     for failure in event.get("error_detail") or ():
+        # The innermost ones: above them is how Airflow came to call ours.
+        for frame in failure.get("frames", [])[-INNERMOST_FRAMES:]:
+            line += f"\n  {frame['filename']}:{frame['lineno']} in {frame['name']}"
         line += f"\n{failure.get('exc_type')}: {failure.get('exc_value')}"
     return line

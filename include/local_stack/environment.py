@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ADMIN = "admin"
+SECRET_KEY = "local-secret"  # noqa: S105 - the local AWS takes any; of a shorter one Airflow warns in every log
 POOL = "comprehend_jobs"
 POOL_SLOTS = 10
 """Comprehend's default quota of active asynchronous jobs per account and kind."""
@@ -70,7 +71,7 @@ def component_environment(
     aws = {
         "conn_type": "aws",
         "login": "test",
-        "password": "test",
+        "password": SECRET_KEY,
         "extra": {"region_name": REGION, "endpoint_url": endpoint},
     }
     database = {
@@ -93,7 +94,7 @@ def component_environment(
         "AIRFLOW_CONN_NIGHTSORT_DB": json.dumps(database),
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         # The user's profiles and their settings are of another world.

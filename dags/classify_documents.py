@@ -10,7 +10,8 @@ from airflow.sdk import DAG, TriggerRule, task_group
 from include.nightsort.classifier_spec import load_specs, spec_folders
 from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
-    BATCH_FILE,
+    BATCH_OF_JOB,
+    BATCH_OF_LOAD,
     DEFAULT_ARGS,
     WAITING,
     day_param,
@@ -73,7 +74,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 data_access_role_arn=spec.data_access_role_arn,
                 job_kwargs=job_parameters(spec),
                 aws_conn_id=spec.aws_conn_id,
-                map_index_template=BATCH_FILE,
+                map_index_template=BATCH_OF_JOB,
                 **WAITING,
             )
             LoadPredictionsOperator(
@@ -82,7 +83,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 run=gives(prepared, "run"),
                 batch=batch,
                 job=gives(job),
-                map_index_template="{{ task.batch['name'] }}",
+                map_index_template=BATCH_OF_LOAD,
             )
 
         reconciled = ReconcileRunOperator(

@@ -36,7 +36,11 @@ WAITING: Final[dict[str, Any]] = {
     "retry_delay": timedelta(seconds=5),
 }
 
-BATCH_FILE: Final = "{{ task.input_data_config['S3Uri'].rstrip('/').rsplit('/', 1)[-1] }}"
+# What the UI shows in place of a number: the batch's name, which its input file or folder bears.
+BATCH_OF_JOB: Final = (
+    "{{ task.input_data_config['S3Uri'].rstrip('/').rsplit('/', 1)[-1].removesuffix('.txt') }}"
+)
+BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
 
 def gives(task: BaseOperator, key: str = "return_value") -> Any:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseHook, ObjectStoragePath
+from airflow.sdk import BaseHook
+from airflow.sdk.io import attach
 from upath import UPath
 
 from include.nightsort.access import Access
@@ -13,25 +14,26 @@ from include.nightsort.access import Access
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-S3_SCHEMES = ("s3://", "s3a://", "s3n://")
+S3 = "s3://"
 
 
 def task_access(aws_conn_id: str | None) -> Access:
     """
     Make the domain's access to the outer world, for use in a task.
 
-    :param aws_conn_id: the AWS connection for ``s3://`` paths. With None, or with a connection without keys,
-        boto's own chain of credentials counts (role of the worker, environment). Other schemes take their
-        connection from the URI (``gs://conn_id@bucket/key``), as Airflow's ``ObjectStoragePath`` does; a path
-        without a scheme is local.
+    :param aws_conn_id: the AWS connection for ``s3://`` paths. With None, or where the connection has no
+        keys, boto's own chain of credentials counts: the role of the worker, or the environment. Other paths
+        are local.
     """
 
     def path(uri: str) -> UPath:
-        if "://" not in uri:
+        if not uri.startswith(S3):
             return UPath(uri)
-        connection = aws_conn_id if uri.startswith(S3_SCHEMES) else None
-        # ObjectStoragePath is a proxy with UPath's interface, not a subclass.
-        return cast("UPath", ObjectStoragePath(uri, conn_id=connection))
+        # Airflow's file system for the connection, in a plain UPath: an ObjectStoragePath would do, but it
+        # writes the connection's id into its own text (s3://conn@bucket/key), and tells the lineage collector
+        # of each single read.
+        bound: UPath = UPath(uri, **attach("s3", aws_conn_id).fs.storage_options)
+        return bound
 
     return Access(path=path, connect=connect_sql)
 

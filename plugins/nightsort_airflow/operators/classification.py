@@ -206,8 +206,8 @@ class ReconcileRunOperator(SpecOperator):
     def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
         """What this run loaded, by batch; a task that failed, or was cleared and not run again, left
         nothing."""
-        loaded = context["ti"].xcom_pull(task_ids=self.load_task_id) or []
-        return {load["batch"]: load["job"] for load in loaded}
+        loaded = context["ti"].xcom_pull(task_ids=[self.load_task_id])
+        return {load["batch"]: load["job"] for load in loaded if load}
 
     def _require_all_loaded(self, prepared: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
         missing = [batch for batch in prepared["batches"] if batch["name"] not in jobs]

@@ -56,6 +56,8 @@ def test_s3_paths_use_the_connections_keys_region_and_endpoint(
     (folder / "a.txt").write_bytes(b"text")
     assert (folder / "a.txt").read_bytes() == b"text"
     assert folder.fs.endpoint_url == s3_endpoint
+    assert [str(child) for child in folder.iterdir()] == ["s3://papers/keys/a.txt"]
+    assert all(child.read_bytes() == b"text" for child in folder.iterdir())
     assert folder.fs.s3.meta.region_name == REGION
 
 

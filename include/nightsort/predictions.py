@@ -1,8 +1,9 @@
 """Reads Comprehend's ``output.tar.gz`` of a classification job: a stream of predictions, in flat memory.
 
-A block of lines in the layout that Comprehend writes is parsed as columns, by Arrow. A block with anything
-else in it is read line by line (:mod:`include.nightsort.prediction_lines`), so what odd output means is said
-in one place. Both ways give the same result for the lines that both can read.
+A block of lines in exactly the layout that Comprehend writes is parsed as columns, by Arrow. A block with
+anything else in it is read line by line (:mod:`include.nightsort.prediction_lines`), so what odd output means
+is said in one place. Both ways give the same result for the lines that both can read. Arrow's parser sees
+nothing else, because it is not made for other input: version 26 crashes the process on a line ``null``.
 
 The order of lines promises nothing: join by file and line (:mod:`include.nightsort.results`).
 """
@@ -13,7 +14,6 @@ import io
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
@@ -25,6 +25,7 @@ from include.nightsort.prediction_lines import Failure, LineReader, Unreadable, 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    import numpy as np
     import numpy.typing as npt
     from upath import UPath
 
@@ -55,9 +56,17 @@ _RAW_SCHEMA = pa.schema(
         "Line": pa.string(),
         "Classes": _ENTRIES,
         "Labels": _ENTRIES,
-        "ErrorCode": pa.string(),
     }
 )
+# Bytes as RE2 sees them here: one character each.
+_STRING = r'"(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*"'
+_NUMBER = r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?"
+_ENTRY = rf'\{{"Name": ?{_STRING}, ?"Score": ?{_NUMBER}\}}'
+_LAYOUT_OF_LINE = (
+    rf'\{{"File": ?{_STRING}, ?(?:"Line": ?"[0-9]{{1,18}}", ?)?'
+    rf'"(?:Classes|Labels)": ?\[{_ENTRY}(?:, ?{_ENTRY})*\]\}}\r?'
+)
+_LAYOUT = rf"\A(?:{_LAYOUT_OF_LINE}\n)*(?:{_LAYOUT_OF_LINE})?\z"
 _PARSE_OPTIONS = pa.json.ParseOptions(explicit_schema=_RAW_SCHEMA, unexpected_field_behavior="ignore")
 _BOM = b"\xef\xbb\xbf"
 
@@ -154,6 +163,9 @@ def _as_columns(reader: LineReader) -> pa.RecordBatch:
 
 def _read_columns(block: bytes) -> pa.RecordBatch | None:
     """Parse a block in which every line is a prediction as Comprehend writes it; ``None`` for any other."""
+    content: Any = pa.array([block], pa.binary())
+    if not pc.match_substring_regex(content, _LAYOUT)[0].as_py():
+        return None
     try:
         if not block.isascii():
             block.decode("utf-8")
@@ -171,40 +183,24 @@ def _read_columns(block: bytes) -> pa.RecordBatch | None:
 
 def _regular(batch: Any) -> pa.RecordBatch | None:
     rows = batch.num_rows
-    file, line, error = batch["File"], batch["Line"], batch["ErrorCode"]
-    entries, other = batch["Classes"], batch["Labels"]
+    file, line, entries, other = batch["File"], batch["Line"], batch["Classes"], batch["Labels"]
     if entries.null_count:
         entries, other = other, entries
-    if (
-        file.null_count
-        or line.null_count not in (0, rows)
-        or error.null_count != rows
-        or entries.null_count
-        or other.null_count != rows
-    ):
+    if line.null_count not in (0, rows) or entries.null_count or other.null_count != rows:
         return None
     start, end = entries.offsets[0].as_py(), entries.offsets[-1].as_py()
     flat = entries.values.slice(start, end - start)
     offsets = entries.offsets.to_numpy() - start
     names, scores = flat.field("Name"), flat.field("Score")
-    if (
-        flat.null_count
-        or names.null_count
-        or scores.null_count
-        or not _best_first(scores.to_numpy(), offsets)
-    ):
+    if not _best_first(scores.to_numpy(), offsets):
         return None
     names = names.dictionary_encode()
-    # Also finds what an escape like \\udc00 makes: bytes that are no UTF-8.
+    # Finds what an escape like \udc00 makes: bytes that are no UTF-8.
     names.dictionary.validate(full=True)
     file.validate(full=True)
     if not all(map(good_label, names.dictionary.to_pylist())) or pc.min(pc.binary_length(file)).as_py() == 0:
         return None
-    numbers = pa.nulls(rows, pa.int64())
-    if not line.null_count:
-        if not pc.all(pc.ascii_is_decimal(line)).as_py() or pc.max(pc.binary_length(line)).as_py() > 18:
-            return None
-        numbers = pc.cast(line, pa.int64())
+    numbers = pa.nulls(rows, pa.int64()) if line.null_count else pc.cast(line, pa.int64())
     starts = from_numpy(offsets)
     return pa.RecordBatch.from_arrays(
         [file, numbers, pa.ListArray.from_arrays(starts, names), pa.ListArray.from_arrays(starts, scores)],
@@ -213,8 +209,8 @@ def _regular(batch: Any) -> pa.RecordBatch | None:
 
 
 def _best_first(scores: npt.NDArray[np.float64], offsets: npt.NDArray[np.int32]) -> bool:
-    """Whether no list is empty, every score is between 0 and 1, and none is above the one before it."""
-    if not len(scores) or not (np.diff(offsets) > 0).all() or not ((scores >= 0) & (scores <= 1)).all():
+    """Whether every score is between 0 and 1, and none is above the one before it."""
+    if not ((scores >= 0) & (scores <= 1)).all():
         return False
     falling = scores[1:] <= scores[:-1]
     falling[offsets[1:-1] - 1] = True

@@ -106,8 +106,8 @@ def check_bytes(size: int) -> None:
     """
     if size > limits.MAX_TRAINING_BYTES:
         raise TrainingDataError(
-            f"more than the {limits.MAX_TRAINING_BYTES / 1e9:g} GB of training data that Comprehend takes; narrow "
-            " the labelled source to fewer files, or shorten its documents"
+            f"more training data than the {limits.MAX_TRAINING_BYTES / 1e9:g} GB that Comprehend takes; "
+            "narrow the labelled source to fewer files, or shorten its documents"
         )
 
 
@@ -143,8 +143,8 @@ def warnings(
         )
     if left_out:
         found.append(
-            f"{len(left_out)} labels with fewer than {spec.min_documents_per_label} documents to train on are "
-            f"left out: {named(left_out)}"
+            f"{len(left_out)} labels with fewer than {spec.min_documents_per_label} documents to train on "
+            f"are left out: {named(left_out)}"
         )
     if doubles:
         found.append(f"{doubles} documents repeat the text and labels of an earlier one; each counts once")

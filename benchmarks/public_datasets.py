@@ -1,13 +1,13 @@
 """Two public data sets that were not made for this, through both DAGs on the local stack.
 
-For each: train on ``train.csv``; classify the version's own test documents and recompute Comprehend's metrics
-from the rows in the table (they must agree to four digits); then classify the official ``test.csv`` and report
-its metrics.
+For each: train on ``train.csv``; classify the version's own test documents and recompute Comprehend's
+metrics from the rows in the table (they must agree to four digits); then classify the official ``test.csv``
+and report its metrics.
 
-    python benchmarks/public_datasets.py --data FOLDER
+    PYTHONPATH=. .venv/bin/python benchmarks/public_datasets.py --data FOLDER
 
-``FOLDER`` holds ``banking77/{train,test}.csv`` and ``goemotions/{train,test}.csv``: label(s) and text, no header,
-several labels joined by "|". Neither set is part of this repository.
+``FOLDER`` holds ``banking77/{train,test}.csv`` and ``goemotions/{train,test}.csv``: label(s) and text, no
+header, several labels joined by "|". Neither set is part of this repository.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import psycopg
 import typer
-from include.nightsort.evaluation import Metrics, from_predictions
 from rich.console import Console
 from rich.table import Table
 
@@ -29,6 +28,7 @@ from include.local_stack.environment import enter
 from include.local_stack.stack import LocalStack
 from include.nightsort.access import plain_access
 from include.nightsort.classifier_spec import ClassifierSpec, load_spec
+from include.nightsort.evaluation import Metrics, from_predictions
 
 if TYPE_CHECKING:
     from upath import UPath
@@ -54,7 +54,7 @@ def main(
         for name in names or ["banking77", "goemotions"]:
             agreed &= measure(stack, load_spec(SPECS / f"{name}.yaml"), data / name)
     finally:
-        stack.clean()
+        stack.remove()
     sys.exit(not agreed)
 
 
@@ -130,7 +130,7 @@ def from_table(
     split = spec.label_delimiter
     actual = [set(cells[place].split(split) if split else [cells[place]]) for place, _ in rows]
     predicted = [set(accepted) for _, accepted in rows]
-    return from_predictions(actual, predicted, sorted(set().union(*actual)))
+    return from_predictions(actual, predicted, sorted(set().union(*actual)), mode=spec.mode)
 
 
 if __name__ == "__main__":

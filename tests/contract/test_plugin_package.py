@@ -81,9 +81,12 @@ def test_template_fields_are_set_in_the_constructor_as_they_are_given(operator: 
 
 @pytest.mark.parametrize("operator", OPERATORS, ids=lambda cls: cls.__name__)
 def test_templated_parameters_are_documented_as_such(operator: type[BaseOperator]) -> None:
-    own = [name for name in operator.template_fields if f":param {name}:" in (operator.__doc__ or "")]
+    docs = "".join(
+        cls.__doc__ or "" for cls in operator.__mro__ if cls.__module__.startswith("nightsort_airflow")
+    )
+    own = [name for name in operator.template_fields if f":param {name}:" in docs]
     for name in own:
-        text = (operator.__doc__ or "").split(f":param {name}:")[1].split(":param ")[0]
+        text = docs.split(f":param {name}:")[1].split(":param ")[0]
         assert "(templated)" in text, f"{operator.__name__}.{name}"
     assert set(operator.template_fields) <= {*own, "aws_conn_id", "region_name", "verify"}
 

@@ -228,20 +228,21 @@ class ComprehendStartDocumentClassificationJobOperator(
         return self._ended(str(external_id), context)
 
     def _start(self, name: str) -> str:
-        token = "\n".join(
-            (name, self.input_fingerprint, self.input_data_config["S3Uri"], self.document_classifier_arn)
-        )
-        answer = self.hook.client.start_document_classification_job(
-            JobName=name,
-            DocumentClassifierArn=self.document_classifier_arn,
-            InputDataConfig=self.input_data_config,  # type: ignore[arg-type]
-            OutputDataConfig=self.output_data_config,  # type: ignore[arg-type]
-            DataAccessRoleArn=self.data_access_role_arn,
-            ClientRequestToken=hashlib.sha256(token.encode()).hexdigest(),
-            **self.job_kwargs,
-        )
+        answer = self.hook.client.start_document_classification_job(**self._request(name))
         self.log.info("Started classification job %s (%s).", name, answer["JobId"])
         return answer["JobId"]
+
+    def _request(self, name: str) -> dict[str, Any]:
+        work = (name, self.input_fingerprint, self.input_data_config["S3Uri"], self.document_classifier_arn)
+        return {
+            "JobName": name,
+            "DocumentClassifierArn": self.document_classifier_arn,
+            "InputDataConfig": self.input_data_config,
+            "OutputDataConfig": self.output_data_config,
+            "DataAccessRoleArn": self.data_access_role_arn,
+            "ClientRequestToken": hashlib.sha256("\n".join(work).encode()).hexdigest(),
+            **self.job_kwargs,
+        }
 
     def _require_same_work(self, job: DocumentClassificationJobPropertiesTypeDef) -> None:
         other = {}

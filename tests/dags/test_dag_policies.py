@@ -1,0 +1,258 @@
+"""What holds for every DAG, of whatever spec."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+import warnings
+from typing import TYPE_CHECKING
+
+import pytest
+from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+from dag_bags import DAGS, FILES, SPEC, parse
+
+from tests.airflow_environment import ROOT, SAMPLE_SPECS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLES = ("aws-services", "aws-topics")
+TRAIN_TASKS = [
+    "prepare_training_data",
+    "create_classifier",
+    "wait_for_training",
+    "evaluate_classifier",
+    "score_active_version",
+    "promote_classifier",
+]
+CLASSIFY_TASKS = [
+    "prepare_batches",
+    "classify_batch.start_job",
+    "classify_batch.load_predictions",
+    "reconcile_run",
+]
+WAITING = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
+TAGS = {"nightsort", "train", "classify", *SAMPLES}
+
+
+@pytest.fixture
+def dags(monkeypatch: pytest.MonkeyPatch) -> dict[str, DAG]:
+    return dict(parse(monkeypatch).dags)
+
+
+def test_each_spec_gives_exactly_two_dags_and_no_import_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    bag = parse(monkeypatch)
+    assert bag.import_errors == {}
+    assert set(bag.dags) == {f"{kind}_{name}" for kind in ("train", "classify") for name in SAMPLES}
+
+
+def test_the_tasks_are_those_of_the_design_in_its_order(dags: dict[str, DAG]) -> None:
+    for name in SAMPLES:
+        assert [task.task_id for task in dags[f"train_{name}"].topological_sort()] == TRAIN_TASKS
+        classify = dags[f"classify_{name}"]
+        assert set(classify.task_ids) == set(CLASSIFY_TASKS)
+        assert classify.get_task("classify_batch.load_predictions").upstream_task_ids == {
+            "classify_batch.start_job",
+            "prepare_batches",
+        }
+
+
+def test_specs_come_from_all_folders_that_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets"))
+    bag = parse(monkeypatch, (SAMPLE_SPECS, tmp_path))
+    assert {"train_tickets", "classify_tickets", "train_aws-topics"} <= set(bag.dags)
+
+
+def test_a_broken_spec_takes_only_its_own_dags_away_and_says_file_key_and_remedy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    broken = tmp_path / "reviews.yaml"
+    broken.write_text(SPEC.format(name="reviews").replace("MULTI_CLASS", "MULTI_TASK"))
+    (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets"))
+    bag = parse(monkeypatch, (tmp_path,))
+    assert set(bag.dags) == {"train_tickets", "classify_tickets"}
+    assert [name.rsplit("/", 1)[-1] for name in bag.import_errors] == ["check_specs.py"]
+    (told,) = bag.import_errors.values()
+    assert str(broken) in told
+    assert "mode" in told
+    assert "MULTI_LABEL" in told
+
+
+def test_all_broken_specs_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.yaml").write_text(SPEC.format(name=name) + "colour: green\n")
+    (told,) = parse(monkeypatch, (tmp_path,)).import_errors.values()
+    assert "one.yaml" in told
+    assert "two.yaml" in told
+
+
+def test_each_dag_says_what_it_does_what_it_costs_and_what_to_do_when_it_is_red(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        text = dag.doc_md or ""
+        for part in ("What it does.", "What it costs.", "When it is red.", " USD "):
+            assert part in text, (dag.dag_id, part)
+        for task in dag.tasks:
+            assert f"`{task.label}`" in text, (dag.dag_id, task.label)
+
+
+def test_each_dag_has_an_owner_known_tags_and_a_description(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        kind, _, name = dag.dag_id.partition("_")
+        assert dag.tags == {"nightsort", kind, name}
+        assert dag.tags <= TAGS
+        assert dag.owner == "nightsort"
+        assert dag.description
+
+
+def test_nights_run_one_at_a_time_without_catching_up_over_the_interval_of_the_spec(
+    dags: dict[str, DAG],
+) -> None:
+    for dag in dags.values():
+        assert dag.max_active_runs == 1
+        assert not dag.catchup
+    assert dags["classify_aws-services"].timetable == CronDataIntervalTimetable("0 2 * * *", timezone="UTC")
+    assert dags["train_aws-services"].schedule is None
+
+
+def test_a_spec_without_schedule_runs_by_hand_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets"))
+    assert parse(monkeypatch, (tmp_path,)).dags["classify_tickets"].schedule is None
+
+
+def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: dict[str, DAG]) -> None:
+    """Airflow 3.3 now and then fails a healthy deferred task; a retry finds what it started."""
+    deferrable = {
+        task.task_id for dag in dags.values() for task in dag.tasks if getattr(task, "deferrable", False)
+    }
+    assert deferrable == WAITING
+    for dag in dags.values():
+        for task in dag.tasks:
+            assert task.retries >= 2, task.task_id
+            if task.task_id in WAITING:
+                assert task.pool == "comprehend_jobs"
+                assert task.retry_delay.total_seconds() <= 10
+
+
+def test_the_mapped_tasks_are_shown_under_their_batchs_name(dags: dict[str, DAG]) -> None:
+    for name in SAMPLES:
+        for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
+            assert dags[f"classify_{name}"].get_task(task_id).map_index_template
+
+
+def test_the_sums_are_made_whatever_became_of_the_batches(dags: dict[str, DAG]) -> None:
+    for name in SAMPLES:
+        reconcile = dags[f"classify_{name}"].get_task("reconcile_run")
+        assert reconcile.trigger_rule == TriggerRule.ALL_DONE
+        assert dags[f"classify_{name}"].leaves == [reconcile]
+        promote = dags[f"train_{name}"].get_task("promote_classifier")
+        assert promote.trigger_rule == TriggerRule.NONE_FAILED
+
+
+def test_each_param_can_be_filled_in_by_a_person(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        assert set(dag.params) == {"day", "source_uri"} if dag.dag_id.startswith("classify") else {"day"}
+        for name in dag.params:
+            param = dag.params.get_param(name)
+            assert param.schema["title"]
+            assert param.schema["type"] == ["null", "string"]
+            assert param.description
+            assert param.resolve() is None
+
+
+@pytest.mark.parametrize(
+    ("name", "good", "bad"),
+    [("day", "2026-11-18", "18.11.2026"), ("source_uri", "s3://bucket/export/*.csv", "")],
+)
+def test_params_refuse_what_cannot_work(dags: dict[str, DAG], name: str, good: str, bad: str) -> None:
+    param = dags["classify_aws-services"].params.get_param(name)
+    assert param.resolve(good) == good
+    with pytest.raises(ParamValidationError):
+        param.resolve(bad)
+
+
+def test_each_dag_survives_the_way_through_the_database(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        sent = DagSerialization.to_dict(dag)
+        DagSerialization.validate_schema(sent)
+        back = DagSerialization.from_dict(sent)
+        assert set(back.task_dict) == set(dag.task_dict)
+        assert back.doc_md == dag.doc_md
+        assert {t.task_id: t.downstream_task_ids for t in back.tasks} == {
+            t.task_id: t.downstream_task_ids for t in dag.tasks
+        }
+
+
+def test_our_code_warns_of_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        parse(monkeypatch)
+    ours = [
+        str(w.message)
+        for w in seen
+        if w.filename.startswith((str(DAGS), str(ROOT / "plugins"), str(ROOT / "include")))
+    ]
+    assert ours == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_a_dag_file_is_wiring(path: Path) -> None:
+    """Imports, functions that wire, and one loop or check: nothing else happens when the file is parsed."""
+    source = path.read_text()
+    assert len(source.splitlines()) <= 120
+    tree = ast.parse(source)
+    assert ast.get_docstring(tree)
+    for node in tree.body[1:]:
+        if isinstance(node, ast.For):
+            assert [type(step) for step in node.body] == [ast.Expr]
+        elif isinstance(node, ast.If):
+            test = ast.unparse(node.test)
+            assert test in {"TYPE_CHECKING", "errors"}
+        else:
+            assert isinstance(node, (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Assign)), ast.unparse(
+                node
+            )
+    called = {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    assert not {name for name in called if name.split(".")[0] in {"Variable", "boto3", "open", "psycopg"}}
+
+
+PARSE_WITHOUT_A_WAY_OUT = """
+import socket, sys, time
+import airflow.sdk, airflow.providers.amazon.aws.operators.base_aws  # Airflow's own share
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import BaseHook, Variable
+
+def refuse(*_, **__):
+    raise AssertionError("a DAG file may not ask for this when it is parsed")
+
+BaseHook.get_connection = Variable.get = refuse
+socket.socket.connect = refuse
+began = time.process_time()
+bag = DagBag(sys.argv[1])
+took = time.process_time() - began
+assert len(bag.dags) == 4 and not bag.import_errors, bag.import_errors
+loaded = {"pyarrow", "psycopg", "pandas", "numpy", "aiobotocore", "s3fs"} & set(sys.modules)
+print(took, *sorted(loaded))
+"""
+
+
+def test_parsing_asks_nobody_loads_no_data_library_and_takes_less_than_a_second() -> None:
+    """Processor time, not wall time, so that a busy machine does not fail it."""
+    result = subprocess.run(
+        [sys.executable, "-c", PARSE_WITHOUT_A_WAY_OUT, str(DAGS)],
+        check=True,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+            "NIGHTSORT_SPECS": str(SAMPLE_SPECS),
+        },
+    )
+    seconds, *loaded = result.stdout.splitlines()[-1].split()
+    assert loaded == []
+    assert float(seconds) < 1.0

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from airflow_specs import local_spec
+
+from include.nightsort.archives import DamagedArchiveError
+from include.nightsort.batches import TooManyBatchesError
+from include.nightsort.costs import OverBudgetError
+from include.nightsort.evaluation import EvaluationError
+from include.nightsort.manifests import ManifestError
+from include.nightsort.results import WrongOutputError
+from include.nightsort.source_files import SourceError
+from include.nightsort.tables.schema import SchemaVersionError
+from include.nightsort.training_checks import TrainingDataError
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
+from nightsort_airflow.operators.spec_operator import SpecOperator
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> SpecOperator:
+    return SpecOperator(task_id="step", spec=local_spec(tmp_path))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        EvaluationError,
+        ManifestError,
+        SchemaVersionError,
+        SourceError,
+        TooManyBatchesError,
+        TrainingDataError,
+        WrongOutputError,
+    ],
+)
+def test_what_a_person_has_to_mend_ends_the_task_at_once(
+    operator: SpecOperator, kind: type[Exception]
+) -> None:
+    with (
+        pytest.raises(BadInputError, match=r"Cannot load batch 7: .*do this") as raised,
+        operator.refusals_fail("load batch 7"),
+    ):
+        raise kind("do this")
+    assert isinstance(raised.value, AirflowFailException)
+
+
+def test_a_forecast_over_budget_ends_the_task_at_once(operator: SpecOperator) -> None:
+    with pytest.raises(BudgetExceededError, match="Raise budget"), operator.refusals_fail("start"):
+        raise OverBudgetError("Raise budget_usd_per_run")
+
+
+def test_a_missing_right_on_s3_names_the_connection_and_the_policy(operator: SpecOperator) -> None:
+    """s3fs tells it as a PermissionError."""
+    with pytest.raises(BadInputError, match=r"aws_default.*docs/iam"), operator.refusals_fail("read"):
+        raise PermissionError("Access Denied")
+
+
+@pytest.mark.parametrize(
+    "error", [DamagedArchiveError("cut off"), OSError("connection reset"), ValueError("x")]
+)
+def test_what_may_pass_by_itself_stays_as_it_is(operator: SpecOperator, error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, operator.refusals_fail("load"):
+        raise error
+    assert raised.value is error
+
+
+def test_progress_is_logged_now_and_then_and_not_at_every_call(
+    operator: SpecOperator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(1000):
+        operator.log_progress("reading", number)
+    assert capsys.readouterr().out.count("documents so far") == 1
+
+
+def test_files_are_reached_as_the_spec_says(operator: SpecOperator, tmp_path: Path) -> None:
+    access: Any = operator.access
+    assert access.path(str(tmp_path / "a")).parent.exists()
+    assert access is operator.access

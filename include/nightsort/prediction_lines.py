@@ -26,6 +26,9 @@ from typing import Any
 
 import orjson
 
+UNNAMED_ERROR = "error:UNNAMED"
+"""The reason where Comprehend names an error by what is no error code."""
+
 _CURLY = {ord(quote): '"' for quote in "\u201c\u201d\u201e\u201f"}
 _BLANKS = re.compile(r"[ \t\r\n]*")
 _NEXT_OBJECT = re.compile(r'\{\s*["\u201c-\u201f]File["\u201c-\u201f]\s*:')
@@ -205,7 +208,7 @@ def _failure(row: dict[str, Any], file: str, line: int | None) -> Failure:
     if code is None:
         return Failure(file, line, "no_labels", message)
     named = isinstance(code, str) and _CODE.fullmatch(code)
-    return Failure(file, line, f"error:{code}" if named else "error:UNNAMED", message)
+    return Failure(file, line, f"error:{code}" if named else UNNAMED_ERROR, message)
 
 
 def _after_blanks(text: str, position: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.nightsort.arrow_arrays import from_numpy
+from include.nightsort.prediction_lines import UNNAMED_ERROR
 from include.nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ FAILED = "failed"
 MISSING = "missing_from_output"
 UNREADABLE = "unreadable_line"
 
+_MAX_REASONS = 1_000
 _LOGGED_LINES = 5
 _SLICE = 50_000
 
@@ -104,7 +106,7 @@ class BatchResults:
         self._garbled = np.zeros(len(manifest), np.bool_)
         # Index into _reasons for each failed document, 0 for none: two bytes a document, even if all fail.
         self._failed = np.zeros(len(manifest), np.uint16)
-        self._reasons = [""]
+        self._reasons = ["", UNNAMED_ERROR]
         self._unreadable = self._doubles = self._unknown = self._repaired = self._found = 0
         self._counts: LoadCounts | None = None
 
@@ -166,8 +168,8 @@ class BatchResults:
     def _reason_code(self, reason: str) -> int:
         if reason in self._reasons:
             return self._reasons.index(reason)
-        if len(self._reasons) > 1_000:
-            return self._reason_code("error:UNNAMED")
+        if len(self._reasons) > _MAX_REASONS:
+            return self._reasons.index(UNNAMED_ERROR)
         self._reasons.append(reason)
         return len(self._reasons) - 1
 
@@ -181,7 +183,7 @@ class BatchResults:
         scores: Any = predictions["scores"]
         starts = labels.offsets[:-1]
         flat = labels.values
-        if rows and places[-1] - places[0] + 1 == rows:
+        if rows and (np.diff(places) == 1).all():
             ids = self._manifest.document_ids.slice(places[0], rows)
         else:
             ids = self._manifest.document_ids.take(from_numpy(places))

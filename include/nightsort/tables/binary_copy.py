@@ -47,7 +47,7 @@ def encode_rows(prefix: Sequence[bytes | None], batch: pa.RecordBatch) -> memory
     if not batch.num_rows:
         return memoryview(b"")
     start = struct.pack(">h", len(prefix) + batch.num_columns) + b"".join(map(_field, prefix))
-    pieces = [_scalar(start)]
+    pieces: list[Any] = [pa.repeat(_scalar(start), batch.num_rows)]
     for column in batch.columns:
         pieces += _encode_column(column)
     rows = _joined(pieces)

@@ -50,8 +50,11 @@ def ensure_schema(conn: psycopg.Connection[Any]) -> None:
 
 
 def _applied_version(conn: psycopg.Connection[Any]) -> int | None:
-    there = conn.execute("SELECT to_regclass('nightsort.schema_version') IS NOT NULL").fetchone()
-    if there is None or not there[0]:
+    # Not to_regclass(): it answers from a cache, which taking the advisory lock does not refresh.
+    there = conn.execute(
+        "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'nightsort' AND tablename = 'schema_version'"
+    ).fetchone()
+    if there is None:
         return None
     row = conn.execute("SELECT max(version) FROM nightsort.schema_version").fetchone()
     return row[0] if row else None

@@ -432,7 +432,7 @@ class TestBinaryCopy:
                 for part in (batch.slice(0, cut), batch.slice(cut)):
                     copy.write(binary_copy.encode_rows([binary_copy.encode_text("é"), None], part))
                 copy.write(binary_copy.TRAILER)
-            # As float8, because PostgreSQL prints a float4 as the shortest decimal that means the same float4.
+            # As float8, because a float4 prints as the shortest decimal that means the same.
             found = cursor.execute("SELECT p, q, n, f::float8, s, d, ds, fs::float8[] FROM t").fetchall()
             assert found == [("é", None, *row) for row in rows]
 

@@ -1,0 +1,80 @@
+"""What the forecasts promise: exact units, AWS's list prices, a text that a person understands."""
+
+from __future__ import annotations
+
+import pyarrow as pa
+import pytest
+
+from include.nightsort.costs import (
+    OverBudgetError,
+    check_budget,
+    classification_cost,
+    document_units,
+    forecast_classification,
+    forecast_training,
+    keeping_cost,
+    training_cost,
+    usd_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "units"),
+    [
+        ("", 3),
+        ("x" * 299, 3),
+        ("x" * 300, 3),
+        ("x" * 301, 4),
+        ("x" * 1_000, 10),
+        ("ü" * 301, 4),
+        ("😀" * 300, 3),
+    ],
+)
+def test_a_unit_is_a_hundred_characters_and_a_document_has_at_least_three(text: str, units: int) -> None:
+    assert document_units(pa.array([text], pa.string())).tolist() == [units]
+
+
+def test_prices() -> None:
+    assert classification_cost(60_000) == 30.0
+    assert classification_cost(3) == 0.0015
+    assert training_cost(40 * 60) == 2.0
+    assert training_cost(20 * 3600) == 60.0
+    assert keeping_cost(4) == 2.0
+
+
+def test_a_forecast_tells_its_arithmetic() -> None:
+    assert str(forecast_classification(10_000, 60_000)) == (
+        "10,000 documents are 60,000 units of 100 characters (at least 3 for each document), "
+        "at 0.0005 USD each: 30.00 USD."
+    )
+    assert str(forecast_classification(0, 0)) == "Nothing to classify: 0.00 USD."
+    assert forecast_classification(10_000, 60_000).to_dict() == {
+        "documents": 10_000,
+        "units": 60_000,
+        "usd": 30.0,
+    }
+
+
+def test_the_forecast_of_a_training_is_a_range_around_what_was_published() -> None:
+    small, large = forecast_training(5_573), forecast_training(1_000_000)
+    assert small.hours[0] <= 38 / 60 <= small.hours[1]
+    assert large.hours[0] <= 0.5
+    assert large.hours[1] >= 19.5
+    assert small.usd == (training_cost(small.hours[0] * 3600), training_cost(small.hours[1] * 3600))
+    assert "5,573 documents" in str(small)
+    assert "0.50 USD a month" in str(small)
+
+
+def test_a_run_above_the_budget_is_refused_with_the_numbers() -> None:
+    forecast = forecast_classification(10_000, 60_000)
+    check_budget(forecast, 30.0)
+    check_budget(forecast, None)
+    with pytest.raises(
+        OverBudgetError, match=r"30\.00 USD\. That is above the budget of 29\.99 USD.*budget_usd_per_run"
+    ):
+        check_budget(forecast, 29.99)
+
+
+@pytest.mark.parametrize(("usd", "text"), [(0, "0.00 USD"), (0.0315, "0.0315 USD"), (1234.5, "1,234.50 USD")])
+def test_amounts(usd: float, text: str) -> None:
+    assert usd_text(usd) == text

@@ -1,0 +1,331 @@
+"""What batches promise: every document in exactly one place, the manifest says where, and the same input gives
+the same names and bytes."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from upath import UPath
+
+from include.nightsort import batches
+from include.nightsort.access import Access, plain_access
+from include.nightsort.batches import (
+    Batch,
+    PreparedBatches,
+    TooManyBatchesError,
+    file_name,
+    forecast_run,
+    prepare_batches,
+    run_key,
+)
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.manifests import Manifest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+DAY = date(2026, 11, 18)
+
+
+class Night:
+    """A folder with incoming documents and the spec that reads them."""
+
+    def __init__(self, folder: Path, documents: Sequence[tuple[str, str]], **settings: Any) -> None:
+        self.incoming = folder / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
+        self.work = folder / "work"
+        self.write("documents.jsonl", documents)
+        self.spec = ClassifierSpec.model_validate(
+            {
+                "name": "tickets",
+                "mode": "MULTI_CLASS",
+                "labelled": {"uri": "/data/labelled.csv", "format": "csv"},
+                "incoming": {"uri": f"{self.incoming}/", "format": "jsonl", "id_column": "id"},
+                "work_uri": str(self.work),
+                "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+                **settings,
+            }
+        )
+
+    def write(self, name: str, documents: Sequence[tuple[str, str]]) -> None:
+        lines = b"".join(orjson.dumps({"id": i, "text": t}) + b"\n" for i, t in documents)
+        (self.incoming / name).write_bytes(lines)
+
+    def prepare(self, **more: Any) -> PreparedBatches:
+        return prepare_batches(self.spec, plain_access(), run_key=run_key(DAY, None), day=DAY, **more)
+
+    def objects(self) -> dict[str, bytes]:
+        return {str(p.relative_to(self.work)): p.read_bytes() for p in self.work.rglob("*") if p.is_file()}
+
+
+def sent(prepared: PreparedBatches) -> dict[str, str]:
+    """The text of each document, found by the manifest as the load does, each place used once."""
+    found: dict[str, str] = {}
+    for batch in prepared.batches:
+        rows = pq.read_table(UPath(batch.manifest_uri)).to_pylist()
+        Manifest.read(UPath(batch.manifest_uri))
+        assert len(rows) == batch.documents
+        for row in rows:
+            if batch.input_uri.endswith("/"):
+                text = (UPath(batch.input_uri) / row["file"]).read_bytes()
+            else:
+                assert batch.input_uri.endswith(f"/{row['file']}")
+                text = UPath(batch.input_uri).read_bytes().split(b"\n")[row["line"]]
+            assert row["document_id"] not in found
+            found[row["document_id"]] = text.decode()
+    return found
+
+
+def documents(number: int) -> list[tuple[str, str]]:
+    return [(f"doc-{n}", f"text of document {n}") for n in range(number)]
+
+
+class TestRunKey:
+    def test_a_night_is_its_day(self) -> None:
+        assert run_key(DAY, None) == "20261118"
+
+    def test_a_source_by_hand_has_a_key_of_its_own(self) -> None:
+        one, other = (run_key(DAY, uri) for uri in ("s3://b/one/", "s3://b/other/"))
+        assert one != other
+        assert one == run_key(DAY, "s3://b/one/")
+        assert one.startswith("20261118-")
+        assert len(one) == len("20261118-") + 8
+
+
+class TestOneDocumentPerLine:
+    def test_line_n_is_document_n(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(5))
+        prepared = night.prepare()
+        (batch,) = prepared.batches
+        content = "".join(f"text of document {n}\n" for n in range(5))
+        assert UPath(batch.input_uri).read_text() == content
+        assert sent(prepared) == dict(documents(5))
+        assert batch == Batch(
+            name=f"20261118-00000-{batch.fingerprint[:8]}",
+            input_uri=f"{night.work}/runs/20261118/input/{batch.name}.txt",
+            manifest_uri=f"{night.work}/runs/20261118/manifests/{batch.name}.parquet",
+            documents=5,
+            bytes=len(content),
+            units=15,
+            fingerprint=batch.fingerprint,
+        )
+        assert (prepared.documents_in, prepared.documents_sent, prepared.units) == (5, 5, 15)
+        assert prepared.rejected == 0
+        assert orjson.loads(orjson.dumps(prepared.to_dict()))["batches"][0]["name"] == batch.name
+
+    @pytest.mark.parametrize(("most", "sizes"), [(1, [1] * 7), (3, [3, 3, 1]), (7, [7]), (100, [7])])
+    def test_batches_are_cut_by_count(self, tmp_path: Path, most: int, sizes: list[int]) -> None:
+        prepared = Night(tmp_path, documents(7), batch={"max_documents": most}).prepare()
+        assert [batch.documents for batch in prepared.batches] == sizes
+        assert sent(prepared) == dict(documents(7))
+        assert len({batch.name for batch in prepared.batches}) == len(sizes)
+
+    def test_batches_are_cut_by_bytes(self, tmp_path: Path) -> None:
+        texts = [(f"d{n}", "x" * size) for n, size in enumerate((4, 4, 9, 3, 100, 1, 1))]
+        prepared = Night(tmp_path, texts, batch={"max_bytes": 10}).prepare()
+        # A line has its line end; a document above the limit is alone in its batch.
+        assert [batch.bytes for batch in prepared.batches] == [10, 10, 4, 101, 4]
+        assert sent(prepared) == dict(texts)
+
+    def test_order_is_that_of_the_source_across_files_and_batches(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(10), batch={"max_documents": 4})
+        night.write("a-first.jsonl", [(f"first-{n}", f"first {n}") for n in range(3)])
+        assert list(sent(night.prepare())) == [f"first-{n}" for n in range(3)] + [
+            f"doc-{n}" for n in range(10)
+        ]
+
+    def test_units_are_those_of_each_document(self, tmp_path: Path) -> None:
+        prepared = Night(tmp_path, [("a", "x"), ("b", "y" * 450)]).prepare()
+        assert prepared.units == 3 + 5
+
+    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(
+        texts=st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=12), max_size=12),
+        most=st.integers(1, 5),
+        per_file=st.booleans(),
+    )
+    def test_every_document_is_sent_once_or_rejected(
+        self, tmp_path_factory: pytest.TempPathFactory, texts: list[str], most: int, per_file: bool
+    ) -> None:
+        source = [(f"id/{n % 9}", text) for n, text in enumerate(texts)]
+        form = "ONE_DOC_PER_FILE" if per_file else "ONE_DOC_PER_LINE"
+        folder = tmp_path_factory.mktemp("night")
+        prepared = Night(folder, source, batch={"max_documents": most}, input_format=form).prepare()
+        found = sent(prepared)
+        assert prepared.documents_in == len(source) == len(found) + prepared.rejected
+        rejected = [orjson.loads(line) for line in UPath(prepared.rejects_uri).read_bytes().splitlines()]
+        assert Counter(reject["reason"] for reject in rejected) == prepared.reject_counts
+        for name, text in found.items():
+            assert any(name == i and " ".join(text.split()) == " ".join(_seen(t).split()) for i, t in source)
+
+
+def _seen(text: str) -> str:
+    """A text as the rule for cleaning leaves it, up to white space."""
+    return "".join(
+        " " if ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 or c in "\u2028\u2029" else c for c in text
+    ).replace("\ufeff", "")
+
+
+class TestOneDocumentPerFile:
+    def test_each_document_is_a_file_of_its_name(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(5), input_format="ONE_DOC_PER_FILE")
+        prepared = night.prepare()
+        (batch,) = prepared.batches
+        assert batch.input_uri == f"{night.work}/runs/20261118/input/{batch.name}/"
+        assert sorted(path.name for path in UPath(batch.input_uri).iterdir()) == [
+            f"doc-{n}" for n in range(5)
+        ]
+        assert (UPath(batch.input_uri) / "doc-3").read_text() == "text of document 3"
+        assert batch.bytes == sum(len(text) for _, text in documents(5))
+        assert sent(prepared) == dict(documents(5))
+
+    def test_ids_that_are_no_safe_names_get_a_hash(self, tmp_path: Path) -> None:
+        ids = [
+            "a/b",
+            "../up",
+            ".",
+            "..",
+            ".hidden",
+            "ü",
+            "with blank",
+            "x" * 300,
+            "_mine",
+            "s3://b/k",
+            "ok.txt",
+            "-r",
+        ]
+        night = Night(
+            tmp_path, [(i, f"text {n}") for n, i in enumerate(ids)], input_format="ONE_DOC_PER_FILE"
+        )
+        prepared = night.prepare()
+        assert sent(prepared) == {i: f"text {n}" for n, i in enumerate(ids)}
+        names = {path.name for path in UPath(prepared.batches[0].input_uri).iterdir()}
+        assert len(names) == len(ids)
+        assert {name for name in names if not name.startswith("_")} == {"ok.txt"}
+        assert not (night.work / "runs" / "up").exists()
+
+    def test_batches_do_not_contain_one_another(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(12), input_format="ONE_DOC_PER_FILE", batch={"max_documents": 1})
+        uris = [batch.input_uri for batch in night.prepare().batches]
+        assert not [(a, b) for a in uris for b in uris if a != b and a.startswith(b)]
+
+    @given(st.sets(st.text(max_size=20), min_size=2, max_size=2))
+    def test_two_ids_never_share_a_name(self, ids: set[str]) -> None:
+        one, other = ids
+        valid = all(c < "\ud800" or c > "\udfff" for c in one + other)
+        if valid:
+            assert file_name(one) != file_name(other)
+
+
+class TestTheSameAgain:
+    @pytest.mark.parametrize("form", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
+    def test_the_same_input_gives_the_same_names_and_bytes(self, tmp_path: Path, form: str) -> None:
+        night = Night(
+            tmp_path, [*documents(9), ("doc-1", "double")], input_format=form, batch={"max_documents": 4}
+        )
+        first, objects = night.prepare(), night.objects()
+        assert night.prepare() == first
+        assert night.objects() == objects
+
+    def test_other_content_gives_other_names(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(4))
+        (before,) = night.prepare().batches
+        night.write("documents.jsonl", [*documents(3), ("doc-3", "corrected")])
+        (after,) = night.prepare().batches
+        assert after.name != before.name
+        assert after.fingerprint != before.fingerprint
+
+    def test_other_ids_give_other_names_where_files_are_named_by_them(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, [("a", "text")], input_format="ONE_DOC_PER_FILE")
+        (before,) = night.prepare().batches
+        night.write("documents.jsonl", [("b", "text")])
+        (after,) = night.prepare().batches
+        assert after.name != before.name
+
+    def test_after_a_crash_during_uploads_a_rerun_leaves_the_right_objects(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        night = Night(tmp_path, documents(9), batch={"max_documents": 2})
+        whole = Night(tmp_path / "other", documents(9), batch={"max_documents": 2})
+        whole.prepare()
+        real, uploads = batches.upload, 0
+
+        def failing(local: Path, uri: str, access: Access) -> None:
+            nonlocal uploads
+            uploads += 1
+            if uploads == 4:
+                raise ConnectionResetError("the network is gone")
+            real(local, uri, access)
+
+        monkeypatch.setattr(batches, "upload", failing)
+        with pytest.raises(ConnectionResetError):
+            night.prepare()
+        assert night.objects() != whole.objects()
+        prepared = night.prepare()
+        assert night.objects() == whole.objects()
+        assert sent(prepared) == dict(documents(9))
+
+    def test_nothing_is_left_on_local_disk(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        scratch = tmp_path / "scratch"
+        scratch.mkdir()
+        monkeypatch.setattr("tempfile.tempdir", str(scratch))
+        Night(tmp_path, documents(9), batch={"max_documents": 2}).prepare()
+        assert list(scratch.iterdir()) == []
+
+
+class TestNothingAndTooMuch:
+    def test_an_empty_source_gives_zeros_and_a_line_in_the_log(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        night = Night(tmp_path, [])
+        (night.incoming / "documents.jsonl").unlink()
+        with caplog.at_level(logging.INFO):
+            prepared = night.prepare()
+        assert (prepared.batches, prepared.documents_in, prepared.units) == ((), 0, 0)
+        assert UPath(prepared.rejects_uri).read_bytes() == b""
+        assert "Nothing to classify" in caplog.text
+
+    def test_a_source_of_rejects_alone_gives_no_batch(self, tmp_path: Path) -> None:
+        prepared = Night(tmp_path, [("a", " "), ("b", "\u2028")]).prepare()
+        assert prepared.batches == ()
+        assert (prepared.documents_in, prepared.rejected, prepared.reject_counts) == (2, 2, {"blank": 2})
+
+    def test_more_batches_than_a_run_can_carry_are_refused_with_the_remedy(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(1_001), batch={"max_documents": 1})
+        with pytest.raises(
+            TooManyBatchesError, match=r"more than 1,000 batches.*Raise batch\.max_documents \(1\)"
+        ):
+            night.prepare()
+
+    def test_no_text_reaches_the_log(self, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+        with caplog.at_level(logging.DEBUG):
+            Night(tmp_path, [("a", "a confidential sentence"), ("b", " ")]).prepare()
+        assert "confidential" not in caplog.text
+
+    def test_a_source_by_hand_takes_the_place_of_the_spec_s(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, documents(3))
+        by_hand = tmp_path / "by-hand.jsonl"
+        by_hand.write_bytes(orjson.dumps({"id": "x", "text": "other"}) + b"\n")
+        assert sent(night.prepare(source_uri=str(by_hand))) == {"x": "other"}
+
+    def test_progress_is_told(self, tmp_path: Path) -> None:
+        told: list[tuple[str, int]] = []
+        Night(tmp_path, documents(3)).prepare(progress=lambda doing, number: told.append((doing, number)))
+        assert told[-1][1] == 3
+
+
+def test_a_forecast_is_what_the_batches_are_and_writes_nothing(tmp_path: Path) -> None:
+    night = Night(tmp_path, [*documents(9), ("blank", " "), ("long", "x" * 1_000)])
+    forecast, rejected = forecast_run(night.spec, plain_access(), day=DAY)
+    assert not night.work.exists()
+    prepared = night.prepare()
+    assert (forecast.documents, forecast.units, rejected) == (prepared.documents_sent, prepared.units, 1)

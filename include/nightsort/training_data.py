@@ -141,7 +141,7 @@ def prepare_training_data(
         ):
             if progress is not None:
                 progress(f"uploading {uri.rpartition('/')[2]}", len(documents))
-            upload(folder / uri.rpartition("/")[2], uri, access)
+            upload(folder / uri.rpartition("/")[2], uri, access, move=True)
     log.info("%s: %s has %d documents", spec.name, prepared.version, prepared.training_documents)
     return prepared
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -15,17 +15,17 @@ PART_BYTES = 8 * 2**20
 in memory."""
 
 
-def upload(local: Path, uri: str, access: Access) -> None:
-    """Copy a local file to a URI, in parts.
+def upload(local: Path, uri: str, access: Access, *, move: bool = False) -> None:
+    """Bring a local file to a URI.
 
-    :param local: the file to copy.
+    :param local: the file.
     :param uri: the full key or path; folders of a local path are created.
+    :param move: the file is not needed where it is: on one disk it then need not be written again.
     """
     target = access.path(uri)
-    options: dict[str, Any] = {}
-    if uri.startswith("s3://"):
-        options["block_size"] = PART_BYTES
-    else:
+    if not uri.startswith("s3://"):
         target.parent.mkdir(parents=True, exist_ok=True)
-    with local.open("rb") as source, target.open("wb", **options) as sink:
+        (shutil.move if move else shutil.copyfile)(local, target.path)
+        return
+    with local.open("rb") as source, target.open("wb", **{"block_size": PART_BYTES}) as sink:
         shutil.copyfileobj(source, sink, PART_BYTES)

@@ -41,7 +41,9 @@ PLAIN_WIDTH = 118
 class TaskRow:
     """One line about a task, or about all instances of a mapped task that has many."""
 
+    key: tuple[str, int]
     label: str
+    """Of a mapped task it changes when Airflow has rendered its name."""
     state: str
     style: str
     seconds: float | None
@@ -60,7 +62,13 @@ def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
         instances = list(group)
         if len(instances) <= MOST_ROWS_OF_ONE_TASK:
             rows += [
-                TaskRow(task.label, task.state, STYLES.get(task.state, ""), task.seconds)
+                TaskRow(
+                    key=(task_id, task.map_index),
+                    label=task.label,
+                    state=task.state,
+                    style=STYLES.get(task.state, ""),
+                    seconds=task.seconds,
+                )
                 for task in instances
             ]
             continue
@@ -70,7 +78,7 @@ def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
         starts = [task.start for task in instances if task.start]
         longest = max((task.seconds or 0 for task in instances), default=0) if starts else None
         told = ", ".join(f"{number} {state}" for state, number in states.most_common())
-        rows.append(TaskRow(f"{task_id} ({len(instances)})", told, style, longest))
+        rows.append(TaskRow((task_id, -1), f"{task_id} ({len(instances)})", told, style, longest))
     return rows
 
 
@@ -88,7 +96,7 @@ class Progress:
         self._detail = ""
         self._rows: list[TaskRow] = []
         self._spinner = Spinner("dots")
-        self._told: set[tuple[str, str]] = set()
+        self._told: set[tuple[tuple[str, int], str]] = set()
         self._gave_up = False
 
     @contextmanager
@@ -145,7 +153,7 @@ class Progress:
         if self.console.is_terminal:
             return
         for row in self._rows:
-            event = (row.label, row.state)
+            event = (row.key, row.state)
             if row.state not in UNEVENTFUL and event not in self._told:
                 self._told.add(event)
                 took = f" ({row.seconds:.1f} s)" if row.seconds is not None and row.state != "running" else ""

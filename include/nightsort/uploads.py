@@ -27,5 +27,5 @@ def upload(local: Path, uri: str, access: Access, *, move: bool = False) -> None
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.move if move else shutil.copyfile)(local, target.path)
         return
-    with local.open("rb") as source, target.open("wb", **{"block_size": PART_BYTES}) as sink:
+    with local.open("rb") as source, target.open(mode="wb", block_size=PART_BYTES) as sink:
         shutil.copyfileobj(source, sink, PART_BYTES)

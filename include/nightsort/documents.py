@@ -207,7 +207,7 @@ class _Finish:
         entries: list[tuple[int, str, str, str, str | None]] = []
         for bad in raw.bad:
             name = str(raw.file)
-            document_id = name if self._named_by_file else f"{name}:{bad.row}"
+            document_id = bad.document_id or (name if self._named_by_file else f"{name}:{bad.row}")
             entries.append((bad.row, document_id, name, bad.reason, bad.detail))
         for place in np.flatnonzero(~fates.usable).tolist():
             row, reason = int(raw.rows[place]), fates.reason(place)

@@ -119,9 +119,9 @@ def _parse_singly(data: bytes, file: str, wanted: Wanted, number: int, delimiter
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        detail, reason = _take(line, number, wanted, found, delimiter)
-        if detail is not None:
-            found.bad.append(BadRow(number, detail, reason))
+        bad = _take(line, number, wanted, found, delimiter)
+        if bad is not None:
+            found.bad.append(bad)
         number += 1
     return RawDocuments(
         file=file,
@@ -133,35 +133,32 @@ def _parse_singly(data: bytes, file: str, wanted: Wanted, number: int, delimiter
     )
 
 
-def _take(
-    line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: str | None
-) -> tuple[str | None, str]:
-    """Take one line in, or return why not (detail and reason)."""
+def _take(line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: str | None) -> BadRow | None:
+    """Take one line in, or return why not."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         if not _is_utf8(line):
-            return "the line is not UTF-8", "invalid_utf8"
-        return f"no JSON: {error.msg} at character {error.pos}", "unreadable_row"
+            return BadRow(number, "the line is not UTF-8", "invalid_utf8")
+        return BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
-        return f"a JSON {_name_of(value)}, not an object", "unreadable_row"
-    text = value.get(wanted.text)
-    if text is not None and not isinstance(text, str):
-        return f"{wanted.text} is a {_name_of(text)}, not a text", "unreadable_row"
+        return BadRow(number, f"a JSON {_name_of(value)}, not an object")
     document_id = as_text(value.get(wanted.id)) if wanted.id is not None else ""
     if document_id is None:
-        return (
-            f"{wanted.id} is a {_name_of(value[wanted.id])}, not a text or a whole number",
-            "unreadable_row",
-        )
+        return BadRow(number, f"{wanted.id} is a {_name_of(value[wanted.id])}, not a text or a whole number")
+    text = value.get(wanted.text)
+    if text is not None and not isinstance(text, str):
+        detail = f"{wanted.text} is a {_name_of(text)}, not a text"
+        return BadRow(number, detail, document_id=document_id or None)
     labels = as_labels(value.get(wanted.label), delimiter) if wanted.label is not None else []
     if labels is None:
-        return f"{wanted.label} is neither a text nor a list of texts", "unreadable_row"
+        detail = f"{wanted.label} is neither a text nor a list of texts"
+        return BadRow(number, detail, document_id=document_id or None)
     found.rows.append(number)
     found.texts.append(text or "")
     found.ids.append(document_id)
     found.labels.append(labels)
-    return None, ""
+    return None
 
 
 def as_text(value: object) -> str | None:

@@ -203,17 +203,17 @@ def _from_records(
     for row, record in enumerate(records, number):
         content = _as_bytes(record[text])
         names = as_labels(record[label], delimiter) if label is not None else []
+        # Ids come in many types (integers, UUIDs, dates); each has one way to be written.
+        document_id = "" if identity is None or record[identity] is None else str(record[identity])
         if content is None or names is None:
-            what = (
-                f"the text is a {type(record[text]).__name__}" if content is None else "the label is no text"
-            )
-            bad.append(BadRow(row, f"{what}; cast it to text in the query"))
+            column = text if content is None or label is None else label
+            detail = f"column {column + 1} is of type {type(record[column]).__name__}; cast it to text"
+            bad.append(BadRow(row, detail, document_id=document_id or None))
             continue
         rows.append(row)
         texts.append(content)
         labels.append(names)
-        # Ids come in many types (integers, UUIDs, dates); each has one way to be written.
-        ids.append(b"" if identity is None or record[identity] is None else str(record[identity]).encode())
+        ids.append(document_id.encode())
     return RawDocuments(
         file=QUERY_NAME,
         rows=np.array(rows, dtype=np.int64),

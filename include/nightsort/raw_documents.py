@@ -37,11 +37,13 @@ class BadRow:
     :param row: its number in the file, from 0.
     :param detail: what is wrong with it, without any of its text.
     :param reason: a key of :data:`include.nightsort.rejects.REASONS`.
+    :param document_id: its id, where that could be read.
     """
 
     row: int
     detail: str
     reason: str = "unreadable_row"
+    document_id: str | None = None
 
 
 @dataclass(frozen=True)

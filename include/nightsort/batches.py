@@ -342,11 +342,11 @@ class _Uploads:
             first = pa.repeat(pa.scalar(0, pa.int32()), batch.documents)
             names = pa.DictionaryArray.from_arrays(first, pa.array([f"{batch.name}.txt"]))
             lines = pa.array(np.arange(batch.documents))
-            upload(shard.path, batch.input_uri, self._access)
+            upload(shard.path, batch.input_uri, self._access, move=True)
         shard.write_manifest(manifest, names, lines)
-        upload(manifest, batch.manifest_uri, self._access)
-        shard.path.unlink()
-        manifest.unlink()
+        upload(manifest, batch.manifest_uri, self._access, move=True)
+        shard.path.unlink(missing_ok=True)
+        manifest.unlink(missing_ok=True)
         log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)
 
     def _upload_files(self, lines: Path, prefix: str, files: list[str]) -> None:

@@ -190,18 +190,12 @@ def forecast_cost(
     except OverBudgetError as error:
         problem = str(error)
     if as_json:
-        _print_json(
-            {
-                **forecast.to_dict(),
-                "rejected": rejected,
-                "budget_usd": budget,
-                "within_budget": problem is None,
-            }
-        )
-        return
-    out.print(str(forecast), soft_wrap=True)
-    if rejected:
-        out.print(f"{rejected:,} documents would be rejected, which costs nothing.")
+        limits = {"budget_usd": budget, "within_budget": problem is None}
+        _print_json({**forecast.to_dict(), "rejected": rejected, **limits})
+    else:
+        out.print(str(forecast), soft_wrap=True)
+        if rejected:
+            out.print(f"{rejected:,} documents would be rejected, which costs nothing.")
     if problem is not None:
         err.print(problem, style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)

@@ -1,5 +1,5 @@
-"""What batches promise: every document in exactly one place, the manifest says where, and the same input gives
-the same names and bytes."""
+"""What batches promise: every document in exactly one place, the manifest says where, and the same input
+gives the same names and bytes."""
 
 from __future__ import annotations
 
@@ -218,12 +218,10 @@ class TestOneDocumentPerFile:
         uris = [batch.input_uri for batch in night.prepare().batches]
         assert not [(a, b) for a in uris for b in uris if a != b and a.startswith(b)]
 
-    @given(st.sets(st.text(max_size=20), min_size=2, max_size=2))
+    @given(st.sets(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=2, max_size=2))
     def test_two_ids_never_share_a_name(self, ids: set[str]) -> None:
         one, other = ids
-        valid = all(c < "\ud800" or c > "\udfff" for c in one + other)
-        if valid:
-            assert file_name(one) != file_name(other)
+        assert file_name(one) != file_name(other)
 
 
 class TestTheSameAgain:
@@ -259,12 +257,12 @@ class TestTheSameAgain:
         whole.prepare()
         real, uploads = batches.upload, 0
 
-        def failing(local: Path, uri: str, access: Access) -> None:
+        def failing(local: Path, uri: str, access: Access, **options: Any) -> None:
             nonlocal uploads
             uploads += 1
             if uploads == 4:
                 raise ConnectionResetError("the network is gone")
-            real(local, uri, access)
+            real(local, uri, access, **options)
 
         monkeypatch.setattr(batches, "upload", failing)
         with pytest.raises(ConnectionResetError):

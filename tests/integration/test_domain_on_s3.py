@@ -1,0 +1,113 @@
+"""The domain on S3 and PostgreSQL, without Airflow: what its steps write is what the next one reads."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from local_aws_server import local_aws
+
+from include.nightsort.access import Access, plain_access
+from include.nightsort.batches import prepare_batches, run_key
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.tables.load import load_predictions
+from include.nightsort.tables.runs import finish_run, load_rejects
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import psycopg
+
+    from include.nightsort.batches import Batch
+
+pytestmark = pytest.mark.integration
+
+DAY = date(2026, 11, 18)
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Access]:
+    with local_aws() as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment.items():
+            patch.setenv(name, value)
+        aws.client("s3").create_bucket(Bucket="nightsort")
+        yield plain_access()
+
+
+def spec(name: str, **settings: Any) -> ClassifierSpec:
+    return ClassifierSpec.model_validate(
+        {
+            "name": name,
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": f"s3://nightsort/{name}/labelled/", "format": "csv"},
+            "incoming": {
+                "uri": f"s3://nightsort/{name}/incoming/{{day}}/",
+                "format": "csv",
+                "id_column": "id",
+            },
+            "work_uri": f"s3://nightsort/{name}/work",
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+            **settings,
+        }
+    )
+
+
+def classify(s3: Access, batch: Batch) -> str:
+    """Write an output as a job would that calls each document by its own text."""
+    if batch.input_uri.endswith("/"):
+        named = [({"File": path.name}, path.read_text()) for path in s3.path(batch.input_uri).iterdir()]
+    else:
+        name = batch.input_uri.rpartition("/")[2]
+        texts = s3.path(batch.input_uri).read_text().splitlines()
+        named = [({"File": name, "Line": str(number)}, text) for number, text in enumerate(texts)]
+    lines = [{**place, "Classes": [{"Name": text, "Score": 0.5}]} for place, text in named]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+        member = tarfile.TarInfo("predictions.jsonl")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    uri = f"{batch.manifest_uri}.output.tar.gz"
+    s3.path(uri).write_bytes(buffer.getvalue())
+    return uri
+
+
+@pytest.mark.parametrize("form", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
+def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[Any], form: str) -> None:
+    name = form.lower().replace("_", "-")
+    night = spec(name, input_format=form, batch={"max_documents": 40})
+    rows = [f"doc/{n},label {n % 7}" for n in range(100)]
+    s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/a.csv").write_text("id,text\n" + "\n".join(rows[:60]))
+    rest = "\n".join([*rows[60:], "blank,", "doc/1,again"])
+    s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/b.csv").write_text("id,text\n" + rest)
+    key = run_key(DAY, None)
+    prepared = prepare_batches(night, s3, run_key=key, day=DAY)
+    assert [batch.documents for batch in prepared.batches] == [40, 40, 20]
+    for batch in prepared.batches:
+        load_predictions(
+            database,
+            spec=night,
+            version="v1",
+            run_key=key,
+            batch=batch,
+            archive=s3.path(classify(s3, batch)),
+            manifest=s3.path(batch.manifest_uri),
+        )
+    load_rejects(database, spec=night, run_key=key, rejects_path=s3.path(prepared.rejects_uri))
+    counts = finish_run(database, spec=night, run_key=key, version="v1", prepared=prepared)
+    assert (counts.documents_in, counts.classified, counts.failed, counts.rejected) == (102, 100, 0, 2)
+    found = dict(database.execute("SELECT document_id, label FROM nightsort.latest_predictions").fetchall())
+    assert found == {f"doc/{n}": f"label {n % 7}" for n in range(100)}
+    assert prepare_batches(night, s3, run_key=key, day=DAY) == prepared
+
+
+def test_an_empty_prefix_is_a_night_with_zeros(s3: Access, database: psycopg.Connection[Any]) -> None:
+    night = spec("empty")
+    prepared = prepare_batches(night, s3, run_key=run_key(DAY, None), day=DAY)
+    load_rejects(database, spec=night, run_key="20261118", rejects_path=s3.path(prepared.rejects_uri))
+    counts = finish_run(database, spec=night, run_key="20261118", version=None, prepared=prepared)
+    assert (prepared.batches, counts.documents_in) == ((), 0)

@@ -1,0 +1,205 @@
+"""What the command line promises: each step without Airflow, numbers or JSON, exit code 2 with a reason."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from include.nightsort.cli import app
+
+if TYPE_CHECKING:
+    from click.testing import Result
+
+PROJECT = Path(__file__).parents[3]
+
+
+def run(*arguments: Any, code: int = 0) -> Result:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    if code:
+        assert "Traceback" not in result.output
+    return result
+
+
+@pytest.fixture
+def spec(tmp_path: Path) -> Path:
+    """A spec of local folders, with 40 labelled documents in two classes and three new ones."""
+    (tmp_path / "incoming" / "2026-11-18").mkdir(parents=True)
+    rows = [f"{label},{label} text number {n}" for n in range(20) for label in ("BUG", "BILLING")]
+    (tmp_path / "labelled.csv").write_text("label,text\n" + "\n".join(rows) + "\n")
+    (tmp_path / "incoming" / "2026-11-18" / "new.csv").write_text("id,text\na,one\nb,two\nc,\n")
+    values = {
+        "name": "tickets",
+        "mode": "MULTI_CLASS",
+        "labelled": {"uri": str(tmp_path / "labelled.csv"), "format": "csv"},
+        "incoming": {"uri": f"{tmp_path}/incoming/{{day}}/", "format": "csv", "id_column": "id"},
+        "work_uri": str(tmp_path / "work"),
+        "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+    }
+    path = tmp_path / "specs" / "tickets.yaml"
+    path.parent.mkdir()
+    path.write_text(yaml.safe_dump(values))
+    return path
+
+
+def change(spec: Path, **values: Any) -> Path:
+    spec.write_text(yaml.safe_dump({**yaml.safe_load(spec.read_text()), **values}))
+    return spec
+
+
+def job_output(path: Path, *lines: dict[str, Any]) -> Path:
+    content = "\n".join(map(json.dumps, lines)).encode()
+    with tarfile.open(path, "w:gz") as tar:
+        member = tarfile.TarInfo("predictions.jsonl")
+        member.size = len(content)
+        tar.addfile(member, io.BytesIO(content))
+    return path
+
+
+def test_it_runs_as_a_module_and_lists_its_commands() -> None:
+    help_text = subprocess.run(
+        [sys.executable, "-m", "include.nightsort", "--help"],
+        cwd=PROJECT,
+        env={"COLUMNS": "120", "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    commands = "validate-spec prepare-training prepare-batches forecast-cost read-predictions init-db"
+    for command in commands.split():
+        assert command in help_text
+
+
+class TestValidateSpec:
+    def test_good_specs_are_listed_with_their_dags(self, spec: Path) -> None:
+        assert "classify_tickets" in run("validate-spec", spec).output
+        found = json.loads(run("validate-spec", spec.parent, "--json").stdout)
+        assert found == {"specs": ["tickets"], "errors": []}
+
+    def test_a_bad_one_is_named_with_key_and_remedy_and_code_2(self, spec: Path) -> None:
+        result = run("validate-spec", change(spec, mode="MULTI"), code=2)
+        assert str(spec) in result.stderr
+        assert "mode" in result.stderr
+
+    def test_a_bad_one_hurts_no_other(self, spec: Path) -> None:
+        (spec.parent / "other.yaml").write_text("name: [")
+        result = json.loads(run("validate-spec", spec.parent, "--json", code=2).stdout)
+        assert result["specs"] == ["tickets"]
+        assert len(result["errors"]) == 1
+
+    def test_the_folders_of_the_environment_are_the_default(
+        self, spec: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("NIGHTSORT_SPECS", str(spec.parent))
+        assert "tickets" in run("validate-spec").output
+
+    def test_a_file_that_is_not_there(self, tmp_path: Path) -> None:
+        assert "none.yaml" in run("validate-spec", tmp_path / "none.yaml", code=2).stderr
+
+
+class TestPrepareTraining:
+    def test_it_writes_training_and_test_data(self, spec: Path, tmp_path: Path) -> None:
+        result = json.loads(run("prepare-training", spec, "--json").stdout)
+        assert Path(result["training_uri"]).is_file()
+        assert result["training_documents"] + result["test_documents"] == 40
+        shown = run("prepare-training", spec).output
+        assert result["version"] in shown
+        assert "training documents" in shown
+
+    def test_too_few_documents_are_refused_with_the_label(self, spec: Path, tmp_path: Path) -> None:
+        (tmp_path / "labelled.csv").write_text("label,text\nBUG,one\nBILLING,two\n")
+        assert "BUG" in run("prepare-training", spec, code=2).stderr
+
+
+class TestPrepareBatches:
+    def test_it_writes_batches_and_says_what_they_cost(self, spec: Path) -> None:
+        result = json.loads(run("prepare-batches", spec, "--day", "2026-11-18", "--json").stdout)
+        assert (result["documents_in"], result["documents_sent"], result["reject_counts"]) == (
+            3,
+            2,
+            {"blank": 1},
+        )
+        assert Path(result["batches"][0]["input_uri"]).read_text() == "one\ntwo\n"
+        shown = run("prepare-batches", spec, "--day", "2026-11-18").output
+        assert result["batches"][0]["name"] in shown
+        assert "6 units" in shown
+
+    def test_a_day_without_documents_is_no_error(self, spec: Path) -> None:
+        assert "Nothing to classify" in run("prepare-batches", spec, "--day", "2026-11-19").output
+
+    def test_a_source_by_hand(self, spec: Path, tmp_path: Path) -> None:
+        source = tmp_path / "by-hand.csv"
+        source.write_text("id,text\nx,by hand\n")
+        result = json.loads(run("prepare-batches", spec, "--source-uri", source, "--json").stdout)
+        assert result["documents_sent"] == 1
+        assert "-" in result["run_key"]
+
+    def test_a_column_that_is_not_there_is_a_user_error(self, spec: Path, tmp_path: Path) -> None:
+        (tmp_path / "incoming" / "2026-11-18" / "new.csv").write_text("id,body\na,one\n")
+        assert "text" in run("prepare-batches", spec, "--day", "2026-11-18", code=2).stderr
+
+
+class TestForecastCost:
+    def test_it_says_units_and_price_and_writes_nothing(self, spec: Path, tmp_path: Path) -> None:
+        assert "6 units" in run("forecast-cost", spec, "--day", "2026-11-18").output
+        result = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json").stdout)
+        assert result == {
+            "documents": 2,
+            "units": 6,
+            "usd": 0.003,
+            "rejected": 1,
+            "budget_usd": 100.0,
+            "within_budget": True,
+        }
+        assert not (tmp_path / "work").exists()
+
+    def test_above_the_budget_it_ends_with_2(self, spec: Path) -> None:
+        change(spec, budget_usd_per_run=0.001)
+        result = run("forecast-cost", spec, "--day", "2026-11-18", code=2)
+        assert "above the budget" in result.stderr
+        values = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json", code=2).stdout)
+        assert values["within_budget"] is False
+
+
+class TestReadPredictions:
+    def test_with_a_manifest_each_document_is_accounted_for(self, spec: Path, tmp_path: Path) -> None:
+        batch = json.loads(run("prepare-batches", spec, "--day", "2026-11-18", "--json").stdout)["batches"][0]
+        entries = [{"Name": "BUG", "Score": 0.75}]
+        archive = job_output(
+            tmp_path / "output.tar.gz", {"File": f"{batch['name']}.txt", "Line": "1", "Classes": entries}
+        )
+        rows = tmp_path / "rows.jsonl"
+        counts = json.loads(
+            run(
+                "read-predictions", archive, "--manifest", batch["manifest_uri"],
+                "--spec", spec, "--output", rows, "--json",
+            ).stdout
+        )  # fmt: skip
+        assert (counts["documents"], counts["classified"], counts["missing"]) == (2, 1, 1)
+        found = {row["document_id"]: row["label"] for row in map(json.loads, rows.read_text().splitlines())}
+        assert found == {"a": None, "b": "BUG"}
+
+    def test_without_a_manifest_it_counts(self, tmp_path: Path) -> None:
+        archive = job_output(tmp_path / "o.tar.gz", {"File": "f", "Classes": [{"Name": "A", "Score": 1.0}]})
+        assert "predictions  1" in run("read-predictions", archive).output
+
+    def test_what_is_no_archive_is_a_user_error(self, tmp_path: Path) -> None:
+        path = tmp_path / "not.tar.gz"
+        path.write_text("hello")
+        assert "not a complete gzip file" in run("read-predictions", path, code=2).stderr
+
+    def test_a_file_that_is_not_there_is_a_user_error(self, tmp_path: Path) -> None:
+        assert "none.tar.gz" in run("read-predictions", tmp_path / "none.tar.gz", code=2).stderr
+
+
+def test_a_database_that_is_not_there_is_a_user_error(tmp_path: Path) -> None:
+    assert "connection" in run("init-db", f"host={tmp_path} dbname=none", code=2).stderr

@@ -64,11 +64,11 @@ def main(
     ] = False,
 ) -> None:
     """Set up logging."""
-    level = logging.INFO if verbose else logging.WARNING
     logging.basicConfig(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
     )
-    logging.getLogger("include.nightsort").setLevel(level)
+    if verbose:
+        logging.getLogger("include.nightsort").setLevel(logging.INFO)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from botocore.exceptions import ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ParamValidationError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -140,6 +140,10 @@ def permanent_errors_fail(doing: str) -> Iterator[None]:
         ) from error
     except ParamValidationError as error:
         raise AirflowFailException(f"Cannot {doing}: {error} Correct the named value.") from error
+    except NoRegionError as error:
+        raise AirflowFailException(
+            f"Cannot {doing}: no AWS region. Set region_name in the extra of the AWS connection."
+        ) from error
     except NoCredentialsError as error:
         raise AirflowFailException(
             f"Cannot {doing}: no AWS credentials. Give the connection keys or a role, or the worker a role "

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+)
 
 from nightsort_airflow.exceptions import permanent_errors_fail
 
@@ -31,7 +37,7 @@ def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy
 
 
 def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:
-    for error in (NoCredentialsError(), ParamValidationError(report="JobName is missing")):
+    for error in (NoCredentialsError(), NoRegionError(), ParamValidationError(report="JobName is missing")):
         with pytest.raises(AirflowFailException, match="Cannot start"), permanent_errors_fail("start"):
             raise error
 

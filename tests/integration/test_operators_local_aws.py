@@ -1,0 +1,329 @@
+"""The operators against a Comprehend that answers as AWS does: nothing is started twice, whatever dies in
+between."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import json
+import threading
+import uuid
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from airflow.sdk.exceptions import TaskDeferred
+from botocore.exceptions import ConnectionClosedError
+from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+
+# isort: split
+from operator_runs import OperatorRun, first_event
+
+from nightsort_airflow.exceptions import (
+    JobFailedForGoodError,
+    TrainingFailedError,
+)
+from nightsort_airflow.operators.comprehend import (
+    ComprehendCreateDocumentClassifierOperator,
+    ComprehendStartDocumentClassificationJobOperator,
+)
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from nightsort_airflow.triggers.comprehend import (
+    ComprehendDocumentClassificationJobTrigger,
+    ComprehendDocumentClassifierTrainedTrigger,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+BUCKET = "operators"
+WORDS = {"billing": "invoice refund payment card", "technical": "crash error screen update"}
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAwsServer]:
+    with local_aws() as server:
+        s3 = server.client("s3")
+        s3.create_bucket(Bucket=BUCKET)
+        table = io.StringIO()
+        writer = csv.writer(table)
+        for number in range(60):
+            for label, words in WORDS.items():
+                writer.writerow((label, f"{words} {number}"))
+        s3.put_object(Bucket=BUCKET, Key="training.csv", Body=table.getvalue())
+        lines = "".join(f"{words} again\n" for words in WORDS.values())
+        s3.put_object(Bucket=BUCKET, Key="in/documents.txt", Body=lines)
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def connection(aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Airflow connection alone leads to the local AWS, as on a real deployment."""
+    extra = {"region_name": REGION, "endpoint_url": aws.url}
+    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    parts = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(parts))
+
+
+@pytest.fixture(scope="module")
+def classifier(aws: LocalAwsServer) -> str:
+    comprehend = aws.client("comprehend")
+    arn: str = comprehend.create_document_classifier(
+        DocumentClassifierName="ready",
+        VersionName="v1",
+        DataAccessRoleArn=ROLE,
+        LanguageCode="en",
+        InputDataConfig={"S3Uri": f"s3://{BUCKET}/training.csv"},
+    )["DocumentClassifierArn"]
+    assert wait_for_classifier(comprehend, arn)["Status"] == "TRAINED"
+    return arn
+
+
+def fresh(prefix: str) -> str:
+    return f"{prefix}-{uuid.uuid4().hex[:8]}"
+
+
+def create(name: str, **overrides: Any) -> ComprehendCreateDocumentClassifierOperator:
+    arguments: dict[str, Any] = {
+        "task_id": "create_classifier",
+        "document_classifier_name": name,
+        "version_name": "v1",
+        "mode": "MULTI_CLASS",
+        "language_code": "en",
+        "data_access_role_arn": ROLE,
+        "input_data_config": {"S3Uri": f"s3://{BUCKET}/training.csv"},
+        "output_data_config": {"S3Uri": f"s3://{BUCKET}/output/"},
+        "deferrable": True,
+        "waiter_delay": 1,
+        **overrides,
+    }
+    return ComprehendCreateDocumentClassifierOperator(**arguments)
+
+
+def start(arn: str, name: str, **overrides: Any) -> ComprehendStartDocumentClassificationJobOperator:
+    arguments: dict[str, Any] = {
+        "task_id": "start_job",
+        "document_classifier_arn": arn,
+        "job_name": name,
+        "input_data_config": {"S3Uri": f"s3://{BUCKET}/in/documents.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+        "output_data_config": {"S3Uri": f"s3://{BUCKET}/output/"},
+        "data_access_role_arn": ROLE,
+        "deferrable": True,
+        "waiter_delay": 1,
+        **overrides,
+    }
+    return ComprehendStartDocumentClassificationJobOperator(**arguments)
+
+
+def versions(aws: LocalAwsServer, name: str) -> list[str]:
+    found = aws.client("comprehend").list_document_classifiers(Filter={"DocumentClassifierName": name})
+    return sorted(model["VersionName"] for model in found["DocumentClassifierPropertiesList"])
+
+
+def jobs(aws: LocalAwsServer, name: str) -> list[str]:
+    pages = aws.client("comprehend").get_paginator("list_document_classification_jobs").paginate()
+    found = [job["JobName"] for page in pages for job in page["DocumentClassificationJobPropertiesList"]]
+    return sorted(job for job in found if job.startswith(name))
+
+
+def loses_the_answer(operator: Any, call: str) -> None:
+    """AWS takes the call; the connection breaks before its answer is here."""
+    client = operator.hook.client
+    real = getattr(client, call)
+
+    def lost(**request: Any) -> Any:
+        real(**request)
+        raise ConnectionClosedError(endpoint_url=client.meta.endpoint_url)
+
+    setattr(client, call, lost)
+
+
+# --- trainings
+# ---------------------------------------------------------------------------------------------------
+
+
+def test_a_training_is_waited_for_in_the_triggerer_and_found_by_later_runs(aws: LocalAwsServer) -> None:
+    name = fresh("train")
+    arns = {OperatorRun().execute(create(name)) for _ in range(3)}
+    assert arns == {f"arn:aws:comprehend:{REGION}:123456789012:document-classifier/{name}/version/v1"}
+    assert versions(aws, name) == ["v1"]
+
+
+def test_a_training_whose_answer_was_lost_is_found_by_the_next_try(aws: LocalAwsServer) -> None:
+    name = fresh("lost")
+    first = create(name)
+    loses_the_answer(first, "create_document_classifier")
+    run = OperatorRun()
+    with pytest.raises(ConnectionClosedError):
+        run.execute(first)
+    run.execute(create(name))
+    assert versions(aws, name) == ["v1"]
+
+
+def test_a_failed_training_keeps_its_name_and_the_next_run_trains_the_next_generation(
+    aws: LocalAwsServer,
+) -> None:
+    name = fresh("broken")
+    nothing = {"S3Uri": f"s3://{BUCKET}/nothing-here.csv"}
+    with pytest.raises(TrainingFailedError, match=r"IN_ERROR.*clear the task that creates the classifier"):
+        OperatorRun().execute(create(name, input_data_config=nothing))
+    assert OperatorRun().execute(create(name)).endswith("/version/v1-g2")
+    assert OperatorRun().execute(create(name)).endswith("/version/v1-g2")
+    assert versions(aws, name) == ["v1", "v1-g2"]
+
+
+def test_the_sensor_counts_what_became_of_the_documents(classifier: str) -> None:
+    sensor = ComprehendDocumentClassifierTrainedSensor(
+        task_id="wait",
+        document_classifier_arn=classifier,
+        expected_documents=125,
+        deferrable=True,
+        poke_interval=1,
+    )
+    given = OperatorRun().execute(sensor)
+    assert given["status"] == "TRAINED"
+    assert given["labels"] == 2
+    assert given["trained_documents"] + given["test_documents"] == 120
+    assert given["missing_documents"] == 5
+
+
+def test_killing_a_deferred_training_stops_it_and_the_sensor_says_so(aws: LocalAwsServer) -> None:
+    name = fresh("killed")
+    run = OperatorRun()
+    arn = run.execute(create(name, wait_for_completion=False))
+    sensor = ComprehendDocumentClassifierTrainedSensor(
+        task_id="wait",
+        document_classifier_arn=arn,
+        deferrable=True,
+        poke_interval=1,
+        stop_training_on_kill=True,
+    )
+    try:
+        sensor.execute(run.context("wait"))
+    except TaskDeferred as deferred:
+        asyncio.run(deferred.trigger.on_kill())
+    ended = wait_for_classifier(aws.client("comprehend"), arn)["Status"]
+    # As on AWS: a training that was done before the stop took hold is trained.
+    assert ended in {"STOPPED", "TRAINED"}
+    if ended == "STOPPED":
+        with pytest.raises(TrainingFailedError, match="STOPPED"):
+            OperatorRun().execute(sensor)
+
+
+# --- jobs
+# --------------------------------------------------------------------------------------------------------
+
+
+def test_a_job_is_run_and_found_by_later_runs(aws: LocalAwsServer, classifier: str) -> None:
+    name = fresh("night")
+    results = [OperatorRun().execute(start(classifier, name)) for _ in range(3)]
+    assert results[0]["status"] == "COMPLETED"
+    assert results[0]["output_uri"].endswith(f"CLN-{results[0]['job_id']}/output/output.tar.gz")
+    assert results[0] == results[1] == results[2]
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+
+def test_a_job_whose_answer_was_lost_is_found_by_the_next_try(aws: LocalAwsServer, classifier: str) -> None:
+    name = fresh("lost")
+    first = start(classifier, name)
+    loses_the_answer(first, "start_document_classification_job")
+    run = OperatorRun()
+    with pytest.raises(ConnectionClosedError):
+        run.execute(first)
+    assert run.stores["start_job[None]"].get("comprehend_job_id") is None
+    assert run.execute(start(classifier, name))["status"] == "COMPLETED"
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+
+def test_a_job_that_was_started_but_not_stored_is_found_by_the_next_try(
+    aws: LocalAwsServer, classifier: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The window that Airflow's ResumableJobMixin documents as open."""
+    name = fresh("unstored")
+    run = OperatorRun()
+    store = run.stores["start_job[None]"]
+    monkeypatch.setattr(type(store), "set", lambda *_: (_ for _ in ()).throw(SystemExit(9)))
+    with pytest.raises(SystemExit):
+        run.execute(start(classifier, name))
+    monkeypatch.undo()
+    extra = {"region_name": REGION, "endpoint_url": aws.url}
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_AWS_DEFAULT",
+        json.dumps({"conn_type": "aws", "login": "t", "password": "t", "extra": extra}),
+    )
+    assert run.execute(start(classifier, name))["status"] == "COMPLETED"
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+
+def test_a_task_that_dies_while_it_waits_goes_on_with_its_job(aws: LocalAwsServer, classifier: str) -> None:
+    name = fresh("died")
+    run = OperatorRun()
+    # The triggerer, or the resumed task, is gone.
+    with suppress(TaskDeferred):
+        start(classifier, name).execute(run.context("start_job", "start_job[None]"))
+    assert run.execute(start(classifier, name))["status"] == "COMPLETED"
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+
+def test_twins_start_one_job(aws: LocalAwsServer, classifier: str) -> None:
+    """Two runs of one day at the same moment: both ask, both find nothing, both start, with one token."""
+    name = fresh("twins")
+    barrier = threading.Barrier(4)
+    started: list[str] = []
+
+    def run() -> None:
+        twin = start(classifier, name, wait_for_completion=False)
+        real = twin.hook.find_job
+
+        def find(job_name: str) -> Any:
+            found = real(job_name)
+            barrier.wait(timeout=30)
+            return found
+
+        twin.hook.find_job = find  # type: ignore[method-assign]
+        started.append(twin.submit_job(OperatorRun().context("start_job")))
+
+    twins = [threading.Thread(target=run) for _ in range(4)]
+    for twin in twins:
+        twin.start()
+    for twin in twins:
+        twin.join(timeout=60)
+    assert len(started) == 4
+    assert len(set(started)) == 1
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+
+def test_a_job_that_failed_for_good_is_started_again_after_the_cause_is_cured(
+    aws: LocalAwsServer, classifier: str
+) -> None:
+    name = fresh("late")
+    late = {"S3Uri": f"s3://{BUCKET}/{name}/documents.txt", "InputFormat": "ONE_DOC_PER_LINE"}
+    run = OperatorRun()
+    with pytest.raises(JobFailedForGoodError, match=rf"{name}-g1 .*FAILED.*then clear the task") as failed:
+        run.execute(start(classifier, name, input_data_config=late))
+    assert jobs(aws, name) == [f"{name}-g1"]
+
+    aws.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/documents.txt", Body="card refund\n")
+    done = run.execute(start(classifier, name, input_data_config=late))
+    assert (done["job_name"], done["status"]) == (f"{name}-g2", "COMPLETED")
+    assert [job["job_id"] in str(failed.value) for job in done["failed_jobs"]] == [True]
+    assert jobs(aws, name) == [f"{name}-g1", f"{name}-g2"]
+
+
+def test_the_triggers_say_what_came_of_it(classifier: str) -> None:
+    done = OperatorRun().execute(start(classifier, fresh("event")))
+    event = asyncio.run(
+        first_event(ComprehendDocumentClassificationJobTrigger(job_id=done["job_id"], waiter_delay=1))
+    )
+    assert event == {"status": "success", "job_id": done["job_id"]}
+    trained = ComprehendDocumentClassifierTrainedTrigger(document_classifier_arn=classifier, waiter_delay=1)
+    assert asyncio.run(first_event(trained)) == {"status": "success", "document_classifier_arn": classifier}
+    gone = ComprehendDocumentClassificationJobTrigger(job_id="0" * 32, waiter_delay=1, waiter_max_attempts=2)
+    event = asyncio.run(first_event(gone))
+    assert event["status"] == "error"
+    assert event["job_id"] == "0" * 32

@@ -5,6 +5,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STACK := $(BIN)/python -m include.local_stack
+STACK_HOME := $(or $(NIGHTSORT_HOME),.nightsort)
 
 # A Python that was named is used or refused; otherwise the first that will do is taken.
 ifeq ($(origin PYTHON),undefined)
@@ -42,13 +43,21 @@ check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 
 .PHONY: stop
 stop: ## Stop the local stack; its data stay
-	@if [ -x $(BIN)/python ]; then $(STACK) down; else echo "Nothing is installed here, so nothing runs."; fi
+	@if [ -x $(BIN)/python ]; then $(STACK) down; else $(stop_without_venv); fi
 
 .PHONY: clean
 clean: ## Stop the local stack and remove its data, .venv and all caches
-	@if [ -x $(BIN)/python ]; then $(STACK) down --remove; fi
+	@if [ -x $(BIN)/python ]; then $(STACK) down --remove; else $(stop_without_venv); rm -rf "$(STACK_HOME)"; fi
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The supervisor, asked to end, stops its components in order.
+define stop_without_venv
+pid=$$(cat "$(STACK_HOME)/supervisord.pid" 2>/dev/null || true); \
+if [ -n "$$pid" ] && ps -p "$$pid" -o args= | grep -q 'supervisor.supervisord'; then \
+	echo "Stopping the local stack"; kill "$$pid"; while kill -0 "$$pid" 2>/dev/null; do sleep 0.2; done; \
+fi
+endef
 
 .PHONY: lock
 lock: $(VENV)/.dev ## Pin the requirements anew, with hashes, for every Python from 3.10 on

@@ -93,14 +93,11 @@ def down(
     with _told_plainly():
         stack = _running_stack()
         stack.report = progress.detail
-        if not stack.home.exists():
-            CONSOLE.print("There is no local stack here.")
-        else:
-            with progress.step("Stopping the local stack"):
-                progress.retitle("The local stack is down" if stack.down() else "The local stack was down")
-        if remove:
-            stack.remove()
-            CONSOLE.print(f"Removed {stack.home.root}.", soft_wrap=True)
+        with progress.step("Stopping the local stack"):
+            progress.retitle("The local stack is down" if stack.down() else "No local stack was up")
+            if remove:
+                stack.home.remove()
+                progress.retitle(f"The local stack is down and removed ({stack.home.root})")
 
 
 @app.command()

@@ -197,6 +197,7 @@ class LocalStack:
         if left:
             self.report(f"ending {len(left)} processes that a crash left behind")
             supervision.end(left, patience=10)
+        supervision.end_lost_supervisors(self.home, state)
         postgres.clean_up_after_crash(self.home)
         claim = claim_ports(state.slot if state.slot is not None else self._first_slot)
         # Closed here when the supervisor has inherited it, or if it could not be started.
@@ -230,7 +231,7 @@ class LocalStack:
         :return: whether anything was running.
         """
         if not self.home.exists():
-            return False
+            return supervision.end_lost_supervisors(self.home, self.home.read_state()) > 0
         with self.home.locked():
             return self._stop()
 

@@ -16,14 +16,14 @@ from supervisor.xmlrpc import SupervisorTransport
 
 from include.local_stack import postgres
 from include.local_stack.errors import StackError
-from include.local_stack.home import write_private
+from include.local_stack.home import State, write_private
 from include.local_stack.ports import LOOPBACK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from include.local_stack.home import Home, State
+    from include.local_stack.home import Home
     from include.local_stack.ports import PortClaim
 
 POSTGRES = "postgres"
@@ -143,12 +143,40 @@ def supervisor_process(state: State) -> psutil.Process | None:
         return None
 
 
+def end_lost_supervisors(home: Home, state: State) -> int:
+    """End what runs for this home although the state does not know it: its folder was deleted under its feet.
+
+    :return: the number of supervisors that were found.
+    """
+    lost = [process for process in psutil.process_iter() if _is_supervisor_of(process, home)]
+    lost = [process for process in lost if process.pid != state.supervisor_pid]
+    for process in lost:
+        session = State(supervisor_pid=process.pid, supervisor_started=process.create_time())
+        with suppress(psutil.NoSuchProcess):
+            # It stops its components in order before it ends.
+            process.terminate()
+        psutil.wait_procs([process], timeout=sum(STOP_SECONDS.values()) + AIRFLOW_STOP_SECONDS)
+        end(stragglers(session), patience=5)
+    return len(lost)
+
+
+def _is_supervisor_of(process: psutil.Process, home: Home) -> bool:
+    try:
+        return process.cmdline()[1:] == supervisor_command(home)[1:]
+    except psutil.Error:
+        return False
+
+
+def supervisor_command(home: Home) -> list[str]:
+    """Return the command line of supervisord, by which it can be told from that of another home."""
+    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_configuration)]
+
+
 def start_supervisor(home: Home, environment: Mapping[str, str], claim: PortClaim) -> subprocess.Popen[bytes]:
     """Start supervisord as the leader of a session of its own, which all its descendants stay in."""
-    command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_configuration)]
     with (home.logs / "supervisord.err").open("wb") as errors:
         return subprocess.Popen(  # noqa: S603 - our own interpreter
-            command,
+            supervisor_command(home),
             env=dict(environment),
             cwd=home.root,
             stdin=claim.file,

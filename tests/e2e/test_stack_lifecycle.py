@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import time
 from typing import TYPE_CHECKING
@@ -130,6 +131,20 @@ def test_a_cluster_that_was_half_made_is_made_anew(make_home: Callable[[str], Pa
     assert query(fresh, "SELECT 1") == [(1,)]
     fresh.remove()
     assert not fresh.home.root.exists()
+
+
+def test_a_stack_whose_folder_was_deleted_is_found_and_ended(make_home: Callable[[str], Path]) -> None:
+    lost = database_stack(make_home("lost"))
+    lost.up()
+    server = psutil.Process(lost.status()["postgres"].pid)
+    shutil.rmtree(lost.home.root)
+    assert lost.status() == {}
+    assert lost.up() is True
+    assert not server.is_running()
+    assert query(lost, "SELECT 1") == [(1,)]
+    shutil.rmtree(lost.home.root)
+    assert lost.down() is True
+    assert lost.down() is False
 
 
 def test_two_stacks_side_by_side_do_not_meet(stack: LocalStack, make_home: Callable[[str], Path]) -> None:

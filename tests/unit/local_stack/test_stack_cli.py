@@ -31,8 +31,8 @@ def stack(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     ("arguments", "code", "said"),
     [
         (["status"], 1, "The local stack is down"),
-        (["down"], 0, "There is no local stack here."),
-        (["down", "--remove"], 0, "There is no local stack here."),
+        (["down"], 0, "No local stack was up"),
+        (["down", "--remove"], 0, "removed"),
         (["env"], 1, "No stack was ever up here: `make run`"),
         (["run-dag", "train_x"], 1, "The stack is down"),
         (["run-dag", "train_x", "--conf", "{day"], 1, "--conf is no JSON"),

@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +39,7 @@ LARGE_OBJECT = 1 << 20
 """Without a data folder, objects from this size on are kept in files."""
 
 SAVE_SECONDS = 0.5
-"""How often changes are written to the data folder."""
+"""Changes are written to the data folder so often; less often where that would take a tenth of the time."""
 
 
 class LocalAws:
@@ -99,11 +100,14 @@ class LocalAws:
         self._ended.set()
 
     def _save_changes(self) -> None:
-        while not self._ended.wait(SAVE_SECONDS):
+        pause = SAVE_SECONDS
+        while not self._ended.wait(pause):
+            begin = time.monotonic()
             self._store.save()
             if self._application.changed.is_set():
                 self._application.changed.clear()
                 self._buckets.save()
+            pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
 
     def _save(self) -> None:
         self._store.save()

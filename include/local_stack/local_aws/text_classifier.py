@@ -36,10 +36,13 @@ SCORE_DECIMALS = 4
 DECISION = 0.5
 """The score from which a multi-label document counts as carrying the label, in the metrics."""
 
-HELD_OUT = 20_000
-"""Documents that calibration is learnt from; fifths of the data are held out until there are as many."""
+HELD_OUT = 10_000
+"""Documents from which calibration can be learnt; fifths of the data are held out until there are as many."""
 
 _FOLDS = 5
+_LARGEST_FOLD = 20_000
+_EPOCHS = (3, 10)
+_EPOCH_DOCUMENTS = 300_000
 _SEED = 0
 _MOST_COLUMNS = 2**17
 _MOST_WEIGHTS = 2**26
@@ -168,7 +171,7 @@ def _held_out_decisions(
 
 def _folds(documents: int) -> Iterator[NDArray[np.int64]]:
     shuffled = np.random.RandomState(_SEED).permutation(documents)
-    size = min(documents // _FOLDS, HELD_OUT)
+    size = min(documents // _FOLDS, _LARGEST_FOLD)
     for number in range(min(_FOLDS, -(-HELD_OUT // max(size, 1)))):
         yield np.sort(shuffled[number * size : (number + 1) * size])
 
@@ -178,6 +181,8 @@ def _fit(
 ) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """Fit one logistic regression per label by stochastic gradient descent."""
     documents, labels = carries.shape
+    # More epochs than these moved no macro-F1 by a tenth of a point, from 10,000 to 100,000 documents.
+    epochs = int(np.clip(np.ceil(_EPOCH_DOCUMENTS / documents), *_EPOCHS))
     # Less data needs more regularisation; seen on Banking77 cut to 10 and 30 documents per label.
     strength = float(np.clip(0.1 / documents, 1e-5, 1e-4))
     weights = np.zeros((rows.shape[1], labels), dtype=np.float32)
@@ -190,7 +195,9 @@ def _fit(
             return
         answers = np.zeros(documents, dtype=np.int8)
         answers[carriers] = 1
-        model = SGDClassifier(loss="log_loss", alpha=strength, random_state=_SEED).fit(rows, answers)
+        model = SGDClassifier(
+            loss="log_loss", alpha=strength, max_iter=epochs, tol=None, random_state=_SEED
+        ).fit(rows, answers)
         weights[:, label] = model.coef_[0]
         intercepts[label] = model.intercept_[0]
 

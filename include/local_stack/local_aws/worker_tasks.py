@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
 from include.local_stack.local_aws.job_input import read_job_input
 from include.local_stack.local_aws.job_output import (
@@ -74,9 +72,7 @@ def run_training(task: TrainTask) -> TrainResult:
         check_test_data(test, data.labels)
         skipped += test.skipped
     started = now()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        classifier = train(task.mode, data.labels, data.counts, data.carries)
+    classifier = train(task.mode, data.labels, data.counts, data.carries)
     actual, decided = test.carries.toarray() != 0, _decide(classifier, test)
     if task.output is not None:
         _write_confusion_matrix(store, task.output, confusion_matrix(actual, decided, task.mode, data.labels))

@@ -1,0 +1,213 @@
+"""A spec that cannot work is refused with file, key and remedy, before anything is paid."""
+
+from __future__ import annotations
+
+import re
+import time
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+
+from include.nightsort.classifier_spec import ClassifierSpec, SpecError, load_spec, load_specs, overlap
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+GOOD: dict[str, Any] = {
+    "name": "support-tickets",
+    "mode": "MULTI_CLASS",
+    "labelled": {"uri": "s3://bucket/labelled/", "format": "csv"},
+    "incoming": {"uri": "s3://bucket/incoming/{day}/", "format": "jsonl", "id_column": "id"},
+    "work_uri": "s3://bucket/nightsort/support-tickets/",
+    "data_access_role_arn": "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess",
+}
+
+
+def load(folder: Path, **changes: Any) -> ClassifierSpec:
+    file = folder / "x.yaml"
+    file.write_text(
+        yaml.safe_dump({key: value for key, value in {**GOOD, **changes}.items() if value != "-"})
+    )
+    return load_spec(file)
+
+
+def refused(folder: Path, **changes: Any) -> str:
+    with pytest.raises(SpecError) as caught:
+        load(folder, **changes)
+    return str(caught.value)
+
+
+def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
+    spec = load(tmp_path)
+
+    assert (spec.language, spec.label_delimiter, spec.timezone, spec.schedule) == ("en", None, "UTC", None)
+    assert (spec.aws_conn_id, spec.db_conn_id) == ("aws_default", "nightsort_db")
+    assert (spec.test_share, spec.threshold, spec.budget_usd_per_run) == (0.1, 0.5, 100.0)
+    assert (spec.min_documents_per_label, spec.recommended_documents_per_label) == (10, 50)
+    assert (spec.labelled.text_column, spec.labelled.label_column) == ("text", "label")
+    assert (spec.batch.max_documents, spec.batch.max_bytes) == (1_000_000, 5_000_000_000)
+    assert spec.vpc is None
+
+
+def test_work_uri_loses_its_last_slash(tmp_path: Path) -> None:
+    assert load(tmp_path).work_uri == "s3://bucket/nightsort/support-tickets"
+
+
+def test_multi_label_joins_labels_with_a_bar_unless_told_otherwise(tmp_path: Path) -> None:
+    assert load(tmp_path, mode="MULTI_LABEL").label_delimiter == "|"
+    assert load(tmp_path, mode="MULTI_LABEL", label_delimiter="\t").label_delimiter == "\t"
+
+
+def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        load(tmp_path).mode = "MULTI_LABEL"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "says"),
+    [
+        ({"name": "Support_Tickets"}, "name", "for instance support-tickets"),
+        ({"name": "a" * 41}, "name", "shorten it to 40"),
+        ({"name": "a--b"}, "name", "single hyphens"),
+        ({"name": 7}, "name", "put it in quotes"),
+        ({"name": "-"}, "name", "is missing; add it, for instance  name: support-tickets"),
+        ({"mode": "MULTICLASS"}, "mode", '"MULTICLASS" is not a mode; choose MULTI_CLASS, MULTI_LABEL'),
+        ({"language": "ja"}, "language", "choose en, es, de, it, fr, pt"),
+        ({"input_format": "LINES"}, "input_format", "is not an input format"),
+        ({"label_delimiter": "|"}, "label_delimiter", "is for MULTI_LABEL only"),
+        ({"mode": "MULTI_LABEL", "label_delimiter": ","}, "label_delimiter", "choose one of"),
+        ({"mode": "MULTI_LABEL", "label_delimiter": "||"}, "label_delimiter", "choose one of"),
+        ({"work_uri": "s3://Bucket/x"}, "work_uri", "the bucket in lower case"),
+        ({"work_uri": "gs://bucket/x"}, "work_uri", "use s3://"),
+        ({"work_uri": "s3://bucket/{day}"}, "work_uri", "one fixed prefix"),
+        ({"work_uri": "s3://bucket/" + "x" * 900}, "work_uri", "shorten it to 800"),
+        ({"work_uri": "s3://bucket/labelled/work"}, "work_uri", "give work_uri a prefix of its own"),
+        ({"data_access_role_arn": "arn:aws:iam::123:role/x"}, "data_access_role_arn", "is not a role's ARN"),
+        ({"aws_conn_id": ""}, "aws_conn_id", "at least 1 character"),
+        ({"schedule": "0 25 * * *"}, "schedule", "is not a cron expression"),
+        ({"schedule": "0 2 * *"}, "schedule", "five fields"),
+        ({"schedule": "0 0 31 2 *"}, "schedule", "no calendar has"),
+        ({"schedule": "@hourly"}, "schedule", "more than one run a day"),
+        ({"schedule": "0,30 2 * * *"}, "schedule", "more than one run a day"),
+        ({"timezone": "Berlin"}, "timezone", "Europe/Berlin"),
+        ({"test_share": 0.6}, "test_share", "at most 0.5, but is 0.6"),
+        ({"test_share": 0}, "test_share", "more than 0"),
+        ({"threshold": 1}, "threshold", "less than 1"),
+        ({"threshold": True}, "threshold", "valid number"),
+        ({"min_documents_per_label": 9}, "min_documents_per_label", "at least 10"),
+        ({"recommended_documents_per_label": 5}, "recommended_documents_per_label", "raise it"),
+        ({"promotion": {"metric": "f1"}}, "promotion.metric", "choose macro_f1, micro_f1, accuracy"),
+        ({"promotion": {"least_gain": -0.1}}, "promotion.least_gain", "at least 0"),
+        ({"batch": {"max_documents": 1_000_001}}, "batch.max_documents", "at most 1000000"),
+        ({"batch": {"max_bytes": 5_000_000_001}}, "batch.max_bytes", "at most 5000000000"),
+        ({"budget_usd_per_run": 0}, "budget_usd_per_run", "more than 0"),
+        ({"kms": {"model_key_id": "alias/mine"}}, "kms.model_key_id", "use id or ARN"),
+        ({"kms": {"output_key_id": "schlüssel"}}, "kms.output_key_id", "is not a KMS key"),
+        ({"vpc": {"subnets": ["subnet-1"]}}, "vpc.security_group_ids", "needs both lists"),
+        ({"vpc": {"subnets": ["a_b"], "security_group_ids": ["sg-1"]}}, "vpc.subnets", "is not an id"),
+        ({"vpc": {"subnets": "subnet-1"}}, "vpc.subnets", "must be a list"),
+        ({"tags": {"aws:team": "x"}}, "tags", "do not begin with aws:"),
+        ({"tags": {f"k{n}": "" for n in range(51)}}, "tags", "AWS takes 50"),
+        ({"tags": {"k": "v" * 257}}, "tags", "257 characters"),
+        ({"lable_delimiter": "|"}, "lable_delimiter", 'did you mean "label_delimiter"?'),
+        ({"kms": 5}, "kms", "must hold keys of its own"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_key_and_remedy(
+    tmp_path: Path, changes: dict[str, Any], key: str, says: str
+) -> None:
+    message = refused(tmp_path, **changes)
+
+    assert message.startswith(f"{tmp_path / 'x.yaml'}: {key}: ")
+    assert says in message
+    assert "\n" not in message
+
+
+def test_every_problem_gets_a_line_of_its_own(tmp_path: Path) -> None:
+    message = refused(tmp_path, mode="X", test_share=2, labelled={"uri": "s3://bucket/a", "format": "cvs"})
+
+    assert [re.match(r".*?x\.yaml: ([\w.]+): ", line)[1] for line in message.splitlines()] == [  # type: ignore[index]
+        "mode",
+        "labelled.format",
+        "test_share",
+    ]
+    assert 'labelled.format: "cvs" is not a format; choose csv, tsv, jsonl, parquet, lines, files' in message
+
+
+def test_rows_of_a_query_need_an_id(tmp_path: Path) -> None:
+    message = refused(tmp_path, incoming={"sql": "SELECT text FROM tickets", "conn_id": "db"})
+
+    assert "incoming.id_column: is missing" in message
+
+
+@pytest.mark.parametrize(
+    ("source", "work", "together"),
+    [
+        ("s3://b/in/", "s3://b/in/work", True),
+        ("s3://b/in/", "s3://b/in", True),
+        ("s3://b/in/", "s3://b/inwork", False),
+        ("s3://b/in/*.csv", "s3://b/in/work", False),
+        ("s3://b/in/*/*/*.csv", "s3://b/in/work", True),
+        ("s3://b/**/*.csv", "s3://b/work", True),
+        ("s3://b/{day}/", "s3://b/work", False),
+        ("s3://b/{day}/", "s3://b/2026-11-18/work", True),
+        ("s3://b/work/x.csv", "s3://b/work", True),
+        ("s3://b/work.csv", "s3://b/work", False),
+        ("/data/in/", "/data/in/work", True),
+        ("file:///data/in/", "/data/in/work", True),
+        ("/data/in/", "s3://b/data/in/work", False),
+    ],
+)
+def test_what_is_written_is_never_read_as_documents(source: str, work: str, together: bool) -> None:
+    assert overlap(source, work) is together
+
+
+def test_one_broken_spec_hurts_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(GOOD))
+    (tmp_path / "b.yml").write_text("name: [")
+    (tmp_path / "c.yaml").write_text(yaml.safe_dump({**GOOD, "mode": "X"}))
+    (tmp_path / "d.yaml").write_text(yaml.safe_dump({**GOOD, "name": "other"}))
+    (tmp_path / "notes.txt").write_text("no spec")
+
+    loaded = load_specs([tmp_path])
+
+    assert list(loaded.specs) == ["support-tickets", "other"]
+    assert [error.file.name for error in loaded.errors] == ["b.yml", "c.yaml"]
+
+
+def test_of_two_specs_with_one_name_the_later_file_is_the_error(tmp_path: Path) -> None:
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "x.yaml").write_text(yaml.safe_dump(GOOD))
+
+    loaded = load_specs([tmp_path / "one", tmp_path / "two"])
+
+    assert list(loaded.specs) == ["support-tickets"]
+    assert str(tmp_path / "one" / "x.yaml") in str(loaded.errors[0])
+    assert loaded.errors[0].file == tmp_path / "two" / "x.yaml"
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    loaded = load_specs([tmp_path / "nowhere"])
+
+    assert "there is no such folder" in str(loaded.errors[0])
+
+
+def test_two_hundred_specs_are_read_well_within_two_seconds(tmp_path: Path) -> None:
+    for number in range(200):
+        (tmp_path / f"{number}.yaml").write_text(yaml.safe_dump({**GOOD, "name": f"n{number}"}))
+
+    started = time.process_time()
+    loaded = load_specs([tmp_path])
+
+    assert len(loaded.specs) == 200
+    assert time.process_time() - started < 2
+
+
+def test_the_day_is_rendered_in_both_sources(tmp_path: Path) -> None:
+    spec = load(tmp_path, labelled={"uri": "s3://bucket/until-{day}.csv", "format": "csv"})
+
+    assert spec.labelled.at(date(2026, 11, 8)).uri == "s3://bucket/until-2026-11-08.csv"
+    assert spec.incoming.at(date(2026, 11, 8)).uri == "s3://bucket/incoming/2026-11-08/"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -15,6 +16,20 @@ from include.local_stack.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+TEMPORARY = Path("/tmp")  # noqa: S108 - TMPDIR may be too deep for a socket
+PREFIX = "nightsort-e2e-"
+
+
+def clear_up_after_killed_tests() -> None:
+    """End the stacks of test runs that were killed, which nobody else would ever end."""
+    for root in TEMPORARY.glob(f"{PREFIX}*-*"):
+        owner = root.name.removeprefix(PREFIX).split("-")[0]
+        ours = root.stat().st_uid == os.getuid() and owner.isdecimal()
+        if ours and not psutil.pid_exists(int(owner)):
+            for home in root.iterdir():
+                LocalStack(home).down()
+            shutil.rmtree(root)
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -33,7 +48,8 @@ def processes_of(home: Path) -> list[psutil.Process]:
 @pytest.fixture(scope="session")
 def make_home() -> Iterator[Callable[[str], Path]]:
     """Give homes in a short temporary folder, and see at the end that no process of theirs is left."""
-    root = Path(tempfile.mkdtemp(prefix="nightsort-e2e-", dir="/tmp"))
+    clear_up_after_killed_tests()
+    root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=TEMPORARY))
     homes: list[Path] = []
 
     def make(name: str) -> Path:

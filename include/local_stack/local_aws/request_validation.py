@@ -52,11 +52,11 @@ def parse_request(operation: str, body: Any) -> dict[str, Any]:
     shape = operation_model(operation).input_shape
     if shape is None:
         return {}
-    parameters = cast("dict[str, Any]", _typed(shape, body, ""))
-    problems = list(_problems(shape, parameters, ""))
-    if problems:
-        count = f"{len(problems)} validation error{'s' if len(problems) > 1 else ''} detected: "
-        raise ApiError("ValidationException", count + "; ".join(problems))
+    parameters = cast("dict[str, Any]", typed(shape, body))
+    broken = list(problems(shape, parameters))
+    if broken:
+        count = f"{len(broken)} validation error{'s' if len(broken) > 1 else ''} detected: "
+        raise ApiError("ValidationException", count + "; ".join(broken))
     return parameters
 
 
@@ -74,15 +74,16 @@ _SCALARS: dict[str, type] = {
 # --- types --------------------------------------------------------------------------------------------------
 
 
-def _typed(shape: Shape, value: Any, where: str) -> Any:
+def typed(shape: Shape, value: Any, where: str = "") -> Any:
+    """Return a JSON value in the types of its shape; see :func:`parse_request`."""
     kind = shape.type_name
     if kind == "structure":
-        return _typed_structure(cast("StructureShape", shape), value, where)
+        return _structure(cast("StructureShape", shape), value, where)
     if kind == "list":
         if not isinstance(value, list):
             raise _wrong_type(value, where, "a list")
         member = cast("ListShape", shape).member
-        return [_typed(member, item, _item(where, number)) for number, item in enumerate(value, 1)]
+        return [typed(member, item, _item(where, number)) for number, item in enumerate(value, 1)]
     if kind == "timestamp":
         return _timestamp(value, where)
     if kind == "blob":
@@ -95,12 +96,12 @@ def _typed(shape: Shape, value: Any, where: str) -> Any:
     return value
 
 
-def _typed_structure(shape: StructureShape, value: Any, where: str) -> dict[str, Any]:
+def _structure(shape: StructureShape, value: Any, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise _wrong_type(value, where, "a structure")
     # A JSON null is an absent member, as in every AWS JSON protocol.
     return {
-        name: _typed(member, value[name], _member(where, name))
+        name: typed(member, value[name], _member(where, name))
         for name, member in shape.members.items()
         if value.get(name) is not None
     }
@@ -136,7 +137,8 @@ def _wrong_type(value: Any, where: str, expected: str) -> ApiError:
 # --- constraints --------------------------------------------------------------------------------------------
 
 
-def _problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
+def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
+    """Yield, in AWS's words, each constraint that a typed value does not hold to."""
     kind = shape.type_name
     if kind == "structure":
         structure = cast("StructureShape", shape)
@@ -144,11 +146,11 @@ def _problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
             if name not in value:
                 yield f"Value null at '{_member(where, name)}' {_FAILED} not be null"
         for name, member in value.items():
-            yield from _problems(structure.members[name], member, _member(where, name))
+            yield from problems(structure.members[name], member, _member(where, name))
     elif kind == "list":
         yield from _length_problems(shape, value, where)
         for number, item in enumerate(value, 1):
-            yield from _problems(cast("ListShape", shape).member, item, _item(where, number))
+            yield from problems(cast("ListShape", shape).member, item, _item(where, number))
     elif kind in ("string", "blob"):
         yield from _length_problems(shape, value, where)
         if kind == "string":

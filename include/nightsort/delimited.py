@@ -12,7 +12,7 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from include.nightsort.columns import Column
+
 DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 
 _QUOTE: Final = 0x22
@@ -35,6 +37,9 @@ _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 _QUOTED: Final = re.compile(rb'"([^"]*(?:""[^"]*)*)"')
 _PLAIN: Final = {mark: re.compile(rb"[^%s\r\n]*" % mark) for mark in (b",", b"\t")}
+
+_LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
+_TO_TELL_LINE_ENDS: Final = 65_536
 
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"
 _GARBAGE: Final = (
@@ -105,7 +110,13 @@ def _parse(
     data: bytes, names: list[str], delimiter: str, wanted: Wanted
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
-    bad: list[tuple[int, str]] = []
+    if not _is_utf8(data):
+        # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
+        # character leaves delimiters, quotes and line ends as they are, and can be taken back.
+        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
+        columns = {name: _from_latin_1(table[name]) for name in wanted.names}
+        return pa.table(columns), bad
+    bad = []
 
     def skip(row: pa_csv.InvalidRow) -> Literal["skip"]:
         bad.append(
@@ -130,22 +141,48 @@ def _parse(
     return table, bad
 
 
+def _is_utf8(data: bytes) -> bool:
+    offsets: Any = pa.array([0, len(data)], pa.int32()).buffers()[1]
+    whole: Column = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data))
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _from_latin_1(column: Column) -> Column:
+    return pa.array([value.decode().encode("latin-1") for value in column.to_pylist()], pa.binary())
+
+
 def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:
     mark = delimiter.encode()
+    line_feeds = False
 
     def find(pending: bytes, at_end: bool) -> tuple[list[Stretch], int]:
-        values = np.frombuffer(pending, dtype=np.uint8)
-        quotes = np.flatnonzero(values == _QUOTE)
-        if not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2):
-            return _scan(pending, mark, at_end)
-        line_ends = np.flatnonzero(values == _LINE_FEED)
-        if not len(line_ends) and not len(quotes):
-            line_ends = np.flatnonzero(values[:-1] == _CARRIAGE_RETURN)
-        outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
-        end = len(pending) if at_end else int(outside[-1]) + 1 if len(outside) else 0
-        return ([Stretch(pending[:end])] if end else []), end
+        nonlocal line_feeds
+        line_feeds = line_feeds or b"\n" in pending
+        if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
+            return [], 0
+        if line_feeds and pending.count(b"\r") > pending.count(b"\r\n"):
+            # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
+            pending = _LONE_CARRIAGE_RETURN.sub(b" ", pending)
+        return _find_rows(pending, mark, at_end)
 
     return find
+
+
+def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+    values = np.frombuffer(pending, dtype=np.uint8)
+    quotes = np.flatnonzero(values == _QUOTE)
+    if not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2):
+        return _scan(pending, mark, at_end)
+    line_ends = np.flatnonzero(values == _LINE_FEED)
+    if not len(line_ends):
+        line_ends = np.flatnonzero(values[:-1] == _CARRIAGE_RETURN)
+    outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+    end = len(pending) if at_end else int(outside[-1]) + 1 if len(outside) else 0
+    return ([Stretch(pending[:end])] if end else []), end
 
 
 def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:

@@ -1,0 +1,39 @@
+"""Rejects are lines of JSON with a reason, and never hold text."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import orjson
+import pytest
+
+from include.nightsort.rejects import REASONS, RejectLog
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_each_reject_is_a_line_and_is_counted(tmp_path: Path) -> None:
+    with RejectLog(tmp_path / "r.jsonl") as rejects:
+        rejects.add(document_id="a", file="x.csv", row=3, reason="blank")
+        rejects.add(document_id="b\n", file="x.csv", row=4, reason="blank", detail="why")
+
+    lines = (tmp_path / "r.jsonl").read_bytes().splitlines()
+    assert orjson.loads(lines[0]) == {
+        "document_id": "a",
+        "file": "x.csv",
+        "row": 3,
+        "reason": "blank",
+        "detail": None,
+    }
+    assert orjson.loads(lines[1])["document_id"] == "b\n"
+    assert (len(lines), rejects.total, rejects.counts) == (2, 2, {"blank": 2})
+
+
+def test_a_reason_without_a_remedy_is_refused(tmp_path: Path) -> None:
+    with RejectLog(tmp_path / "r.jsonl") as rejects, pytest.raises(KeyError, match="REASONS"):
+        rejects.add(document_id="a", file="x.csv", row=3, reason="ugly")
+
+
+def test_every_reason_says_what_to_do() -> None:
+    assert all(len(remedy) > 30 and remedy.endswith(".") for remedy in REASONS.values())

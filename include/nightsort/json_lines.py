@@ -79,7 +79,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
     first = _object(data[: data.find(b"\n") + 1 or len(data)])
     if not isinstance(first, dict):
         return None
-    schema = pa.schema([(name, _type_of(first.get(name))) for name in wanted.names])
+    schema = pa.schema({name: _type_of(name, first.get(name), wanted) for name in wanted.names})
     try:
         table = pa_json.read_json(
             io.BytesIO(data),
@@ -93,10 +93,12 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
     return {name: _as_bytes(one_column(table[name])) for name in wanted.names}
 
 
-def _type_of(value: Json) -> pa.DataType:
-    if isinstance(value, list):
+def _type_of(name: str, value: Json, wanted: Wanted) -> pa.DataType:
+    """Return the type that a column may have throughout, judged by its first value."""
+    if name == wanted.label and isinstance(value, list):
         return pa.list_(pa.string())
-    return pa.int64() if isinstance(value, int) and not isinstance(value, bool) else pa.string()
+    whole_number = isinstance(value, int) and not isinstance(value, bool)
+    return pa.int64() if whole_number and name != wanted.text else pa.string()
 
 
 def _as_bytes(column: Column) -> Column:

@@ -153,6 +153,8 @@ class Doubles:
     def of(cls, documents: LabelledDocuments) -> Doubles:
         """Find them by their hashes, sorting only what shares a hash with another document."""
         again, differing = np.zeros(len(documents), dtype=bool), np.zeros(len(documents), dtype=bool)
+        if len(documents) < 2:
+            return cls(again, differing)
         order = np.argsort(documents.first, kind="stable")
         equal = documents.first[order][1:] == documents.first[order][:-1]
         shared = order[np.append(equal, False) | np.insert(equal, 0, False)]

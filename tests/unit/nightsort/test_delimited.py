@@ -22,11 +22,11 @@ COLUMNS = ("id", "label", "text")
 
 
 @pytest.fixture(autouse=True, scope="module", params=[7, 64, 4_000_000], ids="chunk-{}".format)
-def _chunk_bytes(request: pytest.FixtureRequest) -> Iterator[None]:
+def chunk_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
     """Rows must come out the same wherever a chunk happens to end."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(raw_documents, "CHUNK_BYTES", request.param)
-        yield
+        yield request.param
 
 
 class Rows:
@@ -140,8 +140,8 @@ def test_a_line_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> 
     assert [row[1] for row in read.good if row[3] == b"fine"] == [b"2"]
 
 
-def test_a_large_document_is_read_whole() -> None:
-    text = b"x " * max(2_000, raw_documents.CHUNK_BYTES)
+def test_a_large_document_is_read_whole(chunk_bytes: int) -> None:
+    text = b"x " * max(2_000, chunk_bytes)
 
     assert Rows(b"1,a,small\n2,b," + text + b"\n").texts == [b"small", text]
 

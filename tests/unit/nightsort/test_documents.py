@@ -194,7 +194,7 @@ def tickets(conn_id: str) -> Iterator[sqlite3.Connection]:
     assert conn_id == "tickets_db"
     connection = sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE tickets (id, body, label, day)")
-    rows = [(n, f"ticket {n}", "ab"[n % 2], "2026-11-18") for n in range(5_000)]
+    rows: list[tuple[Any, ...]] = [(n, f"ticket {n}", "ab"[n % 2], "2026-11-18") for n in range(5_000)]
     rows += [("x", None, "a", "2026-11-18"), ("y", 5, "a", "2026-11-18"), ("z", "old", "a", "2026-11-17")]
     connection.executemany("INSERT INTO tickets VALUES (?, ?, ?, ?)", rows)
     yield connection

@@ -6,7 +6,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from include.nightsort.spec_problems import describe
 from include.nightsort.spec_source import LabelledSource, Source
@@ -15,7 +15,7 @@ from include.nightsort.spec_source import LabelledSource, Source
 def refused(kind: type[Source], **keys: Any) -> list[str]:
     with pytest.raises(ValidationError) as caught:
         kind.model_validate(keys)
-    models = {"": kind, "labelled": LabelledSource}
+    models: dict[str, type[BaseModel]] = {"": kind, "labelled": LabelledSource}
     return [f"{problem.key}: {problem.message}" for problem in describe(caught.value.errors(), models)]
 
 

@@ -20,6 +20,8 @@ def train_doc(spec: ClassifierSpec) -> str:
     killed = (
         "is stopped" if spec.stop_training_on_kill else "runs on and is billed; the next run takes it over"
     )
+    least = spec.promotion.least_gain
+    gain = f"by at least {least}" if least else "any gain counts"
     warnings = "may be used" if spec.training_warnings == "accept" else "fails the run"
     return _page(
         f"# Train `{spec.name}`",
@@ -29,11 +31,11 @@ def train_doc(spec: ClassifierSpec) -> str:
         "trains a "
         f"version of the Comprehend classifier `{spec.name}`, measures it, and makes it the active one if "
         "its "
-        f"`{spec.promotion.metric}` is more than {spec.promotion.least_gain} better than the active "
-        "version's on the "
-        "same test set. The first version becomes active by itself. The same data and settings are the same "
-        "version: "
-        f"another run trains nothing. A version that was trained with warnings {warnings}.",
+        f"`{spec.promotion.metric}` is better than the active version's on the same test set ({gain}). The "
+        "first "
+        "version becomes active by itself. The same data and settings are the same version: another run "
+        "trains "
+        f"nothing. A version that was trained with warnings {warnings}.",
         "**What it costs.** "
         f"{limits.TRAINING_USD_PER_HOUR:.2f} USD per hour of training (30 to 60 minutes for some thousand "
         "documents), "

@@ -50,6 +50,7 @@ class PrepareTrainingDataOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the data; give where it is and its counts."""
+        from include.nightsort.costs import forecast_training
         from include.nightsort.training_data import prepare_training_data
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
@@ -66,9 +67,11 @@ class PrepareTrainingDataOperator(SpecOperator):
             prepared.rejected,
             prepared.report_uri,
         )
+        sent = prepared.training_documents + prepared.test_documents
+        self.log.info("%s", forecast_training(sent))
         return {
             **prepared.to_dict(),
-            "documents_sent": prepared.training_documents + prepared.test_documents,
+            "documents_sent": sent,
             "training_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/output/",
             "scores_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/scores/",
         }

@@ -6,12 +6,13 @@ import logging
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from werkzeug.serving import make_server
 
@@ -26,9 +27,6 @@ from include.local_stack.local_aws.object_bodies import BodyFolder
 from include.local_stack.local_aws.settings import Settings
 from include.local_stack.local_aws.store import Store
 from include.local_stack.local_aws.workers import WorkerPool
-
-if TYPE_CHECKING:
-    from werkzeug.serving import BaseWSGIServer
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +50,10 @@ class LocalAws:
     """
 
     def __init__(self, host: str, port: int, data: Path | None = None) -> None:
+        # What may be refused comes first, before anything is there that would be left behind.
+        number_of_workers = settings_module.workers(os.environ)
+        least_documents = settings_module.least_documents_per_label(os.environ)
+        listener = socket.create_server((host, port), backlog=128)
         scratch = None if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
         self._scratch = scratch
         folder = data or scratch or Path()
@@ -63,20 +65,20 @@ class LocalAws:
         self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")
-        self._workers = WorkerPool(settings_module.workers(os.environ), scratch)
-        # The endpoint is known once the port is; nothing is answered before run().
-        self._server: BaseWSGIServer = make_server(
-            host, port, _not_yet, threaded=True, request_handler=PersistentConnectionHandler
-        )
-        self.url = f"http://{_reachable(host)}:{self._server.server_port}"
-        settings = Settings(
-            endpoint=self.url,
-            models=models,
-            least_documents_per_label=settings_module.least_documents_per_label(os.environ),
-        )
+        self._workers = WorkerPool(number_of_workers, scratch)
+        self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
+        settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings)
         self._application = Application(self._comprehend, bodies, self._health)
-        self._server.app = self._application
+        with listener:
+            self._server = make_server(
+                host,
+                port,
+                self._application,
+                threaded=True,
+                request_handler=PersistentConnectionHandler,
+                fd=listener.fileno(),
+            )
         self._ended = threading.Event()
 
     def run(self) -> None:
@@ -128,10 +130,6 @@ def serve(host: str, port: int, data: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     server.run()
-
-
-def _not_yet(_environ: Any, _start_response: Any) -> Any:
-    raise RuntimeError("a request was answered before the server ran")
 
 
 def _reachable(host: str) -> str:

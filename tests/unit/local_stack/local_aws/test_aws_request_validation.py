@@ -61,7 +61,7 @@ class TestConstraints:
             ({"ClientRequestToken": "a b"}, "clientRequestToken", "regular expression"),
             ({"Tags": [{"Key": "", "Value": "v"}]}, "tags.1.member.key", "or equal to 1"),
             ({"Tags": [{"Key": "k"}, {"Key": "k" * 129}]}, "tags.2.member.key", "or equal to 128"),
-            ({"VpcConfig": {"SecurityGroupIds": [], "Subnets": ["s"]}}, "vpcConfig.securityGroupIds", "equal to 1"),
+            ({"VpcConfig": {"SecurityGroupIds": [], "Subnets": []}}, "vpcConfig.securityGroupIds", "equal"),
             ({"VpcConfig": {"SecurityGroupIds": ["g"]}}, "vpcConfig.subnets", "not be null"),
             ({"VolumeKmsKeyId": "schl\u00fcssel"}, "volumeKmsKeyId", "regular expression"),
         ],

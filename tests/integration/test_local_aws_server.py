@@ -1,0 +1,200 @@
+"""The local AWS starts fast, ends clean, and takes up where it left off."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import psutil
+import pytest
+from classification_data import create_request, csv_bytes, labelled_rows, predictions, put, trained_classifier
+from comprehend_answers import check_answers
+from local_aws_server import PROJECT, ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+SLOW = csv_bytes([(f"L{n % 300}", f"word{n} word{n % 300}") for n in range(30_000)])
+
+
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"{what} did not come about within {seconds} s"
+        time.sleep(0.05)
+
+
+def workers(aws: LocalAwsServer) -> list[psutil.Process]:
+    """The worker processes, once all are there."""
+    number = httpx.get(f"{aws.url}/nightsort/health", trust_env=False).json()["workers"]
+    server = psutil.Process(aws.process.pid)
+
+    def found() -> list[psutil.Process]:
+        return [child for child in server.children() if "spawn_main" in " ".join(child.cmdline())]
+
+    wait_until(lambda: len(found()) == number, f"{number} workers")
+    return found()
+
+
+def status(comprehend: Any, arn: str) -> str:
+    answer = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
+    return str(answer["DocumentClassifierProperties"]["Status"])
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_no_process_and_no_folder_is_left(number: signal.Signals, tmp_path: Path) -> None:
+    with local_aws(environment={"TMPDIR": str(tmp_path)}) as aws:
+        server = psutil.Process(aws.process.pid)
+        slow = put(aws, "slow.csv", SLOW)
+        comprehend = aws.client("comprehend")
+        request = create_request("slow", slow)
+        arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
+        workers(aws)
+        wait_until(lambda: status(comprehend, arn) == "TRAINING", "the training")
+        family = [server, *server.children(recursive=True)]
+        assert list(tmp_path.iterdir())
+        os.kill(aws.process.pid, number)
+        aws.process.wait(timeout=10)
+        if number != signal.SIGKILL:
+            assert aws.process.returncode == 0
+        _, alive = psutil.wait_procs(family[1:], timeout=10)
+        assert not alive
+        wait_until(lambda: not list(tmp_path.iterdir()), "an empty scratch folder")
+
+
+def test_buckets_objects_and_classifiers_survive_a_restart(tmp_path: Path) -> None:
+    document = b"a refund of my payment\n"
+    with local_aws(tmp_path) as aws:
+        comprehend = check_answers(aws.client("comprehend"))
+        arn = trained_classifier(aws, comprehend, "kept", Tags=[{"Key": "team", "Value": "a"}])
+        before = comprehend.describe_document_classifier(DocumentClassifierArn=arn)[
+            "DocumentClassifierProperties"
+        ]
+        s3 = aws.client("s3")
+        uri = put(aws, "in/document.txt", document)
+        s3.put_object(Bucket="data", Key="gone", Body=b"x")
+        s3.put_object(Bucket="data", Key="with metadata", Body=b"old")
+        s3.put_object(
+            Bucket="data", Key="with metadata", Body=b"new", Metadata={"day": "1"}, ContentType="text/csv"
+        )
+        s3.delete_object(Bucket="data", Key="gone")
+        head = s3.head_object(Bucket="data", Key="with metadata")
+    with local_aws(tmp_path) as aws:
+        comprehend = check_answers(aws.client("comprehend"))
+        after = comprehend.describe_document_classifier(DocumentClassifierArn=arn)[
+            "DocumentClassifierProperties"
+        ]
+        assert after == before
+        assert comprehend.list_tags_for_resource(ResourceArn=arn)["Tags"] == [{"Key": "team", "Value": "a"}]
+        s3 = aws.client("s3")
+        again = s3.head_object(Bucket="data", Key="with metadata")
+        compared = ("ETag", "Metadata", "ContentType", "LastModified", "ContentLength")
+        assert [again[name] for name in compared] == [head[name] for name in compared]
+        keys = [found["Key"] for found in s3.list_objects_v2(Bucket="data")["Contents"]]
+        assert keys == ["in/document.txt", "trained/kept.csv", "with metadata"]
+        job = comprehend.start_document_classification_job(
+            DocumentClassifierArn=arn,
+            InputDataConfig={"S3Uri": uri},
+            OutputDataConfig={"S3Uri": "s3://data/out"},
+            DataAccessRoleArn=ROLE,
+        )
+        (line,) = predictions(aws, wait_for_job(comprehend, job["JobId"]))
+        assert line["Classes"][0]["Name"] == "BILLING"
+    # The bytes of what was overwritten and deleted are gone, too.
+    bodies = {path.read_bytes() for path in (tmp_path / "objects").iterdir()}
+    assert b"new" in bodies
+    assert not bodies & {b"old", b"x"}
+
+
+def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
+    with local_aws(tmp_path) as aws:
+        comprehend = aws.client("comprehend")
+        uri = put(aws, "training.csv", csv_bytes(labelled_rows(30)))
+        slow = put(aws, "slow.csv", SLOW)
+        arns = [
+            comprehend.create_document_classifier(**create_request(name, source))["DocumentClassifierArn"]
+            for name, source in (("stopped", slow), ("a", slow), ("b", slow), ("waits", uri))
+        ]
+        comprehend.stop_training_document_classifier(DocumentClassifierArn=arns[0])
+        wait_until(lambda: "waits" in (tmp_path / "comprehend.json").read_text(), "the saved classifiers")
+        wait_until(lambda: "slow.csv" in (tmp_path / "buckets.json").read_text(), "the saved buckets")
+        aws.process.kill()
+        aws.process.wait()
+    with local_aws(tmp_path) as aws:
+        comprehend = check_answers(aws.client("comprehend"))
+        for arn in arns[1:3]:
+            comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
+        assert wait_for_classifier(comprehend, arns[3])["Status"] == "TRAINED"
+        assert {wait_for_classifier(comprehend, arn)["Status"] for arn in arns[:3]} == {"STOPPED"}
+
+
+def test_a_worker_that_dies_costs_its_own_work_only() -> None:
+    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+        comprehend = check_answers(aws.client("comprehend"))
+        request = create_request("slow", put(aws, "slow.csv", SLOW))
+        arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
+        (worker,) = workers(aws)
+        wait_until(lambda: status(comprehend, arn) == "TRAINING", "the training")
+        worker.kill()
+        properties = wait_for_classifier(comprehend, arn)
+        assert properties["Status"] == "IN_ERROR"
+        assert properties["Message"].startswith("INTERNAL_ERROR: ")
+        trained_classifier(aws, comprehend, "after")
+
+
+class TestCommandLine:
+    def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "include.local_stack.local_aws", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def test_a_port_that_is_taken_is_named(self) -> None:
+        with local_aws() as aws:
+            port = aws.url.rpartition(":")[2]
+            ended = self.run("--port", port)
+        assert ended.returncode == 1
+        assert f"127.0.0.1:{port}" in ended.stderr
+        assert "Traceback" not in ended.stderr
+
+    def test_a_setting_that_cannot_be_is_named(self) -> None:
+        ended = self.run("--port", "0", NIGHTSORT_LOCAL_AWS_WORKERS="none")
+        assert ended.returncode == 2
+        assert "NIGHTSORT_LOCAL_AWS_WORKERS is 'none'" in ended.stderr
+
+
+def test_what_comprehend_does_not_have_is_told() -> None:
+    with local_aws() as aws:
+        for operation, code in (
+            ("DetectSentiment", "UnknownOperationException"),
+            ("StopDocumentClassificationJob", "UnknownOperationException"),
+        ):
+            answer = httpx.post(
+                aws.url,
+                json={},
+                headers={"X-Amz-Target": f"Comprehend_20171127.{operation}"},
+                trust_env=False,
+            )
+            assert (answer.status_code, answer.json()["__type"]) == (400, code)
+        answer = httpx.post(
+            aws.url,
+            content=b"{",
+            headers={"X-Amz-Target": "Comprehend_20171127.ListDocumentClassifiers"},
+            trust_env=False,
+        )
+        assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
+        assert answer.headers["content-type"] == "application/x-amz-json-1.1"
+        assert answer.headers["x-amzn-requestid"]

@@ -67,12 +67,14 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
     path = access.path(uri if not wildcard else prefix)
     path.fs.invalidate_cache()
     if wildcard is None and not uri.endswith("/"):
+        if path.is_dir():
+            raise SourceError(f"{uri} is a folder; end it with / to read all that is in it")
         if not path.exists():
             raise SourceError(
                 f"{uri} does not exist; mend the URI (a prefix that ends in / or a glob may be without files)"
             )
         return [SourceFile(uri, uri[len(prefix) :])]
-    root = str(path.fs._strip_protocol(str(path))).rstrip("/") + "/"
+    root = str(path.fs._strip_protocol(path.path)).rstrip("/") + "/"
     found: list[str] = path.fs.glob(root + uri[len(prefix) :]) if wildcard else path.fs.find(root)
     scheme = uri[: uri.index("://") + 3] if "://" in uri else ""
     names = sorted(

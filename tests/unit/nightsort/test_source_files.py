@@ -78,6 +78,11 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         names(f"{tmp_path}/x.csv")
 
 
+def test_a_folder_without_slash_is_an_error_that_asks_for_one(folder: Path) -> None:
+    with pytest.raises(SourceError, match="is a folder; end it with /"):
+        names(f"{folder}/sub")
+
+
 def test_a_relative_path_is_good_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(folder.parent)
 

@@ -1,0 +1,164 @@
+"""Sources in S3 and PostgreSQL, and training data that goes back to S3."""
+
+from __future__ import annotations
+
+import gzip
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from local_aws_server import local_aws
+
+from include.nightsort.access import Access, plain_access
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.documents import read_documents
+from include.nightsort.rejects import RejectLog
+from include.nightsort.source_files import SourceError, list_files
+from include.nightsort.spec_source import LabelledSource, Source
+from include.nightsort.training_data import prepare_training_data
+from include.nightsort.uploads import PART_BYTES, upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def client() -> Iterator[Any]:
+    """An S3 client with a bucket; the same server is what plain access reaches."""
+    with local_aws() as aws, pytest.MonkeyPatch.context() as patch:
+        for name, value in aws.environment.items():
+            patch.setenv(name, value)
+        client = aws.client("s3")
+        client.create_bucket(Bucket="sources")
+        yield client
+
+
+def put(client: Any, **objects: bytes) -> None:
+    for key, body in objects.items():
+        client.put_object(Bucket="sources", Key=key, Body=body)
+
+
+def names(uri: str) -> list[str]:
+    return [file.name for file in list_files(uri, plain_access())]
+
+
+def texts(source: Source, folder: Path, access: Access | None = None) -> list[str]:
+    with RejectLog(folder / "rejects") as rejects:
+        batches = read_documents(
+            source,
+            access or plain_access(),
+            mode="MULTI_CLASS",
+            label_delimiter=None,
+            day=None,
+            rejects=rejects,
+        )
+        return [text for batch in batches for text in batch.column("text").to_pylist()]
+
+
+def test_objects_of_a_prefix_a_glob_and_a_key(client: Any) -> None:
+    put(client, **{f"list/{name}": b"x" for name in ("b.csv", "a.csv", "sub/c.csv", "_SUCCESS", "folder/")})
+    put(client, **{"list2.csv": b"x"})
+
+    assert names("s3://sources/list/") == ["a.csv", "b.csv", "sub/c.csv"]
+    assert names("s3://sources/list/*.csv") == ["a.csv", "b.csv"]
+    assert names("s3://sources/list/**/*.csv") == ["a.csv", "b.csv", "sub/c.csv"]
+    assert names("s3://sources/list/sub/c.csv") == ["c.csv"]
+    assert names("s3://sources/nothing/") == []
+    with pytest.raises(SourceError, match="does not exist"):
+        names("s3://sources/list/d.csv")
+    with pytest.raises(SourceError, match="is a folder; end it with /"):
+        names("s3://sources/list/sub")
+
+
+def test_an_object_that_came_after_the_last_look_is_seen(client: Any) -> None:
+    put(client, **{"late/1.csv": b"x"})
+    assert names("s3://sources/late/") == ["1.csv"]
+
+    put(client, **{"late/2.csv": b"x"})
+
+    assert names("s3://sources/late/") == ["1.csv", "2.csv"]
+
+
+def test_more_objects_than_a_page_holds(client: Any) -> None:
+    put(client, **{f"many/{number:04d}.txt": b"x" for number in range(1_005)})
+
+    assert names("s3://sources/many/") == [f"{number:04d}.txt" for number in range(1_005)]
+
+
+def test_one_document_per_object(client: Any, tmp_path: Path) -> None:
+    put(client, **{f"files/{number:02d}.txt": f"document {number}".encode() for number in range(40)})
+
+    found = texts(Source(uri="s3://sources/files/", format="files"), tmp_path)
+
+    assert found == [f"document {number}" for number in range(40)]
+
+
+def test_a_compressed_object(client: Any, tmp_path: Path) -> None:
+    rows = [f"document {number}" for number in range(10_000)]
+    put(client, **{"packed/x.csv.gz": gzip.compress("\n".join(["text", *rows]).encode())})
+
+    assert texts(Source(uri="s3://sources/packed/", format="csv"), tmp_path) == rows
+
+
+def test_a_file_of_several_parts_arrives_whole(client: Any, tmp_path: Path) -> None:
+    data = bytes(range(256)) * (PART_BYTES // 256 * 2 + 77)
+    (tmp_path / "large").write_bytes(data)
+
+    upload(tmp_path / "large", "s3://sources/up/large", plain_access())
+
+    assert client.get_object(Bucket="sources", Key="up/large")["Body"].read() == data
+
+
+def test_training_data_comes_to_lie_below_the_work_uri(client: Any) -> None:
+    rows = [f"{label},document {number} of {label}" for number in range(40) for label in ("a", "b")]
+    put(client, **{"train/labelled/x.csv": "\n".join(["label,text", *rows]).encode()})
+    spec = ClassifierSpec.model_validate(
+        {
+            "name": "tickets",
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": "s3://sources/train/labelled/", "format": "csv"},
+            "incoming": {"uri": "s3://sources/train/incoming/", "format": "lines"},
+            "work_uri": "s3://sources/train/work/",
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+        }
+    )
+
+    prepared = prepare_training_data(spec, plain_access())
+
+    assert prepared.training_uri == f"s3://sources/train/work/training/{prepared.version}/training.csv"
+    key = prepared.training_uri.removeprefix("s3://sources/")
+    training = client.get_object(Bucket="sources", Key=key)["Body"].read()
+    assert (training.count(b"\n"), len(training)) == (prepared.training_documents, prepared.training_bytes)
+    keys = client.list_objects_v2(Bucket="sources", Prefix="train/work/")["Contents"]
+    assert {entry["Key"].rpartition("/")[2] for entry in keys} == {
+        "training.csv",
+        "test.csv",
+        "test.txt",
+        "rejects.jsonl",
+        "report.json",
+    }
+
+
+def test_a_query_is_read_through_a_cursor_on_the_server(postgres_dsn: str, tmp_path: Path) -> None:
+    @contextmanager
+    def connect(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
+        with psycopg.connect(postgres_dsn) as connection:
+            yield connection
+
+    source = LabelledSource(
+        sql="SELECT n AS id, 'document ' || n AS text, ARRAY['a'] AS label, "
+        "(SELECT string_agg(name, ',') FROM pg_cursors) AS cursors FROM generate_series(1, 5000) AS n",
+        conn_id="tickets_db",
+        id_column="id",
+    )
+    found = texts(source, tmp_path, Access(plain_access().path, connect))
+    cursors = texts(
+        source.model_copy(update={"text_column": "cursors"}), tmp_path, Access(plain_access().path, connect)
+    )
+
+    assert found == [f"document {number}" for number in range(1, 5_001)]
+    assert set(cursors) == {"nightsort_documents"}

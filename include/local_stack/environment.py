@@ -158,6 +158,8 @@ def airflow_settings(
             "task_instance_heartbeat_timeout": "60",
         },
         "triggerer": {"job_heartbeat_sec": "1"},
+        # A task that is skipped or retried is told to the scheduler at its next heartbeat, seconds.
+        "workers": {"min_heartbeat_interval": "1"},
         "dag_processor": {
             "min_file_process_interval": "10",
             "refresh_interval": "5",

@@ -13,6 +13,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
+from botocore.utils import parse_timestamp
 
 from include.local_stack.local_aws.errors import ApiError
 from include.local_stack.local_aws.java_patterns import python_pattern
@@ -112,7 +113,7 @@ def _timestamp(value: Any, where: str) -> float:
         return float(value)
     if isinstance(value, str):
         try:
-            moment = datetime.fromisoformat(value.replace("Z", "+00:00"))
+            moment: datetime = parse_timestamp(value)
         except ValueError as error:
             raise _wrong_type(value, where, "a timestamp") from error
         return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()

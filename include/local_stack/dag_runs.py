@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from include.local_stack.airflow_api import AirflowApi, DagInfo, DagRun, TaskInstance
 
 POLL_SECONDS = 0.3
+ONE_ROUND_SECONDS = 15
+"""In that time the DAG processor looks at every file: its two intervals together."""
 FAILED_STATES = ("failed", "upstream_failed")
 SETTLED_STATES = ("success", "failed", "upstream_failed", "skipped", "removed")
 
@@ -80,12 +82,20 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeou
     :param timeout: seconds.
     :raises StackError: if it does not come, naming the import errors or the DAGs that there are.
     """
-    deadline = time.monotonic() + timeout
+    began = time.monotonic()
     while True:
         dag = api.dag(dag_id)
-        if dag is not None and dag.last_parsed is not None and dag.last_parsed > changed:
+        if dag is not None and _is_newer(dag, changed):
             return dag
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > timeout:
+            break
+        # Every file has had its turn, and none of them made it.
+        if (
+            dag is None
+            and waited > ONE_ROUND_SECONDS
+            and all(_is_newer(info, changed) for info in api.dags())
+        ):
             break
         time.sleep(POLL_SECONDS)
     if dag is not None and not dag.has_import_errors:
@@ -97,6 +107,10 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeou
         raise StackError(f"Airflow has no usable DAG {dag_id}; it could not import:\n{told}")
     there = ", ".join(sorted(info.dag_id for info in api.dags())) or "none"
     raise StackError(f"Airflow has no DAG {dag_id}. The DAGs that it has: {there}.")
+
+
+def _is_newer(dag: DagInfo, changed: datetime) -> bool:
+    return dag.last_parsed is not None and dag.last_parsed > changed
 
 
 def run_and_follow(

@@ -7,13 +7,16 @@ files' names and, in a file, of its rows. One object is read at a time and once.
 from __future__ import annotations
 
 import logging
-from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Final, TypeVar
+from contextlib import closing
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.nightsort.ahead import ahead
 from include.nightsort.cleaning import BLANK, GOOD, INVALID_UTF8, REASON_OF_FATE, TOO_LARGE, clean_texts
 from include.nightsort.delimited import DELIMITERS, read_delimited
 from include.nightsort.hashing import SeenIds
@@ -55,8 +58,6 @@ LABELLED_SCHEMA: Final = SCHEMA.insert(2, pa.field("labels", pa.list_(pa.string(
 
 _REASONS: Final = tuple(REASONS)
 
-ItemT = TypeVar("ItemT")
-
 
 def read_documents(
     source: Source,
@@ -77,21 +78,39 @@ def read_documents(
     :param rejects: takes every document that cannot be used, with the reason.
     :param uri: read this (same format, same columns) in place of the source's own URI.
     :param progress: called after each batch with the documents read so far.
-    :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source. A source without
-    documents
-        gives none.
+    :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source; none where there
+    are
+        no documents.
     :raises SourceError: the source cannot be read as its spec says.
     """
     source = _of_day(source, day, uri)
-    finish = _Finish(source, mode, label_delimiter, rejects)
     seen = 0
-    for raw in _ahead(_raw_documents(source, access, None if mode == "MULTI_CLASS" else label_delimiter)):
-        seen += len(raw.rows) + len(raw.bad)
-        batch = finish(raw)
-        if batch is not None and len(batch):
-            yield batch
+    for finished in ahead(_finished(source, access, mode, label_delimiter)):
+        seen += finished.records
+        for reject in finished.rejects:
+            rejects.add(**reject)
+        if finished.batch is not None and len(finished.batch):
+            yield finished.batch
         if progress is not None:
             progress("reading documents", seen)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """What became of some records: documents, and rejects as :meth:`RejectLog.add` takes them."""
+
+    records: int
+    batch: pa.RecordBatch | None
+    rejects: list[dict[str, Any]]
+
+
+def _finished(
+    source: Source, access: Access, mode: str, delimiter: str | None
+) -> Generator[_Finished, None, None]:
+    finish = _Finish(source, mode, delimiter)
+    with closing(_raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)) as stream:
+        for raw in stream:
+            yield finish(raw)
 
 
 def _of_day(source: Source, day: date | None, uri: str | None) -> Source:
@@ -154,20 +173,19 @@ def _read_file(
 
 
 class _Finish:
-    """Turns raw rows into documents: ids, cleaned texts, labels; what cannot be used goes to the rejects."""
+    """Turns raw rows into documents: ids, cleaned texts, labels; what cannot be used is rejected."""
 
-    def __init__(self, source: Source, mode: str, delimiter: str | None, rejects: RejectLog) -> None:
+    def __init__(self, source: Source, mode: str, delimiter: str | None) -> None:
         self._named_by_file = source.format == "files"
         self._labels = LabelReader(mode, delimiter) if source.labelled else None
         # Ids made of file and row cannot be double; in labelled data an id only serves to find a reject.
         self._seen = SeenIds() if source.id_column is not None and not source.labelled else None
-        self._rejects = rejects
 
-    def __call__(self, raw: RawDocuments) -> pa.RecordBatch | None:
+    def __call__(self, raw: RawDocuments) -> _Finished:
         fates = _Fates(len(raw.rows))
+        records = len(raw.rows) + len(raw.bad)
         if not len(raw.rows):
-            self._log_rejects(raw, None, None, fates)
-            return None
+            return _Finished(records, None, self._rejects(raw, None, None, fates))
         ids = self._ids(raw, fates)
         cleaned = clean_texts(raw.texts)
         for fate, reason in REASON_OF_FATE.items():
@@ -185,10 +203,11 @@ class _Finish:
             again[usable] = ~self._seen.add(ids.take(pa.array(usable)))
             fates.reject(again, "duplicate_id")
         file = pa.repeat(pa.scalar(raw.file), len(raw.rows)) if isinstance(raw.file, str) else raw.file
-        self._log_rejects(raw, ids, file, fates)
         columns = [ids, cleaned.texts, *([] if labels is None else [labels]), file, pa.array(raw.rows)]
         batch = pa.RecordBatch.from_arrays(columns, schema=SCHEMA if labels is None else LABELLED_SCHEMA)
-        return batch if fates.usable.all() else batch.filter(pa.array(fates.usable))
+        if not fates.usable.all():
+            batch = batch.filter(pa.array(fates.usable))
+        return _Finished(records, batch, self._rejects(raw, ids, file, fates))
 
     def _ids(self, raw: RawDocuments, fates: _Fates) -> Column:
         """Return the ids, made of file and row where the source gives none that can be used."""
@@ -203,18 +222,30 @@ class _Finish:
         fates.reject(named.fates == TOO_LARGE, "id_too_long")
         return pc.if_else(pa.array(unusable), _places(raw), named.texts)
 
-    def _log_rejects(self, raw: RawDocuments, ids: Column, file: Column, fates: _Fates) -> None:
-        entries: list[tuple[int, str, str, str, str | None]] = []
+    def _rejects(self, raw: RawDocuments, ids: Column, file: Column, fates: _Fates) -> list[dict[str, Any]]:
+        """Return the rejects in the order of their rows."""
+        rejects: list[dict[str, Any]] = []
         for bad in raw.bad:
             name = str(raw.file)
-            document_id = bad.document_id or (name if self._named_by_file else f"{name}:{bad.row}")
-            entries.append((bad.row, document_id, name, bad.reason, bad.detail))
-        for place in np.flatnonzero(~fates.usable).tolist():
-            row, reason = int(raw.rows[place]), fates.reason(place)
-            entries.append((row, ids[place].as_py(), file[place].as_py(), reason, None))
-        entries.sort(key=lambda entry: entry[0])
-        for row, document_id, name, reason, detail in entries:
-            self._rejects.add(document_id=document_id, file=name, row=row, reason=reason, detail=detail)
+            rejects.append(
+                {
+                    "document_id": bad.document_id or (name if self._named_by_file else f"{name}:{bad.row}"),
+                    "file": name,
+                    "row": bad.row,
+                    "reason": bad.reason,
+                    "detail": bad.detail,
+                }
+            )
+        rejects += (
+            {
+                "document_id": ids[place].as_py(),
+                "file": file[place].as_py(),
+                "row": int(raw.rows[place]),
+                "reason": fates.reason(place),
+            }
+            for place in np.flatnonzero(~fates.usable).tolist()
+        )
+        return sorted(rejects, key=itemgetter("row"))
 
 
 class _Fates:
@@ -237,16 +268,3 @@ class _Fates:
 def _places(raw: RawDocuments) -> Column:
     file: Column = pa.scalar(raw.file) if isinstance(raw.file, str) else raw.file
     return pc.binary_join_element_wise(file, pa.array(raw.rows).cast(pa.string()), ":")
-
-
-def _ahead(stream: Generator[ItemT, None, None]) -> Iterator[ItemT]:
-    """Read one item ahead in a thread of its own: parsing and what follows it then share two cores."""
-    with ThreadPoolExecutor(1) as reader:
-        try:
-            coming = reader.submit(next, stream, None)
-            while (item := coming.result()) is not None:
-                coming = reader.submit(next, stream, None)
-                yield item
-        finally:
-            # In the same thread that opened it: some database drivers insist.
-            reader.submit(stream.close).result()

@@ -14,13 +14,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.nightsort.ahead import ahead
 from include.nightsort.columns import Column, to_numpy
 from include.nightsort.hashing import Hashes, hash_texts
 from include.nightsort.labels import SEPARATOR
 from include.nightsort.splits import Labelling
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from pathlib import Path
 
     from include.nightsort.splits import Flags
@@ -52,6 +53,9 @@ class LabelledDocuments:
 
     def batches(self) -> Iterator[tuple[slice, pa.RecordBatch]]:
         """Yield the documents again, with their places among all documents."""
+        return ahead(self._batches())
+
+    def _batches(self) -> Generator[tuple[slice, pa.RecordBatch], None, None]:
         start = 0
         with pa.OSFile(str(self.path), "rb") as file, pa.ipc.open_stream(file) as reader:
             for batch in reader:

@@ -66,6 +66,9 @@ class Labelling:
         """Return every pair of a document and one of its labels, for the documents that are flagged."""
         chosen = np.flatnonzero(documents)
         sets = self.set_of_document[chosen]
+        if len(self.set_labels) == len(self.set_starts) - 1:
+            # One label each, as always in multi-class.
+            return chosen, self.set_labels[sets]
         lengths = np.diff(self.set_starts)[sets]
         repeated = np.repeat(chosen, lengths)
         within = np.arange(len(repeated)) - np.repeat(np.cumsum(lengths) - lengths, lengths)

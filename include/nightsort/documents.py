@@ -78,9 +78,8 @@ def read_documents(
     :param rejects: takes every document that cannot be used, with the reason.
     :param uri: read this (same format, same columns) in place of the source's own URI.
     :param progress: called after each batch with the documents read so far.
-    :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source; none where there
-    are
-        no documents.
+    :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source; none where
+        there are no documents.
     :raises SourceError: the source cannot be read as its spec says.
     """
     source = _of_day(source, day, uri)

@@ -46,8 +46,7 @@ class LabelReader:
 
         :param column: a cell of bytes per row, or a list of texts per row.
         :returns: the labels (list of texts) of each different cell; its reason to be rejected or ``None``;
-        and for
-            each row the number of its cell.
+            and for each row the number of its cell.
         """
         delimiter = self._delimiter
         if pa.types.is_list(column.type):

@@ -108,6 +108,9 @@ def test_buckets_objects_and_classifiers_survive_a_restart(tmp_path: Path) -> No
         )
         (line,) = predictions(aws, wait_for_job(comprehend, job["JobId"]))
         assert line["Classes"][0]["Name"] == "BILLING"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "buckets.json", "comprehend.json", "models", "objects",
+    ]  # fmt: skip
     # The bytes of what was overwritten and deleted are gone, too.
     bodies = {path.read_bytes() for path in (tmp_path / "objects").iterdir()}
     assert b"new" in bodies
@@ -134,6 +137,7 @@ def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
             comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
         assert wait_for_classifier(comprehend, arns[3])["Status"] == "TRAINED"
         assert {wait_for_classifier(comprehend, arn)["Status"] for arn in arns[:3]} == {"STOPPED"}
+        assert len(list((tmp_path / "models").iterdir())) == 1, "what was not finished is gone"
 
 
 def test_a_worker_that_dies_costs_its_own_work_only() -> None:

@@ -119,6 +119,10 @@ class ClassifierOperations:
 
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
+        known = {classifier.model_file for classifier in self._store.all_of(CLASSIFIER)}
+        for file in self._settings.models.iterdir():
+            if file.name not in known:
+                file.unlink()
         for classifier in self._store.all_of(CLASSIFIER):
             if classifier.state == "TRAINING":
                 classifier.step("SUBMITTED")

@@ -54,18 +54,20 @@ class LocalAws:
         number_of_workers = settings_module.workers(os.environ)
         least_documents = settings_module.least_documents_per_label(os.environ)
         listener = socket.create_server((host, port), backlog=128)
-        scratch = None if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
-        self._scratch = scratch
-        folder = data or scratch or Path()
+        folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
+        # Without a data folder, everything is temporary.
+        self._temporary = folder if data is None else data / "temporary"
+        if data is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
         models, objects = folder / "models", folder / "objects"
-        for path in (models, objects):
+        for path in (models, objects, self._temporary):
             path.mkdir(parents=True, exist_ok=True)
         bodies = BodyFolder(objects, least=0 if data is not None else LARGE_OBJECT)
         keep_bodies_in(bodies)
         self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")
-        self._workers = WorkerPool(number_of_workers, scratch)
+        self._workers = WorkerPool(number_of_workers, self._temporary)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings)
@@ -94,8 +96,7 @@ class LocalAws:
         self._workers.close()
         saver.join()
         self._save()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+        shutil.rmtree(self._temporary, ignore_errors=True)
 
     def stop(self) -> None:
         """Make :meth:`run` end."""

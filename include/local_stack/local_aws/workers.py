@@ -12,6 +12,7 @@ import os
 import queue
 import shutil
 import signal
+import tempfile
 import threading
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -60,13 +61,12 @@ class WorkerPool:
 
     Args:
         size: how many pieces of work run at the same time.
-        scratch: a folder of the server's that is of no use once it is gone; a worker that sees the server die
-            removes it. None if all is to be kept.
+        temporary: the folder for the workers' temporary files; a worker that sees the server die removes it.
     """
 
-    def __init__(self, size: int, scratch: Path | None = None) -> None:
+    def __init__(self, size: int, temporary: Path) -> None:
         self.size = size
-        self._scratch = None if scratch is None else str(scratch)
+        self._temporary = str(temporary)
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._lock = threading.Lock()
         self._waiting: dict[str, _Work] = {}
@@ -149,7 +149,7 @@ class WorkerPool:
     def _start(self) -> tuple[SpawnProcess, Connection]:
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._scratch), daemon=True)
+        process = context.Process(target=_work, args=(theirs, self._temporary), daemon=True)
         with self._lock:
             if not self._closed:
                 process.start()
@@ -175,11 +175,13 @@ def _ask(connection: Connection, task: Task) -> Outcome | None:
     return outcome
 
 
-def _work(connection: Connection, scratch: str | None) -> None:
+def _work(connection: Connection, temporary: str) -> None:
     """Be a worker process."""
     # Ctrl-C reaches the whole process group; the server decides when its workers end.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_die_with_server, args=(scratch,), daemon=True).start()
+    threading.Thread(target=_die_with_server, args=(temporary,), daemon=True).start()
+    # A worker may be killed at any time; what it leaves goes with the server.
+    tempfile.tempdir = temporary
     # Here and not above: the server has no use for scikit-learn, and is up a second earlier without it.
     from include.local_stack.local_aws.worker_tasks import run
 
@@ -201,10 +203,9 @@ def _done(run: Callable[[Task], Any], task: Task) -> Outcome:
         return Outcome(problem=INTERNAL_ERROR)
 
 
-def _die_with_server(scratch: str | None) -> None:
+def _die_with_server(temporary: str) -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
         os._exit(1)

@@ -546,6 +546,17 @@ class TestRun:
         (row,) = table(database, name="classification_runs")
         assert (row["state"], row["version"]) == ("complete", None)
 
+    def test_rows_of_another_version_do_not_stand_for_a_batch_that_failed_to_load(
+        self, database: Connection, tmp_path: Path
+    ) -> None:
+        first, second = Job(tmp_path), Job(tmp_path, 1)
+        for job in (first, second):
+            job.load(database, version="v000000000001")
+        first.load(database)
+        with pytest.raises(CountsDoNotAddUp, match=f"batch {second.name} has 0 rows for 4 documents"):
+            finish_run(database, spec=spec(), run_key=RUN, version=VERSION, prepared=prepared(first, second))
+        assert len(table(database)) == 8, "what the earlier version said is kept until it is replaced"
+
     def test_a_batch_that_is_missing_is_named_with_the_numbers(
         self, database: Connection, tmp_path: Path
     ) -> None:

@@ -140,7 +140,7 @@ def finish_run(
         )
         if stale.rowcount:
             log.warning("Deleted %d rows of batches that run %s no longer has", stale.rowcount, run_key)
-        counts = _count(conn, key, plan, jobs or {})
+        counts = _count(conn, key, version, plan, jobs or {})
         problem = _problem(counts, plan)
         _write_run(conn, spec.name, counts, version, problem, source_uri, started_at)
     if problem is not None:
@@ -170,6 +170,7 @@ def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
 def _count(
     conn: psycopg.Connection[Any],
     key: tuple[str, str],
+    version: str | None,
     plan: Mapping[str, Any],
     jobs: Mapping[str, Mapping[str, Any]],
 ) -> RunCounts:
@@ -177,9 +178,11 @@ def _count(
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for batch, status, reason, rows in conn.execute(
+        # What an earlier version said of a batch does not stand for this run's load of it.
         "SELECT batch, status, reason, count(*) FROM nightsort.predictions "
-        "WHERE classifier = %s AND run_key = %s GROUP BY batch, status, reason",
-        key,
+        "WHERE classifier = %s AND run_key = %s AND (version = %s OR status = %s) "
+        "GROUP BY batch, status, reason",
+        (*key, version, REJECTED),
     ):
         loaded[batch] += rows
         statuses[status] += rows

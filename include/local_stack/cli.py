@@ -18,7 +18,7 @@ from include.local_stack.errors import StackError
 from include.local_stack.home import home_from_environment
 from include.local_stack.progress import Progress, make_console
 from include.local_stack.stack import LocalStack
-from include.nightsort.spec_files import spec_folders
+from include.nightsort.spec.spec_files import spec_folders
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

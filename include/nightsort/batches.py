@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from include.nightsort.costs import Forecast, document_units, forecast_classification
 from include.nightsort.documents import read_documents
-from include.nightsort.manifests import MANIFEST_SCHEMA
+from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 from include.nightsort.rejects import RejectLog
 from include.nightsort.uploads import upload
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from include.nightsort.access import Access, Progress
     from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.columns import Column
+    from include.nightsort.columnar.columns import Column
 
 log = logging.getLogger(__name__)
 

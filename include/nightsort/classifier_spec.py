@@ -17,9 +17,9 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from typing_extensions import Self
 
 from include.nightsort import limits
-from include.nightsort.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
-from include.nightsort.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
-from include.nightsort.spec_source import DAY, Format, LabelledSource, Source, SpecPart, uri_problem
+from include.nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
+from include.nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
+from include.nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, uri_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -83,7 +83,7 @@ def validate_spec(
 ) -> None:
     """Check classifier specs: every problem is named with its file, its key and the remedy."""
     from include.nightsort.classifier_spec import load_spec, load_specs, spec_folders
-    from include.nightsort.spec_problems import SpecError
+    from include.nightsort.spec.spec_problems import SpecError
 
     given = paths or spec_folders(os.environ)
     loaded = load_specs([path for path in given if path.is_dir()])
@@ -225,7 +225,7 @@ def read_predictions(
     """
     with _user_errors(), _progress() as progress:
         from include.nightsort.classifier_spec import load_spec
-        from include.nightsort.prediction_files import write_predictions, write_results
+        from include.nightsort.job_output.prediction_files import write_predictions, write_results
 
         if manifest is None:
             counts = write_predictions(UPath(archive), output, progress=progress)

@@ -23,7 +23,7 @@ from include.nightsort.limits import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from include.nightsort.columns import Column
+    from include.nightsort.columnar.columns import Column
 
 SHORTEST_TRAINING_HOURS = 0.5
 """A training of some thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,

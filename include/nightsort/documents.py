@@ -16,17 +16,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.ahead import ahead
-from include.nightsort.cleaning import BLANK, GOOD, INVALID_UTF8, REASON_OF_FATE, TOO_LARGE, clean_texts
-from include.nightsort.delimited import DELIMITERS, read_delimited
-from include.nightsort.hashing import SeenIds
-from include.nightsort.json_lines import read_json_lines
-from include.nightsort.labels import LabelReader
+from include.nightsort.columnar.ahead import ahead
+from include.nightsort.columnar.hashing import SeenIds
 from include.nightsort.limits import MAX_DOCUMENT_ID_BYTES
-from include.nightsort.other_formats import read_files, read_lines, read_parquet, read_query
-from include.nightsort.raw_documents import Wanted
 from include.nightsort.rejects import REASONS
-from include.nightsort.source_files import SourceError, list_files, open_file
+from include.nightsort.sources.cleaning import (
+    BLANK,
+    GOOD,
+    INVALID_UTF8,
+    REASON_OF_FATE,
+    TOO_LARGE,
+    clean_texts,
+)
+from include.nightsort.sources.delimited import DELIMITERS, read_delimited
+from include.nightsort.sources.json_lines import read_json_lines
+from include.nightsort.sources.labels import LabelReader
+from include.nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
+from include.nightsort.sources.raw_documents import Wanted
+from include.nightsort.sources.source_files import SourceError, list_files, open_file
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -35,11 +42,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from include.nightsort.access import Access, Progress
-    from include.nightsort.columns import Column
-    from include.nightsort.raw_documents import RawDocuments, RawStream
+    from include.nightsort.columnar.columns import Column
     from include.nightsort.rejects import RejectLog
-    from include.nightsort.source_files import SourceFile
-    from include.nightsort.spec_source import Source
+    from include.nightsort.sources.raw_documents import RawDocuments, RawStream
+    from include.nightsort.sources.source_files import SourceFile
+    from include.nightsort.spec.spec_source import Source
 
 log = logging.getLogger(__name__)
 

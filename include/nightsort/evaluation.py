@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from include.nightsort.archives import read_member
+from include.nightsort.job_output.archives import read_member
 from include.nightsort.predictions import read_predictions
 
 if TYPE_CHECKING:

@@ -1,11 +1,12 @@
 """Reads Comprehend's ``output.tar.gz`` of a classification job: a stream of predictions, in flat memory.
 
 A block of lines in exactly the layout that Comprehend writes is parsed as columns, by Arrow. A block with
-anything else in it is read line by line (:mod:`include.nightsort.prediction_lines`), so what odd output means
-is said in one place. Both ways give the same result for the lines that both can read. Arrow's parser sees
-nothing else, because it is not made for other input: version 26 crashes the process on a line ``null``.
+anything else in it is read line by line (:mod:`include.nightsort.job_output.prediction_lines`), so what odd
+output means is said in one place. Both ways give the same result for the lines that both can read. Arrow's
+parser sees nothing else, because it is not made for other input: version 26 crashes the process on a line
+``null``.
 
-The order of lines promises nothing: join by file and line (:mod:`include.nightsort.results`).
+The order of lines promises nothing: join by file and line (:mod:`include.nightsort.job_output.results`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from include.nightsort.archives import read_member
-from include.nightsort.arrow_arrays import from_numpy
-from include.nightsort.prediction_lines import Failure, LineReader, Unreadable, good_label
+from include.nightsort.columnar.arrow_arrays import from_numpy
+from include.nightsort.job_output.archives import read_member
+from include.nightsort.job_output.prediction_lines import Failure, LineReader, Unreadable, good_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

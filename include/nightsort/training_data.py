@@ -14,14 +14,15 @@ import numpy as np
 import orjson
 import pyarrow as pa
 
-from include.nightsort import limits, training_checks
+from include.nightsort import limits
+from include.nightsort.columnar.hashing import hash_names, mix
 from include.nightsort.documents import read_documents
-from include.nightsort.hashing import hash_names, mix
-from include.nightsort.labelled_documents import Doubles, LabelledDocuments, spool
 from include.nightsort.rejects import REASONS, RejectLog
-from include.nightsort.splits import choose_test
-from include.nightsort.training_checks import Counts, TrainingDataError
-from include.nightsort.training_csv import csv_rows, row_starts, text_lines
+from include.nightsort.training import training_checks
+from include.nightsort.training.labelled_documents import Doubles, LabelledDocuments, spool
+from include.nightsort.training.splits import choose_test
+from include.nightsort.training.training_checks import Counts, TrainingDataError
+from include.nightsort.training.training_csv import csv_rows, row_starts, text_lines
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from include.nightsort.access import Access, Progress
     from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.splits import Flags
+    from include.nightsort.training.splits import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]
 

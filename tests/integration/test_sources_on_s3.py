@@ -14,8 +14,8 @@ from include.nightsort.access import Access, plain_access
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.documents import read_documents
 from include.nightsort.rejects import RejectLog
-from include.nightsort.source_files import SourceError, list_files
-from include.nightsort.spec_source import LabelledSource, Source
+from include.nightsort.sources.source_files import SourceError, list_files
+from include.nightsort.spec.spec_source import LabelledSource, Source
 from include.nightsort.training_data import prepare_training_data
 from include.nightsort.uploads import PART_BYTES, upload
 

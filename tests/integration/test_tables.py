@@ -23,13 +23,13 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from upath import UPath
 
-from include.nightsort.archives import DamagedArchiveError
 from include.nightsort.batches import Batch, PreparedBatches
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.evaluation import Decision, Metrics
-from include.nightsort.manifests import MANIFEST_SCHEMA
+from include.nightsort.job_output.archives import DamagedArchiveError
+from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
+from include.nightsort.job_output.results import RESULT_SCHEMA, LoadCounts, WrongOutputError
 from include.nightsort.rejects import RejectLog
-from include.nightsort.results import RESULT_SCHEMA, LoadCounts, WrongOutputError
 from include.nightsort.tables import binary_copy, schema
 from include.nightsort.tables.load import load_predictions, replace_rows, run_day
 from include.nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.arrow_arrays import from_records
+from include.nightsort.columnar.arrow_arrays import from_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -1,8 +1,9 @@
 """Loads one batch's results into ``predictions``: COPY straight into the table, in one transaction with the
 deletion of what an earlier load of the batch left there.
 
-There is no staging table: the join with the manifest is made on the way (:mod:`include.nightsort.results`),
-and a transaction hides half a COPY as well as half an INSERT. Figures: ``docs/adr/0005-load-by-columns.md``.
+There is no staging table: the join with the manifest is made on the way
+(:mod:`include.nightsort.job_output.results`), and a transaction hides half a COPY as well as half an INSERT.
+Figures: ``docs/adr/0005-load-by-columns.md``.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from psycopg import sql
 
-from include.nightsort.manifests import Manifest
-from include.nightsort.results import RESULT_SCHEMA, BatchResults, LoadCounts
+from include.nightsort.job_output.manifests import Manifest
+from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
 from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 
 if TYPE_CHECKING:
@@ -98,7 +99,8 @@ def replace_rows(
 ) -> None:
     """Put rows into ``predictions`` in place of those of the same batch, in one transaction.
 
-    :param rows: record batches with the columns of :data:`~include.nightsort.results.RESULT_SCHEMA`.
+    :param rows: record batches with the columns of
+        :data:`~include.nightsort.job_output.results.RESULT_SCHEMA`.
     """
     day = run_day(run_key)
     prefix = [

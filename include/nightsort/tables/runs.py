@@ -13,7 +13,7 @@ import pyarrow as pa
 from psycopg.types.json import Jsonb
 
 from include.nightsort.costs import classification_cost
-from include.nightsort.results import RESULT_SCHEMA
+from include.nightsort.job_output.results import RESULT_SCHEMA
 from include.nightsort.tables.load import replace_rows, run_day
 
 if TYPE_CHECKING:

@@ -109,8 +109,9 @@ class LoadPredictionsOperator(SpecOperator):
     """
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
-    Done again, it leaves the same rows. Gives the dict of :class:`include.nightsort.results.LoadCounts`,
-    ``batch`` (its name) and ``job`` (``job_id``, ``failed_jobs`` and the times).
+    Done again, it leaves the same rows. Gives the dict of
+    :class:`include.nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
+    (``job_id``, ``failed_jobs`` and the times).
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from include.nightsort.spec_source import Source
+    from include.nightsort.spec.spec_source import Source
 
 
 @dataclass

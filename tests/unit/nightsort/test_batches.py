@@ -27,7 +27,7 @@ from include.nightsort.batches import (
     run_key,
 )
 from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.manifests import Manifest
+from include.nightsort.job_output.manifests import Manifest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 from include.nightsort.access import Access, plain_access
 from include.nightsort.documents import LABELLED_SCHEMA, SCHEMA, read_documents
 from include.nightsort.rejects import RejectLog
-from include.nightsort.source_files import SourceError
-from include.nightsort.spec_source import LabelledSource, Source
+from include.nightsort.sources.source_files import SourceError
+from include.nightsort.spec.spec_source import LabelledSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from upath import UPath
 
-from include.nightsort.archives import MemberMissingError
 from include.nightsort.classifier_spec import Promotion
 from include.nightsort.evaluation import (
     EvaluationError,
@@ -26,6 +25,7 @@ from include.nightsort.evaluation import (
     from_predictions,
     read_confusion_matrix,
 )
+from include.nightsort.job_output.archives import MemberMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from include.nightsort import predictions
-from include.nightsort.prediction_lines import LineReader
+from include.nightsort.job_output.prediction_lines import LineReader
 from include.nightsort.predictions import (
     MAX_LINE_BYTES,
     Failure,

@@ -16,7 +16,7 @@ import yaml
 
 from include.nightsort.access import plain_access
 from include.nightsort.classifier_spec import ClassifierSpec, load_spec
-from include.nightsort.source_files import SourceError
+from include.nightsort.sources.source_files import SourceError
 from include.nightsort.training_data import PreparedTraining, TrainingDataError, prepare_training_data
 
 Labelled = list[tuple[str, str]]

@@ -6,15 +6,15 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow_specs import local_spec
 
-from include.nightsort.archives import DamagedArchiveError
 from include.nightsort.batches import TooManyBatchesError
 from include.nightsort.costs import OverBudgetError
 from include.nightsort.evaluation import EvaluationError
-from include.nightsort.manifests import ManifestError
-from include.nightsort.results import WrongOutputError
-from include.nightsort.source_files import SourceError
+from include.nightsort.job_output.archives import DamagedArchiveError
+from include.nightsort.job_output.manifests import ManifestError
+from include.nightsort.job_output.results import WrongOutputError
+from include.nightsort.sources.source_files import SourceError
 from include.nightsort.tables.schema import SchemaVersionError
-from include.nightsort.training_checks import TrainingDataError
+from include.nightsort.training.training_checks import TrainingDataError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 from nightsort_airflow.operators.spec_operator import SpecOperator
 

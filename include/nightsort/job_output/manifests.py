@@ -1,0 +1,122 @@
+"""The manifest of a batch: which document is on which line of which file. Written once, read by the load."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from include.nightsort.columnar.arrow_arrays import from_numpy
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import numpy.typing as npt
+    from upath import UPath
+
+MANIFEST_SCHEMA = pa.schema(
+    {"file": pa.dictionary(pa.int32(), pa.string()), "line": pa.int64(), "document_id": pa.string()}
+)
+"""A row per document, in the order of the input: base name of its file, line from 0 (0 where a file is one
+document), id."""
+
+
+_ROWS_AT_ONCE = 65_536
+_NONE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
+
+
+class ManifestError(ValueError):
+    """A manifest that cannot be read or is none: which one, what is wrong, what to do."""
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """One batch's manifest in memory: about 60 bytes a document.
+
+    :param document_ids: ids, in the order of the batch; a document's place in it is its *position*.
+    """
+
+    document_ids: Any
+    _files: dict[str, int]
+    _starts: npt.NDArray[np.int64]
+    _counts: npt.NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.document_ids)
+
+    @property
+    def first_file(self) -> str:
+        """Base name of the first input file, for messages; empty if there is none."""
+        return next(iter(self._files), "")
+
+    @classmethod
+    def read(cls, path: UPath) -> Manifest:
+        """Read a manifest's Parquet file.
+
+        :raises ManifestError: no Parquet, other columns, or lines that do not count up from 0 in each file.
+        """
+        try:
+            parquet = pq.ParquetFile(pa.BufferReader(path.read_bytes()), read_dictionary=["file"])
+            batches = parquet.iter_batches(batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names)
+            return cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
+        except (pa.ArrowException, KeyError, ValueError) as error:
+            if isinstance(error, ManifestError):
+                raise
+            reason = (str(error).splitlines() or ["no reason given"])[0]
+            raise ManifestError(f"{path}: not a manifest ({reason}). Run prepare_batches again") from error
+
+    @classmethod
+    def from_batches(cls, batches: Iterable[Any], where: str = "manifest") -> Manifest:
+        """Take record batches with :data:`MANIFEST_SCHEMA`.
+
+        :param where: named in the message if it is no manifest.
+        :raises ManifestError: null values, or lines that do not count up from 0 in each file.
+        """
+        names: list[str] = []
+        starts, lines, ids = [_NONE], [_NONE], [pa.nulls(0, pa.large_string())]
+        rows = 0
+        for batch in batches:
+            if any(column.null_count for column in batch.columns):
+                raise ManifestError(f"{where}: has empty values. Run prepare_batches again")
+            codes = batch["file"].indices.to_numpy()
+            first = np.flatnonzero(np.diff(codes, prepend=-1))
+            here = batch["file"].dictionary.take(from_numpy(codes[first])).to_pylist()
+            if names and here and names[-1] == here[0]:
+                here, first = here[1:], first[1:]
+            names += here
+            starts.append(first + rows)
+            lines.append(batch["line"].to_numpy())
+            ids.append(batch["document_id"].cast(pa.large_string()))
+            rows += len(batch)
+        start, line = np.concatenate(starts), np.concatenate(lines)
+        counts = np.diff(np.append(start, rows))
+        files = {name: index for index, name in enumerate(names)}
+        if len(files) != len(names) or not np.array_equal(line, np.arange(rows) - np.repeat(start, counts)):
+            raise ManifestError(
+                f"{where}: its lines do not count up from 0 in each file, so Nightsort did not write it. "
+                "Run prepare_batches again"
+            )
+        return cls(pa.concat_arrays(ids), files, start, counts)
+
+    def positions(self, files: Any, lines: Any) -> npt.NDArray[np.int64]:
+        """Return the position of each (file, line), -1 where the batch has no such place.
+
+        :param files: base names.
+        :param lines: lines from 0; null is the only line of a file that has one line.
+        """
+        if len(self._files) == 1:
+            name: Any = pa.scalar(self.first_file)
+            file = np.where(pc.equal(files, name).to_numpy(zero_copy_only=False), 0, -1)
+        else:
+            file = np.fromiter(
+                (self._files.get(name, -1) for name in files.to_pylist()), np.int64, len(files)
+            )
+        known = file >= 0
+        counts = np.where(known, self._counts[file], 0) if self._files else np.zeros(len(file), np.int64)
+        line = np.where(counts == 1, pc.fill_null(lines, 0).to_numpy(), pc.fill_null(lines, -1).to_numpy())
+        known &= (line >= 0) & (line < counts)
+        return np.where(known, (self._starts[file] if self._files else file) + line, -1)

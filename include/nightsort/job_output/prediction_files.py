@@ -1,0 +1,113 @@
+"""Predictions as files for people and other programs: JSON Lines, CSV or Parquet."""
+
+from __future__ import annotations
+
+import csv
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.nightsort.job_output.manifests import Manifest
+from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from include.nightsort.predictions import PREDICTION_SCHEMA, read_predictions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from upath import UPath
+
+    from include.nightsort.access import Progress
+
+    Write = Callable[[pa.RecordBatch], None]
+
+LIST_SEPARATOR = "|"
+"""Joins lists in a CSV cell."""
+
+
+class UnknownFileTypeError(ValueError):
+    """A file name that does not say in which format to write."""
+
+
+def write_predictions(
+    archive: UPath, output: Path | None, *, progress: Progress | None = None
+) -> dict[str, int]:
+    """Count what a job's output holds and write its predictions, by file and line.
+
+    :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
+    :return: predictions, failures, unreadable and repaired.
+    """
+    counts = dict.fromkeys(("predictions", "failures", "unreadable", "repaired"), 0)
+    with _writer(output, PREDICTION_SCHEMA) as write:
+        for batch in read_predictions(archive):
+            write(batch.predictions)
+            counts["predictions"] += len(batch.predictions)
+            counts["failures"] += len(batch.failures)
+            counts["unreadable"] += len(batch.unreadable)
+            counts["repaired"] += batch.repaired
+            if progress is not None:
+                progress("reading predictions", counts["predictions"])
+    return counts
+
+
+def write_results(
+    archive: UPath,
+    manifest: UPath,
+    output: Path | None,
+    *,
+    mode: str,
+    threshold: float,
+    progress: Progress | None = None,
+) -> dict[str, Any]:
+    """Count what became of a batch and write a row for each of its documents, as in ``predictions``.
+
+    :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
+    :param threshold: the least score of an accepted label, in ``MULTI_LABEL``.
+    :return: the values of :class:`include.nightsort.job_output.results.LoadCounts`.
+    """
+    results = BatchResults(archive, Manifest.read(manifest), mode=mode, threshold=threshold)
+    seen = 0
+    with _writer(output, RESULT_SCHEMA) as write:
+        for batch in results:
+            write(batch)
+            seen += len(batch)
+            if progress is not None:
+                progress("reading predictions", seen)
+    return results.counts.to_dict()
+
+
+@contextmanager
+def _writer(output: Path | None, schema: pa.Schema) -> Iterator[Write]:
+    if output is None:
+        yield lambda batch: None
+    elif output.suffix == ".parquet":
+        with pq.ParquetWriter(output, schema, compression="zstd") as parquet:
+            yield parquet.write_batch
+    elif output.suffix == ".jsonl":
+        with output.open("wb") as lines:
+
+            def write_lines(batch: pa.RecordBatch) -> None:
+                for row in batch.to_pylist():
+                    lines.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+
+            yield write_lines
+    elif output.suffix == ".csv":
+        with output.open("w", encoding="utf-8", newline="") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(schema.names)
+
+            def write_rows(batch: pa.RecordBatch) -> None:
+                table.writerows(map(_cells, batch.to_pylist()))
+
+            yield write_rows
+    else:
+        raise UnknownFileTypeError(f"{output}: write to a file that ends in .jsonl, .csv or .parquet")
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    return [
+        LIST_SEPARATOR.join(map(str, value)) if isinstance(value, list) else value for value in row.values()
+    ]

@@ -1,0 +1,254 @@
+"""Rows of CSV and TSV, as bytes: quoted fields may hold delimiters and line ends, and a damaged row costs
+only itself.
+
+pyarrow parses the rows; this module finds where they begin and end. It has to, for two reasons: pyarrow
+gives up on the whole file where a row does not fit its blocks, and it reads a quote that is never closed
+as one document that holds the rest of the file.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pa_csv
+
+from include.nightsort.columnar.columns import one_column
+from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
+from include.nightsort.sources.source_files import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import IO
+
+    import numpy.typing as npt
+
+    from include.nightsort.columnar.columns import Column
+
+DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
+
+_QUOTE: Final = 0x22
+_LINE_FEED: Final = 0x0A
+_CARRIAGE_RETURN: Final = 0x0D
+_QUOTED: Final = re.compile(rb'"([^"]*(?:""[^"]*)*)"')
+_PLAIN: Final = {mark: re.compile(rb"[^%s\r\n]*" % mark) for mark in (b",", b"\t")}
+
+_LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
+_TO_TELL_LINE_ENDS: Final = 65_536
+
+_NOT_CLOSED: Final = "a quote is opened and not closed in this row"
+_GARBAGE: Final = (
+    "a quoted field that spans lines is followed by other text; a quote before it was not closed"
+)
+
+
+def read_delimited(
+    stream: IO[bytes],
+    *,
+    file: str,
+    where: str,
+    delimiter: str,
+    wanted: Wanted,
+    columns: tuple[str, ...] | None,
+) -> Iterator[RawDocuments]:
+    """Read a CSV or TSV file: fields may be quoted (``"``, doubled inside); empty lines are no rows.
+
+    :param where: the file's URI, for errors.
+    :param columns: the names by position; ``None``: the first row holds them.
+    :raises SourceError: a wanted column is missing, or the header row cannot be read.
+    """
+    names = None if columns is None else list(columns)
+    if names is not None:
+        wanted.check(names, where)
+    number = 0
+    for stretch in stretches(stream, _row_finder(delimiter)):
+        if stretch.detail is not None:
+            if names is None:
+                raise SourceError(
+                    f"{where}: the header row cannot be read ({stretch.detail}); mend the first line"
+                )
+            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail))
+            number += 1
+            continue
+        data = stretch.data.lstrip(b"\r\n")
+        if data and names is None:
+            names, data = _split_header(data, delimiter, where)
+            wanted.check(names, where)
+        if not data or names is None:
+            continue
+        table, bad = _parse(data, names, delimiter, wanted)
+        count = len(table) + len(bad)
+        rows = np.delete(np.arange(count), [row for row, _ in bad])
+        yield RawDocuments(
+            file=file,
+            rows=rows + number,
+            texts=one_column(table[wanted.text]),
+            ids=None if wanted.id is None else one_column(table[wanted.id]),
+            labels=None if wanted.label is None else one_column(table[wanted.label]),
+            bad=[BadRow(number + row, detail) for row, detail in bad],
+        )
+        number += count
+
+
+def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], bytes]:
+    """Return the names in the first row, and the rows behind it."""
+    row = _row_end(data, 0, delimiter.encode(), at_end=True)
+    end = row.end if row.detail is None else data.find(b"\n") + 1 or len(data)
+    try:
+        text = data[:end].decode()
+    except UnicodeDecodeError:
+        raise SourceError(f"{where}: the header row is not UTF-8; save the file as UTF-8") from None
+    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), data[end:].lstrip(b"\r\n")
+
+
+def _parse(
+    data: bytes, names: list[str], delimiter: str, wanted: Wanted
+) -> tuple[pa.Table, list[tuple[int, str]]]:
+    """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
+    if not _is_utf8(data):
+        # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
+        # character leaves delimiters, quotes and line ends as they are, and can be taken back.
+        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
+        columns = {name: _from_latin_1(table[name]) for name in wanted.names}
+        return pa.table(columns), bad
+    bad = []
+
+    def skip(row: pa_csv.InvalidRow) -> Literal["skip"]:
+        bad.append(
+            (int(row.number or 0) - 1, f"has {row.actual_columns} fields instead of {row.expected_columns}")
+        )
+        return "skip"
+
+    table = pa_csv.read_csv(
+        io.BytesIO(data),
+        # All in one block: pyarrow refuses rows that span more than two.
+        read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
+        parse_options=pa_csv.ParseOptions(
+            delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
+        ),
+        convert_options=pa_csv.ConvertOptions(
+            include_columns=wanted.names,
+            column_types={name: pa.binary() for name in wanted.names},
+            strings_can_be_null=False,
+            check_utf8=False,
+        ),
+    )
+    return table, bad
+
+
+def _is_utf8(data: bytes) -> bool:
+    offsets: Any = pa.array([0, len(data)], pa.int32()).buffers()[1]
+    whole: Column = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data))
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
+def _from_latin_1(column: Column) -> Column:
+    return pa.array([value.decode().encode("latin-1") for value in column.to_pylist()], pa.binary())
+
+
+def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:
+    mark = delimiter.encode()
+    line_feeds = False
+
+    def find(pending: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+        nonlocal line_feeds
+        line_feeds = line_feeds or b"\n" in pending
+        if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
+            return [], 0
+        if line_feeds and pending.count(b"\r") > pending.count(b"\r\n"):
+            # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
+            pending = _LONE_CARRIAGE_RETURN.sub(b" ", pending)
+        return _find_rows(pending, mark, at_end)
+
+    return find
+
+
+def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+    values = np.frombuffer(pending, dtype=np.uint8)
+    quotes = np.flatnonzero(values == _QUOTE)
+    if not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2):
+        return _scan(pending, mark, at_end)
+    line_ends = np.flatnonzero(values == _LINE_FEED)
+    if not len(line_ends):
+        line_ends = np.flatnonzero(values[:-1] == _CARRIAGE_RETURN)
+    outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
+    end = len(pending) if at_end else int(outside[-1]) + 1 if len(outside) else 0
+    return ([Stretch(pending[:end])] if end else []), end
+
+
+def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:
+    """Whether every quote opens a field, closes one, or is doubled inside one; then counting quotes is
+    enough."""
+    borders = [mark[0], _LINE_FEED, _CARRIAGE_RETURN]
+    openers, closers = quotes[0::2], quotes[1::2]
+    opens = (openers == 0) | np.isin(values[openers - 1], borders)
+    opens[1:] |= openers[1:] == closers[: len(openers) - 1] + 1
+    behind = closers[closers + 1 < len(values)] + 1
+    return bool(opens.all() and np.isin(values[behind], [*borders, _QUOTE]).all())
+
+
+@dataclass(frozen=True)
+class _Row:
+    """Where a row ends; ``end`` 0 means: not within these bytes."""
+
+    end: int
+    detail: str | None = None
+
+
+def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+    """Find the rows one by one, for bytes with quotes where RFC 4180 knows none."""
+    found: list[Stretch] = []
+    good_from = position = 0
+    while position < len(data):
+        quote = data.find(b'"', position)
+        if quote < 0:
+            end = len(data) if at_end else data.rfind(b"\n") + 1
+            position = max(position, end)
+            break
+        position = max(position, data.rfind(b"\n", position, quote) + 1)
+        row = _row_end(data, position, mark, at_end=at_end)
+        if row.detail is not None:
+            if position > good_from:
+                found.append(Stretch(data[good_from:position]))
+            found.append(Stretch(b"", row.detail))
+            good_from = position = data.find(b"\n", position) + 1 or len(data)
+        elif row.end:
+            position = row.end
+        else:
+            break
+    if position > good_from:
+        found.append(Stretch(data[good_from:position]))
+    return found, position
+
+
+def _row_end(data: bytes, start: int, mark: bytes, *, at_end: bool) -> _Row:
+    plain = _PLAIN[mark]
+    position = start
+    while True:
+        quoted = None
+        if data.startswith(b'"', position):
+            quoted = _QUOTED.match(data, position)
+            if quoted is None:
+                return _Row(0, _NOT_CLOSED if at_end else None)
+            position = quoted.end()
+        field_end = plain.match(data, position).end()  # type: ignore[union-attr]  # matches the empty field too
+        if quoted is not None and field_end > position and b"\n" in quoted[1]:
+            return _Row(0, _GARBAGE)
+        position = field_end
+        if position >= len(data):
+            return _Row(len(data) if at_end else 0)
+        if data.startswith(mark, position):
+            position += 1
+            continue
+        position += 2 if data.startswith(b"\r\n", position) else 1
+        # A carriage return at the very end may be the first half of a line end.
+        return _Row(0 if position == len(data) and not at_end and data.endswith(b"\r") else position)

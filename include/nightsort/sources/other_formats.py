@@ -1,0 +1,235 @@
+"""Parquet, one document per line, one document per file, and rows of a query."""
+
+from __future__ import annotations
+
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import PurePosixPath
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.nightsort.limits import MAX_DOCUMENT_BYTES
+from include.nightsort.sources.json_lines import as_labels
+from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
+from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile, open_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from include.nightsort.access import Access
+    from include.nightsort.columnar.columns import Column
+
+PARQUET_ROWS = 8_192
+QUERY_ROWS = 2_000
+FILES_AT_ONCE = 16
+FILES_PER_BATCH = 512
+QUERY_NAME = "query"
+"""What stands for the file where documents come from a query."""
+
+
+def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) -> Iterator[RawDocuments]:
+    """Read a Parquet file, row group by row group.
+
+    :param where: the file's URI, for errors.
+    :raises SourceError: it is no Parquet file, or a wanted column is missing or has a type that is no text.
+    """
+    if not stream.read(1):
+        return
+    stream.seek(0)
+    try:
+        parquet = pq.ParquetFile(stream)
+    except pa.ArrowInvalid as error:
+        raise SourceError(f"{where} is no Parquet file, or is cut off ({error}); upload it again") from None
+    wanted.check(parquet.schema_arrow.names, where)
+    number = 0
+    for batch in parquet.iter_batches(PARQUET_ROWS, columns=wanted.names):
+        rows = np.arange(number, number + len(batch))
+        yield RawDocuments(
+            file=file,
+            rows=rows,
+            texts=_text_column(batch.column(wanted.text), f"{where}: column {wanted.text}", numbers=False),
+            ids=None
+            if wanted.id is None
+            else _text_column(batch.column(wanted.id), f"{where}: column {wanted.id}"),
+            labels=None
+            if wanted.label is None
+            else _label_column(batch.column(wanted.label), f"{where}: column {wanted.label}"),
+        )
+        number += len(batch)
+
+
+def _text_column(column: Column, where: str, *, numbers: bool = True) -> Column:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
+        return column.cast(pa.string()).cast(pa.binary())
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    if not binary and not text:
+        raise SourceError(
+            f"{where} has the type {kind}; it must be text{' or whole numbers' if numbers else ''}"
+        )
+    if kind is not column.type:
+        column = column.cast(kind)
+    return column.cast(pa.binary())
+
+
+def _label_column(column: Column, where: str) -> Column:
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return _text_column(column, where)
+    labels = _text_column(column.flatten(), where).cast(pa.string())
+    lengths = column.value_lengths().fill_null(0)
+    offsets = np.concatenate(([0], np.cumsum(lengths.to_numpy(zero_copy_only=False))))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), labels)
+
+
+def read_lines(stream: IO[bytes], *, file: str) -> Iterator[RawDocuments]:
+    """Read one document per line; a line ends with a line feed, with or without carriage return before it."""
+    number = 0
+    for stretch in stretches(stream, lines):
+        if stretch.detail is not None:
+            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail, "too_large"))
+            number += 1
+            continue
+        ends = np.flatnonzero(np.frombuffer(stretch.data, dtype=np.uint8) == ord("\n")) + 1
+        if not stretch.data.endswith(b"\n"):
+            ends = np.append(ends, len(stretch.data))
+        # The line ends stay on the texts: cleaning cuts them off with the other white space.
+        offsets = pa.array(np.concatenate(([0], ends)), pa.int32()).buffers()[1]
+        texts = pa.BinaryArray.from_buffers(
+            pa.binary(), len(ends), [None, offsets, pa.py_buffer(stretch.data)]
+        )
+        yield RawDocuments(file, np.arange(number, number + len(ends)), texts)
+        number += len(ends)
+
+
+def read_files(files: Sequence[SourceFile], access: Access, *, labelled: bool) -> Iterator[RawDocuments]:
+    """Read one document per file, a few at once and in order: its name is its id, its folder its label."""
+    together: list[tuple[str, bytes]] = []
+    size = 0
+    for name, data in _contents(files, access):
+        if data is None:
+            detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
+            yield RawDocuments.only_bad(name, BadRow(0, detail, "too_large"))
+            continue
+        together.append((name, data))
+        size += len(data)
+        if size > CHUNK_BYTES or len(together) == FILES_PER_BATCH:
+            yield _as_documents(together, labelled=labelled)
+            together, size = [], 0
+    if together:
+        yield _as_documents(together, labelled=labelled)
+
+
+def _contents(files: Sequence[SourceFile], access: Access) -> Iterator[tuple[str, bytes | None]]:
+    waiting: deque[tuple[str, Future[bytes | None]]] = deque()
+    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
+        for file in files:
+            waiting.append((file.name, pool.submit(_content, file, access)))
+            if len(waiting) > FILES_AT_ONCE:
+                name, content = waiting.popleft()
+                yield name, content.result()
+        for name, content in waiting:
+            yield name, content.result()
+
+
+def _content(file: SourceFile, access: Access) -> bytes | None:
+    with open_file(file, access) as stream:
+        data = stream.read(MAX_DOCUMENT_BYTES + 1)
+    return data if len(data) <= MAX_DOCUMENT_BYTES else None
+
+
+def _as_documents(together: list[tuple[str, bytes]], *, labelled: bool) -> RawDocuments:
+    names = [name for name, _ in together]
+    folders = [PurePosixPath(name).parent.name for name in names]
+    column = pa.array(names, pa.string())
+    return RawDocuments(
+        file=column,
+        rows=np.zeros(len(together), dtype=np.int64),
+        texts=pa.array([data for _, data in together], pa.binary()),
+        ids=column.cast(pa.binary()),
+        labels=pa.array(folders, pa.string()).cast(pa.binary()) if labelled else None,
+    )
+
+
+def read_query(connection: Any, sql: str, *, wanted: Wanted, delimiter: str | None) -> Iterator[RawDocuments]:
+    """Read the rows of a query, through a cursor on the server where the driver has one.
+
+    :param connection: an open DBAPI connection.
+    :param delimiter: splits a label that is a text where others are lists; ``None``: it is one label.
+    :raises SourceError: the query has no such columns.
+    """
+    cursor = _cursor(connection)
+    try:
+        cursor.execute(sql)
+        # A cursor on the server describes its columns only once rows were fetched.
+        records = cursor.fetchmany(QUERY_ROWS)
+        names = [column[0] for column in cursor.description or ()]
+        wanted.check(names, "the query")
+        text, label = names.index(wanted.text), None if wanted.label is None else names.index(wanted.label)
+        identity = None if wanted.id is None else names.index(wanted.id)
+        number = 0
+        while records:
+            yield _from_records(records, number, text, identity, label, delimiter)
+            number += len(records)
+            records = cursor.fetchmany(QUERY_ROWS)
+    finally:
+        cursor.close()
+
+
+def _cursor(connection: Any) -> Any:
+    try:
+        return connection.cursor(name="nightsort_documents")
+    except TypeError:  # a driver that knows no named cursors, such as sqlite3
+        return connection.cursor()
+
+
+def _from_records(
+    records: Sequence[Sequence[Any]],
+    number: int,
+    text: int,
+    identity: int | None,
+    label: int | None,
+    delimiter: str | None,
+) -> RawDocuments:
+    rows: list[int] = []
+    texts: list[bytes] = []
+    ids: list[bytes] = []
+    labels: list[list[str]] = []
+    bad: list[BadRow] = []
+    for row, record in enumerate(records, number):
+        content = _as_bytes(record[text])
+        names = as_labels(record[label], delimiter) if label is not None else []
+        # Ids come in many types (integers, UUIDs, dates); each has one way to be written.
+        document_id = "" if identity is None or record[identity] is None else str(record[identity])
+        if content is None or names is None:
+            column = text if content is None or label is None else label
+            detail = f"column {column + 1} is of type {type(record[column]).__name__}; cast it to text"
+            bad.append(BadRow(row, detail, document_id=document_id or None))
+            continue
+        rows.append(row)
+        texts.append(content)
+        labels.append(names)
+        ids.append(document_id.encode())
+    return RawDocuments(
+        file=QUERY_NAME,
+        rows=np.array(rows, dtype=np.int64),
+        texts=pa.array(texts, pa.binary()),
+        ids=None if identity is None else pa.array(ids, pa.binary()),
+        labels=None if label is None else pa.array(labels, pa.list_(pa.string())),
+        bad=bad,
+    )
+
+
+def _as_bytes(value: object) -> bytes | None:
+    match value:
+        case None:
+            return b""
+        case str():
+            return value.encode(errors="surrogatepass")
+        case bytes() | bytearray() | memoryview():
+            return bytes(value)
+    return None

@@ -1,0 +1,1 @@
+"""What a classifier spec is made of, and how its problems are told."""

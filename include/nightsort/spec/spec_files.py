@@ -1,0 +1,96 @@
+"""Where classifier specs lie, and their YAML: what every reader of a spec needs before its content counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import yaml
+
+from include.nightsort.spec.spec_problems import Problem, SpecError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "classifiers"
+"""The folder of specs where nothing else is said: ``include/classifiers``."""
+
+FOLDERS_VARIABLE = "NIGHTSORT_SPECS"
+"""The environment variable that names the folders of specs, separated by colons."""
+
+SpecT = TypeVar("SpecT")
+
+
+@dataclass(frozen=True)
+class LoadedSpecs(Generic[SpecT]):
+    """What some folders hold.
+
+    :param specs: the good ones, by name.
+    :param errors: one for each file that is none.
+    """
+
+    specs: dict[str, SpecT]
+    errors: list[SpecError]
+
+
+def spec_folders(env: Mapping[str, str]) -> list[Path]:
+    """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default one."""
+    named = [Path(part).expanduser() for part in env.get(FOLDERS_VARIABLE, "").split(":") if part.strip()]
+    return named or [DEFAULT_FOLDER]
+
+
+def spec_files(folder: Path) -> list[Path]:
+    """Return the spec files of a folder, sorted by name.
+
+    :raises SpecError: there is no such folder.
+    """
+    if not folder.is_dir():
+        message = (
+            f"there is no such folder; create it, or mend {FOLDERS_VARIABLE} (folders separated by colons)"
+        )
+        raise SpecError(folder, [Problem("", message)])
+    return sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read a YAML file whose top level holds keys.
+
+    :raises SpecError: it cannot be read, is empty, is not YAML, holds no keys, or holds one key twice.
+    """
+    try:
+        data = yaml.load(path.read_bytes(), Loader=_Loader)  # noqa: S506 (a safe loader, see below)
+    except OSError as error:
+        raise SpecError(path, [Problem("", f"cannot be read: {error.strerror}")]) from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        remedy = "mend the YAML (values with a colon, a brace or a leading * or @ need quotes)"
+        raise SpecError(path, [Problem(where, f"{error.problem or 'not valid YAML'}; {remedy}")]) from None
+    except yaml.YAMLError as error:
+        raise SpecError(path, [Problem("", f"not valid YAML ({error}); save it as UTF-8 text")]) from None
+    if data is None:
+        raise SpecError(path, [Problem("", "is empty; copy another spec into it, or remove the file")])
+    if not isinstance(data, dict):
+        raise SpecError(path, [Problem("", "holds no keys; a spec is lines like  name: support-tickets")])
+    return data
+
+
+# The C parser reads 200 specs in a fraction of the time, and every DAG parse reads them all.
+_SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_SafeLoader):  # type: ignore[misc]  # chosen at run time
+    """The safe loader, which refuses a key that is there twice (YAML would silently keep the last)."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f'the key "{key_node.value}" is there twice, keep one', key_node.start_mark
+                )
+            if isinstance(key_node.value, str):
+                seen.add(key_node.value)
+        mapping: dict[Any, Any] = super().construct_mapping(node, deep)
+        return mapping

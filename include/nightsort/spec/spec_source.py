@@ -1,0 +1,215 @@
+"""The part of a classifier spec that says where documents come from."""
+
+from __future__ import annotations
+
+import re
+from datetime import date  # noqa: TC003 (pydantic reads the annotation at run time)
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from typing_extensions import Self
+
+from include.nightsort.limits import MAX_S3_URI, S3_URI_PATTERN
+from include.nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
+
+Format = Literal["csv", "tsv", "jsonl", "parquet", "lines", "files"]
+
+DAY = "{day}"
+_KEYS_OF_FORMAT = {
+    "header": ("csv", "tsv"),
+    "columns": ("csv", "tsv"),
+    "id_column": ("csv", "tsv", "jsonl", "parquet"),
+    "text_column": ("csv", "tsv", "jsonl", "parquet"),
+    "label_column": ("csv", "tsv", "jsonl", "parquet"),
+}
+_WHY_NOT = {
+    "jsonl": "the keys of each line are its columns",
+    "parquet": "the file itself names its columns",
+    "lines": "a line is a document and nothing else",
+    "files": "a file is a document; its name is the id, its folder the label",
+}
+
+
+class SpecPart(BaseModel):
+    """What all parts of a spec have in common: frozen, and keys that nobody knows are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+
+
+class Source(SpecPart):
+    """Where documents come from: objects in S3 or a folder (``uri``), or a query (``sql``, ``conn_id``)."""
+
+    uri: str | None = Field(
+        None, description='A file, a prefix that ends in "/", or a glob; "{day}" is rendered.'
+    )
+    sql: str | None = Field(None, description='A query; "{day}" is rendered as YYYY-MM-DD.')
+    conn_id: str | None = Field(None, min_length=1, description="The connection of `sql`.")
+    format: Format | None = Field(None, description="What the objects of `uri` hold.")
+    header: bool = Field(True, description="csv, tsv: the first row names the columns.")
+    columns: tuple[str, ...] | None = Field(None, description="csv, tsv without header: names by position.")
+    id_column: str | None = Field(None, min_length=1, description="The id; without it `<file>:<row from 0>`.")
+    text_column: str = Field("text", min_length=1, description="The text; not for lines and files.")
+
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        if uri is None:
+            return None
+        if message := uri_problem(uri):
+            raise refuse(message)
+        if re.fullmatch(r"s3://[^/]*/?", uri):
+            raise refuse(f"{shown(uri)} names a whole bucket; add a file, a prefix that ends in / or a glob")
+        rest = uri.replace(DAY, "")
+        if "{" in rest or "}" in rest:
+            raise refuse(
+                f"{shown(uri)} has a placeholder that Nightsort does not know; the only one is {DAY}"
+            )
+        return uri
+
+    @field_validator("sql")
+    @classmethod
+    def _check_sql(cls, sql: str | None) -> str | None:
+        if sql is None:
+            return None
+        if not sql.strip():
+            raise refuse("is empty; write a SELECT that returns the documents")
+        if unknown := [name for name in re.findall(r"\{\w+\}", sql) if name != DAY]:
+            raise refuse(
+                f"{unknown[0]} is no placeholder that Nightsort knows; the only one is {DAY} "
+                "(write an array literal as ARRAY[...])"
+            )
+        return sql.strip().rstrip(";")
+
+    @model_validator(mode="after")
+    def _check_keys_fit(self) -> Self:
+        problems = [*self._uri_or_sql(), *self._keys_of_format(), *self._column_names()]
+        if problems:
+            raise refuse_keys(problems)
+        return self
+
+    def _uri_or_sql(self) -> list[Problem]:
+        if self.uri is None and self.sql is None:
+            return [Problem("uri", "is missing; give a uri (with its format) or sql (with its conn_id)")]
+        if self.uri is not None and self.sql is not None:
+            return [Problem("sql", "uri and sql are both given; a source is one or the other, remove one")]
+        if self.uri is not None:
+            problems = []
+            if self.format is None:
+                choices = "csv, tsv, jsonl, parquet, lines or files"
+                problems.append(Problem("format", f"is missing; say what the files hold: {choices}"))
+            if self.conn_id is not None:
+                problems.append(
+                    Problem("conn_id", "belongs to sql; remove it (files use the spec's aws_conn_id)")
+                )
+            return problems
+        unfit = [key for key in ("format", "header", "columns") if key in self.model_fields_set]
+        problems = [Problem(key, "belongs to uri; remove it (a query names its columns)") for key in unfit]
+        if self.conn_id is None:
+            problems.append(Problem("conn_id", "is missing; sql needs the id of an Airflow connection"))
+        return problems
+
+    def _keys_of_format(self) -> list[Problem]:
+        if self.uri is None or self.format is None:
+            return []
+        problems = [
+            Problem(key, f"does not go with format {self.format} ({_WHY_NOT[self.format]}); remove it")
+            for key, formats in _KEYS_OF_FORMAT.items()
+            if key in self.model_fields_set and self.format not in formats and getattr(self, key) is not None
+        ]
+        if self.format in ("csv", "tsv"):
+            if self.header and self.columns is not None:
+                remedy = "remove it, or say header: false if the files have no header row"
+                problems.append(Problem("columns", f"the header row already names the columns; {remedy}"))
+            if not self.header and self.columns is None:
+                remedy = "name the columns by position, for instance  columns: [label, text]"
+                problems.append(Problem("columns", f"is missing: there is no header row; {remedy}"))
+        return problems
+
+    def _column_names(self) -> list[Problem]:
+        roles = self._roles()
+        problems = []
+        for key, name in roles.items():
+            if self.columns is not None and not self.header and name not in self.columns:
+                problems.append(
+                    Problem(
+                        key, f'"{name}" is not among columns ({", ".join(self.columns)}); use one of them'
+                    )
+                )
+            if other := [k for k, n in roles.items() if n == name and k != key and k < key]:
+                problems.append(Problem(key, f'"{name}" is also {other[0]}; each needs a column of its own'))
+        if self.columns is not None and len(set(self.columns)) < len(self.columns):
+            twice = next(name for name in self.columns if self.columns.count(name) > 1)
+            problems.append(Problem("columns", f'"{twice}" is there twice; give every column its own name'))
+        if self.columns is not None and not all(self.columns):
+            problems.append(Problem("columns", "has an empty name; name every column, needed or not"))
+        return problems
+
+    def _roles(self) -> dict[str, str]:
+        if self.format in ("lines", "files"):
+            return {}
+        roles = {"text_column": self.text_column}
+        if self.id_column is not None:
+            roles["id_column"] = self.id_column
+        return roles
+
+    @property
+    def labelled(self) -> bool:
+        """Whether its documents carry labels."""
+        return False
+
+    def at(self, day: date | None) -> Self:
+        """Return the source of one day: ``{day}`` becomes YYYY-MM-DD.
+
+        :raises ValueError: the source has ``{day}`` and no day is given.
+        """
+        template = self.uri if self.uri is not None else self.sql
+        if template is None or DAY not in template:
+            return self
+        if day is None:
+            raise ValueError(
+                f"the source {template} has {DAY}, but no day was given; give one, as YYYY-MM-DD"
+            )
+        rendered = template.replace(DAY, day.isoformat())
+        return self.model_copy(update={"uri" if self.uri is not None else "sql": rendered})
+
+
+class LabelledSource(Source):
+    """A source whose documents carry their labels."""
+
+    label_column: str = Field("label", min_length=1, description="The label(s); not for format files.")
+
+    @model_validator(mode="after")
+    def _check_can_carry_labels(self) -> Self:
+        if self.format == "lines":
+            message = (
+                "lines cannot carry labels; use csv, tsv, jsonl, parquet, or files (the folder is the label)"
+            )
+            raise refuse_keys([Problem("format", message)])
+        return self
+
+    def _roles(self) -> dict[str, str]:
+        roles = super()._roles()
+        return {**roles, "label_column": self.label_column} if roles else roles
+
+    @property
+    def labelled(self) -> bool:
+        """Whether its documents carry labels."""
+        return True
+
+
+def uri_problem(uri: str) -> str | None:
+    """Return what is wrong with a URI (S3, ``file://`` or a local path), or ``None``."""
+    if not uri.strip():
+        return "is empty; write s3://bucket/key"
+    if uri != uri.strip():
+        return f"{shown(uri)} begins or ends with a blank; remove it"
+    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*)://", uri)
+    if scheme is None or scheme[1] == "file":
+        return None
+    if scheme[1] != "s3":
+        return f"{shown(uri)}: {scheme[1]}:// cannot be read; use s3:// (in lower case) or a local path"
+    if not S3_URI_PATTERN.fullmatch(uri):
+        return f"{shown(uri)} is not an S3 URI; write s3://bucket/key, the bucket in lower case"
+    if len(uri) > MAX_S3_URI:
+        return f"has {len(uri)} characters, an S3 URI may have {MAX_S3_URI}; shorten the key"
+    return None

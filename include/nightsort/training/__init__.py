@@ -1,0 +1,1 @@
+"""The parts of `training_data`: checks, the split, the CSV that Comprehend reads."""

@@ -1,0 +1,47 @@
+"""A stream read ahead gives the same items, the same errors, and is closed in any case."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from include.nightsort.columnar.ahead import ahead
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+
+
+def numbers(log: list[str], *, fail_at: int | None = None) -> Generator[int, None, None]:
+    log.append(threading.current_thread().name)
+    try:
+        for number in range(5):
+            if number == fail_at:
+                raise ValueError("broken")
+            yield number
+    finally:
+        log.append(threading.current_thread().name)
+
+
+def test_items_come_in_their_order() -> None:
+    assert list(ahead(numbers([]))) == [0, 1, 2, 3, 4]
+
+
+def test_an_error_comes_at_its_place() -> None:
+    stream = ahead(numbers([], fail_at=3))
+
+    assert [next(stream) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(ValueError, match="broken"):
+        next(stream)
+
+
+def test_a_stream_left_early_is_closed_by_the_thread_that_opened_it() -> None:
+    log: list[str] = []
+    stream = ahead(numbers(log))
+    next(stream)
+
+    stream.close()  # type: ignore[attr-defined]
+
+    assert len(log) == 2
+    assert log[0] == log[1] != threading.current_thread().name

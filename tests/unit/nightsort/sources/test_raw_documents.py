@@ -1,0 +1,50 @@
+"""Streams are cut into whole rows, and what never ends is given up."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from include.nightsort.sources import raw_documents
+from include.nightsort.sources.raw_documents import Wanted, lines, stretches
+from include.nightsort.sources.source_files import SourceError
+
+
+@given(st.binary(max_size=100), st.integers(1, 20))
+def test_nothing_is_lost_or_doubled_between_chunks(data: bytes, chunk: int) -> None:
+    data = data.removeprefix(raw_documents.BYTE_ORDER_MARK)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(raw_documents, "CHUNK_BYTES", chunk + 2)
+        found = list(stretches(io.BytesIO(data), lines))
+
+    assert b"".join(stretch.data for stretch in found) == data
+    assert all(stretch.data.endswith(b"\n") for stretch in found[:-1])
+
+
+def test_a_byte_order_mark_is_dropped_at_the_beginning_only() -> None:
+    mark = raw_documents.BYTE_ORDER_MARK
+
+    assert [stretch.data for stretch in stretches(io.BytesIO(mark + b"a\n" + mark), lines)] == [b"a\n" + mark]
+
+
+def test_a_line_without_end_costs_one_row_and_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_documents, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 50)
+
+    found = list(stretches(io.BytesIO(b"a\n" + b"x" * 500 + b"\nb\n" + b"y" * 500), lines))
+
+    assert b"".join(stretch.data for stretch in found if stretch.detail is None) == b"a\nb\n"
+    assert len([stretch for stretch in found if stretch.detail is not None]) == 2
+
+
+def test_a_missing_column_is_named_with_those_there_are() -> None:
+    wanted = Wanted("text", "id", "label")
+
+    wanted.check(["label", "x", "id", "text"], "s3://b/x.csv")
+    with pytest.raises(
+        SourceError, match=r's3://b/x\.csv has no column "id"; its columns are: text, label\.'
+    ):
+        wanted.check(["text", "label"], "s3://b/x.csv")

@@ -1,0 +1,111 @@
+"""A source whose keys do not fit together is refused with the key and the remedy."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from include.nightsort.spec.spec_problems import describe
+from include.nightsort.spec.spec_source import LabelledSource, Source
+
+
+def refused(kind: type[Source], **keys: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        kind.model_validate(keys)
+    models: dict[str, type[BaseModel]] = {"": kind, "labelled": LabelledSource}
+    return [f"{problem.key}: {problem.message}" for problem in describe(caught.value.errors(), models)]
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, "uri: is missing; give a uri (with its format) or sql (with its conn_id)"),
+        ({"uri": "s3://bucket/x", "format": "csv", "sql": "SELECT 1"}, "sql: uri and sql are both given"),
+        ({"uri": "s3://bucket/x"}, "format: is missing; say what the files hold"),
+        ({"uri": "s3://bucket/x", "format": "csv", "conn_id": "db"}, "conn_id: belongs to sql"),
+        ({"uri": "s3://bucket", "format": "csv"}, "names a whole bucket"),
+        ({"uri": "s3://bucket/", "format": "csv"}, "names a whole bucket"),
+        ({"uri": "s3://bucket/{date}/", "format": "csv"}, "the only one is {day}"),
+        ({"uri": "s3://bucket/{day", "format": "csv"}, "the only one is {day}"),
+        ({"uri": " s3://bucket/x", "format": "csv"}, "begins or ends with a blank"),
+        ({"uri": "", "format": "csv"}, "uri: is empty"),
+        ({"uri": "http://bucket/x", "format": "csv"}, "http:// cannot be read"),
+        ({"sql": "SELECT 1"}, "conn_id: is missing"),
+        ({"sql": " ", "conn_id": "db"}, "sql: is empty"),
+        ({"sql": "SELECT {today}", "conn_id": "db"}, "{today} is no placeholder"),
+        ({"sql": "SELECT 1", "conn_id": "db", "format": "csv"}, "format: belongs to uri"),
+        (
+            {"uri": "a.csv", "format": "csv", "columns": ["a"]},
+            "columns: the header row already names the columns",
+        ),
+        ({"uri": "a.csv", "format": "csv", "header": False}, "columns: is missing: there is no header row"),
+        (
+            {"uri": "a.csv", "format": "csv", "header": False, "columns": ["label", "body"]},
+            'text_column: "text" is not among columns (label, body)',
+        ),
+        (
+            {"uri": "a.csv", "format": "csv", "header": False, "columns": ["text", "text"]},
+            'columns: "text" is there twice',
+        ),
+        (
+            {"uri": "a.csv", "format": "csv", "header": False, "columns": ["text", ""]},
+            "columns: has an empty name",
+        ),
+        ({"uri": "a.csv", "format": "csv", "id_column": "text"}, '"text" is also id_column'),
+        ({"uri": "a", "format": "jsonl", "header": True}, "header: does not go with format jsonl"),
+        ({"uri": "a", "format": "parquet", "columns": ["text"]}, "columns: does not go with format parquet"),
+        (
+            {"uri": "a", "format": "lines", "text_column": "text"},
+            "text_column: does not go with format lines",
+        ),
+        ({"uri": "a", "format": "files", "id_column": "id"}, "id_column: does not go with format files"),
+        ({"uri": "a", "format": "csv", "label_column": "x"}, "label_column: belongs to labelled, not here"),
+    ],
+)
+def test_keys_that_do_not_fit_together_are_refused(keys: dict[str, Any], expected: str) -> None:
+    messages = refused(Source, **keys)
+
+    assert len(messages) == 1
+    assert expected in messages[0]
+
+
+def test_lines_cannot_be_labelled() -> None:
+    assert "format: lines cannot carry labels" in refused(LabelledSource, uri="a", format="lines")[0]
+
+
+def test_the_label_may_not_be_the_text() -> None:
+    assert 'text_column: "label" is also label_column' in "".join(
+        refused(LabelledSource, uri="a", format="csv", text_column="label")
+    )
+
+
+def test_files_have_no_label_column() -> None:
+    assert "label_column: does not go with format files" in "".join(
+        refused(LabelledSource, uri="a/", format="files", label_column="label")
+    )
+
+
+def test_a_query_of_a_day() -> None:
+    source = Source(sql="SELECT * FROM t WHERE day = '{day}';", conn_id="db", id_column="id")
+
+    assert source.at(date(2026, 1, 2)).sql == "SELECT * FROM t WHERE day = '2026-01-02'"
+
+
+def test_a_source_with_a_day_asks_for_one() -> None:
+    with pytest.raises(ValueError, match="no day was given"):
+        Source(uri="s3://bucket/{day}/", format="lines").at(None)
+
+
+def test_a_source_without_a_day_is_the_same_every_day() -> None:
+    source = Source(uri="s3://bucket/x/", format="lines")
+
+    assert source.at(date(2026, 1, 2)) == source
+    assert source.at(None) == source
+
+
+def test_only_a_labelled_source_is_labelled() -> None:
+    assert not Source(uri="a", format="csv").labelled
+    assert LabelledSource(uri="a", format="csv").labelled

@@ -1,0 +1,73 @@
+"""What is written for Comprehend is read back by csv and pandas exactly as it went in."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+import pandas as pd
+import pyarrow as pa
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from include.nightsort.sources.cleaning import clean_label, clean_texts
+from include.nightsort.training.training_csv import csv_rows, row_starts, text_lines
+
+WORDS = st.text() | st.text('a"," \n\r\t|', max_size=12)
+ROWS = st.lists(st.tuples(WORDS.map(clean_label).filter(bool), WORDS), max_size=20)
+
+
+def written(rows: list[tuple[str, str]], *, offset: int = 0) -> tuple[bytes, list[tuple[str, str]]]:
+    """The CSV of some rows, and the rows with cleaned texts."""
+    padding = ['before"'] * offset
+    texts = clean_texts(
+        pa.array([text.encode() for text in [*padding, *(text for _, text in rows)]], pa.binary())
+    ).texts
+    texts = texts.slice(offset)
+    starts = row_starts(label for label, _ in rows)
+    return bytes(csv_rows(starts, texts)), list(
+        zip((label for label, _ in rows), texts.to_pylist(), strict=True)
+    )
+
+
+@given(ROWS, st.integers(0, 2))
+@example([("a", '"'), ('x","y', '""'), ("b,c", ',"')], 1)
+def test_csv_reads_back_what_went_in(rows: list[tuple[str, str]], offset: int) -> None:
+    data, expected = written(rows, offset=offset)
+
+    assert [tuple(row) for row in csv.reader(io.StringIO(data.decode(), newline=""), strict=True)] == expected
+
+
+@given(ROWS.filter(bool))
+@example([("NA", "null"), ("label", "# no comment")])
+def test_pandas_reads_back_what_went_in(rows: list[tuple[str, str]]) -> None:
+    data, expected = written(rows)
+
+    table = pd.read_csv(io.BytesIO(data), header=None, keep_default_na=False, dtype=str)
+
+    assert list(table.itertuples(index=False, name=None)) == expected
+
+
+@given(ROWS)
+def test_a_row_is_a_line(rows: list[tuple[str, str]]) -> None:
+    data, expected = written(rows)
+
+    assert data.decode().splitlines() == data.decode().split("\n")[:-1]
+    assert data.count(b"\n") == len(expected)
+    assert b"\r" not in data
+    assert not data.startswith(b"\xef\xbb\xbf")
+
+
+def test_rows_look_as_comprehend_wants_them() -> None:
+    data, _ = written([("plain", "text"), ("with, comma", 'says "yes", no'), ('a "b"', "x")])
+
+    assert data.decode() == 'plain,"text"\n"with, comma","says ""yes"", no"\n"a ""b""","x"\n'
+
+
+@given(ROWS)
+def test_test_documents_are_lines_in_the_order_of_the_rows(rows: list[tuple[str, str]]) -> None:
+    _, expected = written(rows)
+
+    lines = bytes(text_lines(pa.array([text for _, text in expected], pa.string()))).decode()
+
+    assert lines.split("\n")[:-1] == [text for _, text in expected]

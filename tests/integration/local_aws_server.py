@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import pytest
 from botocore.config import Config
+from s3fs import S3FileSystem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +49,16 @@ class LocalAwsServer:
     @property
     def environment(self) -> dict[str, str]:
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
+
+    @contextmanager
+    def for_this_process(self) -> Iterator[None]:
+        """Lead this process's own clients here, s3fs too, which remembers a file system with its endpoint."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            S3FileSystem.clear_instance_cache()
+            yield
+        S3FileSystem.clear_instance_cache()
 
     def client(self, service: str, region: str = REGION, **config: Any) -> Any:
         """A boto3 client; by default it does not retry, so that a test sees the first answer."""

@@ -31,9 +31,7 @@ DAY = date(2026, 11, 18)
 
 @pytest.fixture(scope="module")
 def s3() -> Iterator[Access]:
-    with local_aws() as aws, pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment.items():
-            patch.setenv(name, value)
+    with local_aws() as aws, aws.for_this_process():
         aws.client("s3").create_bucket(Bucket="nightsort")
         yield plain_access()
 

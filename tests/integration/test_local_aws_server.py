@@ -117,6 +117,10 @@ def test_buckets_objects_and_classifiers_survive_a_restart(tmp_path: Path) -> No
     assert not bodies & {b"old", b"x"}
 
 
+def holds(file: Path, text: str) -> bool:
+    return file.exists() and text in file.read_text()
+
+
 def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
     with local_aws(tmp_path) as aws:
         comprehend = aws.client("comprehend")
@@ -127,8 +131,8 @@ def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
             for name, source in (("stopped", slow), ("a", slow), ("b", slow), ("waits", uri))
         ]
         comprehend.stop_training_document_classifier(DocumentClassifierArn=arns[0])
-        wait_until(lambda: "waits" in (tmp_path / "comprehend.json").read_text(), "the saved classifiers")
-        wait_until(lambda: "slow.csv" in (tmp_path / "buckets.json").read_text(), "the saved buckets")
+        wait_until(lambda: holds(tmp_path / "comprehend.json", "waits"), "the saved classifiers")
+        wait_until(lambda: holds(tmp_path / "buckets.json", "slow.csv"), "the saved buckets")
         aws.process.kill()
         aws.process.wait()
     with local_aws(tmp_path) as aws:

@@ -29,9 +29,7 @@ pytestmark = pytest.mark.integration
 @pytest.fixture(scope="module")
 def client() -> Iterator[Any]:
     """An S3 client with a bucket; the same server is what plain access reaches."""
-    with local_aws() as aws, pytest.MonkeyPatch.context() as patch:
-        for name, value in aws.environment.items():
-            patch.setenv(name, value)
+    with local_aws() as aws, aws.for_this_process():
         client = aws.client("s3")
         client.create_bucket(Bucket="sources")
         yield client

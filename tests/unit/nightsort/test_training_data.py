@@ -7,6 +7,7 @@ import json
 import random
 import re
 from collections import Counter
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -282,6 +283,15 @@ def test_a_delimiter_inside_a_listed_label_is_an_error(tmp_path: Path) -> None:
 def test_no_documents_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(TrainingDataError, match="holds no labelled documents"):
         Classifier(tmp_path).prepare([])
+
+
+def test_a_day_without_labelled_documents_is_named_with_the_day(tmp_path: Path) -> None:
+    labelled = {"uri": f"{tmp_path}/{{day}}/", "format": "csv"}
+    (tmp_path / "2026-11-18").mkdir()
+    spec = Classifier(tmp_path, labelled=labelled, work_uri="/elsewhere/work").spec()
+
+    with pytest.raises(TrainingDataError, match="/2026-11-18/ holds no labelled documents"):
+        prepare_training_data(spec, plain_access(), day=date(2026, 11, 18))
 
 
 def test_nothing_but_rejects_is_an_error_that_says_why(tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def specs(make_home: Callable[[str], Path]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def whole_stack(make_home: Callable[[str], Path], specs: Path) -> Iterator[LocalStack]:
     """The whole stack, up, with this checkout's DAGs."""
     stack = LocalStack(make_home("whole"), [specs], first_slot=70)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from include.local_stack.local_aws.arns import DEFAULT_REGION
-from include.local_stack.local_aws.aws_chunked import ChunkedBody, is_chunked
-from include.local_stack.local_aws.errors import ApiError
-from include.local_stack.local_aws.moto_s3 import BODY, create_app
-from include.local_stack.local_aws.request_validation import TARGET_PREFIX
+from include.local_stack.local_aws.comprehend.arns import DEFAULT_REGION
+from include.local_stack.local_aws.comprehend.errors import ApiError
+from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX
+from include.local_stack.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
+from include.local_stack.local_aws.s3.moto_s3 import BODY, create_app
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-    from include.local_stack.local_aws.comprehend import Comprehend
-    from include.local_stack.local_aws.object_bodies import BodyFolder
+    from include.local_stack.local_aws.comprehend.service import Comprehend
+    from include.local_stack.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from werkzeug.serving import make_server
 
 from include.local_stack.local_aws import settings as settings_module
 from include.local_stack.local_aws.application import Application
-from include.local_stack.local_aws.arns import ACCOUNT_ID
-from include.local_stack.local_aws.bucket_snapshot import BucketSnapshot
-from include.local_stack.local_aws.comprehend import Comprehend
+from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
+from include.local_stack.local_aws.comprehend.service import Comprehend
+from include.local_stack.local_aws.comprehend.store import Store
 from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
-from include.local_stack.local_aws.moto_s3 import keep_bodies_in
-from include.local_stack.local_aws.object_bodies import BodyFolder
+from include.local_stack.local_aws.s3.bucket_snapshot import BucketSnapshot
+from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
+from include.local_stack.local_aws.s3.object_bodies import BodyFolder
 from include.local_stack.local_aws.settings import Settings
-from include.local_stack.local_aws.store import Store
-from include.local_stack.local_aws.workers import WorkerPool
+from include.local_stack.local_aws.work.workers import WorkerPool
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,247 @@
+"""The operations on document classifiers, and what becomes of their trainings."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from include.local_stack.local_aws.comprehend import arns
+from include.local_stack.local_aws.comprehend.encryption import check_keys
+from include.local_stack.local_aws.comprehend.errors import (
+    ApiError,
+    invalid_request,
+    resource_in_use,
+    resource_unavailable,
+)
+from include.local_stack.local_aws.comprehend.listing import page, select
+from include.local_stack.local_aws.comprehend.store import CLASSIFIER, JOB, now
+from include.local_stack.local_aws.comprehend.tags import check_tags
+from include.local_stack.local_aws.work.tasks import MULTI_CLASS, TrainTask
+from include.nightsort.limits import DEFAULT_LABEL_DELIMITER, LANGUAGES, MAX_ACTIVE_TRAININGS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from include.local_stack.local_aws.comprehend.store import Resource, Store
+    from include.local_stack.local_aws.settings import Settings
+    from include.local_stack.local_aws.work.workers import Outcome, WorkerPool
+
+DELETE_SECONDS = 0.2
+"""How long a classifier is DELETING; callers have to see that deletion is not done when the call returns."""
+
+
+class ClassifierOperations:
+    """Create, describe, list, stop and delete classifiers.
+
+    Args:
+        store: the resources.
+        workers: where trainings run.
+        settings: the server's settings.
+    """
+
+    def __init__(self, store: Store, workers: WorkerPool, settings: Settings) -> None:
+        self._store = store
+        self._workers = workers
+        self._settings = settings
+
+    # --- operations -----------------------------------------------------------------------------------------
+
+    def create_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Start a training and return the ARN of what will be the classifier."""
+        earlier = self._store.made_by(CLASSIFIER, region, request)
+        if earlier is not None:
+            return {"DocumentClassifierArn": earlier.arn}
+        _check(request)
+        name, version = request["DocumentClassifierName"], request.get("VersionName")
+        arn = arns.classifier_arn(region, name, version)
+        if self._store.find(arn) is not None:
+            raise resource_in_use(f"RESOURCE_IN_USE: There already is a document classifier {arn}.")
+        active = [classifier for classifier in self._store.all_of(CLASSIFIER, region) if classifier.is_active]
+        if len(active) >= MAX_ACTIVE_TRAININGS:
+            raise ApiError(
+                "ResourceLimitExceededException",
+                f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
+            )
+        classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
+        self._train(classifier)
+        return {"DocumentClassifierArn": arn}
+
+    def describe_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Return a classifier's properties."""
+        return {"DocumentClassifierProperties": self._get(request, region).shown()}
+
+    def list_document_classifiers(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """List classifiers, each version for itself."""
+        found = select(
+            self._store.all_of(CLASSIFIER, region),
+            request,
+            {
+                "Status": lambda classifier, status: classifier.state == status,
+                "DocumentClassifierName": lambda classifier, name: _name(classifier) == name,
+            },
+        )
+        items = [(classifier.arn, classifier.shown()) for classifier in found]
+        return page(items, request, "DocumentClassifierPropertiesList")
+
+    def list_document_classifier_summaries(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """List classifier names, with their number of versions and the latest of them."""
+        versions: dict[str, list[Resource]] = {}
+        for classifier in self._store.all_of(CLASSIFIER, region):
+            versions.setdefault(_name(classifier), []).append(classifier)
+        items = [(name, _summary(name, versions[name])) for name in sorted(versions)]
+        return page(items, request, "DocumentClassifierSummariesList")
+
+    def stop_training_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Ask a training to stop; on a classifier that is done this does nothing (seen in Terraform)."""
+        classifier = self._get(request, region)
+        if classifier.state in ("SUBMITTED", "TRAINING"):
+            classifier.step("STOP_REQUESTED")
+            self._workers.stop(classifier.arn)
+        return {}
+
+    def delete_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Begin to delete a classifier that neither trains nor is in use."""
+        classifier = self._get(request, region)
+        for job in self._store.all_of(JOB, region):
+            if job.is_active and job.properties["DocumentClassifierArn"] == classifier.arn:
+                raise resource_in_use(f"RESOURCE_IN_USE: A classification job is using {classifier.arn}.")
+        if classifier.is_active or classifier.state == "DELETING":
+            raise resource_unavailable(
+                f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
+            )
+        classifier.step("DELETING")
+        timer = threading.Timer(DELETE_SECONDS, self._remove, [classifier])
+        timer.daemon = True
+        timer.start()
+        return {}
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Take up what a server that ended left undone."""
+        known = {classifier.model_file for classifier in self._store.all_of(CLASSIFIER)}
+        for file in self._settings.models.iterdir():
+            if file.name not in known:
+                file.unlink()
+        for classifier in self._store.all_of(CLASSIFIER):
+            if classifier.state == "TRAINING":
+                classifier.step("SUBMITTED")
+            if classifier.state == "SUBMITTED":
+                self._train(classifier)
+            elif classifier.state == "STOP_REQUESTED":
+                classifier.step("STOPPED", EndTime=now())
+            elif classifier.state == "DELETING":
+                self._remove(classifier)
+
+    def _train(self, classifier: Resource) -> None:
+        properties = classifier.properties
+        source = properties["InputDataConfig"]
+        classifier.model_file = f"{arns.new_id()}.npz"
+        task = TrainTask(
+            endpoint=self._settings.endpoint,
+            region=classifier.region,
+            mode=properties["Mode"],
+            delimiter=source.get("LabelDelimiter", DEFAULT_LABEL_DELIMITER),
+            training=source["S3Uri"],
+            test=source.get("TestS3Uri"),
+            output=properties["OutputDataConfig"].get("S3Uri"),
+            model_file=str(self._settings.model_path(classifier.model_file)),
+            least_per_label=self._settings.least_documents_per_label,
+        )
+
+        def started() -> None:
+            with self._store.lock:
+                if classifier.state == "SUBMITTED":
+                    classifier.step("TRAINING")
+
+        def ended(outcome: Outcome) -> None:
+            with self._store.lock:
+                _finish(classifier, outcome)
+
+        self._workers.submit(classifier.arn, task, started, ended)
+
+    def _remove(self, classifier: Resource) -> None:
+        with self._store.lock:
+            self._store.remove(classifier.arn)
+            if classifier.model_file is not None:
+                self._settings.model_path(classifier.model_file).unlink(missing_ok=True)
+
+    def _get(self, request: Mapping[str, Any], region: str) -> Resource:
+        return self._store.get(request["DocumentClassifierArn"], region)
+
+
+def _check(request: Mapping[str, Any]) -> None:
+    source = request["InputDataConfig"]
+    if request["LanguageCode"] not in LANGUAGES:
+        raise ApiError(
+            "UnsupportedLanguageException",
+            f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is no language of custom classification; "
+            f"these are: {', '.join(LANGUAGES)}.",
+        )
+    if source.get("DocumentType", "PLAIN_TEXT_DOCUMENT") != "PLAIN_TEXT_DOCUMENT":
+        raise invalid_request("The local Comprehend trains plain-text models only: omit DocumentType.")
+    if source.get("DataFormat", "COMPREHEND_CSV") != "COMPREHEND_CSV":
+        raise invalid_request("The local Comprehend reads COMPREHEND_CSV only, no augmented manifests.")
+    if "S3Uri" not in source:
+        raise invalid_request("InputDataConfig.S3Uri is required when DataFormat is COMPREHEND_CSV.")
+    check_keys(request)
+    check_tags(request.get("Tags", ()))
+
+
+def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
+    properties: dict[str, Any] = {
+        "DocumentClassifierArn": arn,
+        "LanguageCode": request["LanguageCode"],
+        "InputDataConfig": {"DataFormat": "COMPREHEND_CSV", **request["InputDataConfig"]},
+        # Without an output location Describe answers with an empty structure (seen in AWS's examples).
+        "OutputDataConfig": dict(request.get("OutputDataConfig", {})),
+        "DataAccessRoleArn": request["DataAccessRoleArn"],
+        "Mode": request.get("Mode", MULTI_CLASS),
+    }
+    output = properties["OutputDataConfig"]
+    if "S3Uri" in output:
+        # The real service shows the whole future path from the first Describe on.
+        output["S3Uri"] = arns.output_archive(output["S3Uri"], "CLR", arns.new_id())
+    for member in ("VolumeKmsKeyId", "VpcConfig", "ModelKmsKeyId", "VersionName"):
+        if member in request:
+            properties[member] = request[member]
+    return properties
+
+
+def _finish(classifier: Resource, outcome: Outcome) -> None:
+    if outcome.stopped:
+        if classifier.state != "STOP_REQUESTED":
+            classifier.step("STOP_REQUESTED")
+        classifier.step("STOPPED", EndTime=now())
+    elif outcome.problem is not None:
+        classifier.step("IN_ERROR", Message=outcome.problem, EndTime=now())
+    else:
+        result = outcome.result
+        members = {
+            "TrainingStartTime": result.started,
+            "TrainingEndTime": result.ended,
+            "EndTime": now(),
+            "ClassifierMetadata": result.metadata,
+        }
+        if result.skipped:
+            message = f"{result.skipped} rows of the data could not be used and were skipped."
+            classifier.step("TRAINED_WITH_WARNING", Message=message, **members)
+        else:
+            classifier.step("TRAINED", **members)
+
+
+def _name(classifier: Resource) -> str:
+    return arns.classifier_name(classifier.arn)[0]
+
+
+def _summary(name: str, versions: list[Resource]) -> dict[str, Any]:
+    latest = max(versions, key=lambda version: version.number)
+    summary = {
+        "DocumentClassifierName": name,
+        "NumberOfVersions": len(versions),
+        "LatestVersionCreatedAt": latest.properties["SubmitTime"],
+        "LatestVersionStatus": latest.state,
+    }
+    if "VersionName" in latest.properties:
+        summary["LatestVersionName"] = latest.properties["VersionName"]
+    return summary

@@ -1,0 +1,86 @@
+"""The local Comprehend: from an operation's name and its JSON body to the JSON of its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+
+from include.local_stack.local_aws.comprehend.classifiers import ClassifierOperations
+from include.local_stack.local_aws.comprehend.errors import ApiError
+from include.local_stack.local_aws.comprehend.jobs import JobOperations
+from include.local_stack.local_aws.comprehend.request_validation import operation_model, parse_request
+from include.local_stack.local_aws.comprehend.tags import TagOperations
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from include.local_stack.local_aws.comprehend.store import Store
+    from include.local_stack.local_aws.settings import Settings
+    from include.local_stack.local_aws.work.workers import WorkerPool
+
+OPERATIONS = {
+    ClassifierOperations: (
+        "CreateDocumentClassifier",
+        "DescribeDocumentClassifier",
+        "ListDocumentClassifiers",
+        "ListDocumentClassifierSummaries",
+        "StopTrainingDocumentClassifier",
+        "DeleteDocumentClassifier",
+    ),
+    JobOperations: (
+        "StartDocumentClassificationJob",
+        "DescribeDocumentClassificationJob",
+        "ListDocumentClassificationJobs",
+    ),
+    TagOperations: ("TagResource", "UntagResource", "ListTagsForResource"),
+}
+"""What is answered, and by whom."""
+
+
+class Comprehend:
+    """All operations over one store.
+
+    Args:
+        store: the resources.
+        workers: where trainings and jobs run.
+        settings: the server's settings.
+    """
+
+    def __init__(self, store: Store, workers: WorkerPool, settings: Settings) -> None:
+        self._store = store
+        self._classifiers = ClassifierOperations(store, workers, settings)
+        self._jobs = JobOperations(store, workers, settings)
+        owners = (self._classifiers, self._jobs, TagOperations(store))
+        self._handlers: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
+            operation: getattr(owner, xform_name(operation))
+            for owner in owners
+            for operation in OPERATIONS[type(owner)]
+        }
+
+    def answer(self, operation: str, body: Any, region: str) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Args:
+            operation: the part of ``X-Amz-Target`` after the dot.
+            body: the decoded JSON body.
+            region: the region of the request's signature.
+
+        Raises:
+            ApiError: the error to send.
+        """
+        operation_model(operation)
+        if operation not in self._handlers:
+            raise ApiError(
+                "UnknownOperationException",
+                f"The local Comprehend has custom classification only; {operation} is not part of it.",
+            )
+        request = parse_request(operation, body)
+        with self._store.lock:
+            return self._handlers[operation](request, region)
+
+    def resume(self) -> None:
+        """Take up trainings, jobs and deletions that an earlier server left undone."""
+        with self._store.lock:
+            self._classifiers.resume()
+            self._jobs.resume()

@@ -1,0 +1,1 @@
+"""How the local Comprehend learns: labelled data, features, model, calibration, metrics."""

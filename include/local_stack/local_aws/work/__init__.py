@@ -1,0 +1,1 @@
+"""What happens in the background: trainings and jobs, in processes of their own."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 MULTI_CLASS = "MULTI_CLASS"
 MULTI_LABEL = "MULTI_LABEL"
@@ -14,28 +14,46 @@ class TaskError(Exception):
 
 
 @dataclass(frozen=True)
+class AugmentedManifest:
+    """Labelled documents as Ground Truth writes them, JSON Lines.
+
+    Attributes:
+        uri: where it is, a key or a key prefix.
+        attributes: the attributes that hold the labels; several are merged.
+        split: what its documents are for.
+    """
+
+    uri: str
+    attributes: tuple[str, ...]
+    split: Literal["TRAIN", "TEST"] = "TRAIN"
+
+
+@dataclass(frozen=True)
 class TrainTask:
-    """A training.
+    """A training, from CSV (`training`, `test`) or from augmented manifests.
 
     Attributes:
         endpoint: the server's URL, for S3.
         delimiter: what joins the labels of a multi-label cell.
-        training: where the training data is, a key or a key prefix.
+        training: where the training data is, a key or a key prefix; None with manifests.
         test: where the test data is; None splits a part of the training data off.
         output: where the output archive goes, or None.
         model_file: the path that the model is written to.
         least_per_label: documents that each label must have.
+        manifests: augmented manifests, instead of `training` and `test`; without one for TEST a part of the
+            training data is split off.
     """
 
     endpoint: str
     region: str
     mode: str
     delimiter: str
-    training: str
+    training: str | None
     test: str | None
     output: str | None
     model_file: str
     least_per_label: int
+    manifests: tuple[AugmentedManifest, ...] = ()
 
 
 @dataclass(frozen=True)

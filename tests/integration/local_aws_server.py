@@ -21,6 +21,8 @@ import pytest
 from botocore.config import Config
 from s3fs import S3FileSystem
 
+from include.local_stack.local_aws.control.client import LocalAwsControl
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -49,6 +51,11 @@ class LocalAwsServer:
     @property
     def environment(self) -> dict[str, str]:
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
+
+    @property
+    def control(self) -> LocalAwsControl:
+        """Tells the server to fail, to be slow, to limit."""
+        return LocalAwsControl(self.url)
 
     @contextmanager
     def for_this_process(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""Who answers a request: the health page, Comprehend, or moto."""
+"""Who answers a request: the control pages, Comprehend, or moto."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 from include.local_stack.local_aws.comprehend.arns import DEFAULT_REGION
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX
+from include.local_stack.local_aws.control.control_pages import ROOT as CONTROL_ROOT
 from include.local_stack.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from include.local_stack.local_aws.s3.moto_s3 import BODY, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from include.local_stack.local_aws.comprehend.service import Comprehend
+    from include.local_stack.local_aws.control.control_pages import ControlPages
     from include.local_stack.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)
-
-HEALTH = "/nightsort/health"
 
 _JSON = "application/x-amz-json-1.1"
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
@@ -41,15 +41,13 @@ class Application:
     Args:
         comprehend: answers what is addressed to Comprehend.
         bodies: where bodies of S3 uploads go.
-        health: returns the content of the health page.
+        control: answers what is addressed to the server itself.
     """
 
-    def __init__(
-        self, comprehend: Comprehend, bodies: BodyFolder, health: Callable[[], dict[str, Any]]
-    ) -> None:
+    def __init__(self, comprehend: Comprehend, bodies: BodyFolder, control: ControlPages) -> None:
         self._comprehend = comprehend
         self._bodies = bodies
-        self._health = health
+        self._control = control
         self._moto = DomainDispatcherApplication(create_app)
         self.changed = threading.Event()
         """Set after every request that may have changed something."""
@@ -57,8 +55,8 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            if environ["PATH_INFO"] == HEALTH:
-                return _json_answer(start_response, 200, self._health(), "application/json")
+            if environ["PATH_INFO"].startswith(CONTROL_ROOT):
+                return self._answer_control(environ, start_response)
             if environ.get("HTTP_X_AMZ_TARGET", "").startswith(f"{TARGET_PREFIX}."):
                 return self._answer_comprehend(environ, start_response)
             self._spool_body(environ)
@@ -74,6 +72,12 @@ class Application:
         finally:
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 self.changed.set()
+
+    def _answer_control(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        status, content = self._control.answer(
+            environ["REQUEST_METHOD"], environ["PATH_INFO"], _body(environ)
+        )
+        return _json_answer(start_response, status, content, "application/json")
 
     def _answer_comprehend(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         operation = environ["HTTP_X_AMZ_TARGET"].partition(".")[2]
@@ -106,12 +110,17 @@ class Application:
         environ["wsgi.input"] = io.BytesIO()
 
 
-def _json_body(environ: WSGIEnvironment) -> Any:
+def _body(environ: WSGIEnvironment) -> bytes:
     length = int(environ.get("CONTENT_LENGTH") or 0)
     if length > _LARGEST_REQUEST:
         raise ApiError("RequestEntityTooLargeException", "The request is too large.", status=413)
+    body: bytes = environ["wsgi.input"].read(length)
+    return body
+
+
+def _json_body(environ: WSGIEnvironment) -> Any:
     try:
-        return json.loads(environ["wsgi.input"].read(length) or b"{}")
+        return json.loads(_body(environ) or b"{}")
     except ValueError as error:
         raise ApiError("SerializationException", "The request's body is not JSON.") from error
 

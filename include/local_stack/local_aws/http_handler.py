@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import io
 import logging
+import os
+import socket
+import struct
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
@@ -21,6 +24,10 @@ IDLE_SECONDS = 300
 """An idle connection is closed after that."""
 
 _DRAINED = 1 << 20
+
+
+class ConnectionReset(ConnectionError):
+    """The application wants the client to lose its connection."""
 
 
 class PersistentConnectionHandler(MotoRequestHandler):
@@ -53,6 +60,9 @@ class PersistentConnectionHandler(MotoRequestHandler):
             finally:
                 if hasattr(chunks, "close"):
                     chunks.close()
+        except ConnectionReset:
+            self._reset()
+            return
         except (TimeoutError, ConnectionError):
             self.close_connection = True
             return
@@ -80,6 +90,14 @@ class PersistentConnectionHandler(MotoRequestHandler):
             self.wfile.write(first)
             for piece in pieces:
                 self.wfile.write(piece)
+
+    def _reset(self) -> None:
+        """Send a TCP RST, as a connection that broke does, and not the FIN of an orderly end."""
+        self.close_connection = True
+        no_linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+        # The server would shut the socket down first, which is a FIN; it cannot any more.
+        os.close(self.connection.detach())
 
     def _drain(self, body: _RequestBody) -> None:
         """Read what the application left of the request, for the next one begins behind it."""

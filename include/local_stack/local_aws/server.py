@@ -21,6 +21,9 @@ from include.local_stack.local_aws.application import Application
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
 from include.local_stack.local_aws.comprehend.service import Comprehend
 from include.local_stack.local_aws.comprehend.store import Store
+from include.local_stack.local_aws.control.control_pages import ControlPages
+from include.local_stack.local_aws.control.fault_plan import FaultPlan
+from include.local_stack.local_aws.control.request_faults import RequestFaults
 from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
 from include.local_stack.local_aws.s3.bucket_snapshot import BucketSnapshot
 from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
@@ -53,6 +56,7 @@ class LocalAws:
         # What may be refused comes first, before anything is there that would be left behind.
         number_of_workers = settings_module.workers(os.environ)
         least_documents = settings_module.least_documents_per_label(os.environ)
+        faults = FaultPlan.from_environment(os.environ)
         listener = socket.create_server((host, port), backlog=128)
         folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
         # Without a data folder, everything is temporary.
@@ -71,17 +75,19 @@ class LocalAws:
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings)
-        self._application = Application(self._comprehend, bodies, self._health)
+        control = ControlPages(self._health, faults, cleared=lambda: None)
+        self._application = Application(self._comprehend, bodies, control)
         with listener:
             self._server = make_server(
                 host,
                 port,
-                self._application,
+                RequestFaults(self._application, faults, keep=self._save),
                 threaded=True,
                 request_handler=PersistentConnectionHandler,
                 fd=listener.fileno(),
             )
         self._ended = threading.Event()
+        self._saving = threading.Lock()
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called."""
@@ -106,15 +112,17 @@ class LocalAws:
         pause = SAVE_SECONDS
         while not self._ended.wait(pause):
             begin = time.monotonic()
-            self._store.save()
-            if self._application.changed.is_set():
-                self._application.changed.clear()
-                self._buckets.save()
+            with self._saving:
+                self._store.save()
+                if self._application.changed.is_set():
+                    self._application.changed.clear()
+                    self._buckets.save()
             pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
 
     def _save(self) -> None:
-        self._store.save()
-        self._buckets.save()
+        with self._saving:
+            self._store.save()
+            self._buckets.save()
 
     def _health(self) -> dict[str, Any]:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}

@@ -1,0 +1,339 @@
+"""The local AWS fails as it is told to, and a caller sees what AWS's own failures look like."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiobotocore.session
+import httpx
+import pytest
+from botocore.config import Config
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ReadTimeoutError,
+)
+from classification_data import csv_bytes, labelled_rows, put, trained_classifier
+from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, local_aws, wait_for_job
+
+from include.local_stack.local_aws.control.client import ControlError, LocalAwsControl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+LISTING = "ListDocumentClassifiers"
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LocalAwsServer]:
+    with local_aws() as aws:
+        yield aws
+
+
+@pytest.fixture
+def aws(server: LocalAwsServer) -> Iterator[LocalAwsServer]:
+    yield server
+    server.control.clear()
+
+
+@pytest.fixture
+def control(aws: LocalAwsServer) -> LocalAwsControl:
+    return aws.control
+
+
+@pytest.fixture(scope="module")
+def classifier(server: LocalAwsServer) -> str:
+    return trained_classifier(server, server.client("comprehend"), "faults")
+
+
+def start_request(aws: LocalAwsServer, classifier: str, name: str, documents: int = 20) -> dict[str, Any]:
+    text = "".join(f"document {number} with a refund\n" for number in range(documents))
+    return {
+        "JobName": name,
+        "ClientRequestToken": name,
+        "DocumentClassifierArn": classifier,
+        "InputDataConfig": {"S3Uri": put(aws, f"in/{name}.txt", text.encode())},
+        "OutputDataConfig": {"S3Uri": f"s3://data/out/{name}/"},
+        "DataAccessRoleArn": ROLE,
+    }
+
+
+def jobs(aws: LocalAwsServer, name: str) -> list[dict[str, Any]]:
+    answer = aws.client("comprehend").list_document_classification_jobs(Filter={"JobName": name})
+    found: list[dict[str, Any]] = answer["DocumentClassificationJobPropertiesList"]
+    return found
+
+
+def passes(comprehend: Any) -> bool:
+    """Whether a call is answered."""
+    try:
+        comprehend.list_document_classifiers()
+    except ClientError:
+        return False
+    return True
+
+
+# --- refused requests ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("ThrottlingException", 400),
+        ("TooManyRequestsException", 429),
+        ("InternalServerException", 500),
+        ("ServiceUnavailableException", 503),
+        ("ResourceInUseException", 400),
+    ],
+)
+def test_an_error_comes_with_the_status_that_aws_gives_its_code(
+    aws: LocalAwsServer, control: LocalAwsControl, code: str, status: int
+) -> None:
+    control.inject("error", operation=LISTING, code=code, message="by order")
+    comprehend = aws.client("comprehend")
+    with pytest.raises(ClientError) as caught:
+        comprehend.list_document_classifiers()
+    answer: Any = caught.value.response
+    assert answer["Error"] == {"Code": code, "Message": "by order"}
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == status
+    assert comprehend.list_document_classifiers()["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard"])
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "status"),
+    [
+        ("comprehend", LISTING, "ThrottlingException", 429),
+        ("comprehend", LISTING, "ThrottlingException", None),
+        ("comprehend", LISTING, "TooManyRequestsException", None),
+        ("comprehend", LISTING, "InternalServerException", None),
+        ("comprehend", LISTING, "ServiceUnavailableException", None),
+        ("s3", "s3:ListBuckets", "SlowDown", None),
+        ("s3", "s3:ListBuckets", "InternalError", None),
+    ],
+)
+def test_botocore_retries_what_passes_by_itself(
+    aws: LocalAwsServer,
+    control: LocalAwsControl,
+    mode: str,
+    service: str,
+    operation: str,
+    code: str,
+    status: int | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("botocore.endpoint.time.sleep", lambda _seconds: None)
+    fault = control.inject("error", operation=operation, code=code, status=status)
+    client = aws.client(service, retries={"mode": mode, "total_max_attempts": 2})
+    answer = client.list_buckets() if service == "s3" else client.list_document_classifiers()
+    assert answer["ResponseMetadata"]["RetryAttempts"] == 1
+    assert control.struck(fault) == 1
+
+
+def test_a_refused_start_starts_nothing(
+    aws: LocalAwsServer, control: LocalAwsControl, classifier: str
+) -> None:
+    request = start_request(aws, classifier, "refused")
+    control.inject("error", operation="Start*", code="InternalServerException")
+    with pytest.raises(ClientError, match="InternalServerException"):
+        aws.client("comprehend").start_document_classification_job(**request)
+    assert jobs(aws, "refused") == []
+
+
+def test_a_request_waits_as_long_as_it_is_told_to(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    control.inject("latency", operation=LISTING, seconds=0.3)
+    comprehend = aws.client("comprehend")
+    begin = time.monotonic()
+    comprehend.list_document_classifiers()
+    assert time.monotonic() - begin >= 0.3
+
+
+# --- lost connections ---------------------------------------------------------------------------------------
+
+
+def test_a_connection_reset_before_the_work_leaves_nothing_done(
+    aws: LocalAwsServer, control: LocalAwsControl, classifier: str
+) -> None:
+    request = start_request(aws, classifier, "lost-before")
+    control.inject("reset_before", operation="StartDocumentClassificationJob")
+    with pytest.raises(ConnectionClosedError):
+        aws.client("comprehend").start_document_classification_job(**request)
+    assert jobs(aws, "lost-before") == []
+
+
+def test_a_connection_reset_after_the_work_leaves_the_job_started(
+    aws: LocalAwsServer, control: LocalAwsControl, classifier: str
+) -> None:
+    request = start_request(aws, classifier, "lost-after")
+    control.inject("reset_after", operation="StartDocumentClassificationJob")
+    comprehend = aws.client("comprehend")
+    with pytest.raises(ConnectionClosedError):
+        comprehend.start_document_classification_job(**request)
+    (job,) = jobs(aws, "lost-after")
+    again = comprehend.start_document_classification_job(**request)
+    assert again["JobId"] == job["JobId"]
+    assert wait_for_job(comprehend, job["JobId"])["JobStatus"] == "COMPLETED"
+
+
+def test_what_was_done_before_a_reset_survives_the_death_of_the_server(tmp_path: Any) -> None:
+    with local_aws(tmp_path) as aws:
+        aws.control.inject("reset_after", operation="CreateDocumentClassifier")
+        with pytest.raises(ConnectionClosedError):
+            aws.client("comprehend").create_document_classifier(
+                DocumentClassifierName="kept",
+                DataAccessRoleArn=ROLE,
+                LanguageCode="en",
+                InputDataConfig={"S3Uri": put(aws, "train.csv", csv_bytes(labelled_rows(12)))},
+            )
+        aws.process.kill()
+        aws.process.wait()
+    with local_aws(tmp_path) as aws:
+        (found,) = aws.client("comprehend").list_document_classifiers()["DocumentClassifierPropertiesList"]
+        assert found["DocumentClassifierArn"].endswith("/kept")
+        assert aws.control.faults() == []
+
+
+def test_a_reset_is_a_tcp_reset(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    control.inject("reset_before", operation=LISTING)
+    headers = {"X-Amz-Target": f"Comprehend_20171127.{LISTING}"}
+    with pytest.raises(httpx.ReadError) as caught:
+        httpx.post(aws.url, content=b"{}", headers=headers, trust_env=False)
+    cause: BaseException | None = caught.value
+    while cause is not None and not isinstance(cause, ConnectionResetError):
+        cause = cause.__cause__ or cause.__context__
+    assert isinstance(cause, ConnectionResetError)
+
+
+def test_aiobotocore_sees_a_reset_as_a_connection_error(
+    aws: LocalAwsServer, control: LocalAwsControl
+) -> None:
+    control.inject("reset_after", operation=LISTING)
+
+    async def call() -> None:
+        session = aiobotocore.session.get_session()
+        async with session.create_client(
+            "comprehend",
+            endpoint_url=aws.url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=Config(retries={"total_max_attempts": 1}),
+        ) as client:
+            await client.list_document_classifiers()
+
+    with pytest.raises(EndpointConnectionError):
+        asyncio.run(call())
+
+
+def test_an_answer_can_be_held_back_after_the_work(
+    aws: LocalAwsServer, control: LocalAwsControl, classifier: str
+) -> None:
+    request = start_request(aws, classifier, "held-back")
+    control.inject("hang_after", operation="StartDocumentClassificationJob", seconds=30)
+    with pytest.raises(ReadTimeoutError):
+        aws.client("comprehend", read_timeout=0.5).start_document_classification_job(**request)
+    assert len(jobs(aws, "held-back")) == 1
+
+
+# --- S3 -----------------------------------------------------------------------------------------------------
+
+
+def test_faults_of_s3_strike_by_operation(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    put(aws, "some/key with blanks/ü.txt", b"content")
+    s3 = aws.client("s3")
+    control.inject("error", operation="s3:ListObjectsV2", code="InternalError")
+    control.inject("error", operation="s3:PutObject", code="SlowDown")
+    control.inject("reset_before", operation="s3:GetObject")
+    with pytest.raises(ClientError, match=r"InternalError.*ListObjectsV2"):
+        s3.list_objects_v2(Bucket="data")
+    with pytest.raises(ClientError, match=r"SlowDown.*PutObject"):
+        s3.put_object(Bucket="data", Key="new", Body=b"x")
+    with pytest.raises(ConnectionClosedError):
+        s3.get_object(Bucket="data", Key="some/key with blanks/ü.txt")
+    assert s3.head_object(Bucket="data", Key="some/key with blanks/ü.txt")["ContentLength"] == 7
+    assert [fault["struck"] for fault in control.faults()] == [1, 1, 1]
+
+
+def test_an_upload_whose_answer_is_lost_is_there(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    put(aws, "first", b"makes the bucket")
+    control.inject("reset_after", operation="s3:*")
+    s3 = aws.client("s3")
+    with pytest.raises(ConnectionClosedError):
+        s3.put_object(Bucket="data", Key="lost-answer", Body=b"there")
+    assert s3.get_object(Bucket="data", Key="lost-answer")["Body"].read() == b"there"
+
+
+# --- which and how often ------------------------------------------------------------------------------------
+
+
+def test_a_fault_lets_pass_what_comes_first_and_is_spent_after_its_times(
+    aws: LocalAwsServer, control: LocalAwsControl
+) -> None:
+    control.inject("error", operation="*", code="ThrottlingException", after=2, times=3)
+    comprehend = aws.client("comprehend")
+
+    assert [passes(comprehend) for _ in range(7)] == [True, True, False, False, False, True, True]
+
+
+def test_a_rate_strikes_a_share_and_the_same_calls_each_time(
+    aws: LocalAwsServer, control: LocalAwsControl
+) -> None:
+    comprehend = aws.client("comprehend")
+
+    def calls() -> list[bool]:
+        with control.injected("error", operation="*", code="ThrottlingException", times=None, rate=0.3):
+            return [passes(comprehend) for _ in range(60)]
+
+    first = calls()
+    assert 8 <= first.count(False) <= 28
+    assert calls() == first
+
+
+def test_faults_of_the_environment_hold_from_the_start() -> None:
+    faults = [{"kind": "error", "operation": LISTING, "code": "ThrottlingException"}]
+    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_FAULTS": json.dumps(faults)}) as aws:
+        with pytest.raises(ClientError, match="ThrottlingException"):
+            aws.client("comprehend").list_document_classifiers()
+        assert [fault["struck"] for fault in aws.control.faults()] == [1]
+
+
+def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    control.inject("latency", operation="*", seconds=9)
+    body = {"faults": [{"kind": "reset_before", "operation": "s3:*", "times": None}]}
+    answer = httpx.put(f"{aws.url}/nightsort/faults", json=body, trust_env=False)
+    assert [fault["kind"] for fault in answer.json()["faults"]] == ["reset_before"]
+    assert control.faults() == answer.json()["faults"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "members", "said"),
+    [
+        ("explode", {}, r"'error', 'latency'.*'shuffled_lines'"),
+        ("error", {"operation": "*"}, "code of error: Field required"),
+        ("error", {"operation": "DescribeWeather", "code": "X"}, r"'DescribeWeather' matches no operation"),
+        ("latency", {"operation": "s3:Wash", "seconds": 1}, r"'s3:Wash' matches no operation.*s3:GetObject"),
+        ("latency", {"operation": "*", "seconds": -1}, "seconds of latency.*greater than or equal to 0"),
+        ("fail", {"resource": "endpoint"}, "resource of fail.*'training' or 'job'"),
+        ("warning", {"resource": "job"}, "resource of warning.*'training'"),
+        (
+            "fail",
+            {"resource": "job", "operation": "*"},
+            "fail has no member 'operation'; it may have.*message",
+        ),
+        ("lost_lines", {"lines": [1], "share": 0.5}, "give lines or share, not both"),
+        ("output_truncated", {"keep": 1}, "keep of output_truncated.*less than 1"),
+        ("stuck", {"resource": "job", "rate": 2}, "rate of stuck.*less than or equal to 1"),
+    ],
+)
+def test_a_fault_that_cannot_be_is_refused_with_what_can_be(
+    control: LocalAwsControl, kind: str, members: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ControlError, match=said):
+        control.inject(kind, **members)
+    assert control.faults() == []

@@ -2,7 +2,8 @@
 
 A batch's name holds a hash of its content, so the same documents give the same names and the same bytes, and
 what a crashed attempt left behind is either the same or is not referred to by anything. A batch is written to
-local disk first (the name is known at its end) and uploaded while the next one is written.
+local disk first (the name is known at its end) and uploaded while the next one is written. A run that is
+prepared again keeps its batches: :mod:`include.nightsort.batching.earlier_batches`.
 """
 
 from __future__ import annotations
@@ -19,9 +20,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from include.nightsort.batching.earlier_batches import EarlierBatches
+from include.nightsort.batching.plans import Batch, write_plan
+from include.nightsort.batching.shards import MAX_BATCHES, TooManyBatchesError, check_number, shards
 from include.nightsort.costs import Forecast, document_units, forecast_classification
 from include.nightsort.documents import read_documents
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
@@ -29,48 +31,30 @@ from include.nightsort.rejects import RejectLog
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
     from datetime import date
 
     from include.nightsort.access import Access, Progress
+    from include.nightsort.batching.shards import Shard
     from include.nightsort.classifier_spec import ClassifierSpec
     from include.nightsort.columnar.columns import Column
 
+__all__ = [
+    "MAX_BATCHES",
+    "Batch",
+    "PreparedBatches",
+    "TooManyBatchesError",
+    "file_name",
+    "forecast_run",
+    "prepare_batches",
+    "run_key",
+]
+
 log = logging.getLogger(__name__)
 
-MAX_BATCHES: Final = 1_000
-"""Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
-
-_MANIFEST_ROWS: Final = 65_536
 _WAITING_BATCHES: Final = 2
 _FILE_UPLOADS: Final = 16
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
-
-
-class TooManyBatchesError(ValueError):
-    """More batches than one run can carry: how many, and which limit of the spec makes them so small."""
-
-
-@dataclass(frozen=True)
-class Batch:
-    """The input of one classification job.
-
-    :param name: ``<run_key>-<number>-<8 hex digits of the content>``.
-    :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
-    :param manifest_uri: which document is where in it.
-    :param documents: how many there are.
-    :param bytes: size of the input.
-    :param units: what the job will be billed, in units of 100 characters.
-    :param fingerprint: hash of the input's content.
-    """
-
-    name: str
-    input_uri: str
-    manifest_uri: str
-    documents: int
-    bytes: int
-    units: int
-    fingerprint: str
 
 
 @dataclass(frozen=True)
@@ -118,7 +102,8 @@ def prepare_batches(
 ) -> PreparedBatches:
     """Write the batches of a run below ``<work_uri>/runs/<run_key>/``, with manifests and rejects.
 
-    A source without documents gives no batches and zeros.
+    A source without documents gives no batches and zeros. Prepared again, a run keeps each batch whose
+    documents are all still in the source with the same ids and texts, and adds batches for the others.
 
     :param run_key: names the run, see :func:`run_key`.
     :param day: renders ``{day}`` in the source.
@@ -131,13 +116,18 @@ def prepare_batches(
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name)
         with RejectLog(local / "rejects.jsonl") as rejects:
-            documents = _incoming(spec, access, day, source_uri, rejects, progress)
-            with _Uploads(access, folder, per_file=spec.input_format == "ONE_DOC_PER_FILE") as uploads:
-                for shard in _shards(documents, spec, local):
+            earlier = EarlierBatches(folder, spec.input_format, access)
+            documents = earlier.without(_incoming(spec, access, day, source_uri, rejects, progress))
+            with _Uploads(access, folder, spec.input_format) as uploads:
+                for shard in shards(documents, spec, local, first=earlier.next_number):
                     uploads.add(shard, run_key)
-            batches = uploads.batches
+        batches = [*earlier.kept, *uploads.batches]
+        check_number(len(batches), spec)
         rejects_uri = f"{folder}/rejects.jsonl"
         upload(rejects.path, rejects_uri, access)
+        write_plan(folder, spec.input_format, batches, access, local)
+    if earlier.kept:
+        log.info("%d of %d batches of run %s are kept", len(earlier.kept), len(batches), run_key)
     sent = sum(batch.documents for batch in batches)
     if not sent:
         where = source_uri or spec.incoming.uri or "the query"
@@ -208,97 +198,15 @@ def _incoming(
     )
 
 
-class _Shard:
-    """One batch on local disk: a line per document, and in memory the ids (40 MB for a million)."""
-
-    def __init__(self, number: int, path: Path) -> None:
-        self.number = number
-        self.path = path
-        self.documents = self.text_bytes = self.units = 0
-        self.ids: list[Column] = []
-        self._file = path.open("wb")
-        self._hash = hashlib.blake2b(digest_size=16)
-
-    def add(self, ids: Column, texts: Column) -> None:
-        lines: Column = pc.binary_join_element_wise(texts, "", "\n")
-        _, offsets, data = lines.buffers()
-        ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
-        content = memoryview(data)[ends[0] : ends[-1]]
-        self._file.write(content)
-        self._hash.update(content)
-        self.ids.append(ids)
-        self.documents += len(ids)
-        self.text_bytes += len(content) - len(ids)
-        self.units += int(document_units(texts).sum())
-
-    def close(self) -> None:
-        self._file.close()
-
-    def fingerprint(self, names: Iterable[str]) -> str:
-        """Hash the content, and the names of files where each document has one."""
-        for name in names:
-            self._hash.update(b"\0" + name.encode())
-        return self._hash.hexdigest()
-
-    def write_manifest(self, path: Path, names: Column, lines: Column) -> None:
-        ids: Column = pa.chunked_array(self.ids, pa.string())
-        table = pa.table([names, lines, ids], schema=MANIFEST_SCHEMA)
-        few_values: Any = ["file"]
-        pq.write_table(
-            table, path, row_group_size=_MANIFEST_ROWS, use_dictionary=few_values, compression="zstd"
-        )
-
-
-def _shards(documents: Iterable[Any], spec: ClassifierSpec, folder: Path) -> Iterator[_Shard]:
-    """Cut the stream by the spec's limits. A document above the limit in bytes gets a batch of its own."""
-    line_end = 0 if spec.input_format == "ONE_DOC_PER_FILE" else 1
-    shard: _Shard | None = None
-    number = room = 0
-    try:
-        for batch in documents:
-            texts, ids = batch["text"], batch["document_id"]
-            ends = np.cumsum(np.asarray(pc.binary_length(texts)).astype(np.int64) + line_end)
-            start = 0
-            while start < len(texts):
-                if shard is None:
-                    if number == MAX_BATCHES:
-                        raise TooManyBatchesError(
-                            f"{spec.name}: more than {MAX_BATCHES:,} batches, more than one run can carry. "
-                            f"Raise batch.max_documents ({spec.batch.max_documents:,}) or batch.max_bytes "
-                            f"({spec.batch.max_bytes:,}) in the spec, or give a smaller source"
-                        )
-                    shard = _Shard(number, folder / f"batch-{number:05}.txt")
-                    number += 1
-                    room = spec.batch.max_bytes
-                before = int(ends[start - 1]) if start else 0
-                fits = int(np.searchsorted(ends, before + room, side="right")) - start
-                take = max(0, min(fits, spec.batch.max_documents - shard.documents))
-                if not take and not shard.documents:
-                    take = 1
-                if take:
-                    shard.add(ids.slice(start, take), texts.slice(start, take))
-                    room -= int(ends[start + take - 1]) - before
-                    start += take
-                if start < len(texts) or shard.documents == spec.batch.max_documents:
-                    shard.close()
-                    yield shard
-                    shard = None
-        if shard is not None:
-            shard.close()
-            yield shard
-    finally:
-        if shard is not None:
-            shard.close()
-
-
 class _Uploads:
     """Names batches and uploads them in the background, a few at a time, so that disk use stays bounded."""
 
-    def __init__(self, access: Access, folder: str, *, per_file: bool) -> None:
+    def __init__(self, access: Access, folder: str, input_format: str) -> None:
         self.batches: list[Batch] = []
         self._access = access
         self._folder = folder
-        self._per_file = per_file
+        self._input_format = input_format
+        self._per_file = input_format == "ONE_DOC_PER_FILE"
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nightsort-upload")
         self._waiting: deque[Future[None]] = deque()
 
@@ -312,17 +220,16 @@ class _Uploads:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def add(self, shard: _Shard, run_key: str) -> None:
+    def add(self, shard: Shard, run_key: str) -> None:
         """Name a batch and have it uploaded."""
         while len(self._waiting) >= _WAITING_BATCHES:
             self._waiting.popleft().result()
         files = [file_name(i) for ids in shard.ids for i in ids.to_pylist()] if self._per_file else []
         fingerprint = shard.fingerprint(files)
-        name = f"{run_key}-{shard.number:05}-{fingerprint[:8]}"
-        batch = Batch(
-            name=name,
-            input_uri=f"{self._folder}/input/{name}" + ("/" if self._per_file else ".txt"),
-            manifest_uri=f"{self._folder}/manifests/{name}.parquet",
+        batch = Batch.below(
+            self._folder,
+            self._input_format,
+            name=f"{run_key}-{shard.number:05}-{fingerprint[:8]}",
             documents=shard.documents,
             bytes=shard.text_bytes + (0 if self._per_file else shard.documents),
             units=shard.units,
@@ -331,7 +238,7 @@ class _Uploads:
         self.batches.append(batch)
         self._waiting.append(self._pool.submit(self._upload, shard, batch, files))
 
-    def _upload(self, shard: _Shard, batch: Batch, files: list[str]) -> None:
+    def _upload(self, shard: Shard, batch: Batch, files: list[str]) -> None:
         manifest = shard.path.with_suffix(".parquet")
         kind = MANIFEST_SCHEMA.field("file").type
         if self._per_file:

@@ -49,6 +49,11 @@ class Manifest:
         return len(self.document_ids)
 
     @property
+    def files(self) -> list[str]:
+        """Base names of the input files, in the order of the batch."""
+        return list(self._files)
+
+    @property
     def first_file(self) -> str:
         """Base name of the first input file, for messages; empty if there is none."""
         return next(iter(self._files), "")

@@ -25,10 +25,15 @@ def _check(operation_model: OperationModel, response_dict: dict[str, Any], **_: 
         codes = {shape.name for shape in operation_model.error_shapes} | {"ValidationException"}
         assert content["__type"] in codes, f"{operation_model.name} models no {content['__type']}"
         return
+    found = answer_problems(operation_model, content)
+    assert not found, found
+
+
+def answer_problems(operation_model: OperationModel, content: Any) -> list[str]:
+    """All that the service model has against the content of a good answer."""
     shape = operation_model.output_shape
     assert shape is not None
-    found = [*_unknown(shape, content, operation_model.name), *problems(shape, typed(shape, content))]
-    assert not found, found
+    return [*_unknown(shape, content, operation_model.name), *problems(shape, typed(shape, content))]
 
 
 def _unknown(shape: Shape, value: Any, where: str) -> Iterator[str]:

@@ -11,8 +11,9 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from werkzeug.serving import make_server
 
@@ -30,6 +31,9 @@ from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
 from include.local_stack.local_aws.s3.object_bodies import BodyFolder
 from include.local_stack.local_aws.settings import Settings
 from include.local_stack.local_aws.work.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from include.local_stack.local_aws.work.tasks import Task
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +75,12 @@ class LocalAws:
         self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")
-        self._workers = WorkerPool(number_of_workers, self._temporary)
+        self._faults = faults
+        self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings)
-        control = ControlPages(self._health, faults, cleared=lambda: None)
+        control = ControlPages(self._health, faults, cleared=self._release)
         self._application = Application(self._comprehend, bodies, control)
         with listener:
             self._server = make_server(
@@ -123,6 +128,12 @@ class LocalAws:
         with self._saving:
             self._store.save()
             self._buckets.save()
+
+    def _prepare(self, _key: str, task: Task) -> Task:
+        return replace(task, faults=self._faults.strike_work(task.resource, task.name))
+
+    def _release(self) -> None:
+        self._workers.release(self._faults.has)
 
     def _health(self) -> dict[str, Any]:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}

@@ -140,6 +140,8 @@ class ClassifierOperations:
         task = TrainTask(
             endpoint=self._settings.endpoint,
             region=classifier.region,
+            name=_name(classifier),
+            role=properties["DataAccessRoleArn"],
             mode=properties["Mode"],
             delimiter=source.get("LabelDelimiter", DEFAULT_LABEL_DELIMITER),
             training=source["S3Uri"],
@@ -223,8 +225,9 @@ def _finish(classifier: Resource, outcome: Outcome) -> None:
             "EndTime": now(),
             "ClassifierMetadata": result.metadata,
         }
-        if result.skipped:
-            message = f"{result.skipped} rows of the data could not be used and were skipped."
+        if result.skipped or result.warning:
+            skipped = f"{result.skipped} rows of the data could not be used and were skipped."
+            message = result.warning or skipped
             classifier.step("TRAINED_WITH_WARNING", Message=message, **members)
         else:
             classifier.step("TRAINED", **members)

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from include.local_stack.local_aws.control.faults import OutputMissing
 from include.local_stack.local_aws.learning.text_classifier import TextClassifier
 from include.local_stack.local_aws.work.job_input import read_job_input
 from include.local_stack.local_aws.work.job_output import (
@@ -16,6 +17,7 @@ from include.local_stack.local_aws.work.job_output import (
     write_archive,
 )
 from include.local_stack.local_aws.work.object_store import ObjectStore
+from include.local_stack.local_aws.work.output_faults import spoil_archive, spoil_lines
 from include.local_stack.local_aws.work.tasks import ClassifyTask, TaskError
 
 if TYPE_CHECKING:
@@ -43,9 +45,12 @@ def run_job(task: ClassifyTask) -> None:
                 )
                 for document in block:
                     file.write(error_line(document) if document.text is None else next(written))
+        spoil_lines(lines, task.faults)
         archive = Path(folder, "output.tar.gz")
         write_archive(archive, lines, PREDICTIONS)
-        store.upload(archive, task.output)
+        spoil_archive(archive, task.faults)
+        if not any(isinstance(fault, OutputMissing) for fault in task.faults):
+            store.upload(archive, task.output)
 
 
 @lru_cache(maxsize=1)

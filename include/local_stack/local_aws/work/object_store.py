@@ -11,13 +11,17 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local_stack.local_aws.comprehend.arns import S3Location
-from include.local_stack.local_aws.work.tasks import TaskError
+from include.local_stack.local_aws.work.tasks import PassingError, TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from botocore.response import StreamingBody
+
+
+_FIRST_SERVER_ERROR = 500
+_ATTEMPTS = 3
 
 
 def no_read_access(reason: str) -> TaskError:
@@ -51,7 +55,9 @@ class ObjectStore:
             region_name=region,
             aws_access_key_id="nightsort",
             aws_secret_access_key="nightsort",  # noqa: S106 - the server takes any
-            config=Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 5}),
+            config=Config(
+                s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS}
+            ),
         )
 
     def list(self, uri: str) -> list[tuple[S3Location, int]]:
@@ -75,7 +81,7 @@ class ObjectStore:
                     if item["Size"] > 0 or not item["Key"].endswith("/")
                 ]
         except (ClientError, BotoCoreError) as error:
-            raise no_read_access(f"{uri}: {_reason(error)}.") from error
+            raise _explained(error, no_read_access, uri) from error
         if not found:
             raise no_read_access(f"No object's key begins with {uri}.")
         return found
@@ -86,7 +92,7 @@ class ObjectStore:
         try:
             body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
         except (ClientError, BotoCoreError) as error:
-            raise no_read_access(f"{location.uri}: {_reason(error)}.") from error
+            raise _explained(error, no_read_access, location.uri) from error
         with io.BufferedReader(_Body(body), buffer_size=1 << 20) as stream:
             yield cast("BinaryIO", stream)
 
@@ -96,8 +102,8 @@ class ObjectStore:
         try:
             with path.open("rb") as file:
                 self._client.upload_fileobj(file, location.bucket, location.key)
-        except (ClientError, BotoCoreError, boto3.exceptions.S3UploadFailedError) as error:
-            raise no_write_access(f"{uri}: {_reason(error)}.") from error
+        except (ClientError, BotoCoreError) as error:
+            raise _explained(error, no_write_access, uri) from error
 
 
 class _Body(io.RawIOBase):
@@ -113,7 +119,7 @@ class _Body(io.RawIOBase):
         try:
             data = self._body.read(len(buffer))
         except BotoCoreError as error:
-            raise no_read_access(f"The connection to S3 was lost ({type(error).__name__}).") from error
+            raise PassingError(f"the connection to S3 was lost ({type(error).__name__})") from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -122,7 +128,11 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-def _reason(error: Exception) -> str:
-    if isinstance(error, ClientError):
-        return str(error.response.get("Error", {}).get("Code", "error"))
-    return type(error).__name__
+def _explained(error: Exception, no_access: Callable[[str], TaskError], uri: str) -> Exception:
+    """Return what an error of S3 means: the caller's data or role is wrong, or S3 is out of order."""
+    if not isinstance(error, ClientError):
+        return PassingError(f"S3 did not answer for {uri} ({type(error).__name__})")
+    code = error.response["Error"].get("Code", "an error")
+    if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _FIRST_SERVER_ERROR:
+        return PassingError(f"S3 answered {code} for {uri}")
+    return no_access(f"{uri}: {code}.")

@@ -3,14 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from include.local_stack.local_aws.control.faults import WorkFault
 
 MULTI_CLASS = "MULTI_CLASS"
 MULTI_LABEL = "MULTI_LABEL"
 
 
+INTERNAL_ERROR = "INTERNAL_ERROR: Amazon Comprehend was unable to process the request. Try again."
+"""The Message of what failed for no fault of the caller's."""
+
+
 class TaskError(Exception):
     """A training or a job cannot go on; the text is the Message of its IN_ERROR or FAILED state."""
+
+
+class PassingError(Exception):
+    """Something that a training or a job needs failed, as a connection does; trying again may help."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkTask:
+    """What a training and a job have in common.
+
+    Attributes:
+        resource: what the faults call this kind of work.
+        endpoint: the server's URL, for S3.
+        region: the region of the call.
+        name: the JobName or the classifier's name; faults go by it.
+        role: the ARN of the data access role.
+        faults: what is to go wrong; filled in when a worker takes the task.
+    """
+
+    resource: ClassVar[Literal["training", "job"]]
+
+    endpoint: str
+    region: str
+    name: str = ""
+    role: str = ""
+    faults: tuple[WorkFault, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -28,12 +61,11 @@ class AugmentedManifest:
     split: Literal["TRAIN", "TEST"] = "TRAIN"
 
 
-@dataclass(frozen=True)
-class TrainTask:
+@dataclass(frozen=True, kw_only=True)
+class TrainTask(WorkTask):
     """A training, from CSV (`training`, `test`) or from augmented manifests.
 
     Attributes:
-        endpoint: the server's URL, for S3.
         delimiter: what joins the labels of a multi-label cell.
         training: where the training data is, a key or a key prefix; None with manifests.
         test: where the test data is; None splits a part of the training data off.
@@ -44,8 +76,8 @@ class TrainTask:
             training data is split off.
     """
 
-    endpoint: str
-    region: str
+    resource = "training"
+
     mode: str
     delimiter: str
     training: str | None
@@ -65,16 +97,18 @@ class TrainResult:
         ended: its end.
         metadata: the ClassifierMetadata.
         skipped: rows of the data that could not be used.
+        warning: a Message that makes it TRAINED_WITH_WARNING.
     """
 
     started: float
     ended: float
     metadata: dict[str, Any]
     skipped: int
+    warning: str | None = None
 
 
-@dataclass(frozen=True)
-class ClassifyTask:
+@dataclass(frozen=True, kw_only=True)
+class ClassifyTask(WorkTask):
     """A classification job.
 
     Attributes:
@@ -83,8 +117,8 @@ class ClassifyTask:
         output: the archive to write.
     """
 
-    endpoint: str
-    region: str
+    resource = "job"
+
     model_file: str
     source: str
     one_per_line: bool

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from include.local_stack.local_aws.work.tasks import TaskError
+from include.local_stack.local_aws.control.faults import Stuck
+from include.local_stack.local_aws.work.tasks import INTERNAL_ERROR, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from include.local_stack.local_aws.work.tasks import Task
 
 log = logging.getLogger(__name__)
-
-INTERNAL_ERROR = "INTERNAL_ERROR: Amazon Comprehend was unable to process the request. Try again."
 
 
 @dataclass(frozen=True)
@@ -53,6 +52,8 @@ class _Work:
     task: Task
     on_start: Callable[[], None]
     on_end: Callable[[Outcome], None]
+    begun: bool = False
+    stuck: Stuck | None = None
     stopped: bool = False
 
 
@@ -62,15 +63,18 @@ class WorkerPool:
     Args:
         size: how many pieces of work run at the same time.
         temporary: the folder for the workers' temporary files; a worker that sees the server die removes it.
+        prepare: completes a task, given with its key, when its turn has come; may raise TaskError.
     """
 
-    def __init__(self, size: int, temporary: Path) -> None:
+    def __init__(self, size: int, temporary: Path, prepare: Callable[[str, Task], Task]) -> None:
         self.size = size
+        self._prepare = prepare
         self._temporary = str(temporary)
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._lock = threading.Lock()
         self._waiting: dict[str, _Work] = {}
         self._running: dict[str, tuple[_Work, SpawnProcess]] = {}
+        self._stuck: dict[str, _Work] = {}
         self._processes: set[SpawnProcess] = set()
         self._closed = False
         self._slots = [
@@ -96,7 +100,7 @@ class WorkerPool:
         self._queue.put(work)
 
     def stop(self, key: str) -> None:
-        """Stop work that waits or runs; its ``on_end`` hears of it, unless it has just ended by itself."""
+        """Stop work that waits, runs or is stuck; its ``on_end`` hears of it, unless it has just ended."""
         with self._lock:
             if key in self._running:
                 work, process = self._running[key]
@@ -104,6 +108,16 @@ class WorkerPool:
                 process.terminate()
             elif key in self._waiting:
                 self._waiting[key].stopped = True
+            elif key in self._stuck:
+                self._stuck[key].stopped = True
+                self._go_on(self._stuck[key])
+
+    def release(self, in_force: Callable[[Stuck], bool]) -> None:
+        """Let work go on that is stuck by a fault that is no longer in force."""
+        with self._lock:
+            for work in list(self._stuck.values()):
+                if work.stuck is not None and not in_force(work.stuck):
+                    self._go_on(work)
 
     def close(self) -> None:
         """End all workers at once; work in progress is not reported any more."""
@@ -122,15 +136,19 @@ class WorkerPool:
     def _serve(self) -> None:
         process, connection = self._start()
         while (work := self._queue.get()) is not None:
+            ended = None if work.begun or work.stopped else self._begin(work)
             with self._lock:
                 self._waiting.pop(work.key, None)
-                stopped = work.stopped
-                if not stopped:
+                if work.stopped:
+                    ended = Outcome(stopped=True)
+                elif work.stuck is not None:
+                    self._park(work, work.stuck)
+                    continue
+                elif ended is None:
                     self._running[work.key] = (work, process)
-            if stopped:
-                work.on_end(Outcome(stopped=True))
+            if ended is not None:
+                work.on_end(ended)
                 continue
-            work.on_start()
             outcome = _ask(connection, work.task)
             with self._lock:
                 self._running.pop(work.key, None)
@@ -145,6 +163,36 @@ class WorkerPool:
             if outcome is None:
                 outcome = Outcome(stopped=True) if work.stopped else Outcome(problem=INTERNAL_ERROR)
             work.on_end(outcome)
+
+    def _begin(self, work: _Work) -> Outcome | None:
+        """Say that its turn has come, and complete its task; return how it ended if that is not possible."""
+        work.begun = True
+        work.on_start()
+        try:
+            work.task = self._prepare(work.key, work.task)
+        except TaskError as error:
+            return Outcome(problem=str(error))
+        work.stuck = next((fault for fault in work.task.faults if isinstance(fault, Stuck)), None)
+        return None
+
+    def _park(self, work: _Work, fault: Stuck) -> None:
+        # Called with the lock held. What is stuck takes no worker from the others.
+        self._stuck[work.key] = work
+        if fault.seconds is not None:
+            timer = threading.Timer(fault.seconds, self._end_park, [work])
+            timer.daemon = True
+            timer.start()
+
+    def _end_park(self, work: _Work) -> None:
+        with self._lock:
+            if self._stuck.get(work.key) is work:
+                self._go_on(work)
+
+    def _go_on(self, work: _Work) -> None:
+        # Called with the lock held.
+        work.stuck = None
+        self._waiting[work.key] = self._stuck.pop(work.key)
+        self._queue.put(work)
 
     def _start(self) -> tuple[SpawnProcess, Connection]:
         context = multiprocessing.get_context("spawn")

@@ -22,7 +22,7 @@ export PYTHONPATH := $(CURDIR)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "  PYTHON=python3.12 chooses the interpreter for a new .venv; NIGHTSORT_HOME a folder other than .nightsort."
 
 .PHONY: run
@@ -80,6 +80,34 @@ if ! $$uv --version >/dev/null 2>&1; then \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt; \
 fi
 endef
+
+# Deployment -------------------------------------------------------------------------------------------------
+
+.PHONY: mwaa-bundle
+mwaa-bundle: $(VENV)/.dev ## Write dist/mwaa: what an Amazon MWAA environment takes
+	@$(BIN)/python -m deployment.mwaa_bundle dist/mwaa
+
+# MWAA's Airflow 3.3.1 runs on Python 3.12; another path to one is taken from MWAA_PYTHON.
+MWAA_PYTHON ?= python3.12
+MWAA_ENVIRONMENT := dist/mwaa-environment
+
+.PHONY: mwaa-test
+mwaa-test: $(VENV)/.dev ## Run the bundle for Amazon MWAA with the versions that MWAA has (needs Python 3.12)
+	@$(MWAA_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
+		{ echo "MWAA runs Python 3.12: name one, make mwaa-test MWAA_PYTHON=/path/to/python3.12" >&2; exit 1; }
+	@rm -rf $(MWAA_ENVIRONMENT)
+	@$(find_uv); $$uv venv --quiet --python "$$($(MWAA_PYTHON) -c 'import sys; print(sys.executable)')" $(MWAA_ENVIRONMENT) && \
+		$$uv pip install --quiet --python $(MWAA_ENVIRONMENT)/bin/python --require-hashes -r deployment/mwaa/environment.txt
+	@NIGHTSORT_MWAA_ENVIRONMENT=$(MWAA_ENVIRONMENT) $(BIN)/python -m pytest -m mwaa tests/deployment
+
+# Another file with Airflow's constraints, where GitHub is out of reach.
+MWAA_CONSTRAINTS ?= $(shell sed -n 's/^--constraint "\(.*\)"$$/\1/p' dist/mwaa/requirements.txt)
+
+.PHONY: mwaa-lock
+mwaa-lock: mwaa-bundle ## Pin anew what mwaa-test installs: MWAA's own packages and the bundle's, under Airflow's constraints
+	@$(find_uv); sed 1d dist/mwaa/requirements.txt | $$uv pip compile --quiet --python-version 3.12 --generate-hashes \
+		--no-annotate --custom-compile-command "make mwaa-lock" --constraint "$(MWAA_CONSTRAINTS)" \
+		deployment/mwaa/image.in - -o deployment/mwaa/environment.txt
 
 $(BIN)/python:
 	@set -e; rm -rf $(VENV); chosen=; \

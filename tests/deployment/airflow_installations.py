@@ -1,0 +1,83 @@
+"""An Airflow as a host lays it out, and what its processes see of Nightsort there."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+REPOSITORY = Path(__file__).parents[2]
+SPECS = sorted(path.stem for path in (REPOSITORY / "include" / "classifiers").glob("*.yaml"))
+DAG_IDS = [f"{kind}_{name}" for kind in ("classify", "train") for name in SPECS]
+TRIGGERS = ("ComprehendDocumentClassificationJobTrigger", "ComprehendDocumentClassifierTrainedTrigger")
+
+# The triggerer never sees the dags folder, so its modules are imported before a DAG file is.
+LOOK_AROUND = """
+import importlib, inspect, json, pkgutil, sys
+from airflow import plugins_manager, settings
+settings.initialize()
+import nightsort_airflow.triggers as package
+from airflow.triggers.base import BaseTrigger
+triggers = set()
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+        if issubclass(member, BaseTrigger) and member.__module__ == module.name:
+            triggers.add(member.__name__)
+plugins = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
+executed = sorted(name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(
+    settings.PLUGINS_FOLDER) and not name.startswith(("nightsort_airflow", "include")))
+from airflow.dag_processing.dagbag import DagBag
+bag = DagBag(sys.argv[1])
+import include
+print(json.dumps({
+    "dag_ids": sorted(bag.dags), "import_errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
+    "triggers": sorted(triggers), "plugins": plugins, "executed": executed,
+    "include": str(include.__path__[0]), "local_stack": importlib.util.find_spec("include.local_stack") is not None,
+}))
+"""
+
+
+@dataclass(frozen=True)
+class AirflowInstallation:
+    """An Airflow of its own.
+
+    :param home: ``AIRFLOW_HOME``, which holds ``dags`` and ``plugins``.
+    :param pythonpath: what the host sets ``PYTHONPATH`` to.
+    :param programs: the folder of the environment's programs.
+    :param settings: further environment variables.
+    """
+
+    home: Path
+    pythonpath: Path
+    programs: Path = Path(sys.executable).parent
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def run(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run one of the environment's programs as one of the host's processes."""
+        return subprocess.run(
+            [str(self.programs / command[0]), *command[1:]],
+            cwd=self.home,
+            env={
+                "PATH": "/usr/local/bin:/usr/bin:/bin",
+                "HOME": str(self.home),
+                "AIRFLOW_HOME": str(self.home),
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "PYTHONPATH": str(self.pythonpath),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                "AWS_EC2_METADATA_DISABLED": "true",
+                **self.settings,
+            },
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def look_around(self) -> dict[str, Any]:
+        """What a triggerer imports, and then what a DAG processor parses."""
+        done = self.run("python", "-c", LOOK_AROUND, str(self.home / "dags"))
+        assert done.returncode == 0, done.stderr
+        seen: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+        return seen

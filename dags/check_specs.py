@@ -7,11 +7,9 @@ spec, and this one, which has no DAG to lose, says which airflow specs are broke
 
 from __future__ import annotations
 
-import os
-
-from include.nightsort.classifier_spec import load_specs, spec_folders
 from nightsort_airflow.exceptions import BrokenSpecsError
+from nightsort_airflow.spec_loading import dag_specs
 
-errors = load_specs(spec_folders(os.environ)).errors
+errors = dag_specs().errors
 if errors:
     raise BrokenSpecsError(errors)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, task_group
 
-from include.nightsort.classifier_spec import load_specs, spec_folders
+from nightsort_airflow.alerts import failure_notices, late_alerts
 from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
     BATCH_OF_LOAD,
     DEFAULT_ARGS,
     WAITING,
+    cost_approved,
     day_param,
     gives,
     job_parameters,
@@ -27,6 +27,7 @@ from nightsort_airflow.operators.classification import (
     ReconcileRunOperator,
 )
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
     from include.nightsort.classifier_spec import ClassifierSpec
@@ -42,6 +43,8 @@ def classify_dag(spec: ClassifierSpec) -> None:
         catchup=False,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
+        on_failure_callback=failure_notices(spec) or None,
+        deadline=late_alerts(spec) or None,
         params={
             "day": day_param("the day on which the run's data interval starts"),
             "source_uri": source_uri_param(),
@@ -94,9 +97,12 @@ def classify_dag(spec: ClassifierSpec) -> None:
             outlets=[predictions_asset(spec.name)],
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        classify_batch.expand_kwargs(prepared.output) >> reconciled
+        approved = cost_approved(
+            spec, prepared, budget_usd=spec.budget.run_usd, what=f"a night of {spec.name}"
+        )
+        approved >> classify_batch.expand_kwargs(prepared.output) >> reconciled
         prepared >> reconciled
 
 
-for spec in load_specs(spec_folders(os.environ)).specs.values():
+for spec in dag_specs().specs.values():
     classify_dag(spec)

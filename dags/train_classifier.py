@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TriggerRule
 
-from include.nightsort.classifier_spec import load_specs, spec_folders
+from nightsort_airflow.alerts import failure_notices
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DEFAULT_ARGS,
     WAITING,
     active_version_alias,
     classifier_parameters,
+    cost_approved,
     day_param,
     gives,
     job_parameters,
@@ -28,6 +28,7 @@ from nightsort_airflow.operators.training import (
     ScoreActiveVersionOperator,
 )
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
     from include.nightsort.classifier_spec import ClassifierSpec
@@ -42,6 +43,7 @@ def train_dag(spec: ClassifierSpec) -> None:
         schedule=None,
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
+        on_failure_callback=failure_notices(spec) or None,
         params={"day": day_param("yesterday")},
         tags=["nightsort", "train", spec.name],
     ):
@@ -102,9 +104,13 @@ def train_dag(spec: ClassifierSpec) -> None:
             outlets=[active_version_alias(spec.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
         )
+        approved = cost_approved(
+            spec, prepared, budget_usd=spec.budget.training_usd, what=f"a training of {spec.name}"
+        )
+        approved >> created
         trained >> evaluated
         scored >> promoted
 
 
-for spec in load_specs(spec_folders(os.environ)).specs.values():
+for spec in dag_specs().specs.values():
     train_dag(spec)

@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from typing_extensions import Self
 
 from include.nightsort import limits
+from include.nightsort.spec.spec_alerts import Notifier, alert_problems
 from include.nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
 from include.nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
 from include.nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, uri_problem
@@ -27,11 +28,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Batch",
+    "Budget",
     "ClassifierSpec",
     "Format",
     "Kms",
     "LabelledSource",
     "LoadedSpecs",
+    "Notifier",
     "Problem",
     "Promotion",
     "Source",
@@ -61,6 +64,21 @@ class Batch(SpecPart):
 
     max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
     max_bytes: int = Field(limits.MAX_JOB_BYTES, ge=1, le=limits.MAX_JOB_BYTES, strict=True)
+
+
+class Budget(SpecPart):
+    """What a night and a training may cost by their forecasts, in USD; ``None``: any amount.
+
+    :param run_usd: of a night: exact, from the documents' characters.
+    :param training_usd: of a training: the upper end of its range.
+    :param when_over: fail, or ask a person in Airflow's UI.
+    :param answer_hours: how long a person has for the answer; without one the run fails.
+    """
+
+    run_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
+    training_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
+    when_over: Literal["fail", "ask"] = "fail"
+    answer_hours: float = Field(12.0, gt=0, le=24 * 7, strict=True)
 
 
 class Kms(SpecPart):
@@ -144,7 +162,10 @@ class ClassifierSpec(SpecPart):
     promotion: Promotion = Promotion()
     training_warnings: Literal["accept", "fail"] = "accept"
     stop_training_on_kill: bool = True
-    budget_usd_per_run: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
+    training_time_limit_hours: float | None = Field(24.0, gt=0, le=24 * 30, strict=True)
+    budget: Budget = Budget()
+    loaded_by: str | None = Field(None, description="HH:MM in `timezone`; later is told to the notifiers.")
+    notifiers: tuple[Notifier, ...] = ()
     batch: Batch = Batch()
     kms: Kms = Kms()
     vpc: Vpc | None = None
@@ -280,6 +301,7 @@ class ClassifierSpec(SpecPart):
                     "read as documents; give work_uri a prefix of its own"
                 )
                 problems.append(Problem("work_uri", message))
+        problems += alert_problems(self.loaded_by, self.schedule, self.notifiers)
         if problems:
             raise refuse_keys(problems)
         return self
@@ -313,6 +335,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "incoming": Source,
     "promotion": Promotion,
     "batch": Batch,
+    "budget": Budget,
+    "notifiers": Notifier,
     "kms": Kms,
     "vpc": Vpc,
 }
@@ -356,4 +380,4 @@ def load_specs(folders: Iterable[Path]) -> LoadedSpecs[ClassifierSpec]:
                 continue
             specs[spec.name] = spec
             origin[spec.name] = file
-    return LoadedSpecs(specs, errors)
+    return LoadedSpecs(specs, errors, origin)

@@ -183,7 +183,7 @@ def forecast_cost(
         forecast, rejected = forecast_run(
             loaded, plain_access(), day=_day(day), source_uri=source_uri, progress=progress
         )
-    budget = loaded.budget_usd_per_run
+    budget = loaded.budget.run_usd
     try:
         check_budget(forecast, budget)
         problem = None

@@ -51,6 +51,11 @@ class Forecast:
     units: int
     usd: float
 
+    @property
+    def most_usd(self) -> float:
+        """What is compared with the budget."""
+        return self.usd
+
     def __str__(self) -> str:
         if not self.documents:
             return "Nothing to classify: 0.00 USD."
@@ -71,18 +76,32 @@ class TrainingForecast:
     :param documents: training and test documents.
     :param hours: shortest and longest time of published trainings of such a size.
     :param usd: the price of these.
+    :param scoring_usd: what it costs, exactly, if the active version has to classify the test documents too.
     """
 
     documents: int
     hours: tuple[float, float]
     usd: tuple[float, float]
+    scoring_usd: float = 0.0
+
+    @property
+    def most_usd(self) -> float:
+        """What is compared with the budget: the upper end, the scoring included."""
+        return round(self.usd[1] + self.scoring_usd, 4)
 
     def __str__(self) -> str:
         low, high = self.hours
+        scoring = (
+            " If the active version has to be measured on the same test documents: "
+            f"{usd_text(self.scoring_usd)} more, at most {usd_text(self.most_usd)} in all."
+            if self.scoring_usd
+            else ""
+        )
         return (
             f"Training with {self.documents:,} documents takes {low:.1f} to {high:.1f} hours, judging by "
             f"published ones, at {TRAINING_USD_PER_HOUR:.2f} USD an hour: {usd_text(self.usd[0])} to "
-            f"{usd_text(self.usd[1])}. To keep the version costs {usd_text(MODEL_USD_PER_MONTH)} a month."
+            f"{usd_text(self.usd[1])}.{scoring} "
+            f"To keep the version costs {usd_text(MODEL_USD_PER_MONTH)} a month."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -125,28 +144,34 @@ def forecast_classification(documents: int, units: int) -> Forecast:
     return Forecast(documents, units, classification_cost(units))
 
 
-def forecast_training(documents: int) -> TrainingForecast:
+def forecast_training(documents: int, test_units: int = 0) -> TrainingForecast:
     """Forecast a training, as a range.
 
     :param documents: training and test documents.
+    :param test_units: billed units of the test documents, if the active version may have to classify them.
     """
     few, million = LONGEST_TRAINING_HOURS
     hours = (SHORTEST_TRAINING_HOURS, few + (million - few) * min(documents, 1_000_000) / 1_000_000)
     return TrainingForecast(
-        documents, hours, (training_cost(hours[0] * 3600), training_cost(hours[1] * 3600))
+        documents,
+        hours,
+        (training_cost(hours[0] * 3600), training_cost(hours[1] * 3600)),
+        classification_cost(test_units),
     )
 
 
-def check_budget(forecast: Forecast, budget_usd: float | None) -> None:
-    """Refuse a run that would cost more than the spec allows; before anything is paid.
+def check_budget(forecast: Forecast | TrainingForecast, budget_usd: float | None) -> None:
+    """Refuse what would cost more than the spec allows; before anything is paid.
 
-    :param budget_usd: the spec's ``budget_usd_per_run``; ``None``: no limit.
+    :param forecast: of a night, or of a training, whose upper end counts.
+    :param budget_usd: the spec's ``budget.run_usd`` or ``budget.training_usd``; ``None``: no limit.
     :raises OverBudgetError: the forecast is above it.
     """
-    if budget_usd is not None and forecast.usd > budget_usd:
+    if budget_usd is not None and forecast.most_usd > budget_usd:
+        what = "run" if isinstance(forecast, Forecast) else "training"
         raise OverBudgetError(
-            f"{forecast} That is above the budget of {usd_text(budget_usd)} a run. Raise budget_usd_per_run "
-            "in the spec if it is meant, or give a source with fewer documents"
+            f"{forecast} That is above the budget of {usd_text(budget_usd)} a {what}. Raise "
+            f"budget.{what}_usd in the spec if it is meant, or give a source with fewer documents"
         )
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from airflow.sdk.plugins_manager import AirflowPlugin
 
+from nightsort_airflow.deadlines import NightLoadedBy
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Tells Airflow of Nightsort's links."""
+    """Tells Airflow of Nightsort's links and of its deadline."""
 
     name = "nightsort"
     operator_extra_links = [ComprehendClassificationJobLink()]  # noqa: RUF012 - Airflow declares it so
+    deadline_references = [NightLoadedBy]  # noqa: RUF012 - Airflow declares it so

@@ -41,7 +41,8 @@ def train_doc(spec: ClassifierSpec) -> str:
         "documents), "
         f"{limits.MODEL_USD_PER_MONTH:.2f} USD per month for each version that is kept. If the active "
         "version was "
-        f"measured on another test set, it classifies the new one first: {PRICE}.",
+        f"measured on another test set, it classifies the new one first: {PRICE}. "
+        f"{_budget(spec, 'training_usd', spec.budget.training_usd)}.",
         "**When it is red.**",
         _table(
             (
@@ -50,6 +51,7 @@ def train_doc(spec: ClassifierSpec) -> str:
                 "Correct them "
                 "and clear the task.",
             ),
+            *_approval(spec),
             (
                 "create_classifier",
                 "Comprehend refused the request: a right (`docs/iam/`), a key or a name. Correct it, clear "
@@ -79,11 +81,7 @@ def train_doc(spec: ClassifierSpec) -> str:
 def classify_doc(spec: ClassifierSpec) -> str:
     """Describe the DAG ``classify_<name>`` of a spec, as Markdown."""
     when = f"`{spec.schedule}` ({spec.timezone})" if spec.schedule else "by hand only"
-    budget = (
-        "No limit is set (`budget_usd_per_run`)"
-        if spec.budget_usd_per_run is None
-        else f"Over {spec.budget_usd_per_run:.2f} USD (`budget_usd_per_run`) a run starts no job and fails"
-    )
+    budget = _budget(spec, "run_usd", spec.budget.run_usd)
     return _page(
         f"# Classify documents with `{spec.name}`",
         _headline(spec),
@@ -107,6 +105,7 @@ def classify_doc(spec: ClassifierSpec) -> str:
                 "spec, or send "
                 "fewer documents. Else the message names file and remedy. Nothing was paid. Clear the task.",
             ),
+            *_approval(spec),
             (
                 "start_job",
                 "The job failed, and so did a second one; the message is Comprehend's. Correct the cause, "
@@ -127,6 +126,23 @@ def classify_doc(spec: ClassifierSpec) -> str:
         "again. If "
         "`start_job` does not begin, see whether the pool `comprehend_jobs` exists and has free slots.",
     )
+
+
+def _budget(spec: ClassifierSpec, key: str, usd: float | None) -> str:
+    if usd is None:
+        return f"No limit is set (`budget.{key}`)"
+    over = f"Above {usd:,.2f} USD (`budget.{key}`) "
+    if spec.budget.when_over == "fail":
+        return f"{over}a run starts nothing and fails"
+    hours = spec.budget.answer_hours
+    return f"{over}a person is asked, in *Required Actions*, and has {hours:g} hours for the answer"
+
+
+def _approval(spec: ClassifierSpec) -> tuple[tuple[str, str], ...]:
+    if spec.budget.when_over == "fail":
+        return ()
+    told = "The cost was rejected, or nobody answered. Nothing was paid. Clear it to be asked again."
+    return (("approve_cost", told),)
 
 
 def _page(*paragraphs: str) -> str:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 
+from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
+
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
 
@@ -51,6 +53,28 @@ def gives(task: BaseOperator, key: str = "return_value") -> Any:
     :param key: the XCom's key; without it, what the task returns.
     """
     return XComArg(task, key)
+
+
+def cost_approved(
+    spec: ClassifierSpec, prepared: BaseOperator, *, budget_usd: float | None, what: str
+) -> BaseOperator:
+    """
+    Give the task after which money may be spent: one that asks a person, where the spec wants that.
+
+    :param prepared: the task that made the forecast, and which refuses one above the budget itself where
+        nobody is to be asked.
+    :param budget_usd: the budget; None: no limit.
+    :param what: what is paid for, as the question names it.
+    """
+    if spec.budget.when_over == "fail":
+        return prepared
+    return ApproveCostOperator(
+        task_id="approve_cost",
+        forecast=gives(prepared, FORECAST_KEY),
+        budget_usd=budget_usd,
+        what=what,
+        answer_hours=spec.budget.answer_hours,
+    )
 
 
 def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | None:

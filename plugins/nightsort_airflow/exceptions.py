@@ -109,6 +109,10 @@ class BudgetExceededError(AirflowFailException):
     """The forecast is over the spec's budget; nothing was started."""
 
 
+class CostNotApprovedError(AirflowFailException):
+    """A person, asked whether the cost above the budget is meant, said no, or said nothing in time."""
+
+
 class BadInputError(AirflowFailException):
     """The documents or the spec cannot be used as they are; nothing was started."""
 

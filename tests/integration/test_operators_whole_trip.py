@@ -19,7 +19,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from airflow.sdk.exceptions import AirflowSkipException
 from operator_runs import OperatorRun
 
-from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.classifier_spec import Budget, ClassifierSpec
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
@@ -358,8 +358,8 @@ def test_a_night_over_budget_starts_nothing(trip: Trip) -> None:
     trip.label(40)
     trip.bring(50)
     trip.train()
-    rich, trip.spec = trip.spec, trip.spec.model_copy(update={"budget_usd_per_run": 0.01})
-    with pytest.raises(BudgetExceededError, match=r"50 documents.*0.0750 USD.*Raise budget_usd_per_run"):
+    rich, trip.spec = trip.spec, trip.spec.model_copy(update={"budget": Budget(run_usd=0.01)})
+    with pytest.raises(BudgetExceededError, match=r"50 documents.*0.0750 USD.*Raise budget\.run_usd"):
         trip.classify()
     assert trip.jobs() == []
     trip.spec = rich

@@ -28,10 +28,12 @@ class LoadedSpecs(Generic[SpecT]):
 
     :param specs: the good ones, by name.
     :param errors: one for each file that is none.
+    :param files: where each good one was read from, by name.
     """
 
     specs: dict[str, SpecT]
     errors: list[SpecError]
+    files: dict[str, Path]
 
 
 def spec_folders(env: Mapping[str, str]) -> list[Path]:

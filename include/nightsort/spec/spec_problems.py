@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,8 @@ _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 
 def _unknown_key(key: str, parent: str, models: Mapping[str, type[BaseModel]]) -> str:
-    model = models.get(parent)
+    # A list holds parts of one kind: notifiers.0 is one of notifiers.
+    model = models.get(re.sub(r"\.\d+", "", parent))
     known = list(model.model_fields) if model else []
     homes = [name or "the top level" for name, other in models.items() if key in other.model_fields]
     if homes:

@@ -8,6 +8,7 @@ from airflow.sdk import Asset
 
 from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import NoActiveVersionError, RunIncompleteError
+from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
 
@@ -24,14 +25,17 @@ PREPARED_KEY = "prepared"
 
 class PrepareBatchesOperator(SpecOperator):
     """
-    Write a day's documents as the batches of a run, and check the budget before any job is started.
+    Write a day's documents as the batches of a run, and forecast their cost before any job is started.
+
+    A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask``.
 
     The active version is looked up here and stays the run's version, whatever is promoted meanwhile.
 
     Gives a list with one dict per batch, the arguments of the mapped task group: ``batch``, ``job_name``,
-    ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``. Two
-    more XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``) and ``prepared`` (the dict of
-    :class:`include.nightsort.batches.PreparedBatches`).
+    ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``. Three
+    more XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
+    :class:`include.nightsort.batches.PreparedBatches`) and ``forecast`` (for
+    :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
     :param day: The day to classify, as YYYY-MM-DD; empty: the run's day. (templated)
@@ -48,7 +52,7 @@ class PrepareBatchesOperator(SpecOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; give one dict per batch."""
         from include.nightsort.batches import prepare_batches, run_key
-        from include.nightsort.costs import check_budget, forecast_classification
+        from include.nightsort.costs import forecast_classification
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None
@@ -64,7 +68,7 @@ class PrepareBatchesOperator(SpecOperator):
                 progress=self.log_progress,
             )
             forecast = forecast_classification(prepared.documents_sent, prepared.units)
-            check_budget(forecast, self.spec.budget_usd_per_run)
+            self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         self.log.info(
             "Run %s with version %s: %d documents in, %d rejected %s, %d batches. %s",
             key,
@@ -76,7 +80,8 @@ class PrepareBatchesOperator(SpecOperator):
             forecast,
         )
         run = {"run_key": key, "day": day.isoformat(), "version": active.version, "source_uri": source_uri}
-        context["ti"].xcom_push(key=RUN_KEY, value={**run, "forecast": forecast.to_dict()})
+        context["ti"].xcom_push(key=RUN_KEY, value=run)
+        context["ti"].xcom_push(key=FORECAST_KEY, value=told_forecast(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]

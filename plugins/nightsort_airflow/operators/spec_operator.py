@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from include.nightsort.access import Access
     from include.nightsort.classifier_spec import ClassifierSpec
+    from include.nightsort.costs import Forecast, TrainingForecast
 
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
 # every few seconds and need none of them.
@@ -68,6 +69,18 @@ class SpecOperator(BaseOperator):
         if now - self._told >= PROGRESS_SECONDS:
             self._told = now
             self.log.info("%s: %d documents so far", doing, documents)
+
+    def refuse_over_budget(self, forecast: Forecast | TrainingForecast, budget_usd: float | None) -> None:
+        """
+        Refuse a forecast above the budget, where the spec does not leave that to a person.
+
+        :param budget_usd: the budget that the forecast is held against; None: no limit.
+        :raises include.nightsort.costs.OverBudgetError: it is above it.
+        """
+        from include.nightsort.costs import check_budget
+
+        if self.spec.budget.when_over == "fail":
+            check_budget(forecast, budget_usd)
 
     @contextmanager
     def refusals_fail(self, doing: str) -> Iterator[None]:

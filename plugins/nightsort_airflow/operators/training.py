@@ -10,6 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightsort_airflow.dag_parts import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
 from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
@@ -29,12 +30,16 @@ ROUNDING = 0.0001
 
 class PrepareTrainingDataOperator(SpecOperator):
     """
-    Write training and test data from the spec's labelled documents, and check every limit before anything is
-    paid.
+    Write training and test data from the spec's labelled documents, check every limit and forecast the cost,
+    before anything is paid.
+
+    A forecast whose upper end is above ``budget.training_usd`` fails the task, unless the spec has
+    ``when_over: ask``.
 
     Gives the dict of :class:`include.nightsort.training_data.PreparedTraining`, ``documents_sent`` (training
-    and test), and where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is
-    an XCom of its own too.
+    and test), ``forecast`` (for :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`), and
+    where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is an XCom of its
+    own too.
 
     :param spec: The classifier spec.
     :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD; empty: the run's day.
@@ -68,9 +73,13 @@ class PrepareTrainingDataOperator(SpecOperator):
             prepared.report_uri,
         )
         sent = prepared.training_documents + prepared.test_documents
-        self.log.info("%s", forecast_training(sent))
+        forecast = forecast_training(sent, prepared.test_units)
+        self.log.info("%s", forecast)
+        with self.refusals_fail(f"train {self.spec.name}"):
+            self.refuse_over_budget(forecast, self.spec.budget.training_usd)
         return {
             **prepared.to_dict(),
+            FORECAST_KEY: told_forecast(forecast),
             "documents_sent": sent,
             "training_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/output/",
             "scores_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/scores/",
@@ -178,7 +187,7 @@ class EvaluateClassifierOperator(SpecOperator):
     def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
         """Say what it takes to measure the champion on the new version's test data, if it was measured on
         others."""
-        from include.nightsort.costs import check_budget, forecast_classification
+        from include.nightsort.costs import forecast_classification
 
         if (
             champion is None
@@ -187,7 +196,6 @@ class EvaluateClassifierOperator(SpecOperator):
         ):
             return {"score_arn": None, "score_job_name": None}
         forecast = forecast_classification(self.training["test_documents"], self.training["test_units"])
-        check_budget(forecast, self.spec.budget_usd_per_run)
         self.log.info(
             "%s was measured on other test data and is scored on these. %s", champion.version, forecast
         )

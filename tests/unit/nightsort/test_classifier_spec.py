@@ -15,6 +15,8 @@ from include.nightsort.classifier_spec import ClassifierSpec, SpecError, load_sp
 if TYPE_CHECKING:
     from pathlib import Path
 
+TOLD = {"import_path": "airflow.providers.smtp.notifications.smtp.SmtpNotifier"}
+NIGHTLY = {"schedule": "0 2 * * *", "notifiers": [TOLD]}
 GOOD: dict[str, Any] = {
     "name": "support-tickets",
     "mode": "MULTI_CLASS",
@@ -44,7 +46,7 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
 
     assert (spec.language, spec.label_delimiter, spec.timezone, spec.schedule) == ("en", None, "UTC", None)
     assert (spec.aws_conn_id, spec.db_conn_id) == ("aws_default", "nightsort_db")
-    assert (spec.test_share, spec.threshold, spec.budget_usd_per_run) == (0.1, 0.5, 100.0)
+    assert (spec.test_share, spec.threshold, spec.budget.run_usd) == (0.1, 0.5, 100.0)
     assert (spec.min_documents_per_label, spec.recommended_documents_per_label) == (10, 50)
     assert (spec.labelled.text_column, spec.labelled.label_column) == ("text", "label")
     assert (spec.batch.max_documents, spec.batch.max_bytes) == (1_000_000, 5_000_000_000)
@@ -102,7 +104,22 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"promotion": {"least_gain": -0.1}}, "promotion.least_gain", "at least 0"),
         ({"batch": {"max_documents": 1_000_001}}, "batch.max_documents", "at most 1000000"),
         ({"batch": {"max_bytes": 5_000_000_001}}, "batch.max_bytes", "at most 5000000000"),
-        ({"budget_usd_per_run": 0}, "budget_usd_per_run", "more than 0"),
+        ({"budget": {"run_usd": 0}}, "budget.run_usd", "more than 0"),
+        ({"budget": {"when_over": "warn"}}, "budget.when_over", "choose fail, ask"),
+        ({"budget": {"usd": 5}}, "budget.usd", "is no key that Nightsort knows"),
+        ({"budget_usd_per_run": 5}, "budget_usd_per_run", "is no key that Nightsort knows"),
+        ({"training_time_limit_hours": 0}, "training_time_limit_hours", "more than 0"),
+        ({"loaded_by": "6:00", **NIGHTLY}, "loaded_by", '"6:00" is not a time; write for instance "06:30"'),
+        ({"loaded_by": 630, **NIGHTLY}, "loaded_by", "put it in quotes"),
+        ({"loaded_by": "06:00", "notifiers": [TOLD]}, "loaded_by", "needs a schedule"),
+        ({"loaded_by": "06:00", "schedule": "0 2 * * *"}, "loaded_by", "nobody would be told"),
+        ({"notifiers": [{"import_path": "Mailer"}]}, "notifiers.0.import_path", "package.module.ClassName"),
+        ({"notifiers": [{**TOLD, "args": {}}]}, "notifiers.0.args", 'did you mean "arguments"'),
+        (
+            {"notifiers": [{**TOLD, "arguments": {"bot_token": "x"}}]},
+            "notifiers.0.arguments",
+            "bot_token looks",
+        ),
         ({"kms": {"model_key_id": "alias/mine"}}, "kms.model_key_id", "use id or ARN"),
         ({"kms": {"output_key_id": "schlüssel"}}, "kms.output_key_id", "is not a KMS key"),
         ({"vpc": {"subnets": ["subnet-1"]}}, "vpc.security_group_ids", "needs both lists"),

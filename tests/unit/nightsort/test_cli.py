@@ -163,7 +163,7 @@ class TestForecastCost:
         assert not (tmp_path / "work").exists()
 
     def test_above_the_budget_it_ends_with_2(self, spec: Path) -> None:
-        change(spec, budget_usd_per_run=0.001)
+        change(spec, budget={"run_usd": 0.001})
         result = run("forecast-cost", spec, "--day", "2026-11-18", code=2)
         assert "above the budget" in result.stderr
         values = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json", code=2).stdout)

@@ -70,9 +70,20 @@ def test_a_run_above_the_budget_is_refused_with_the_numbers() -> None:
     check_budget(forecast, 30.0)
     check_budget(forecast, None)
     with pytest.raises(
-        OverBudgetError, match=r"30\.00 USD\. That is above the budget of 29\.99 USD.*budget_usd_per_run"
+        OverBudgetError, match=r"30\.00 USD\. That is above the budget of 29\.99 USD.*budget\.run_usd"
     ):
         check_budget(forecast, 29.99)
+
+
+def test_of_a_training_the_upper_end_counts_with_the_scoring_of_the_active_version() -> None:
+    forecast = forecast_training(5_573, test_units=2_000)
+    assert forecast.most_usd == pytest.approx(forecast.usd[1] + 1.0)
+    assert "1.00 USD more" in str(forecast)
+    check_budget(forecast, forecast.most_usd)
+    with pytest.raises(
+        OverBudgetError, match=r"above the budget of 3\.00 USD a training.*budget\.training_usd"
+    ):
+        check_budget(forecast, 3.0)
 
 
 @pytest.mark.parametrize(("usd", "text"), [(0, "0.00 USD"), (0.0315, "0.0315 USD"), (1234.5, "1,234.50 USD")])

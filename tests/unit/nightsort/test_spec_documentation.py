@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.nightsort.classifier_spec import Batch, ClassifierSpec, Kms, LabelledSource, Promotion, Vpc
+from include.nightsort.classifier_spec import (
+    Batch,
+    Budget,
+    ClassifierSpec,
+    Kms,
+    LabelledSource,
+    Notifier,
+    Promotion,
+    Vpc,
+)
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -19,8 +28,10 @@ PARTS: dict[str, type[BaseModel]] = {
     "": LabelledSource,
     "promotion.": Promotion,
     "batch.": Batch,
+    "budget.": Budget,
     "kms.": Kms,
     "vpc.": Vpc,
+    "notifiers.": Notifier,
 }
 
 

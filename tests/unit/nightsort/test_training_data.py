@@ -145,7 +145,7 @@ def test_other_training_settings_are_another_version(tmp_path: Path, changes: di
 
 def test_settings_that_do_not_concern_training_keep_the_version(tmp_path: Path) -> None:
     rows = documents("a", "b")
-    other = Classifier(tmp_path, threshold=0.7, budget_usd_per_run=None, schedule="0 3 * * *")
+    other = Classifier(tmp_path, threshold=0.7, budget={"run_usd": None}, schedule="0 3 * * *")
 
     assert other.prepare(rows).version == Classifier(tmp_path).prepare(rows).version
 

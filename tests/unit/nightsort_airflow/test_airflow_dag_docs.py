@@ -15,7 +15,7 @@ def test_the_pages_say_what_the_spec_says(tmp_path: Path) -> None:
         tmp_path,
         schedule="0 2 * * *",
         timezone="Europe/Berlin",
-        budget_usd_per_run=12.5,
+        budget={"run_usd": 12.5, "training_usd": 7, "when_over": "ask"},
         promotion={"metric": "micro_f1", "least_gain": 0.02},
         training_warnings="fail",
     )
@@ -27,16 +27,26 @@ def test_the_pages_say_what_the_spec_says(tmp_path: Path) -> None:
         "fails the run",
         "3.00 USD per hour",
         "is stopped",
+        "Above 7.00 USD",
+        "`approve_cost`",
     ):
         assert text in train
-    for text in ("`0 2 * * *` (Europe/Berlin)", "12.50 USD", "train_tickets", "0.0015 USD", "`nightsort_db`"):
+    for text in (
+        "`0 2 * * *` (Europe/Berlin)",
+        "Above 12.50 USD",
+        "has 12 hours",
+        "`approve_cost`",
+        "train_tickets",
+        "0.0015 USD",
+        "`nightsort_db`",
+    ):
         assert text in classify
 
 
 def test_the_pages_change_with_the_spec(tmp_path: Path) -> None:
     spec = local_spec(
         tmp_path,
-        budget_usd_per_run=None,
+        budget={"run_usd": None},
         stop_training_on_kill=False,
         mode="MULTI_LABEL",
         labelled={"sql": "select label, text from t", "conn_id": "warehouse"},

@@ -52,7 +52,7 @@ def test_what_a_person_has_to_mend_ends_the_task_at_once(
 
 def test_a_forecast_over_budget_ends_the_task_at_once(operator: SpecOperator) -> None:
     with pytest.raises(BudgetExceededError, match="Raise budget"), operator.refusals_fail("start"):
-        raise OverBudgetError("Raise budget_usd_per_run")
+        raise OverBudgetError("Raise budget.run_usd")
 
 
 def test_a_missing_right_on_s3_names_the_connection_and_the_policy(operator: SpecOperator) -> None:

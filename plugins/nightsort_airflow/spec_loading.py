@@ -1,0 +1,35 @@
+"""The classifier specs of which DAGs are made: read, and checked against what is installed here."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from include.nightsort.classifier_spec import Problem, SpecError, load_specs, spec_folders
+from include.nightsort.spec.spec_files import LoadedSpecs
+from nightsort_airflow.alerts import notifier_problem
+
+if TYPE_CHECKING:
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+
+def dag_specs() -> LoadedSpecs[ClassifierSpec]:
+    """
+    Read the specs of the folders that the environment names.
+
+    One that names a notifier which Airflow could not call is an error, as is one that cannot be read: a night
+    that fails would fail in silence.
+    """
+    loaded = load_specs(spec_folders(os.environ))
+    specs, errors = {}, list(loaded.errors)
+    for name, spec in loaded.specs.items():
+        problems = [
+            Problem(f"notifiers.{position}", problem)
+            for position, notifier in enumerate(spec.notifiers)
+            if (problem := notifier_problem(notifier))
+        ]
+        if problems:
+            errors.append(SpecError(loaded.files[name], problems))
+        else:
+            specs[name] = spec
+    return LoadedSpecs(specs, errors, loaded.files)

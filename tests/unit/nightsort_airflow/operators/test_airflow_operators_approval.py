@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+
+from include.nightsort.costs import forecast_classification, forecast_training
+from nightsort_airflow.exceptions import CostNotApprovedError
+from nightsort_airflow.operators.approval import ApproveCostOperator, told_forecast
+
+NIGHT = told_forecast(forecast_classification(10_000, 60_000))
+
+
+def operator(**changes: Any) -> ApproveCostOperator:
+    arguments = {
+        "task_id": "approve_cost",
+        "forecast": NIGHT,
+        "budget_usd": 29.99,
+        "what": "a night of tickets",
+        "answer_hours": 12.0,
+        **changes,
+    }
+    return ApproveCostOperator(**arguments)
+
+
+def answer(option: str) -> dict[str, Any]:
+    return {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime.now(timezone.utc),
+        "responded_by_user": {"id": "1", "name": "ada"},
+    }
+
+
+@pytest.mark.parametrize("budget", [30.0, None])
+def test_within_the_budget_nobody_is_asked(context: dict[str, Any], budget: float | None) -> None:
+    """Airflow's operator would need an API server here to put its question."""
+    assert operator(budget_usd=budget).execute(context) == {"asked": False, "approved_by": None}  # type: ignore[arg-type]
+
+
+def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
+    task = operator()
+    question = task._question(29.99)
+    for text in (
+        "10,000",
+        "60,000",
+        "30.00 USD",
+        "29.99 USD",
+        "a night of tickets",
+        "12 hours",
+        "**Reject** fails",
+    ):
+        assert text in question
+    assert task.response_timeout is not None
+    assert task.response_timeout.total_seconds() == 12 * 3600
+
+
+def test_of_a_training_the_question_has_the_upper_end_and_no_units() -> None:
+    forecast = told_forecast(forecast_training(5_000, 2_000))
+    question = operator(forecast=forecast, budget_usd=1.0)._question(1.0)
+    assert f"{forecast['most_usd']:,.2f} USD" in question
+    assert "units" not in question.partition("\n\n")[0]
+
+
+def test_an_approval_goes_on_and_says_whose_it_was(context: dict[str, Any]) -> None:
+    given = operator().execute_complete(context, answer("Approve"))  # type: ignore[arg-type]
+    assert given == {"asked": True, "approved_by": "ada"}
+
+
+def test_a_no_fails_at_once_and_a_retry_would_not_ask_again(context: dict[str, Any]) -> None:
+    with pytest.raises(
+        CostNotApprovedError, match=r"ada rejected.*nothing was started.*30\.00 USD"
+    ) as refused:
+        operator().execute_complete(context, answer("Reject"))  # type: ignore[arg-type]
+    assert isinstance(refused.value, AirflowFailException)
+
+
+def test_no_answer_fails_at_once(context: dict[str, Any]) -> None:
+    event = {"error": "The timeout has passed", "error_type": "timeout"}
+    with pytest.raises(CostNotApprovedError, match="Nobody answered within 12 hours"):
+        operator().execute_complete(context, event)  # type: ignore[arg-type]

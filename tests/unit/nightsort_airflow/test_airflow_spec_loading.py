@@ -1,0 +1,26 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow_specs import local_spec
+
+from nightsort_airflow.spec_loading import dag_specs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+
+def test_a_spec_whose_notifier_cannot_be_called_is_an_error_and_hurts_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path))
+    good = local_spec(tmp_path)
+    bad = local_spec(tmp_path, name="mute", notifiers=[{"import_path": "nowhere.at.All"}])
+    for spec in (good, bad):
+        (tmp_path / f"{spec.name}.yaml").write_text(spec.model_dump_json(exclude_unset=True))
+    loaded = dag_specs()
+    assert loaded.specs == {"tickets": good}
+    (error,) = loaded.errors
+    assert str(error).startswith(f"{tmp_path / 'mute.yaml'}: notifiers.0: nowhere.at.All cannot be imported")

@@ -319,6 +319,25 @@ def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsC
     assert control.faults() == answer.json()["faults"]
 
 
+def test_the_behaviour_is_shown_and_changed(control: LocalAwsControl) -> None:
+    before = control.behaviour()
+    assert before["rate_limits"] is False
+    try:
+        changed = control.set_behaviour(delays={"job_seconds": 0.5})
+        assert changed["delays"]["job_seconds"] == 0.5
+        assert control.behaviour() == changed
+        with pytest.raises(ControlError, match="job_seconds"):
+            control.set_behaviour(delays={"job_seconds": "soon"})
+    finally:
+        control.set_behaviour(**before)
+
+
+def test_a_control_page_that_is_not_there_is_answered_with_those_that_are(aws: LocalAwsServer) -> None:
+    answer = httpx.get(f"{aws.url}/nightsort/weather", trust_env=False)
+    assert answer.status_code == 404
+    assert "GET /nightsort/health" in answer.json()["message"]
+
+
 @pytest.mark.parametrize(
     ("kind", "members", "said"),
     [

@@ -20,6 +20,7 @@ from werkzeug.serving import make_server
 from include.local_stack.local_aws import settings as settings_module
 from include.local_stack.local_aws.application import Application
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
+from include.local_stack.local_aws.comprehend.behaviour import Behaviour
 from include.local_stack.local_aws.comprehend.service import Comprehend
 from include.local_stack.local_aws.comprehend.store import Store
 from include.local_stack.local_aws.control.control_pages import ControlPages
@@ -60,6 +61,7 @@ class LocalAws:
         # What may be refused comes first, before anything is there that would be left behind.
         number_of_workers = settings_module.workers(os.environ)
         least_documents = settings_module.least_documents_per_label(os.environ)
+        behaviour = Behaviour.from_environment(os.environ)
         faults = FaultPlan.from_environment(os.environ)
         listener = socket.create_server((host, port), backlog=128)
         folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
@@ -80,7 +82,7 @@ class LocalAws:
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings)
-        control = ControlPages(self._health, faults, cleared=self._release)
+        control = ControlPages(self._health, behaviour, faults, cleared=self._release)
         self._application = Application(self._comprehend, bodies, control)
         with listener:
             self._server = make_server(

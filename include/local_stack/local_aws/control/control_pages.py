@@ -11,6 +11,7 @@ from include.local_stack.local_aws.settings import SettingError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from include.local_stack.local_aws.comprehend.behaviour import Behaviour
     from include.local_stack.local_aws.control.fault_plan import FaultPlan
 
 ROOT = "/nightsort/"
@@ -21,17 +22,25 @@ class ControlPages:
 
     Args:
         health: returns the content of the health page.
+        behaviour: delays and rate limits.
         plan: the faults.
         cleared: called after faults were taken out.
     """
 
     def __init__(
-        self, health: Callable[[], dict[str, Any]], plan: FaultPlan, cleared: Callable[[], None]
+        self,
+        health: Callable[[], dict[str, Any]],
+        behaviour: Behaviour,
+        plan: FaultPlan,
+        cleared: Callable[[], None],
     ) -> None:
+        self._behaviour = behaviour
         self._plan = plan
         self._cleared = cleared
         self._handlers: dict[tuple[str, str], Callable[[bytes], dict[str, Any]]] = {
             ("GET", "health"): lambda _: health(),
+            ("GET", "behaviour"): lambda _: behaviour.to_dict(),
+            ("PUT", "behaviour"): self._behave,
             ("GET", "faults"): lambda _: self._shown(),
             ("PUT", "faults"): self._replace,
             ("POST", "faults"): self._add,
@@ -51,6 +60,10 @@ class ControlPages:
             return 200, handler(body)
         except SettingError as error:
             return 400, {"message": str(error)}
+
+    def _behave(self, body: bytes) -> dict[str, Any]:
+        self._behaviour.update(_json(body))
+        return self._behaviour.to_dict()
 
     # --- faults ---------------------------------------------------------------------------------------------
 

@@ -81,7 +81,7 @@ class LocalAws:
         self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
-        self._comprehend = Comprehend(self._store, self._workers, settings)
+        self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
         control = ControlPages(self._health, behaviour, faults, cleared=self._release)
         self._application = Application(self._comprehend, bodies, control)
         with listener:
@@ -107,6 +107,7 @@ class LocalAws:
         self._ended.wait()
         self._server.shutdown()
         self._workers.close()
+        self._comprehend.close()
         saver.join()
         self._save()
         shutil.rmtree(self._temporary, ignore_errors=True)

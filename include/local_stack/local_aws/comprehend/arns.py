@@ -60,6 +60,11 @@ def job_arn(region: str, job_id: str) -> str:
     return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:document-classification-job/{job_id}"
 
 
+def endpoint_arn(region: str, name: str) -> str:
+    """Return the ARN of a classifier's endpoint."""
+    return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:document-classifier-endpoint/{name}"
+
+
 def output_archive(uri: str, kind: str, unique_id: str) -> str:
     """Return where an ``output.tar.gz`` goes: ``<uri>/<account>-<kind>-<id>/output/output.tar.gz``.
 

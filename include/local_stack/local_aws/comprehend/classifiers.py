@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
 from include.local_stack.local_aws.comprehend import arns
 from include.local_stack.local_aws.comprehend.encryption import check_keys
 from include.local_stack.local_aws.comprehend.errors import (
     ApiError,
-    invalid_request,
     resource_in_use,
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
-from include.local_stack.local_aws.comprehend.store import CLASSIFIER, JOB, now
+from include.local_stack.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, now
 from include.local_stack.local_aws.comprehend.tags import check_tags
+from include.local_stack.local_aws.comprehend.training_input import (
+    COMPREHEND_CSV,
+    check_training_input,
+    manifests,
+)
 from include.local_stack.local_aws.work.tasks import MULTI_CLASS, TrainTask
 from include.nightsort.limits import DEFAULT_LABEL_DELIMITER, LANGUAGES, MAX_ACTIVE_TRAININGS
 
@@ -23,11 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.local_stack.local_aws.comprehend.store import Resource, Store
+    from include.local_stack.local_aws.comprehend.timers import Timers
     from include.local_stack.local_aws.settings import Settings
     from include.local_stack.local_aws.work.workers import Outcome, WorkerPool
-
-DELETE_SECONDS = 0.2
-"""How long a classifier is DELETING; callers have to see that deletion is not done when the call returns."""
 
 
 class ClassifierOperations:
@@ -35,12 +36,14 @@ class ClassifierOperations:
 
     Args:
         store: the resources.
+        timers: what is to happen later.
         workers: where trainings run.
         settings: the server's settings.
     """
 
-    def __init__(self, store: Store, workers: WorkerPool, settings: Settings) -> None:
+    def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
         self._store = store
+        self._timers = timers
         self._workers = workers
         self._settings = settings
 
@@ -63,7 +66,7 @@ class ClassifierOperations:
                 f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
             )
         classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
-        self._train(classifier)
+        self._go_on(classifier)
         return {"DocumentClassifierArn": arn}
 
     def describe_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -81,7 +84,7 @@ class ClassifierOperations:
             },
         )
         items = [(classifier.arn, classifier.shown()) for classifier in found]
-        return page(items, request, "DocumentClassifierPropertiesList")
+        return page(items, request, "DocumentClassifierPropertiesList", region)
 
     def list_document_classifier_summaries(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """List classifier names, with their number of versions and the latest of them."""
@@ -89,14 +92,17 @@ class ClassifierOperations:
         for classifier in self._store.all_of(CLASSIFIER, region):
             versions.setdefault(_name(classifier), []).append(classifier)
         items = [(name, _summary(name, versions[name])) for name in sorted(versions)]
-        return page(items, request, "DocumentClassifierSummariesList")
+        return page(items, request, "DocumentClassifierSummariesList", region)
 
     def stop_training_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Ask a training to stop; on a classifier that is done this does nothing (seen in Terraform)."""
         classifier = self._get(request, region)
         if classifier.state in ("SUBMITTED", "TRAINING"):
             classifier.step("STOP_REQUESTED")
-            self._workers.stop(classifier.arn)
+            if self._timers.cancel(classifier.arn):
+                self._go_on(classifier)
+            else:
+                self._workers.stop(classifier.arn)
         return {}
 
     def delete_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -105,33 +111,50 @@ class ClassifierOperations:
         for job in self._store.all_of(JOB, region):
             if job.is_active and job.properties["DocumentClassifierArn"] == classifier.arn:
                 raise resource_in_use(f"RESOURCE_IN_USE: A classification job is using {classifier.arn}.")
+        for endpoint in self._store.all_of(ENDPOINT, region):
+            if classifier.arn in (endpoint.properties["ModelArn"], endpoint.properties["DesiredModelArn"]):
+                raise resource_in_use(
+                    f"RESOURCE_IN_USE: {endpoint.arn} is using {classifier.arn}; delete the endpoint first."
+                )
         if classifier.is_active or classifier.state == "DELETING":
             raise resource_unavailable(
                 f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
             )
         classifier.step("DELETING")
-        timer = threading.Timer(DELETE_SECONDS, self._remove, [classifier])
-        timer.daemon = True
-        timer.start()
+        self._go_on(classifier)
         return {}
 
     # --- life -----------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
-        known = {classifier.model_file for classifier in self._store.all_of(CLASSIFIER)}
+        classifiers = self._store.all_of(CLASSIFIER)
+        known = {classifier.model_file for classifier in classifiers if not classifier.is_active}
         for file in self._settings.models.iterdir():
             if file.name not in known:
                 file.unlink()
-        for classifier in self._store.all_of(CLASSIFIER):
-            if classifier.state == "TRAINING":
-                classifier.step("SUBMITTED")
-            if classifier.state == "SUBMITTED":
-                self._train(classifier)
-            elif classifier.state == "STOP_REQUESTED":
-                classifier.step("STOPPED", EndTime=now())
-            elif classifier.state == "DELETING":
-                self._remove(classifier)
+        for classifier in classifiers:
+            self._go_on(classifier)
+
+    def _go_on(self, classifier: Resource) -> None:
+        """Have what follows the classifier's state happen when its time has come."""
+        following = {
+            "SUBMITTED": ("submitted_seconds", self._begin),
+            "TRAINING": ("training_seconds", self._train),
+            "STOP_REQUESTED": ("stopping_seconds", _stop),
+            "DELETING": ("deletion_seconds", self._remove),
+        }
+        if classifier.state in following:
+            delay, action = following[classifier.state]
+            self._timers.after(delay, classifier.since, classifier.arn, lambda: action(classifier))
+
+    def _begin(self, classifier: Resource) -> None:
+        if self._timers.delays.training_seconds:
+            classifier.step("TRAINING")
+            self._go_on(classifier)
+        else:
+            # Without a delay it trains from when a worker takes it.
+            self._train(classifier)
 
     def _train(self, classifier: Resource) -> None:
         properties = classifier.properties
@@ -144,11 +167,12 @@ class ClassifierOperations:
             role=properties["DataAccessRoleArn"],
             mode=properties["Mode"],
             delimiter=source.get("LabelDelimiter", DEFAULT_LABEL_DELIMITER),
-            training=source["S3Uri"],
+            training=source.get("S3Uri"),
             test=source.get("TestS3Uri"),
             output=properties["OutputDataConfig"].get("S3Uri"),
             model_file=str(self._settings.model_path(classifier.model_file)),
             least_per_label=self._settings.least_documents_per_label,
+            manifests=manifests(source),
         )
 
         def started() -> None:
@@ -158,34 +182,30 @@ class ClassifierOperations:
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
-                _finish(classifier, outcome)
+                if outcome.stopped:
+                    self._go_on(classifier)
+                else:
+                    _finish(classifier, outcome)
 
         self._workers.submit(classifier.arn, task, started, ended)
 
     def _remove(self, classifier: Resource) -> None:
-        with self._store.lock:
-            self._store.remove(classifier.arn)
-            if classifier.model_file is not None:
-                self._settings.model_path(classifier.model_file).unlink(missing_ok=True)
+        self._store.remove(classifier.arn)
+        if classifier.model_file is not None:
+            self._settings.model_path(classifier.model_file).unlink(missing_ok=True)
 
     def _get(self, request: Mapping[str, Any], region: str) -> Resource:
         return self._store.get(request["DocumentClassifierArn"], region)
 
 
 def _check(request: Mapping[str, Any]) -> None:
-    source = request["InputDataConfig"]
     if request["LanguageCode"] not in LANGUAGES:
         raise ApiError(
             "UnsupportedLanguageException",
             f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is no language of custom classification; "
             f"these are: {', '.join(LANGUAGES)}.",
         )
-    if source.get("DocumentType", "PLAIN_TEXT_DOCUMENT") != "PLAIN_TEXT_DOCUMENT":
-        raise invalid_request("The local Comprehend trains plain-text models only: omit DocumentType.")
-    if source.get("DataFormat", "COMPREHEND_CSV") != "COMPREHEND_CSV":
-        raise invalid_request("The local Comprehend reads COMPREHEND_CSV only, no augmented manifests.")
-    if "S3Uri" not in source:
-        raise invalid_request("InputDataConfig.S3Uri is required when DataFormat is COMPREHEND_CSV.")
+    check_training_input(request["InputDataConfig"])
     check_keys(request)
     check_tags(request.get("Tags", ()))
 
@@ -194,7 +214,7 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
     properties: dict[str, Any] = {
         "DocumentClassifierArn": arn,
         "LanguageCode": request["LanguageCode"],
-        "InputDataConfig": {"DataFormat": "COMPREHEND_CSV", **request["InputDataConfig"]},
+        "InputDataConfig": {"DataFormat": COMPREHEND_CSV, **request["InputDataConfig"]},
         # Without an output location Describe answers with an empty structure (seen in AWS's examples).
         "OutputDataConfig": dict(request.get("OutputDataConfig", {})),
         "DataAccessRoleArn": request["DataAccessRoleArn"],
@@ -210,12 +230,12 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
     return properties
 
 
+def _stop(classifier: Resource) -> None:
+    classifier.step("STOPPED", EndTime=now())
+
+
 def _finish(classifier: Resource, outcome: Outcome) -> None:
-    if outcome.stopped:
-        if classifier.state != "STOP_REQUESTED":
-            classifier.step("STOP_REQUESTED")
-        classifier.step("STOPPED", EndTime=now())
-    elif outcome.problem is not None:
+    if outcome.problem is not None:
         classifier.step("IN_ERROR", Message=outcome.problem, EndTime=now())
     else:
         result = outcome.result
@@ -225,10 +245,8 @@ def _finish(classifier: Resource, outcome: Outcome) -> None:
             "EndTime": now(),
             "ClassifierMetadata": result.metadata,
         }
-        if result.skipped or result.warning:
-            skipped = f"{result.skipped} rows of the data could not be used and were skipped."
-            message = result.warning or skipped
-            classifier.step("TRAINED_WITH_WARNING", Message=message, **members)
+        if result.warning:
+            classifier.step("TRAINED_WITH_WARNING", Message=result.warning, **members)
         else:
             classifier.step("TRAINED", **members)
 

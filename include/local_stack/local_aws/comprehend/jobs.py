@@ -13,6 +13,7 @@ from include.local_stack.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
+from include.local_stack.local_aws.comprehend.real_time_input import check_reader_config
 from include.local_stack.local_aws.comprehend.states import USABLE_CLASSIFIER
 from include.local_stack.local_aws.comprehend.store import JOB, now
 from include.local_stack.local_aws.comprehend.tags import check_tags
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from include.local_stack.local_aws.comprehend.store import Resource, Store
+    from include.local_stack.local_aws.comprehend.timers import Timers
     from include.local_stack.local_aws.settings import Settings
     from include.local_stack.local_aws.work.workers import Outcome, WorkerPool
 
@@ -34,12 +36,14 @@ class JobOperations:
 
     Args:
         store: the resources.
+        timers: what is to happen later.
         workers: where jobs run.
         settings: the server's settings.
     """
 
-    def __init__(self, store: Store, workers: WorkerPool, settings: Settings) -> None:
+    def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
         self._store = store
+        self._timers = timers
         self._workers = workers
         self._settings = settings
 
@@ -53,7 +57,7 @@ class JobOperations:
             job_id = arns.new_id()
             arn = arns.job_arn(region, job_id)
             job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
-            self._run(job)
+            self._go_on(job)
         shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
         return {member: job.properties[member] for member in shown}
 
@@ -76,19 +80,33 @@ class JobOperations:
                 "JobStatus": lambda job, status: job.state == status,
             },
         )
-        return page(
-            [(job.arn, job.shown()) for job in found], request, "DocumentClassificationJobPropertiesList"
-        )
+        items = [(job.arn, job.shown()) for job in found]
+        return page(items, request, "DocumentClassificationJobPropertiesList", region)
 
     # --- life -----------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
         for job in self._store.all_of(JOB):
-            if job.state == "IN_PROGRESS":
-                job.step("SUBMITTED")
-            if job.state == "SUBMITTED":
-                self._run(job)
+            self._go_on(job)
+
+    def _go_on(self, job: Resource) -> None:
+        """Have what follows the job's state happen when its time has come."""
+        following = {
+            "SUBMITTED": ("submitted_seconds", self._begin),
+            "IN_PROGRESS": ("job_seconds", self._run),
+        }
+        if job.state in following:
+            delay, action = following[job.state]
+            self._timers.after(delay, job.since, job.arn, lambda: action(job))
+
+    def _begin(self, job: Resource) -> None:
+        if self._timers.delays.job_seconds:
+            job.step("IN_PROGRESS")
+            self._go_on(job)
+        else:
+            # Without a delay it is in progress from when a worker takes it.
+            self._run(job)
 
     def _run(self, job: Resource) -> None:
         properties = job.properties
@@ -106,7 +124,8 @@ class JobOperations:
 
         def started() -> None:
             with self._store.lock:
-                job.step("IN_PROGRESS")
+                if job.state == "SUBMITTED":
+                    job.step("IN_PROGRESS")
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
@@ -122,6 +141,7 @@ class JobOperations:
             raise invalid_request("Give either a DocumentClassifierArn or a FlywheelArn.")
         if "FlywheelArn" in request:
             raise resource_not_found(request["FlywheelArn"])
+        check_reader_config(request["InputDataConfig"].get("DocumentReaderConfig"))
         check_keys(request)
         check_tags(request.get("Tags", ()))
         classifier = self._store.get(request["DocumentClassifierArn"], region)

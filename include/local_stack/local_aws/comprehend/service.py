@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 from botocore import xform_name
 
 from include.local_stack.local_aws.comprehend.classifiers import ClassifierOperations
+from include.local_stack.local_aws.comprehend.endpoints import EndpointOperations
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.comprehend.jobs import JobOperations
+from include.local_stack.local_aws.comprehend.rate_limits import RateLimits
+from include.local_stack.local_aws.comprehend.real_time import RealTimeOperations
 from include.local_stack.local_aws.comprehend.request_validation import operation_model, parse_request
 from include.local_stack.local_aws.comprehend.tags import TagOperations
+from include.local_stack.local_aws.comprehend.timers import Timers
+from include.local_stack.local_aws.work.real_time import RealTimeProcess
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from include.local_stack.local_aws.comprehend.behaviour import Behaviour
     from include.local_stack.local_aws.comprehend.store import Store
     from include.local_stack.local_aws.settings import Settings
     from include.local_stack.local_aws.work.workers import WorkerPool
@@ -33,9 +39,19 @@ OPERATIONS = {
         "DescribeDocumentClassificationJob",
         "ListDocumentClassificationJobs",
     ),
+    EndpointOperations: (
+        "CreateEndpoint",
+        "DescribeEndpoint",
+        "UpdateEndpoint",
+        "ListEndpoints",
+        "DeleteEndpoint",
+    ),
     TagOperations: ("TagResource", "UntagResource", "ListTagsForResource"),
 }
-"""What is answered, and by whom."""
+"""What is answered under the store's lock, and by whom; ClassifyDocument comes on top."""
+
+
+CLASSIFY_DOCUMENT = "ClassifyDocument"
 
 
 class Comprehend:
@@ -45,13 +61,19 @@ class Comprehend:
         store: the resources.
         workers: where trainings and jobs run.
         settings: the server's settings.
+        behaviour: how fast it is, and what it limits.
     """
 
-    def __init__(self, store: Store, workers: WorkerPool, settings: Settings) -> None:
+    def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
         self._store = store
-        self._classifiers = ClassifierOperations(store, workers, settings)
-        self._jobs = JobOperations(store, workers, settings)
-        owners = (self._classifiers, self._jobs, TagOperations(store))
+        self._real_time = RealTimeProcess()
+        self._limits = RateLimits(behaviour)
+        timers = Timers(store.lock, behaviour)
+        self._classifiers = ClassifierOperations(store, timers, workers, settings)
+        self._jobs = JobOperations(store, timers, workers, settings)
+        self._endpoints = EndpointOperations(store, timers, self._real_time, settings)
+        self._classify = RealTimeOperations(store, self._real_time, settings, self._limits)
+        owners = (self._classifiers, self._jobs, self._endpoints, TagOperations(store))
         self._handlers: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
             operation: getattr(owner, xform_name(operation))
             for owner in owners
@@ -70,17 +92,26 @@ class Comprehend:
             ApiError: the error to send.
         """
         operation_model(operation)
-        if operation not in self._handlers:
+        if operation not in self._handlers and operation != CLASSIFY_DOCUMENT:
             raise ApiError(
                 "UnknownOperationException",
                 f"The local Comprehend has custom classification only; {operation} is not part of it.",
             )
+        with self._store.lock:
+            self._limits.count_call(operation, region)
         request = parse_request(operation, body)
+        if operation == CLASSIFY_DOCUMENT:
+            return self._classify.classify_document(request, region)
         with self._store.lock:
             return self._handlers[operation](request, region)
 
     def resume(self) -> None:
-        """Take up trainings, jobs and deletions that an earlier server left undone."""
+        """Take up what an earlier server left undone."""
         with self._store.lock:
             self._classifiers.resume()
             self._jobs.resume()
+            self._endpoints.resume()
+
+    def close(self) -> None:
+        """End the process of the endpoints."""
+        self._real_time.close()

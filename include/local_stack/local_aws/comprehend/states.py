@@ -1,7 +1,7 @@
 """The lives of Comprehend's resources as data: every state, and which may follow which.
 
-The names are the enums ModelStatus and JobStatus of the service model; the edges are AWS's documentation and
-what its tools were seen to rely on.
+The names are the enums ModelStatus, JobStatus and EndpointStatus of the service model; the edges are AWS's
+documentation and what its tools were seen to rely on.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ class LifeCycle:
 
     Attributes:
         member: the API member that holds the state.
+        created: the API member that holds when the resource was made; filters on it add Before and After.
         steps: for each state those that may follow.
         active: states in which work is going on or waits to be done; they count against the quotas.
     """
 
     member: str
+    created: str
     first: str
     steps: Mapping[str, frozenset[str]]
     active: frozenset[str]
@@ -40,10 +42,11 @@ class LifeCycle:
 
 CLASSIFIER = LifeCycle(
     member="Status",
+    created="SubmitTime",
     first="SUBMITTED",
     steps={
         "SUBMITTED": frozenset({"TRAINING", "STOP_REQUESTED", "IN_ERROR"}),
-        "TRAINING": frozenset({"TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR", "STOP_REQUESTED", "SUBMITTED"}),
+        "TRAINING": frozenset({"TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR", "STOP_REQUESTED"}),
         "STOP_REQUESTED": frozenset({"STOPPED", "TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR"}),
         "STOPPED": frozenset({"DELETING"}),
         "TRAINED": frozenset({"DELETING"}),
@@ -53,14 +56,14 @@ CLASSIFIER = LifeCycle(
     },
     active=frozenset({"SUBMITTED", "TRAINING", "STOP_REQUESTED"}),
 )
-"""TRAINING goes back to SUBMITTED only when the server itself was restarted in between."""
 
 JOB = LifeCycle(
     member="JobStatus",
+    created="SubmitTime",
     first="SUBMITTED",
     steps={
         "SUBMITTED": frozenset({"IN_PROGRESS", "FAILED"}),
-        "IN_PROGRESS": frozenset({"COMPLETED", "FAILED", "SUBMITTED"}),
+        "IN_PROGRESS": frozenset({"COMPLETED", "FAILED"}),
         "COMPLETED": frozenset(),
         "FAILED": frozenset(),
         "STOP_REQUESTED": frozenset(),
@@ -70,5 +73,22 @@ JOB = LifeCycle(
 )
 """STOP_REQUESTED and STOPPED are in the shared enum, but no call stops a classification job."""
 
+ENDPOINT = LifeCycle(
+    member="Status",
+    created="CreationTime",
+    first="CREATING",
+    steps={
+        "CREATING": frozenset({"IN_SERVICE", "FAILED"}),
+        "IN_SERVICE": frozenset({"UPDATING", "DELETING"}),
+        "UPDATING": frozenset({"IN_SERVICE", "FAILED"}),
+        "FAILED": frozenset({"DELETING"}),
+        "DELETING": frozenset(),
+    },
+    active=frozenset({"CREATING", "IN_SERVICE", "UPDATING"}),
+)
+
 USABLE_CLASSIFIER = frozenset({"TRAINED", "TRAINED_WITH_WARNING"})
 """States in which a classifier can classify."""
+
+USABLE_ENDPOINT = frozenset({"IN_SERVICE", "UPDATING"})
+"""States in which an endpoint answers; while it is updated, with the model that it had (assumed)."""

@@ -23,15 +23,16 @@ if TYPE_CHECKING:
 
 CLASSIFIER = "classifier"
 JOB = "job"
+ENDPOINT = "endpoint"
 
-LIFE_CYCLES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB}
+LIFE_CYCLES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
 
 TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 
 
 @dataclass
 class Resource:
-    """A classifier version or a classification job.
+    """A classifier version, a classification job or an endpoint.
 
     Attributes:
         number: counts up with every resource; the order in which they were made.
@@ -40,6 +41,7 @@ class Resource:
         token: the ClientRequestToken of the request that made it.
         request: that request without its token, as JSON.
         model_file: a classifier's model, a file name in the model folder.
+        since: when it came into its state, epoch seconds.
     """
 
     kind: str
@@ -51,24 +53,36 @@ class Resource:
     token: str | None = None
     request: str = ""
     model_file: str | None = None
+    since: float = 0.0
+
+    @property
+    def life(self) -> states.LifeCycle:
+        """The life cycle of its kind."""
+        return LIFE_CYCLES[self.kind]
+
+    @property
+    def created(self) -> float:
+        """When it was made, epoch seconds."""
+        moment: float = self.properties[self.life.created]
+        return moment
 
     @property
     def state(self) -> str:
         """The current state."""
-        state: str = self.properties[LIFE_CYCLES[self.kind].member]
+        state: str = self.properties[self.life.member]
         return state
 
     @property
     def is_active(self) -> bool:
         """Whether work on it goes on or is waited for."""
-        return self.state in LIFE_CYCLES[self.kind].active
+        return self.state in self.life.active
 
     def step(self, state: str, **members: Any) -> None:
         """Go to another state and set the members that come with it."""
-        life = LIFE_CYCLES[self.kind]
-        life.check(self.state, state)
+        self.life.check(self.state, state)
         self.properties.update(members)
-        self.properties[life.member] = state
+        self.properties[self.life.member] = state
+        self.since = now()
 
     def shown(self) -> dict[str, Any]:
         """Return a copy of the properties for an answer."""
@@ -99,15 +113,17 @@ class Store:
         """Keep a new resource, in the first state of its life."""
         life = LIFE_CYCLES[kind]
         self._made += 1
+        moment = now()
         resource = Resource(
             kind=kind,
             arn=arn,
             region=region,
             number=self._made,
-            properties={**properties, life.member: life.first, "SubmitTime": now()},
+            properties={**properties, life.member: life.first, life.created: moment},
             tags={tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())},
             token=request.get(TOKEN),
             request=_without_token(request),
+            since=moment,
         )
         self._resources[arn] = resource
         return resource

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from include.local_stack.local_aws.comprehend import arns
 from include.local_stack.local_aws.comprehend.arns import S3Location
 from include.local_stack.local_aws.comprehend.request_validation import problems, service_model
+from include.nightsort.limits import CLASSIFIER_NAME_PATTERN
 
 
 @pytest.mark.parametrize(("version", "end"), [(None, "tickets"), ("v1", "tickets/version/v1")])
@@ -22,6 +25,22 @@ def test_a_classifiers_arn_tells_its_name_and_version(version: str | None, end: 
 def test_another_arn_is_no_classifiers() -> None:
     with pytest.raises(ValueError, match="is no ARN of a document classifier"):
         arns.classifier_name(arns.job_arn("eu-west-1", "0" * 32))
+
+
+def test_an_endpoints_arn_is_its_name() -> None:
+    arn = arns.endpoint_arn("eu-west-1", "tickets")
+    assert arn == "arn:aws:comprehend:eu-west-1:123456789012:document-classifier-endpoint/tickets"
+    assert not list(problems(service_model().shape_for("ComprehendEndpointArn"), arn))
+
+
+names = st.from_regex(CLASSIFIER_NAME_PATTERN, fullmatch=True).map(lambda name: name[:63].rstrip("-"))
+
+
+@given(names, st.none() | names)
+def test_every_name_and_version_comes_back_out_of_its_arn(name: str, version: str | None) -> None:
+    arn = arns.classifier_arn("us-east-1", name, version)
+    assert arns.classifier_name(arn) == (name, version)
+    assert not list(problems(service_model().shape_for("DocumentClassifierArn"), arn))
 
 
 def test_ids_are_32_hex_digits() -> None:

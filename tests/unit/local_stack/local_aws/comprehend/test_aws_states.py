@@ -5,17 +5,25 @@ from __future__ import annotations
 import pytest
 
 from include.local_stack.local_aws.comprehend.request_validation import service_model
-from include.local_stack.local_aws.comprehend.states import CLASSIFIER, JOB, IllegalTransitionError, LifeCycle
+from include.local_stack.local_aws.comprehend.states import (
+    CLASSIFIER,
+    ENDPOINT,
+    JOB,
+    IllegalTransitionError,
+    LifeCycle,
+)
 
 
-@pytest.mark.parametrize(("life", "shape"), [(CLASSIFIER, "ModelStatus"), (JOB, "JobStatus")])
+@pytest.mark.parametrize(
+    ("life", "shape"), [(CLASSIFIER, "ModelStatus"), (JOB, "JobStatus"), (ENDPOINT, "EndpointStatus")]
+)
 def test_the_states_are_those_of_the_service_model(life: LifeCycle, shape: str) -> None:
     assert set(life.steps) == set(service_model().shape_for(shape).metadata["enum"])
     assert set().union(*life.steps.values()) <= set(life.steps)
     assert life.active <= set(life.steps)
 
 
-@pytest.mark.parametrize("life", [CLASSIFIER, JOB])
+@pytest.mark.parametrize("life", [CLASSIFIER, JOB, ENDPOINT])
 def test_what_is_not_active_is_never_active_again(life: LifeCycle) -> None:
     for state, following in life.steps.items():
         if state not in life.active:

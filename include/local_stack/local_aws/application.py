@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import logging
 import re
 import threading
-import uuid
-from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
+from include.local_stack.local_aws.answers import answer, json_answer, s3_error_answer
 from include.local_stack.local_aws.comprehend.arns import DEFAULT_REGION
 from include.local_stack.local_aws.comprehend.errors import ApiError
-from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX
+from include.local_stack.local_aws.comprehend.wire_protocols import addressed
 from include.local_stack.local_aws.control.control_pages import ROOT as CONTROL_ROOT
+from include.local_stack.local_aws.rights.enforcement import S3DeniedError
 from include.local_stack.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from include.local_stack.local_aws.s3.moto_s3 import BODY, create_app
 
@@ -25,14 +24,17 @@ if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from include.local_stack.local_aws.comprehend.service import Comprehend
+    from include.local_stack.local_aws.comprehend.wire_protocols import WireProtocol
     from include.local_stack.local_aws.control.control_pages import ControlPages
+    from include.local_stack.local_aws.rights.enforcement import Enforcement
     from include.local_stack.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)
 
-_JSON = "application/x-amz-json-1.1"
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
-_LARGEST_REQUEST = 1 << 20
+_BUFFER = 1 << 20
+_LARGEST_REQUEST = 16 << 20
+"""ClassifyDocument takes documents of 10 MB, which are a third longer as base64."""
 
 
 class Application:
@@ -42,12 +44,20 @@ class Application:
         comprehend: answers what is addressed to Comprehend.
         bodies: where bodies of S3 uploads go.
         control: answers what is addressed to the server itself.
+        enforcement: judges who may do what; None lets anybody do anything.
     """
 
-    def __init__(self, comprehend: Comprehend, bodies: BodyFolder, control: ControlPages) -> None:
+    def __init__(
+        self,
+        comprehend: Comprehend,
+        bodies: BodyFolder,
+        control: ControlPages,
+        enforcement: Enforcement | None = None,
+    ) -> None:
         self._comprehend = comprehend
         self._bodies = bodies
         self._control = control
+        self._enforcement = enforcement
         self._moto = DomainDispatcherApplication(create_app)
         self.changed = threading.Event()
         """Set after every request that may have changed something."""
@@ -57,18 +67,23 @@ class Application:
         try:
             if environ["PATH_INFO"].startswith(CONTROL_ROOT):
                 return self._answer_control(environ, start_response)
-            if environ.get("HTTP_X_AMZ_TARGET", "").startswith(f"{TARGET_PREFIX}."):
-                return self._answer_comprehend(environ, start_response)
+            call = addressed(environ)
+            if call is not None:
+                return self._answer_comprehend(*call, environ, start_response)
+            if self._enforcement is not None:
+                self._enforcement.check_s3(environ)
             self._spool_body(environ)
-            answer: Iterable[bytes] = self._moto(environ, start_response)
-            return answer
+            chunks: Iterable[bytes] = self._moto(environ, start_response)
+            return chunks
         except ConnectionError:
             raise
+        except S3DeniedError as denied:
+            return s3_error_answer(start_response, 403, denied.code, denied.message)
         except Exception:
             # Whatever went wrong in here or in moto, the client gets an answer and the others go on.
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             error = ApiError("InternalServerException", "The local AWS failed; its log says why.")
-            return _json_answer(start_response, error.status, error.body())
+            return json_answer(start_response, error.status, error.body())
         finally:
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 self.changed.set()
@@ -77,18 +92,21 @@ class Application:
         status, content = self._control.answer(
             environ["REQUEST_METHOD"], environ["PATH_INFO"], _body(environ)
         )
-        return _json_answer(start_response, status, content, "application/json")
+        return json_answer(start_response, status, content)
 
-    def _answer_comprehend(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        operation = environ["HTTP_X_AMZ_TARGET"].partition(".")[2]
-        region = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+    def _answer_comprehend(
+        self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse
+    ) -> Iterable[bytes]:
+        signed_for = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+        region = signed_for[1] if signed_for else DEFAULT_REGION
         try:
-            answer = self._comprehend.answer(
-                operation, _json_body(environ), region[1] if region else DEFAULT_REGION
-            )
+            request = protocol.read(_body(environ))
+            if self._enforcement is not None:
+                self._enforcement.check_comprehend(environ, operation, request, region)
+            content = self._comprehend.answer(operation, request, region)
         except ApiError as error:
-            return _json_answer(start_response, error.status, error.body())
-        return _json_answer(start_response, 200, answer)
+            return answer(start_response, error.status, protocol.write_error(error), *protocol.headers)
+        return answer(start_response, 200, protocol.write(operation, content), *protocol.headers)
 
     def _spool_body(self, environ: WSGIEnvironment) -> None:
         """Put the body of a large upload into a file before moto sees the request."""
@@ -98,7 +116,7 @@ class Application:
         source = environ["wsgi.input"]
         if is_chunked(environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")):
             chunked = ChunkedBody(source)
-            body = self._bodies.receive(io.BufferedReader(chunked, _LARGEST_REQUEST))
+            body = self._bodies.receive(io.BufferedReader(chunked, _BUFFER))
             # moto gets the plain body, with the checksum where it would be without chunks.
             environ["HTTP_X_AMZ_CONTENT_SHA256"] = "UNSIGNED-PAYLOAD"
             for name, value in chunked.trailers.items():
@@ -116,23 +134,3 @@ def _body(environ: WSGIEnvironment) -> bytes:
         raise ApiError("RequestEntityTooLargeException", "The request is too large.", status=413)
     body: bytes = environ["wsgi.input"].read(length)
     return body
-
-
-def _json_body(environ: WSGIEnvironment) -> Any:
-    try:
-        return json.loads(_body(environ) or b"{}")
-    except ValueError as error:
-        raise ApiError("SerializationException", "The request's body is not JSON.") from error
-
-
-def _json_answer(
-    start_response: StartResponse, status: int, content: dict[str, Any], content_type: str = _JSON
-) -> Iterable[bytes]:
-    body = json.dumps(content).encode()
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    start_response(f"{status} {HTTPStatus(status).phrase}", headers)
-    return [body]

@@ -44,7 +44,7 @@ def operation_model(operation: str) -> OperationModel:
 def parse_request(operation: str, body: Any) -> dict[str, Any]:
     """Return the parameters of a request, typed as the model says; members that the model lacks are dropped.
 
-    Timestamps become epoch seconds (float), blobs bytes.
+    The body is the content of a JSON or CBOR request. Timestamps become epoch seconds (float), blobs bytes.
 
     Raises:
         ApiError: ``SerializationException`` for a wrong type, ``ValidationException`` with every constraint
@@ -121,6 +121,8 @@ def _timestamp(value: Any, where: str) -> float:
 
 
 def _blob(value: Any, where: str) -> bytes:
+    if isinstance(value, bytes):  # CBOR has bytes of its own
+        return value
     if not isinstance(value, str):
         raise _wrong_type(value, where, "base64 text")
     try:

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import time
-import uuid
-from http import HTTPStatus
 from typing import TYPE_CHECKING
-from xml.sax.saxutils import escape
 
-from moto.core.request import Request
-from moto.core.routing import get_service_router
-from werkzeug.exceptions import NotFound
-
-from include.local_stack.local_aws.comprehend.errors import HTTP_STATUS
-from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX
+from include.local_stack.local_aws.answers import answer, s3_error_answer
+from include.local_stack.local_aws.comprehend.errors import HTTP_STATUS, ApiError
+from include.local_stack.local_aws.comprehend.wire_protocols import addressed
 from include.local_stack.local_aws.control.faults import (
     S3,
     ErrorAnswer,
@@ -25,6 +18,7 @@ from include.local_stack.local_aws.control.faults import (
     ResetBefore,
 )
 from include.local_stack.local_aws.http_handler import ConnectionReset
+from include.local_stack.local_aws.s3.operations import s3_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -67,57 +61,34 @@ class RequestFaults:
             if isinstance(fault, Latency):
                 time.sleep(fault.seconds)
             elif isinstance(fault, ErrorAnswer):
-                return _error_answer(fault, operation, start_response)
+                return _error_answer(fault, environ, start_response)
             elif isinstance(fault, ResetBefore):
                 raise ConnectionReset
             elif isinstance(fault, (ResetAfter, HangAfter)):
-                answer = self._application(environ, start_response)
+                chunks = self._application(environ, start_response)
                 self._keep()
                 if isinstance(fault, ResetAfter):
                     raise ConnectionReset
                 time.sleep(fault.seconds)
-                return answer
+                return chunks
         return self._application(environ, start_response)
 
     def _operation(self, environ: WSGIEnvironment) -> str:
         """Return the operation that a request calls; empty when no fault can concern it."""
-        service, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
-        if service:
-            return operation if service == TARGET_PREFIX else ""
-        return _s3_operation(environ) if self._plan.concerns_s3() else ""
+        comprehend = addressed(environ)
+        if comprehend is not None:
+            return comprehend[1]
+        s3 = s3_call(environ) if self._plan.concerns_s3() else None
+        return f"{S3}{s3.operation}" if s3 is not None else ""
 
 
-def _s3_operation(environ: WSGIEnvironment) -> str:
-    signed_for = environ.get("HTTP_AUTHORIZATION", "") or environ.get("QUERY_STRING", "").replace("%2F", "/")
-    if environ["PATH_INFO"].startswith("/nightsort/") or "/s3/aws4_request" not in signed_for:
-        return ""
-    try:
-        operation, _ = get_service_router("s3").match(Request(environ))
-    except NotFound:
-        return ""
-    return f"{S3}{operation.name}"
-
-
-def _error_answer(fault: ErrorAnswer, operation: str, start_response: StartResponse) -> Iterable[bytes]:
+def _error_answer(
+    fault: ErrorAnswer, environ: WSGIEnvironment, start_response: StartResponse
+) -> Iterable[bytes]:
     status = fault.status or STATUS_OF_CODE.get(fault.code, 400)
-    if operation.startswith(S3):
-        content_type = "application/xml"
-        text = f"<Error><Code>{fault.code}</Code><Message>{escape(fault.message)}</Message></Error>"
-    else:
-        content_type = "application/x-amz-json-1.1"
-        text = json.dumps({"__type": fault.code, "Message": fault.message})
-    body = text.encode()
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-    ]
-    start_response(f"{status} {_phrase(status)}", headers)
-    return [body]
-
-
-def _phrase(status: int) -> str:
-    try:
-        return HTTPStatus(status).phrase
-    except ValueError:
-        return "Error"
+    comprehend = addressed(environ)
+    if comprehend is None:
+        return s3_error_answer(start_response, status, fault.code, fault.message)
+    protocol, _ = comprehend
+    body = protocol.write_error(ApiError(fault.code, fault.message, status=status))
+    return answer(start_response, status, body, *protocol.headers)

@@ -1,0 +1,107 @@
+"""The two protocols that Comprehend's service model lists: JSON 1.1, and Smithy RPC v2 with CBOR.
+
+botocore up to 1.44.5 speaks JSON; SDKs of other languages take the first of the model's list that they know,
+which is CBOR.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
+
+from include.local_stack.local_aws.comprehend import cbor
+from include.local_stack.local_aws.comprehend.errors import ApiError
+from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX, operation_model
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+    from botocore.model import ListShape, Shape, StructureShape
+
+CBOR_PATH = re.compile(rf"/service/{TARGET_PREFIX}/operation/(?P<operation>\w+)")
+
+_NAMESPACE = "com.amazonaws.comprehend#"
+
+
+class WireProtocol(Protocol):
+    """How requests and answers are written."""
+
+    @property
+    def headers(self) -> tuple[tuple[str, str], ...]:
+        """Headers of every answer."""
+
+    def read(self, body: bytes) -> Any:
+        """Return the content of a request.
+
+        Raises:
+            ApiError: SerializationException, it cannot be read.
+        """
+
+    def write(self, operation: str, answer: dict[str, Any]) -> bytes:
+        """Return the body of a good answer."""
+
+    def write_error(self, error: ApiError) -> bytes:
+        """Return the body of an error."""
+
+
+class _Json:
+    headers = (("Content-Type", "application/x-amz-json-1.1"),)
+
+    def read(self, body: bytes) -> Any:
+        try:
+            return json.loads(body.decode() or "{}", parse_constant=_refuse_constant)
+        # What is nested thousands of levels deep is no request either.
+        except (ValueError, RecursionError) as error:
+            raise ApiError("SerializationException", "The request's body is not JSON.") from error
+
+    def write(self, operation: str, answer: dict[str, Any]) -> bytes:
+        return json.dumps(answer).encode()
+
+    def write_error(self, error: ApiError) -> bytes:
+        return json.dumps(error.body()).encode()
+
+
+class _Cbor:
+    headers = (("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor"))
+
+    def read(self, body: bytes) -> Any:
+        try:
+            return cbor.decode(body) if body else {}
+        except cbor.CborError as error:
+            raise ApiError("SerializationException", f"The request's body is not CBOR: {error}.") from error
+
+    def write(self, operation: str, answer: dict[str, Any]) -> bytes:
+        return cbor.encode(_with_timestamps(operation_model(operation).output_shape, answer))
+
+    def write_error(self, error: ApiError) -> bytes:
+        return cbor.encode({**error.body(), "__type": f"{_NAMESPACE}{error.code}"})
+
+
+JSON: WireProtocol = _Json()
+CBOR: WireProtocol = _Cbor()
+
+
+def addressed(environ: WSGIEnvironment) -> tuple[WireProtocol, str] | None:
+    """Return a request's protocol and operation; None if it is not for Comprehend."""
+    prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
+    if prefix == TARGET_PREFIX and operation:
+        return JSON, operation
+    found = CBOR_PATH.fullmatch(environ["PATH_INFO"])
+    return (CBOR, found["operation"]) if found else None
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _with_timestamps(shape: Shape | None, value: Any) -> Any:
+    """Mark the timestamps, which are numbers like others in an answer's content."""
+    if shape is None:
+        return value
+    if shape.type_name == "structure":
+        members = cast("StructureShape", shape).members
+        return {name: _with_timestamps(members[name], member) for name, member in value.items()}
+    if shape.type_name == "list":
+        return [_with_timestamps(cast("ListShape", shape).member, item) for item in value]
+    return cbor.Timestamp(value) if shape.type_name == "timestamp" else value

@@ -16,6 +16,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=4566, help="port; 0: any free one (default: %(default)s)")
     parser.add_argument("--data", type=Path, help="folder that keeps buckets and classifiers over a restart")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", help="judge calls of S3 and Comprehend by IAM policies"
+    )
     chosen = parser.parse_args(arguments)
 
     # Later than the help: moto takes half a second to import.
@@ -23,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     from include.local_stack.local_aws.settings import SettingError
 
     try:
-        serve(chosen.host, chosen.port, chosen.data)
+        serve(chosen.host, chosen.port, chosen.data, enforce_iam=chosen.enforce_iam)
     except SettingError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -27,6 +27,8 @@ from include.local_stack.local_aws.control.control_pages import ControlPages
 from include.local_stack.local_aws.control.fault_plan import FaultPlan
 from include.local_stack.local_aws.control.request_faults import RequestFaults
 from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
+from include.local_stack.local_aws.rights.enforcement import Enforcement, enforced_by
+from include.local_stack.local_aws.rights.identities import assume_data_access_role
 from include.local_stack.local_aws.s3.bucket_snapshot import BucketSnapshot
 from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
 from include.local_stack.local_aws.s3.object_bodies import BodyFolder
@@ -55,14 +57,16 @@ class LocalAws:
         host: the address to listen on.
         port: the port; 0 takes a free one.
         data: the folder for what is to survive a restart; None keeps all in a scratch folder.
+        enforce_iam: whether calls are judged by IAM policies; the environment may say so, too.
     """
 
-    def __init__(self, host: str, port: int, data: Path | None = None) -> None:
+    def __init__(self, host: str, port: int, data: Path | None = None, *, enforce_iam: bool = False) -> None:
         # What may be refused comes first, before anything is there that would be left behind.
         number_of_workers = settings_module.workers(os.environ)
         least_documents = settings_module.least_documents_per_label(os.environ)
         behaviour = Behaviour.from_environment(os.environ)
         faults = FaultPlan.from_environment(os.environ)
+        self._enforces_iam = enforce_iam or enforced_by(os.environ)
         listener = socket.create_server((host, port), backlog=128)
         folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
         # Without a data folder, everything is temporary.
@@ -83,7 +87,8 @@ class LocalAws:
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
         control = ControlPages(self._health, behaviour, faults, cleared=self._release)
-        self._application = Application(self._comprehend, bodies, control)
+        enforcement = Enforcement() if self._enforces_iam else None
+        self._application = Application(self._comprehend, bodies, control, enforcement)
         with listener:
             self._server = make_server(
                 host,
@@ -132,8 +137,10 @@ class LocalAws:
             self._store.save()
             self._buckets.save()
 
-    def _prepare(self, _key: str, task: Task) -> Task:
-        return replace(task, faults=self._faults.strike_work(task.resource, task.name))
+    def _prepare(self, arn: str, task: Task) -> Task:
+        credentials = assume_data_access_role(task.role, arn) if self._enforces_iam else None
+        faults = self._faults.strike_work(task.resource, task.name)
+        return replace(task, credentials=credentials, faults=faults)
 
     def _release(self) -> None:
         self._workers.release(self._faults.has)
@@ -142,14 +149,14 @@ class LocalAws:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}
 
 
-def serve(host: str, port: int, data: Path | None) -> None:
+def serve(host: str, port: int, data: Path | None, *, enforce_iam: bool = False) -> None:
     """Run a server until SIGTERM or SIGINT."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    server = LocalAws(host, port, data)
+    server = LocalAws(host, port, data, enforce_iam=enforce_iam)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     server.run()

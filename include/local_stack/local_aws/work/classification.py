@@ -31,7 +31,7 @@ _BLOCK_CHARACTERS = 4_000_000
 
 def run_job(task: ClassifyTask) -> None:
     """Classify every document of a job and write the archive."""
-    store = ObjectStore(task.endpoint, task.region)
+    store = ObjectStore(task.endpoint, task.region, task.credentials)
     classifier = _load(task.model_file)
     formatter = PredictionLines(classifier.mode, classifier.labels)
     with tempfile.TemporaryDirectory(prefix="nightsort-job-") as folder:

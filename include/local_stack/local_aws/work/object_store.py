@@ -11,7 +11,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from include.local_stack.local_aws.comprehend.arns import S3Location
-from include.local_stack.local_aws.work.tasks import PassingError, TaskError
+from include.local_stack.local_aws.work.tasks import Credentials, PassingError, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _FIRST_SERVER_ERROR = 500
 _ATTEMPTS = 3
+_NOBODY = Credentials("nightsort", "nightsort", "")
 
 
 def no_read_access(reason: str) -> TaskError:
@@ -33,10 +34,10 @@ def no_read_access(reason: str) -> TaskError:
 
 
 def no_write_access(reason: str) -> TaskError:
-    """Return the error for an output location that cannot be written."""
+    """Return the error for output that cannot be written; its first sentence is the real service's."""
     return TaskError(
-        "NO_WRITE_ACCESS_TO_OUTPUT: The provided data access role does not have proper access to the output "
-        f"data. {reason}"
+        "NO_WRITE_ACCESS_TO_OUTPUT: The provided data access role does not have write access to the output "
+        f"S3 URI or it does not have access to the output S3 KMS Key. {reason}"
     )
 
 
@@ -46,15 +47,18 @@ class ObjectStore:
     Args:
         endpoint: the server's URL.
         region: the region of the Comprehend call.
+        credentials: the data access role's; None where anybody may do anything.
     """
 
-    def __init__(self, endpoint: str, region: str) -> None:
+    def __init__(self, endpoint: str, region: str, credentials: Credentials | None = None) -> None:
+        access = credentials or _NOBODY
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
             region_name=region,
-            aws_access_key_id="nightsort",
-            aws_secret_access_key="nightsort",  # noqa: S106 - the server takes any
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_access_key,
+            aws_session_token=access.session_token or None,
             config=Config(
                 s3={"addressing_style": "path"}, retries={"mode": "standard", "total_max_attempts": _ATTEMPTS}
             ),
@@ -132,7 +136,7 @@ def _explained(error: Exception, no_access: Callable[[str], TaskError], uri: str
     """Return what an error of S3 means: the caller's data or role is wrong, or S3 is out of order."""
     if not isinstance(error, ClientError):
         return PassingError(f"S3 did not answer for {uri} ({type(error).__name__})")
-    code = error.response["Error"].get("Code", "an error")
+    code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _FIRST_SERVER_ERROR:
         return PassingError(f"S3 answered {code} for {uri}")
-    return no_access(f"{uri}: {code}.")
+    return no_access(f"{uri}: {code}: {message}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -24,6 +24,15 @@ class PassingError(Exception):
     """Something that a training or a job needs failed, as a connection does; trying again may help."""
 
 
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary credentials of a data access role."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
 @dataclass(frozen=True, kw_only=True)
 class WorkTask:
     """What a training and a job have in common.
@@ -34,7 +43,8 @@ class WorkTask:
         region: the region of the call.
         name: the JobName or the classifier's name; faults go by it.
         role: the ARN of the data access role.
-        faults: what is to go wrong; filled in when a worker takes the task.
+        credentials: the role's, where IAM is enforced.
+        faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
     """
 
     resource: ClassVar[Literal["training", "job"]]
@@ -43,6 +53,7 @@ class WorkTask:
     region: str
     name: str = ""
     role: str = ""
+    credentials: Credentials | None = None
     faults: tuple[WorkFault, ...] = ()
 
 

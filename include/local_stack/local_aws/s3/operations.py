@@ -1,0 +1,54 @@
+"""Which operation of S3 a request calls."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from moto.core.request import Request
+from moto.core.routing import get_service_router
+from werkzeug.exceptions import NotFound
+
+if TYPE_CHECKING:
+    from wsgiref.types import WSGIEnvironment
+
+_SCOPE = re.compile(r"/\d{8}/[^/]+/([^/]+)/aws4_request")
+_NOT_S3 = ("/nightsort/", "/moto-api", "/latest/")
+
+
+@dataclass(frozen=True)
+class S3Call:
+    """A request to S3.
+
+    Attributes:
+        operation: its name in the service model, ``GetObject``; empty when there is no such request.
+    """
+
+    operation: str
+    bucket: str | None = None
+    key: str | None = None
+
+
+def s3_call(environ: WSGIEnvironment) -> S3Call | None:
+    """Return what a request calls of S3; None when it is for another service, by the rules of moto."""
+    signed_for = signed_service(environ)
+    if signed_for is None:
+        other = environ.get("HTTP_X_AMZ_TARGET") or environ["PATH_INFO"].startswith(_NOT_S3)
+        # AssumeRoleWithWebIdentity and its like are unsigned forms.
+        if other or environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
+            return None
+    elif signed_for != "s3":
+        return None
+    try:
+        operation, parameters = get_service_router("s3").match(Request(environ))
+    except NotFound:
+        return S3Call("")
+    return S3Call(operation.name, parameters.get("Bucket"), parameters.get("Key"))
+
+
+def signed_service(environ: WSGIEnvironment) -> str | None:
+    """Return the service that a request is signed for, in header or URL; None: it is not signed."""
+    query = environ.get("QUERY_STRING", "").replace("%2F", "/")
+    scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or query)
+    return scope[1] if scope else None

@@ -20,8 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.job_output.archives import read_member
+from include.nightsort.job_output.archives import most_unpacked, read_member
 from include.nightsort.job_output.prediction_lines import Failure, LineReader, Unreadable, good_label
+from include.nightsort.limits import MAX_JOB_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -93,13 +94,16 @@ class PredictionBatch:
         return len(self.predictions) + len(self.failures) + len(self.unreadable)
 
 
-def read_predictions(archive: UPath | IO[bytes]) -> Iterator[PredictionBatch]:
+def read_predictions(
+    archive: UPath | IO[bytes], *, documents: int = MAX_JOB_DOCUMENTS
+) -> Iterator[PredictionBatch]:
     """Stream the predictions of a job's output, in about 5,000 at a time.
 
     :param archive: ``output.tar.gz``, as a path or an open binary stream.
-    :raises ArchiveError: the archive is damaged or has not exactly one ``predictions.jsonl``.
+    :param documents: how many documents the job had; an archive that holds far more is no output of it.
+    :raises ArchiveError: the archive is damaged, too large, or has not exactly one ``predictions.jsonl``.
     """
-    return read_lines(read_member(archive, MEMBER))
+    return read_lines(read_member(archive, MEMBER, most_bytes=most_unpacked(documents)))
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:

@@ -2,18 +2,20 @@
 
 ``tarfile`` reads the headers; its own walk over an archive is not used, because it reads extended headers
 (PAX, GNU long names) whole, of whatever size the archive declares. Nothing is ever extracted to a path, so
-names and links in an archive cannot reach a file.
+names and links in an archive cannot reach a file. What an archive may unpack to is limited, so that a few
+bytes that stand for very many (a "bomb") cost seconds and not a night.
 """
 
 from __future__ import annotations
 
 import gzip
 import posixpath
-import re
 import tarfile
 import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
+
+from include.nightsort.limits import MAX_JOB_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 1 << 20
 """Size of the pieces that a member is read in."""
+
+LEAST_UNPACKED_BYTES = 64 << 20
+"""What every archive may unpack to."""
+
+UNPACKED_BYTES_PER_DOCUMENT = 64 << 10
+"""What it may unpack to for each document, on average (choice): the three labels that Comprehend returns with
+5,000 characters each, the longest there are, take at most 60,000 bytes of UTF-8; usual are some hundred."""
 
 _BLOCK = tarfile.BLOCKSIZE
 _MAX_EXTENDED_HEADER = 1 << 20
@@ -36,7 +45,8 @@ _WITHOUT_CONTENT = (
     tarfile.DIRTYPE,
     tarfile.FIFOTYPE,
 )
-_PAX_RECORD = re.compile(rb"\d+ ([^=\n]+)=([^\n]*)\n")
+_LONGEST_NAME_SHOWN = 100
+_MOST_DIGITS = 20
 
 
 class ArchiveError(ValueError):
@@ -59,6 +69,15 @@ class MemberNotAFileError(ArchiveError):
     """The member is a link, a folder or a device, not a plain file."""
 
 
+class ArchiveTooLargeError(ArchiveError):
+    """It unpacks to more than any output about so many documents does."""
+
+
+def most_unpacked(documents: int) -> int:
+    """Return how many bytes the output about so many documents may unpack to."""
+    return LEAST_UNPACKED_BYTES + documents * UNPACKED_BYTES_PER_DOCUMENT
+
+
 @contextmanager
 def opened(source: UPath | IO[bytes]) -> Iterator[IO[bytes]]:
     """Give a path, or a stream that is already open, as a stream; only what was opened here is closed."""
@@ -69,19 +88,42 @@ def opened(source: UPath | IO[bytes]) -> Iterator[IO[bytes]]:
         yield source
 
 
-def read_member(source: UPath | IO[bytes], name: str) -> Iterator[bytes]:
+class _Unpacked:
+    """The tar inside a gzip file, as far as it may be read."""
+
+    def __init__(self, unpacked: gzip.GzipFile, most_bytes: int, where: str) -> None:
+        self._unpacked = unpacked
+        self._left = self._most = most_bytes
+        self._where = where
+
+    def read(self, size: int) -> bytes:
+        content = self._unpacked.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise ArchiveTooLargeError(
+                f"{self._where}: unpacks to more than {self._most:,} bytes, which no output about this many "
+                "documents does. Look at what wrote it; if it is Comprehend's output all the same, shorten "
+                "the labels"
+            )
+        return content
+
+
+def read_member(
+    source: UPath | IO[bytes], name: str, *, most_bytes: int = most_unpacked(MAX_JOB_DOCUMENTS)
+) -> Iterator[bytes]:
     """Stream the content of the one member with a base name, at the archive's root or in any folder of it.
 
     The archive is read to its end, so that damage behind the member is found as well.
 
     :param source: the ``tar.gz``, as a path or a binary stream.
     :param name: base name of the member.
-    :raises ArchiveError: damaged, or not exactly one such member, or it is not a plain file.
+    :param most_bytes: what the whole archive may unpack to, see :func:`most_unpacked`.
+    :raises ArchiveError: damaged, too large, or not exactly one such member, or it is not a plain file.
     """
     where = str(source) if hasattr(source, "open") else str(getattr(source, "name", "archive"))
-    with opened(source) as stream, gzip.GzipFile(fileobj=stream) as tar:
+    with opened(source) as stream, gzip.GzipFile(fileobj=stream) as unpacked:
         try:
-            yield from _member(tar, name, where)
+            yield from _member(_Unpacked(unpacked, most_bytes, where), name, where)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DamagedArchiveError(
                 f"{where}: not a complete gzip file ({error}). It was cut off or is no output.tar.gz; "
@@ -89,12 +131,12 @@ def read_member(source: UPath | IO[bytes], name: str) -> Iterator[bytes]:
             ) from error
 
 
-def _member(tar: gzip.GzipFile, name: str, where: str) -> Iterator[bytes]:
+def _member(tar: _Unpacked, name: str, where: str) -> Iterator[bytes]:
     found = False
     others: list[str] = []
     for info in _headers(tar, where):
         if posixpath.basename(info.name) != name:
-            others.append(info.name)
+            others.append(info.name[:_LONGEST_NAME_SHOWN])
             del others[5:]
             for _ in _content(tar, info.size, where):
                 pass
@@ -117,9 +159,9 @@ def _member(tar: gzip.GzipFile, name: str, where: str) -> Iterator[bytes]:
         )
 
 
-def _headers(tar: gzip.GzipFile, where: str) -> Iterator[tarfile.TarInfo]:
+def _headers(tar: _Unpacked, where: str) -> Iterator[tarfile.TarInfo]:
     """Give each member's header; the caller reads its content before it asks for the next one."""
-    extended: dict[str, bytes] = {}
+    extended: dict[bytes, bytes] = {}
     while True:
         block = tar.read(_BLOCK)
         if not block.strip(b"\0"):
@@ -145,29 +187,46 @@ def _headers(tar: gzip.GzipFile, where: str) -> Iterator[tarfile.TarInfo]:
         yield info
 
 
-def _extended_header(tar: gzip.GzipFile, info: tarfile.TarInfo, where: str) -> dict[str, bytes]:
+def _extended_header(tar: _Unpacked, info: tarfile.TarInfo, where: str) -> dict[bytes, bytes]:
     if not 0 <= info.size <= _MAX_EXTENDED_HEADER:
         raise DamagedArchiveError(
             f"{where}: a tar header of {info.size} bytes; no Comprehend archive has one"
         )
     content = b"".join(_content(tar, info.size, where))
     if info.type == tarfile.GNUTYPE_LONGNAME:
-        return {"path": content.rstrip(b"\0")}
-    return {key.decode("utf-8", "replace"): value for key, value in _PAX_RECORD.findall(content)}
+        return {b"path": content.partition(b"\0")[0]}
+    return dict(_pax_records(content, where))
 
 
-def _apply(extended: dict[str, bytes], info: tarfile.TarInfo) -> None:
-    if path := extended.get("path"):
+def _pax_records(content: bytes, where: str) -> Iterator[tuple[bytes, bytes]]:
+    """Give the records that matter here: ``<length in all> <key>=<value>``, a line feed at the end."""
+    start, last = 0, len(content.rstrip(b"\0"))
+    while start < last:
+        digits = content[start : start + _MOST_DIGITS].partition(b" ")[0]
+        length = int(digits) if digits.isdigit() else 0
+        record = content[start : start + length]
+        key, equals, value = record[len(digits) + 1 : -1].partition(b"=")
+        if not equals or len(record) < length:
+            raise DamagedArchiveError(f"{where}: a tar header that is no list of PAX records")
+        if key in (b"path", b"size"):
+            yield key, value
+        elif key.startswith(b"GNU.sparse"):
+            yield b"sparse", b""
+        start += length
+
+
+def _apply(extended: dict[bytes, bytes], info: tarfile.TarInfo) -> None:
+    if path := extended.get(b"path"):
         info.name = path.decode("utf-8", "surrogateescape")
-    if (size := extended.get("size", b"")).isdigit() and len(size) < 20:
+    if (size := extended.get(b"size", b"")).isdigit() and len(size) < _MOST_DIGITS:
         info.size = int(size)
-    if any(key.startswith("GNU.sparse") for key in extended):
+    if b"sparse" in extended:
         info.type = tarfile.GNUTYPE_SPARSE
     if info.type in _WITHOUT_CONTENT:
         info.size = 0
 
 
-def _content(tar: gzip.GzipFile, size: int, where: str) -> Iterator[bytes]:
+def _content(tar: _Unpacked, size: int, where: str) -> Iterator[bytes]:
     """Give a member's bytes and step over the padding behind them."""
     left = max(size, 0)
     while left:

@@ -118,7 +118,7 @@ class BatchResults:
         return self._counts
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in read_predictions(self._archive):
+        for batch in read_predictions(self._archive, documents=len(self._manifest)):
             self._found += len(batch.predictions) + len(batch.failures)
             self._repaired += batch.repaired
             self._note(batch)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 import tarfile
 import tracemalloc
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.nightsort import limits
 from include.nightsort.job_output.archives import (
     ArchiveError,
+    ArchiveTooLargeError,
     DamagedArchiveError,
     MemberMissingError,
     MemberNotAFileError,
     MemberTwiceError,
+    most_unpacked,
     read_member,
 )
 
@@ -164,7 +169,181 @@ def test_a_large_member_streams_in_bounded_memory() -> None:
     assert peak < 20_000_000
 
 
-@settings(max_examples=300, deadline=None)
+@pytest.mark.parametrize("what", ["the member", "another member", "no end of the archive"])
+def test_a_bomb_is_given_up_in_bounded_memory(what: str) -> None:
+    """Some 100 kB that stand for 100 MB, where the job had one document."""
+    zeros = bytes(100_000_000)
+    if what == "the member":
+        archive = tar_gz((NAME, zeros))
+    elif what == "another member":
+        archive = tar_gz(("other.jsonl", zeros), (NAME, CONTENT))
+    else:
+        archive = gzip.compress(gzip.decompress(tar_gz((NAME, CONTENT))) + zeros)
+    del zeros
+    tracemalloc.start()
+    try:
+        with pytest.raises(ArchiveTooLargeError, match=r"more than 67,174,400 bytes.*shorten the labels"):
+            for _ in read_member(io.BytesIO(archive), NAME, most_bytes=most_unpacked(1)):
+                pass
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_the_longest_labels_that_there_are_fit_into_the_limit() -> None:
+    label = "\U00010348" * limits.MAX_LABEL_CHARACTERS
+    entries = [{"Name": label, "Score": 0.333333333333}] * limits.MAX_RETURNED_CLASSES
+    line = json.dumps({"File": "x" * 255, "Line": "999999", "Labels": entries}, ensure_ascii=False)
+    assert most_unpacked(1_000_000) > 1_000_000 * len(line.encode())
+
+
+def test_several_gzip_members_are_one_file() -> None:
+    tar = gzip.decompress(tar_gz((NAME, CONTENT)))
+    parts = [gzip.compress(tar[start : start + 700]) for start in range(0, len(tar), 700)]
+    assert read(b"".join(parts)) == CONTENT
+    assert read(b"".join(parts) + bytes(512)) == CONTENT
+
+
+@pytest.mark.parametrize("garbage", [b"x", b"\x1f\x8b", b"garbage" * 100, gzip.compress(b"x")[:-3]])
+def test_garbage_behind_the_archive_is_damage(garbage: bytes) -> None:
+    with pytest.raises(DamagedArchiveError, match="not a complete gzip file"):
+        read(tar_gz((NAME, CONTENT)) + garbage)
+
+
+def test_cut_off_at_any_byte_it_is_damaged() -> None:
+    archive = tar_gz((NAME, CONTENT))
+    for length in range(1, len(archive)):
+        with pytest.raises(DamagedArchiveError):
+            read(archive[:length])
+
+
+def test_cut_off_at_any_block_before_it_was_packed_no_row_is_lost_in_silence() -> None:
+    """Without the two blocks of zeros at its end a tar still says all that it holds."""
+    tar = gzip.decompress(tar_gz((NAME, CONTENT)))
+    content_ends = 512 + -(-len(CONTENT) // 512) * 512
+    for length in range(0, len(tar), 512):
+        archive = gzip.compress(tar[:length], 1)
+        if length >= content_ends:
+            assert read(archive) == CONTENT
+        else:
+            with pytest.raises(ArchiveError):
+                read(archive)
+
+
+@pytest.mark.parametrize("folder", ["../../", "/etc/", "/", "..\\..\\", "a/../", "./", "C:"])
+def test_names_that_point_elsewhere_write_nothing(
+    tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    before = sorted(Path("/etc").iterdir())
+    with suppress(MemberMissingError):
+        assert read(tar_gz((folder + NAME, CONTENT))) == CONTENT
+    assert list(tmp_path.iterdir()) == []
+    assert sorted(Path("/etc").iterdir()) == before
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE])
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../secret", NAME])
+def test_a_link_is_never_followed(
+    tmp_path: Path, kind: bytes, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    link = tarfile.TarInfo("elsewhere")
+    link.type, link.linkname = kind, target
+    assert read(tar_gz(link, (NAME, CONTENT))) == CONTENT
+    inside = tarfile.TarInfo("elsewhere/" + NAME)
+    inside.type, inside.linkname = kind, target
+    with pytest.raises(MemberNotAFileError):
+        read(tar_gz(link, inside))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_in_the_archive_is_not_looked_into() -> None:
+    inner = tar_gz((NAME, CONTENT))
+    with pytest.raises(MemberMissingError, match="'output\\.tar\\.gz'"):
+        read(tar_gz(("output.tar.gz", inner)))
+    assert read(tar_gz(("output.tar.gz", inner), (NAME, b"x"))) == b"x"
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        b"9999999999 path=x\n",
+        b"0 path=x\n",
+        b"3 =\n",
+        b"no list of records",
+        b"-5 path=x\n",
+        b"1" * 1_000_000,
+        b"12 path=a/b\n" + b"1" * 500_000 + b" path=x\n",
+    ],
+)
+def test_pax_records_that_are_none_are_damage_found_in_no_time(records: bytes) -> None:
+    header = tarfile.TarInfo("pax")
+    header.type, header.size = tarfile.XHDTYPE, len(records)
+    padded = records + bytes(-len(records) % 512)
+    with pytest.raises(DamagedArchiveError, match="no list of PAX records"):
+        read(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + padded, 1))
+
+
+def test_pax_records_that_nobody_asked_for_take_no_memory() -> None:
+    whole = gzip.decompress(tar_gz((NAME, CONTENT)))
+    headers = bytearray()
+    for number in range(40):
+        record = b"%07d key-%05d=" % (1_000_000, number)
+        record += b"x" * (1_000_000 - len(record) - 1) + b"\n"
+        header = tarfile.TarInfo("pax")
+        header.type, header.size = tarfile.XHDTYPE, len(record)
+        headers += header.tobuf(tarfile.GNU_FORMAT) + record + bytes(-len(record) % 512)
+    archive = gzip.compress(bytes(headers) + whole, 1)
+    del headers
+    tracemalloc.start()
+    try:
+        assert read(archive) == CONTENT
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+def test_a_very_long_name_does_not_fill_the_message() -> None:
+    with pytest.raises(MemberMissingError) as caught:
+        read(tar_gz(("x" * 100_000, b""), tar_format=tarfile.GNU_FORMAT))
+    assert len(str(caught.value)) < 500
+
+
+MEMBERS = st.builds(
+    tarfile.TarInfo,
+    st.sampled_from([NAME, "../" + NAME, "/" + NAME, "other", "a" * 120 + "/" + NAME, "\udcff", ""]),
+)
+KINDS = st.sampled_from([*b"0123456\x007LKSVNMDxgX"]).map(lambda kind: bytes([kind]))
+
+
+# 150 archives of every kind of member: 1 s.
+@settings(max_examples=150)
+@given(
+    st.lists(st.tuples(MEMBERS, KINDS, st.integers(0, 3) | st.sampled_from([600, 2**33, -1])), max_size=4),
+    st.sampled_from([tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]),
+    st.booleans(),
+)
+def test_whatever_the_members_the_content_is_that_of_one_file_or_there_is_a_named_error(
+    members: list[tuple[tarfile.TarInfo, bytes, int]], tar_format: int, end: bool
+) -> None:
+    packed = b""
+    for number, (info, kind, size) in enumerate(members):
+        info.type, info.size, info.linkname = kind, size, "/etc/passwd"
+        packed += info.tobuf(tar_format, errors="surrogateescape")
+        packed += bytes([65 + number]) * min(max(size, 0), 600)
+        packed += bytes(-len(packed) % 512)
+    try:
+        content = read(gzip.compress(packed + bytes(1024) * end, 1))
+    except ArchiveError:
+        return
+    assert len(set(content)) <= 1
+
+
+# 300 times four archives: 1.5 s; headers are read anew after each of them, so more find nothing else.
+@settings(max_examples=300)
 @given(st.binary(max_size=2_000), st.integers(0, 3_000), st.binary(min_size=1, max_size=40))
 def test_whatever_the_bytes_only_named_errors_come_out(noise: bytes, place: int, splice: bytes) -> None:
     """Noise as a file, as a tar, and spliced into a good archive on either side of the compression."""

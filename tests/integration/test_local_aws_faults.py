@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiobotocore.session
 import httpx
@@ -209,13 +211,14 @@ def test_what_was_done_before_a_reset_survives_the_death_of_the_server(tmp_path:
 
 def test_a_reset_is_a_tcp_reset(aws: LocalAwsServer, control: LocalAwsControl) -> None:
     control.inject("reset_before", operation=LISTING)
-    headers = {"X-Amz-Target": f"Comprehend_20171127.{LISTING}"}
-    with pytest.raises(httpx.ReadError) as caught:
-        httpx.post(aws.url, content=b"{}", headers=headers, trust_env=False)
-    cause: BaseException | None = caught.value
-    while cause is not None and not isinstance(cause, ConnectionResetError):
-        cause = cause.__cause__ or cause.__context__
-    assert isinstance(cause, ConnectionResetError)
+    url = urlsplit(aws.url)
+    target = f"X-Amz-Target: Comprehend_20171127.{LISTING}"
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        connection.sendall(
+            f"POST / HTTP/1.1\r\nHost: local\r\n{target}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+        )
+        with pytest.raises(ConnectionResetError):
+            connection.recv(1)
 
 
 def test_aiobotocore_sees_a_reset_as_a_connection_error(

@@ -240,7 +240,8 @@ def _finish(classifier: Resource, outcome: Outcome) -> None:
     else:
         result = outcome.result
         members = {
-            "TrainingStartTime": result.started,
+            # A delay of TRAINING is billed as training, as it would be on AWS.
+            "TrainingStartTime": min(result.started, classifier.since),
             "TrainingEndTime": result.ended,
             "EndTime": now(),
             "ClassifierMetadata": result.metadata,

@@ -13,7 +13,7 @@ from include.local_stack.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
-from include.local_stack.local_aws.comprehend.states import USABLE_CLASSIFIER
+from include.local_stack.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
 from include.local_stack.local_aws.comprehend.store import ENDPOINT, now
 from include.local_stack.local_aws.comprehend.tags import check_tags
 
@@ -130,6 +130,8 @@ class EndpointOperations:
         """Take up what a server that ended left undone."""
         for endpoint in self._store.all_of(ENDPOINT):
             self._go_on(endpoint)
+            if endpoint.state in USABLE_ENDPOINT:
+                self._real_time.classify(self._model_path(endpoint, "ModelArn"), None)
 
     def _go_on(self, endpoint: Resource) -> None:
         """Have what follows the endpoint's state happen when its time has come."""
@@ -160,8 +162,12 @@ class EndpointOperations:
                 with self._store.lock:
                     self._settle(endpoint, future.exception())
 
-        path = str(self._settings.model_path(classifier.model_file or ""))
+        path = self._model_path(endpoint, "DesiredModelArn")
         self._real_time.classify(path, None).add_done_callback(ended)
+
+    def _model_path(self, endpoint: Resource, member: str) -> str:
+        classifier = self._store.get(endpoint.properties[member], endpoint.region)
+        return str(self._settings.model_path(classifier.model_file or ""))
 
     def _settle(self, endpoint: Resource, problem: BaseException | None) -> None:
         if problem is not None:

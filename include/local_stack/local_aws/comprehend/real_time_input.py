@@ -114,7 +114,7 @@ def _textract_text(content: str) -> str:
         answer = json.loads(content)
         pages = int(answer["DocumentMetadata"]["Pages"])
         lines = [str(block["Text"]) for block in answer["Blocks"] if block["BlockType"] == "LINE"]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise _invalid("UNSUPPORTED_DOC_TYPE", "The document is no whole answer of Textract.") from error
     if pages > 1:
         raise _invalid("PAGE_LIMIT_EXCEEDED", f"The document has {pages} pages; one is the most.")

@@ -64,11 +64,12 @@ class Manifest:
 
         :raises ManifestError: no Parquet, other columns, or lines that do not count up from 0 in each file.
         """
+        content = path.read_bytes()
         try:
-            parquet = pq.ParquetFile(pa.BufferReader(path.read_bytes()), read_dictionary=["file"])
+            parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
             batches = parquet.iter_batches(batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names)
             return cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
-        except (pa.ArrowException, KeyError, ValueError) as error:
+        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             if isinstance(error, ManifestError):
                 raise
             reason = (str(error).splitlines() or ["no reason given"])[0]

@@ -44,7 +44,7 @@ class LabelReader:
     def read(self, column: Column) -> tuple[Column, list[str | None], npt.NDArray[np.intp]]:
         """Return the labels of a column.
 
-        :param column: a cell of bytes per row, or a list of texts per row.
+        :param column: a cell of bytes per row, or a list of texts or of bytes per row.
         :returns: the labels (list of texts) of each different cell; its reason to be rejected or ``None``;
             and for each row the number of its cell.
         """
@@ -82,8 +82,8 @@ class LabelReader:
 
 
 def _joined(lists: Column) -> Column:
-    """Return each list of labels as one text."""
-    labels = pc.replace_substring(without_nulls(lists.flatten().cast(pa.string())), SEPARATOR, " ")
+    """Return each list of labels as one text; as bytes, since one that is no UTF-8 costs only its own row."""
+    labels = pc.replace_substring(without_nulls(lists.flatten().cast(pa.binary())), SEPARATOR, " ")
     lengths = to_numpy(lists.value_lengths().fill_null(0))
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, labels), SEPARATOR).cast(pa.binary())
+    return pc.binary_join(pa.ListArray.from_arrays(offsets, labels), pa.scalar(SEPARATOR.encode()))

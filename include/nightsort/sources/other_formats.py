@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -34,31 +35,41 @@ def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) ->
     """Read a Parquet file, row group by row group.
 
     :param where: the file's URI, for errors.
-    :raises SourceError: it is no Parquet file, or a wanted column is missing or has a type that is no text.
+    :raises SourceError: it is no Parquet file or is damaged, or a wanted column is missing or is no text.
     """
     if not stream.read(1):
         return
     stream.seek(0)
-    try:
+    with _damage_named(where):
         parquet = pq.ParquetFile(stream)
-    except pa.ArrowInvalid as error:
-        raise SourceError(f"{where} is no Parquet file, or is cut off ({error}); upload it again") from None
-    wanted.check(parquet.schema_arrow.names, where)
-    number = 0
-    for batch in parquet.iter_batches(PARQUET_ROWS, columns=wanted.names):
-        rows = np.arange(number, number + len(batch))
-        yield RawDocuments(
-            file=file,
-            rows=rows,
-            texts=_text_column(batch.column(wanted.text), f"{where}: column {wanted.text}", numbers=False),
-            ids=None
-            if wanted.id is None
-            else _text_column(batch.column(wanted.id), f"{where}: column {wanted.id}"),
-            labels=None
-            if wanted.label is None
-            else _label_column(batch.column(wanted.label), f"{where}: column {wanted.label}"),
-        )
-        number += len(batch)
+        wanted.check(parquet.schema_arrow.names, where)
+        number = 0
+        for batch in parquet.iter_batches(PARQUET_ROWS, columns=wanted.names):
+            columns = {name: batch.column(name) for name in wanted.names}
+            yield RawDocuments(
+                file=file,
+                rows=np.arange(number, number + len(batch)),
+                texts=_text_column(columns[wanted.text], f"{where}: column {wanted.text}", numbers=False),
+                ids=None
+                if wanted.id is None
+                else _text_column(columns[wanted.id], f"{where}: column {wanted.id}"),
+                labels=None
+                if wanted.label is None
+                else _label_column(columns[wanted.label], f"{where}: column {wanted.label}"),
+            )
+            number += len(batch)
+
+
+@contextmanager
+def _damage_named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        # Arrow calls most damage an OSError, without a number; errors of the storage have one, or a type.
+        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+            raise
+        what = (str(error).splitlines() or ["no reason given"])[0]
+        raise SourceError(f"{where} is no Parquet file, or is damaged ({what}); upload it again") from None
 
 
 def _text_column(column: Column, where: str, *, numbers: bool = True) -> Column:
@@ -80,7 +91,7 @@ def _label_column(column: Column, where: str) -> Column:
     kind = column.type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
         return _text_column(column, where)
-    labels = _text_column(column.flatten(), where).cast(pa.string())
+    labels = _text_column(column.flatten(), where)
     lengths = column.value_lengths().fill_null(0)
     offsets = np.concatenate(([0], np.cumsum(lengths.to_numpy(zero_copy_only=False))))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), labels)

@@ -54,7 +54,8 @@ class RawDocuments:
     :param rows: the row's number in the file, from 0.
     :param texts: the text of each row.
     :param ids: the id of each row; ``None`` where the source has no id column.
-    :param labels: a cell of labels per row (binary), or a list of labels per row; ``None`` without labels.
+    :param labels: a cell of labels per row (binary), or a list of labels per row (texts or binary);
+        ``None`` without labels.
     :param bad: rows of the same stretch of the file that cannot be read, by number.
     """
 

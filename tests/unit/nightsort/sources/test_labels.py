@@ -54,6 +54,13 @@ def test_lists_are_labels_in_both_modes() -> None:
     assert read("MULTI_CLASS", None, ["a"], ["a", "b"], ["a", ""]) == [["a"], "several_labels", ["a"]]
 
 
+def test_a_label_in_a_list_that_is_no_utf8_costs_only_its_row() -> None:
+    lists = pa.array([[b"a"], [b"a", b"\xff"], [b"b\x1fc"]], pa.list_(pa.binary()))
+    labels, reasons, cell_of_row = LabelReader("MULTI_LABEL", "|").read(lists)
+    found = [reasons[cell] or labels[cell].as_py() for cell in cell_of_row.tolist()]
+    assert found == [["a"], "invalid_utf8", ["b c"]]
+
+
 def test_a_blank_or_tab_may_join_labels() -> None:
     assert read("MULTI_LABEL", "\t", "a\tb c") == [["a", "b c"]]
     assert read("MULTI_LABEL", " ", "a  b") == [["a", "b"]]

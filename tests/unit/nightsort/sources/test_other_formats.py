@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from include.nightsort.access import plain_access
 from include.nightsort.sources import other_formats
 from include.nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
 from include.nightsort.sources.raw_documents import Wanted
-from include.nightsort.sources.source_files import list_files
+from include.nightsort.sources.source_files import SourceError, list_files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +53,60 @@ def test_texts_of_parquet_come_in_several_types(column: Any) -> None:
     (part,) = read_parquet(file, file="x", where="s3://b/x", wanted=Wanted("text"))
 
     assert part.texts.to_pylist() == [b"a", b"b"]
+
+
+def parquet_file(compression: str) -> bytes:
+    file = io.BytesIO()
+    columns = {"id": range(40), "text": [f"text {n}" for n in range(40)], "label": [["a", "b"]] * 40}
+    pq.write_table(pa.table(columns), file, row_group_size=15, compression=compression)
+    return file.getvalue()
+
+
+PARQUET_FILES = [parquet_file("none"), parquet_file("snappy")]
+
+
+# 200 damaged files: 1 s.
+@settings(max_examples=200)
+@given(
+    st.sampled_from(PARQUET_FILES),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), max_size=3),
+    st.integers(0, 3_000),
+)
+def test_whatever_is_wrong_with_a_parquet_file_it_is_read_or_named(
+    good: bytes, damage: list[tuple[float, int]], cut: int
+) -> None:
+    data = bytearray(good[: len(good) - cut // 10] if cut > 2_000 else good)
+    for place, value in damage:
+        data[int(place * len(data))] = value
+    wanted = Wanted("text", "id", "label")
+    parts = []
+    problem = ""
+    try:
+        parts += read_parquet(io.BytesIO(bytes(data)), file="x", where="s3://b/x", wanted=wanted)
+    except SourceError as error:
+        problem = str(error)
+    assert problem.startswith("s3://b/x") or not problem
+    assert "text 1" not in problem
+    rows = [row for part in parts for row in part.rows.tolist()]
+    assert rows == list(range(len(rows)))
+
+
+def test_an_error_of_the_storage_is_not_taken_for_damage() -> None:
+    class Lost(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise ConnectionResetError(104, "reset by peer")
+
+    with pytest.raises(ConnectionResetError):
+        list(read_parquet(Lost(b"x"), file="x", where="s3://b/x", wanted=Wanted("text")))
+
+    class Failing(io.BytesIO):
+        def seek(self, offset: int, whence: int = 0) -> int:
+            if offset:
+                raise OSError(5, "Input/output error")
+            return super().seek(offset, whence)
+
+    with pytest.raises(OSError, match="Input/output"):
+        list(read_parquet(Failing(PARQUET_FILES[0]), file="x", where="s3://b/x", wanted=Wanted("text")))
 
 
 def test_a_last_line_needs_no_line_end() -> None:

@@ -19,6 +19,7 @@ from nightsort_airflow.dag_parts import (
     job_parameters,
     output_config,
     training_input_config,
+    training_time_limit,
 )
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import (
@@ -71,6 +72,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             expected_documents=gives(prepared, "documents_sent"),
             fail_on_warnings=spec.training_warnings == "fail",
             stop_training_on_kill=spec.stop_training_on_kill,
+            time_limit=training_time_limit(spec),
             aws_conn_id=spec.aws_conn_id,
             **WAITING,
         )

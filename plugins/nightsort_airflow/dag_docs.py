@@ -59,7 +59,8 @@ def train_doc(spec: ClassifierSpec) -> str:
             ),
             (
                 "wait_for_training",
-                "The message is Comprehend's. Correct the cause, then clear `create_classifier` and what is "
+                f"The message is Comprehend's, or that it took longer than {_limit(spec)}. "
+                "Correct the cause, then clear `create_classifier` and what is "
                 "downstream: it trains again, as the next generation of the version.",
             ),
             (
@@ -136,6 +137,11 @@ def _budget(spec: ClassifierSpec, key: str, usd: float | None) -> str:
         return f"{over}a run starts nothing and fails"
     hours = spec.budget.answer_hours
     return f"{over}a person is asked, in *Required Actions*, and has {hours:g} hours for the answer"
+
+
+def _limit(spec: ClassifierSpec) -> str:
+    hours = spec.training_time_limit_hours
+    return f"`training_time_limit_hours` ({hours:g})" if hours else "it may (no limit is set)"
 
 
 def _approval(spec: ClassifierSpec) -> tuple[tuple[str, str], ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
+from nightsort_airflow.retries import AWS_RETRIES
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -27,6 +28,7 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
     "max_retry_delay": timedelta(minutes=10),
+    "retry_policy": AWS_RETRIES,
 }
 
 # A retry of a waiting task finds what it started, so it costs nothing; and Airflow 3.3 now and then fails a
@@ -110,6 +112,12 @@ def source_uri_param() -> Param:
         type=["null", "string"],
         minLength=1,
     )
+
+
+def training_time_limit(spec: ClassifierSpec) -> timedelta | None:
+    """Give how long a training may take; None: as long as it likes."""
+    hours = spec.training_time_limit_hours
+    return timedelta(hours=hours) if hours else None
 
 
 def predictions_asset(name: str) -> Asset:

@@ -12,13 +12,19 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from botocore.exceptions import ClientError, NoCredentialsError, NoRegionError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 # What to do about an error that no retry cures, by botocore's error code. Throttling and server errors are
-# not here.
+# not here: they pass by themselves.
 REMEDIES: Final = {
     "AccessDeniedException": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists "
     "them all.",
@@ -38,6 +44,8 @@ REMEDIES: Final = {
     "`language`.",
     "KmsKeyValidationException": "Correct the keys under `kms`, and let the data access role use them.",
     "TooManyTagsException": "A resource takes at most 50 tags: shorten `tags`.",
+    "ResourceLimitExceededException": "The account's quota of trainings or models is full: wait for other "
+    "trainings, delete versions that nobody uses, or ask AWS for more; then clear the task.",
     "ResourceNotFoundException": "It is not there (any more) in this account and region: train again, or "
     "correct the ARN.",
 }
@@ -73,6 +81,10 @@ class TrainingWarningsError(AirflowFailException):
     """The model is trained, but with warnings, and these are to fail the task."""
 
 
+class TrainingTimeLimitError(AirflowFailException):
+    """The training took longer than it may, and was stopped."""
+
+
 class TrainingUnfinishedError(AirflowException):
     """The training still runs after the longest wait; a retry goes on waiting for the same training."""
 
@@ -95,6 +107,10 @@ class JobUnfinishedError(AirflowException):
 
 class JobGoneError(AirflowException):
     """Comprehend does not know the job that it had; a retry looks for it by name."""
+
+
+class QuotaFullError(AirflowException):
+    """For longer than one wait lasts, the account had no room for another job; a retry goes on waiting."""
 
 
 class JobNameTakenError(AirflowFailException):
@@ -125,6 +141,28 @@ class RunIncompleteError(AirflowFailException):
     """The night's numbers do not add up, or batches of it are missing; another try alone changes nothing."""
 
 
+def remedy(error: BaseException) -> str | None:
+    """
+    Say what a person has to do about an error of AWS; None where another try may help.
+
+    :param error: any exception; of those that are not botocore's, nothing is known.
+    """
+    if isinstance(error, ClientError):
+        return REMEDIES.get(error_code(error))
+    if isinstance(error, ParamValidationError):
+        return "Correct the named value."
+    if isinstance(error, NoRegionError):
+        return "Set region_name in the extra of the AWS connection."
+    if isinstance(error, NoCredentialsError):
+        return "Give the connection keys or a role, or the worker a role of its own."
+    return None
+
+
+def error_code(error: ClientError) -> str:
+    """Give the code of an error that AWS answered with, for instance ``ThrottlingException``."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
 @contextmanager
 def permanent_errors_fail(doing: str) -> Iterator[None]:
     """
@@ -134,22 +172,7 @@ def permanent_errors_fail(doing: str) -> Iterator[None]:
     """
     try:
         yield
-    except ClientError as error:
-        details = error.response.get("Error", {})
-        code = details.get("Code", "")
-        if (remedy := REMEDIES.get(code)) is None:
+    except (BotoCoreError, ClientError) as error:
+        if (what_to_do := remedy(error)) is None:
             raise
-        raise AirflowFailException(
-            f"Cannot {doing}: {code}: {details.get('Message', '')} {remedy}"
-        ) from error
-    except ParamValidationError as error:
-        raise AirflowFailException(f"Cannot {doing}: {error} Correct the named value.") from error
-    except NoRegionError as error:
-        raise AirflowFailException(
-            f"Cannot {doing}: no AWS region. Set region_name in the extra of the AWS connection."
-        ) from error
-    except NoCredentialsError as error:
-        raise AirflowFailException(
-            f"Cannot {doing}: no AWS credentials. Give the connection keys or a role, or the worker a role "
-            "of its own."
-        ) from error
+        raise AirflowFailException(f"Cannot {doing}: {error} {what_to_do}") from error

@@ -4,17 +4,20 @@ may go."""
 from __future__ import annotations
 
 import inspect
+from dataclasses import fields
 from typing import Any
 
 import airflow.providers.amazon.aws.operators.comprehend as provider_operators
 import airflow.providers.amazon.aws.triggers.comprehend as provider_triggers
 import boto3
 import botocore.session
+import pytest
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.sensors.comprehend import (
     ComprehendCreateDocumentClassifierCompletedSensor,
     ComprehendStartPiiEntitiesDetectionJobCompletedSensor,
 )
-from airflow.sdk import ResumableJobMixin
+from airflow.sdk import DeadlineReference, ResumableJobMixin, RetryRule
 from comprehend_model import service_model
 from moto import mock_aws
 
@@ -63,6 +66,38 @@ def test_the_providers_deferred_training_sensor_still_takes_a_time_out_for_succe
 def test_the_providers_sensors_still_call_a_submitted_job_done() -> None:
     """When this fails: the warning about the stock sensors in the guides may go."""
     assert "SUBMITTED" not in ComprehendStartPiiEntitiesDetectionJobCompletedSensor.INTERMEDIATE_STATES
+
+
+def test_the_providers_hook_still_wants_an_argument_of_each_acceptor() -> None:
+    """When this fails: the acceptors in waiters/comprehend.json whose matcher is "error" need no empty
+    "argument", which botocore does not know for them."""
+    config = {"waiters": {"w": {"acceptors": [{"matcher": "error", "expected": "X", "state": "retry"}]}}}
+    with pytest.raises(KeyError, match="argument"):
+        AwsBaseHook._apply_parameters_value(config, "w", None)
+
+
+def test_a_retry_policy_of_airflow_still_knows_only_the_class_of_an_exception() -> None:
+    """When this fails: AwsRetryPolicy may become rules of an ExceptionRetryPolicy."""
+    assert {field.name for field in fields(RetryRule) if field.init} == {
+        "exception",
+        "action",
+        "retry_delay",
+        "reason",
+        "match_subclasses",
+    }
+
+
+def test_airflows_deadlines_still_count_from_the_start_of_the_interval_or_from_the_queue() -> None:
+    """When this fails: see whether a built-in reference says "by this time of day after the run was due", for
+    scheduled runs only; if so, NightLoadedBy may go."""
+    assert {name for name in vars(DeadlineReference) if name.isupper()} == {
+        "AVERAGE_RUNTIME",
+        "DAGRUN_LOGICAL_DATE",
+        "DAGRUN_QUEUED_AT",
+        "FIXED_DATETIME",
+        "TYPES",
+        "_TEMPORARY_TEST_REFERENCE",
+    }
 
 
 def test_airflows_resumable_jobs_still_return_two_different_things() -> None:

@@ -59,5 +59,21 @@ def test_a_state_that_nobody_knows_ends_the_wait_as_a_failure() -> None:
     assert ends(WAITER_JOB_COMPLETE, job_in("PONDERING")) == ["failure"]
 
 
+@pytest.mark.parametrize("waiter", [WAITER_TRAINED, WAITER_JOB_COMPLETE])
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("ThrottlingException", ["retry"]),
+        ("TooManyRequestsException", ["retry"]),
+        ("InternalServerException", ["retry"]),
+        ("AccessDeniedException", []),
+    ],
+)
+def test_a_wait_goes_on_when_aws_is_busy(waiter: str, code: str, expected: list[str]) -> None:
+    config = WaiterModel(json.loads(WAITERS.read_text())).get_waiter(waiter)
+    answer = {"Error": {"Code": code, "Message": ""}}
+    assert [acceptor.state for acceptor in config.acceptors if acceptor.matcher_func(answer)] == expected
+
+
 def test_the_warning_state_that_the_code_names_exists() -> None:
     assert states.TRAINED_WITH_WARNING in enum("ModelStatus")

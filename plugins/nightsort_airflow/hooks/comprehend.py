@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +15,7 @@ from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     JobStateUnknownError,
     TrainingFailedError,
+    TrainingTimeLimitError,
     TrainingWarningsError,
 )
 from nightsort_airflow.states import (
@@ -23,6 +25,8 @@ from nightsort_airflow.states import (
     MODEL_FAILED,
     MODEL_TRAINED,
     MODEL_TRAINING,
+    STOP_REQUESTED,
+    STOPPED,
     TRAINED_WITH_WARNING,
 )
 
@@ -35,11 +39,12 @@ if TYPE_CHECKING:
         DocumentClassifierPropertiesTypeDef,
     )
 
-# Start and Create are limited to 1 call a second per account, and a night starts many jobs at once. Standard
-# mode waits a random part of 1, 2, 4 ... 20 s between attempts (jitter), and sends the same
-# ClientRequestToken with each of them.
+# Standard mode waits a random part of 1, 2, 4, 8 s between attempts (jitter), and sends the same
+# ClientRequestToken with each of them. It does not go on for longer, since a worker's slot is held meanwhile,
+# and since Start is limited to 1 call a second per account, which many tasks share: the operator that starts
+# jobs waits for its turn outside of the worker.
 DEFAULT_CONFIG: Final = Config(
-    retries={"mode": "standard", "total_max_attempts": 10}, connect_timeout=10, read_timeout=60
+    retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60
 )
 
 WAITER_TRAINED: Final = "document_classifier_trained"
@@ -175,14 +180,16 @@ class ComprehendClassificationHook(ComprehendHook):
             self.log.warning("Waiting for %s ended: %s", waiter, error)
 
     def trained(
-        self, arn: str, *, fail_on_warnings: bool = False
+        self, arn: str, *, fail_on_warnings: bool = False, time_limit: timedelta | None = None
     ) -> DocumentClassifierPropertiesTypeDef | None:
         """
         Give the properties of a trained classifier, or None while its training still runs.
 
         :param arn: ARN of the classifier version.
         :param fail_on_warnings: whether ``TRAINED_WITH_WARNING`` is a failure.
+        :param time_limit: a training that takes longer, from when it was submitted, is asked to stop.
         :raises TrainingFailedError: when the training ended without a model, or there is no such classifier.
+        :raises TrainingTimeLimitError: when it was stopped and had taken longer than it may.
         :raises TrainingWarningsError: on ``TRAINED_WITH_WARNING``, where that is a failure.
         :raises ClassifierStateUnknownError: on a state that is not in botocore's enum.
         """
@@ -190,8 +197,19 @@ class ComprehendClassificationHook(ComprehendHook):
         if properties is None:
             raise TrainingFailedError(f"There is no document classifier {arn} (any more): train it again.")
         status, message = properties.get("Status", ""), properties.get("Message", "no message")
+        taken = _time_taken(properties)
+        too_long = time_limit is not None and taken > time_limit
         if status in MODEL_TRAINING:
+            if too_long and status != STOP_REQUESTED:
+                self.log.warning("The training of %s takes longer than %s: it is stopped.", arn, time_limit)
+                self.stop_training(arn)
             return None
+        if status == STOPPED and too_long:
+            raise TrainingTimeLimitError(
+                f"The training of {arn} was stopped after {taken}, which is billed, because it may take "
+                f"{time_limit}. Raise `training_time_limit_hours` or give fewer documents, then clear the "
+                "task that creates the classifier: it trains again, under the version's next generation."
+            )
         if status in MODEL_FAILED:
             raise TrainingFailedError(
                 f"The training of {arn} ended {status}: {message}. Cure the cause, then clear the task that "
@@ -211,6 +229,17 @@ class ComprehendClassificationHook(ComprehendHook):
             self.log.warning("%s is %s: %s", arn, status, message)
         return properties
 
+    def time_left(self, arn: str, time_limit: timedelta) -> timedelta:
+        """
+        Give how long a training may go on; nothing, when it has taken longer already.
+
+        :param arn: ARN of the classifier version.
+        :param time_limit: how long it may take, from when it was submitted.
+        """
+        properties = self.describe_classifier(arn)
+        taken = _time_taken(properties) if properties else timedelta(0)
+        return max(time_limit - taken, timedelta(0))
+
     def job_status(self, properties: DocumentClassificationJobPropertiesTypeDef) -> str:
         """
         Give the status of a job.
@@ -225,3 +254,9 @@ class ComprehendClassificationHook(ComprehendHook):
                 "see states.py."
             )
         return status
+
+
+def _time_taken(properties: DocumentClassifierPropertiesTypeDef) -> timedelta:
+    """How long a training took from when it was submitted to its end, or to now."""
+    now = datetime.now(timezone.utc)
+    return properties.get("EndTime", now) - properties.get("SubmitTime", now)

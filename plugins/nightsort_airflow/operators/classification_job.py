@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import timedelta
+import random
+import time
+from datetime import datetime, timedelta, timezone
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
+from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import ResumableJobMixin, conf
+from botocore.exceptions import ClientError
 
 from nightsort_airflow.exceptions import (
     JobFailedError,
@@ -17,11 +21,14 @@ from nightsort_airflow.exceptions import (
     JobGoneError,
     JobNameTakenError,
     JobUnfinishedError,
+    QuotaFullError,
+    error_code,
     permanent_errors_fail,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
-from nightsort_airflow.settings import JOB_POLL_SECONDS, attempts, poll_seconds
+from nightsort_airflow.retries import THROTTLED
+from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassificationJobTrigger
 
@@ -34,6 +41,9 @@ if TYPE_CHECKING:
 
 NOT_THIS_JOB = "NOT_THIS_JOB"
 FAILED_JOBS_KEY = "comprehend_failed_jobs"
+FAILED_JOBS = "failed_jobs"
+# The longest wait for room for a job, in waiter_delays: 4 minutes where that is 30 s.
+LONGEST_TURN = 8
 
 
 class ComprehendStartDocumentClassificationJobOperator(
@@ -51,9 +61,14 @@ class ComprehendStartDocumentClassificationJobOperator(
     the same task, run again, takes it over. Give a deferrable task ``retries`` of at least 2: Airflow 3.3 now
     and then fails a healthy deferred task, and a retry finds the job.
 
+    Where the account has no room for another job, or too many are started at once, the task waits for its
+    turn and asks again, for up to 24 hours: longer each time, at random, without using up a retry; a
+    deferrable one in the triggerer.
+
     Gives a dict: ``job_id``, ``job_arn``, ``job_name``, ``status``, ``output_uri`` (the S3 URI of
     ``output.tar.gz``), ``submitted_at``, ``ended_at`` (ISO 8601) and ``failed_jobs`` (earlier generations:
-    ``job_id``, ``message``).
+    ``job_id``, ``job_name``, ``status``, ``message``). The latter is also an XCom of its own, which is there
+    after a failure too.
 
     :param document_classifier_arn: The ARN of the classifier version to use. (templated)
     :param input_data_config: The documents: ``S3Uri`` (a full key, or a prefix that ends in ``/``) and
@@ -130,12 +145,21 @@ class ComprehendStartDocumentClassificationJobOperator(
         self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
         self.deferrable = deferrable
         self._job_id: str | None = None
+        self._waits = 0
+        self._waiting_since: datetime | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Find or start the job, and wait for it if asked to; give its id and output."""
         with permanent_errors_fail(f"run the classification job {self.job_name}"):
             result: dict[str, Any] = self.execute_resumable(context)
         return result
+
+    def execute_after_waiting(
+        self, context: Context, event: Any, waits: int, waiting_since: str
+    ) -> dict[str, Any]:
+        """Try again to start the job, after a wait for room for it."""
+        self._waits, self._waiting_since = waits, datetime.fromisoformat(waiting_since)
+        return self.execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Give the result after a deferral; success is asked of Comprehend, not of the event."""
@@ -153,7 +177,16 @@ class ComprehendStartDocumentClassificationJobOperator(
             )
 
     def submit_job(self, context: Context) -> str:
-        """Take over the job of this name from Comprehend, or start it; give its id."""
+        """Take over the job of this name from Comprehend, or start it, when there is room; give its id."""
+        while True:
+            try:
+                return self._find_or_start()
+            except ClientError as error:  # noqa: PERF203 - seconds lie between two rounds
+                if error_code(error) not in THROTTLED:
+                    raise
+                self._wait_for_room(error)
+
+    def _find_or_start(self) -> str:
         for generation in count(1):
             name = f"{self.job_name}-g{generation}"
             job = self.hook.find_job(name)
@@ -227,6 +260,28 @@ class ComprehendStartDocumentClassificationJobOperator(
         """Give the result of a complete job; of any job, when the operator does not wait."""
         return self._ended(str(external_id), context)
 
+    def _wait_for_room(self, error: ClientError) -> None:
+        now = datetime.now(timezone.utc)
+        since = self._waiting_since = self._waiting_since or now
+        if now - since > timedelta(seconds=LONGEST_WAIT_SECONDS):
+            raise QuotaFullError(
+                f"Since {since.isoformat(timespec='seconds')} there was no room for {self.job_name}: {error} "
+                "See which jobs are active in this account, or ask AWS for a higher quota. A retry goes on "
+                "waiting."
+            ) from error
+        self._waits += 1
+        # Random, so that tasks that were refused together do not come back together.
+        delay = self.waiter_delay * min(2**self._waits, LONGEST_TURN) * random.uniform(0.5, 1)
+        self.log.info("No room for %s yet (%s), asking again in %.0f s.", self.job_name, error, delay)
+        if not self.deferrable:
+            time.sleep(delay)
+            return
+        self.defer(
+            trigger=TimeDeltaTrigger(timedelta(seconds=delay)),
+            method_name="execute_after_waiting",
+            kwargs={"waits": self._waits, "waiting_since": since.isoformat()},
+        )
+
     def _start(self, name: str) -> str:
         answer = self.hook.client.start_document_classification_job(**self._request(name))
         self.log.info("Started classification job %s (%s).", name, answer["JobId"])
@@ -273,6 +328,9 @@ class ComprehendStartDocumentClassificationJobOperator(
             )
         submitted, ended = job.get("SubmitTime"), job.get("EndTime")
         name = job.get("JobName", "")
+        failed = self._failed_before(name)
+        if failed:
+            context["ti"].xcom_push(key=FAILED_JOBS, value=failed)
         return {
             "job_id": job_id,
             "job_arn": job.get("JobArn"),
@@ -281,16 +339,18 @@ class ComprehendStartDocumentClassificationJobOperator(
             "output_uri": job.get("OutputDataConfig", {}).get("S3Uri"),
             "submitted_at": submitted.isoformat() if submitted else None,
             "ended_at": ended.isoformat() if ended else None,
-            "failed_jobs": self._failed_before(name),
+            FAILED_JOBS: failed,
         }
 
     def _failed_before(self, name: str) -> list[dict[str, str]]:
         base, _, generation = name.rpartition("-g")
         earlier = (self.hook.find_job(f"{base}-g{number}") for number in range(1, int(generation or 1)))
-        return [{"job_id": job["JobId"], "message": job.get("Message", "")} for job in earlier if job]
+        return [_told(job) for job in earlier if job]
 
     def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:
-        name, status, message = job.get("JobName"), job.get("JobStatus"), job.get("Message", "no message")
+        name, status = job.get("JobName", ""), job.get("JobStatus")
+        message = job.get("Message", "no message")
+        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), _told(job)])
         told = f"Classification job {name} ({job['JobId']}) ended {status}: {message}."
         # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
         code = message.partition(":")[0]
@@ -309,3 +369,12 @@ class ComprehendStartDocumentClassificationJobOperator(
             failed: list[JsonValue] = [*sorted(seen)]
             store.set(FAILED_JOBS_KEY, failed)
         raise JobFailedError(f"{told} A retry starts the next generation.")
+
+
+def _told(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
+    return {
+        "job_id": job["JobId"],
+        "job_name": job.get("JobName", ""),
+        "status": job.get("JobStatus", ""),
+        "message": job.get("Message", ""),
+    }

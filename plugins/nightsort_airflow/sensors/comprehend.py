@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
@@ -11,6 +12,7 @@ from airflow.sdk import PokeReturnValue, conf
 
 from nightsort_airflow.exceptions import TrainingUnfinishedError, permanent_errors_fail
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
 
@@ -41,6 +43,8 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
     :param stop_training_on_kill: Stop the training when the waiting task is killed; see
         :class:`~nightsort_airflow.triggers.comprehend.ComprehendDocumentClassifierTrainedTrigger` for which
         kills Airflow tells a deferred task of. (default: False)
+    :param time_limit: How long the training may take, from when it was submitted. One that takes longer is
+        stopped; the task sees it STOPPED and fails with what to do. (default: None, no limit)
     :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
     :param poke_interval: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 60)
     :param max_retries: The number of looks of one deferral; without deferral ``timeout`` counts.
@@ -52,6 +56,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
     """
 
     aws_hook_class = ComprehendClassificationHook
+    operator_extra_links = (ComprehendDocumentClassifierLink(),)
     template_fields: Sequence[str] = aws_template_fields("document_classifier_arn", "expected_documents")
     ui_color = "#66c3ff"
 
@@ -62,6 +67,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
         expected_documents: int | str | None = None,
         fail_on_warnings: bool = False,
         stop_training_on_kill: bool = False,
+        time_limit: timedelta | None = None,
         deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         poke_interval: int | None = None,
         max_retries: int | None = None,
@@ -73,34 +79,28 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
         self.expected_documents = expected_documents
         self.fail_on_warnings = fail_on_warnings
         self.stop_training_on_kill = stop_training_on_kill
+        self.time_limit = time_limit
         self.deferrable = deferrable
         self.max_retries = max_retries or attempts(seconds)
         self._waiting = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Look once, then wait in the triggerer or here."""
+        ComprehendDocumentClassifierLink.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            arn=self.document_classifier_arn,
+        )
         if not self.deferrable:
             self._waiting = True
             result: dict[str, Any] = super().execute(context)
             return result
         with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
             trained = self._look()
-        if trained is None:
-            delay = int(self.poke_interval)
-            self.defer(
-                trigger=ComprehendDocumentClassifierTrainedTrigger(
-                    document_classifier_arn=self.document_classifier_arn,
-                    stop_training_on_kill=self.stop_training_on_kill,
-                    waiter_delay=delay,
-                    waiter_max_attempts=self.max_retries,
-                    aws_conn_id=self.aws_conn_id,
-                    region_name=self.region_name,
-                    verify=self.verify,
-                    botocore_config=self.botocore_config,
-                ),
-                method_name="execute_complete",
-                timeout=timedelta(seconds=delay * (self.max_retries + 2)),
-            )
+            if trained is None:
+                self._wait_in_triggerer(stopping=self._time_is_up())
         return trained
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -109,10 +109,14 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
             trained = self._look()
         return PokeReturnValue(is_done=trained is not None, xcom_value=trained)
 
-    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+    def execute_complete(
+        self, context: Context, event: dict[str, Any] | None = None, stopping: bool = False
+    ) -> dict[str, Any]:
         """Give the result after a deferral; success is asked of Comprehend, not of the event."""
         with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
             trained = self._look()
+            if trained is None and not stopping and self._time_is_up():
+                self._wait_in_triggerer(stopping=True)
         if trained is None:
             message = (event or {}).get("message", "")
             raise TrainingUnfinishedError(
@@ -127,8 +131,37 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
             self.hook.stop_training(self.document_classifier_arn)
             self.log.warning("Asked Comprehend to stop the training of %s.", self.document_classifier_arn)
 
+    def _wait_in_triggerer(self, *, stopping: bool) -> NoReturn:
+        delay, looks = int(self.poke_interval), self.max_retries
+        if self.time_limit and not stopping:
+            left = self.hook.time_left(self.document_classifier_arn, self.time_limit)
+            looks = min(looks, math.ceil(left.total_seconds() / delay) + 1)
+        self.defer(
+            trigger=ComprehendDocumentClassifierTrainedTrigger(
+                document_classifier_arn=self.document_classifier_arn,
+                stop_training_on_kill=self.stop_training_on_kill,
+                waiter_delay=delay,
+                waiter_max_attempts=looks,
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                botocore_config=self.botocore_config,
+            ),
+            method_name="execute_complete",
+            kwargs={"stopping": stopping},
+            timeout=timedelta(seconds=delay * (looks + 2)),
+        )
+
+    def _time_is_up(self) -> bool:
+        limit = self.time_limit
+        return limit is not None and not self.hook.time_left(self.document_classifier_arn, limit)
+
     def _look(self) -> dict[str, Any] | None:
-        properties = self.hook.trained(self.document_classifier_arn, fail_on_warnings=self.fail_on_warnings)
+        properties = self.hook.trained(
+            self.document_classifier_arn,
+            fail_on_warnings=self.fail_on_warnings,
+            time_limit=self.time_limit,
+        )
         return None if properties is None else self._result(properties)
 
     def _result(self, properties: DocumentClassifierPropertiesTypeDef) -> dict[str, Any]:

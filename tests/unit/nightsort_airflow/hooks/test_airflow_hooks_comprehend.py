@@ -11,6 +11,7 @@ from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     JobStateUnknownError,
     TrainingFailedError,
+    TrainingTimeLimitError,
     TrainingWarningsError,
 )
 from nightsort_airflow.hooks.comprehend import (
@@ -38,7 +39,7 @@ def test_the_hook_brings_its_waiters(hook: ComprehendClassificationHook) -> None
 
 
 def test_throttled_calls_are_tried_again_with_jitter(hook: ComprehendClassificationHook) -> None:
-    assert hook.client.meta.config.retries == {"mode": "standard", "total_max_attempts": 10}
+    assert hook.client.meta.config.retries == {"mode": "standard", "total_max_attempts": 5}
 
 
 def test_the_callers_configuration_wins_over_the_default() -> None:
@@ -178,6 +179,55 @@ def test_a_training_that_failed_says_why_and_what_to_do(
     answers(hook).add_response("describe_document_classifier", described(status, Message="no such bucket"))
     with pytest.raises(TrainingFailedError, match=rf"{status}: no such bucket.*clear the task that creates"):
         hook.trained(ARN)
+
+
+def training(status: str, hours: float, **more: Any) -> dict[str, Any]:
+    began = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=hours)
+    return described(status, SubmitTime=began, **more)
+
+
+LIMIT = dt.timedelta(hours=2)
+
+
+def test_a_training_that_takes_too_long_is_asked_to_stop_once(
+    hook: ComprehendClassificationHook, answers: Any
+) -> None:
+    script = answers(hook)
+    script.add_response("describe_document_classifier", training("TRAINING", 1.9))
+    assert hook.trained(ARN, time_limit=LIMIT) is None
+    script.add_response("describe_document_classifier", training("TRAINING", 2.1))
+    script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
+    assert hook.trained(ARN, time_limit=LIMIT) is None
+    script.add_response("describe_document_classifier", training("STOP_REQUESTED", 2.1))
+    assert hook.trained(ARN, time_limit=LIMIT) is None
+
+
+def test_one_that_was_stopped_so_says_what_to_do(hook: ComprehendClassificationHook, answers: Any) -> None:
+    now = dt.datetime.now(dt.timezone.utc)
+    script = answers(hook)
+    script.add_response("describe_document_classifier", training("STOPPED", 2.1, EndTime=now))
+    with pytest.raises(TrainingTimeLimitError, match=r"may take 2:00:00.*Raise `training_time_limit_hours`"):
+        hook.trained(ARN, time_limit=LIMIT)
+    script.add_response("describe_document_classifier", training("STOPPED", 1.0, EndTime=now))
+    with pytest.raises(TrainingFailedError, match="STOPPED"):
+        hook.trained(ARN, time_limit=LIMIT)
+
+
+def test_one_that_was_done_before_the_stop_took_hold_is_a_success(
+    hook: ComprehendClassificationHook, answers: Any
+) -> None:
+    answers(hook).add_response("describe_document_classifier", training("TRAINED", 2.1))
+    assert hook.trained(ARN, time_limit=LIMIT) is not None
+
+
+def test_what_is_left_of_the_time_is_never_less_than_nothing(
+    hook: ComprehendClassificationHook, answers: Any
+) -> None:
+    script = answers(hook)
+    script.add_response("describe_document_classifier", training("TRAINING", 1.5))
+    assert dt.timedelta(minutes=29) < hook.time_left(ARN, LIMIT) <= dt.timedelta(minutes=30)
+    script.add_response("describe_document_classifier", training("TRAINING", 5))
+    assert hook.time_left(ARN, LIMIT) == dt.timedelta(0)
 
 
 def test_warnings_pass_unless_they_are_to_fail(hook: ComprehendClassificationHook, answers: Any) -> None:

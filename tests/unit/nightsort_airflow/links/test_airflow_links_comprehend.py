@@ -18,6 +18,7 @@ class Operator:
     ("partition", "region", "host"),
     [
         ("aws", "eu-west-1", "console.aws.amazon.com"),
+        ("aws-cn", "cn-north-1", "console.amazonaws.cn"),
         ("aws-us-gov", "us-gov-west-1", "console.amazonaws-us-gov.com"),
     ],
 )

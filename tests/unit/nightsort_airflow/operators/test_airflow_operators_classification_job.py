@@ -15,6 +15,7 @@ from nightsort_airflow.exceptions import (
     JobNameTakenError,
     JobStateUnknownError,
     JobUnfinishedError,
+    QuotaFullError,
 )
 from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassificationJobTrigger
@@ -237,13 +238,21 @@ def test_a_failed_job_fails_the_try_and_the_next_generation_names_it(
     describes(script, job(2, "COMPLETED", name="night-g2"))
     lists(script, "night-g1", failed)
     done = retry.execute_complete(context, {"status": "success", "job_id": f"{2:032x}"})  # type: ignore[arg-type]
-    assert done["failed_jobs"] == [{"job_id": f"{1:032x}", "message": "INTERNAL: try later"}]
+    told = {
+        "job_id": f"{1:032x}",
+        "job_name": "night-g1",
+        "status": "FAILED",
+        "message": "INTERNAL: try later",
+    }
+    assert done["failed_jobs"] == context["ti"].pushed["failed_jobs"] == [told]
 
 
 def fails(
     task: ComprehendStartDocumentClassificationJobOperator, context: Any, script: Any, number: int
 ) -> None:
     describes(script, job(number, "FAILED", name=f"night-g{number}", Message="INTERNAL: no"))
+    for earlier in range(1, number):
+        lists(script, f"night-g{earlier}", job(earlier, "FAILED", name=f"night-g{earlier}"))
     task.execute_complete(context, {"status": "error", "job_id": f"{number:032x}"})
 
 
@@ -256,6 +265,7 @@ def test_the_second_failed_job_fails_the_task_for_good_and_a_clear_counts_anew(
         fails(task, context, script, 1)
     with pytest.raises(JobFailedForGoodError, match=r"job number 2 that failed.*clear the task"):
         fails(task, context, script, 2)
+    assert [told["job_name"] for told in context["ti"].pushed["failed_jobs"]] == ["night-g1", "night-g2"]
     with pytest.raises(JobFailedError):
         fails(task, context, script, 3)
 
@@ -370,12 +380,63 @@ def test_what_aws_refuses_ends_the_task_with_the_remedy(context: dict[str, Any],
         task.execute(context)  # type: ignore[arg-type]
 
 
-def test_a_quota_that_is_used_up_makes_airflow_try_again(context: dict[str, Any], answers: Any) -> None:
-    task = operator()
+def no_room(task: ComprehendStartDocumentClassificationJobOperator, answers: Any) -> Any:
     script = answers(task.hook)
     lists(script, "night-g1")
     script.add_client_error("start_document_classification_job", "TooManyRequestsException")
-    with pytest.raises(ClientError):
+    return script
+
+
+def test_a_quota_that_is_used_up_is_waited_for_in_the_triggerer_longer_each_time(
+    context: dict[str, Any], answers: Any
+) -> None:
+    """No retry is used up, and tasks that were refused together do not come back together."""
+    now = dt.datetime.now(dt.timezone.utc)
+    kwargs: dict[str, Any] = {"waits": 0, "waiting_since": now.isoformat()}
+    for round_ in range(1, 6):
+        task = operator(waiter_delay=30)
+        no_room(task, answers)
+        with pytest.raises(TaskDeferred) as deferred:
+            task.execute_after_waiting(context, event=None, **kwargs)  # type: ignore[arg-type]
+        assert deferred.value.method_name == "execute_after_waiting"
+        kwargs = deferred.value.kwargs
+        assert kwargs == {"waits": round_, "waiting_since": now.isoformat()}
+        delay = (deferred.value.trigger.moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
+        longest = 30 * min(2**round_, 8)
+        assert longest / 2 - 2 <= delay <= longest
+
+
+def test_a_quota_that_stays_full_for_a_day_is_an_error_that_names_it(
+    context: dict[str, Any], answers: Any
+) -> None:
+    yesterday = dt.datetime.now(dt.timezone.utc) - dt.timedelta(hours=25)
+    task = operator()
+    no_room(task, answers)
+    with pytest.raises(QuotaFullError, match=r"no room for night.*TooManyRequests.*higher quota"):
+        task.execute_after_waiting(context, None, 400, yesterday.isoformat())  # type: ignore[arg-type]
+
+
+def test_without_deferral_the_worker_waits_for_room(
+    context: dict[str, Any], answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+    monkeypatch.setattr("nightsort_airflow.operators.classification_job.time.sleep", waited.append)
+    task = operator(deferrable=False, wait_for_completion=False)
+    script = no_room(task, answers)
+    lists(script, "night-g1")
+    starts(script, 1, "night-g1")
+    for _ in range(3):
+        describes(script, job(1, "SUBMITTED"))
+    task.execute(context)  # type: ignore[arg-type]
+    assert len(waited) == 1
+
+
+def test_what_is_no_quota_is_not_waited_for(context: dict[str, Any], answers: Any) -> None:
+    task = operator()
+    script = answers(task.hook)
+    lists(script, "night-g1")
+    script.add_client_error("start_document_classification_job", "InternalServerException")
+    with pytest.raises(ClientError, match="InternalServer"):
         task.execute(context)  # type: ignore[arg-type]
 
 

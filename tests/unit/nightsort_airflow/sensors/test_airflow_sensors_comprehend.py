@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     TrainingFailedError,
+    TrainingTimeLimitError,
     TrainingUnfinishedError,
     TrainingWarningsError,
 )
@@ -31,8 +33,10 @@ def sensor(**overrides: Any) -> ComprehendDocumentClassifierTrainedSensor:
     return ComprehendDocumentClassifierTrainedSensor(**arguments)
 
 
-def is_in(script: Any, status: str, message: str = "", **metadata: int) -> None:
+def is_in(script: Any, status: str, message: str = "", minutes: float = 0, **metadata: int) -> None:
     properties: dict[str, Any] = {"Status": status, "Message": message}
+    if minutes:
+        properties["SubmitTime"] = datetime.now(timezone.utc) - timedelta(minutes=minutes)
     if metadata:
         properties["ClassifierMetadata"] = metadata
     script.add_response(
@@ -123,6 +127,49 @@ def test_a_wait_that_was_too_short_is_a_failure_that_a_retry_goes_on_from(
     with pytest.raises(TrainingUnfinishedError, match="max attempts") as raised:
         task.execute_complete(context, {"status": "error", "message": "max attempts reached"})  # type: ignore[arg-type]
     assert not isinstance(raised.value, AirflowFailException)
+
+
+def test_a_training_with_a_time_limit_is_looked_at_when_its_time_is_up(
+    context: dict[str, Any], answers: Any
+) -> None:
+    task = sensor(time_limit=timedelta(minutes=10), poke_interval=60, max_retries=1440)
+    script = answers(task.hook)
+    for _ in range(3):
+        is_in(script, "TRAINING", minutes=3)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)  # type: ignore[arg-type]
+    assert deferred.value.trigger.attempts == 8
+    assert deferred.value.kwargs == {"stopping": False}
+
+
+def test_a_training_whose_time_is_up_is_stopped_and_waited_for_once(
+    context: dict[str, Any], answers: Any
+) -> None:
+    task = sensor(time_limit=timedelta(minutes=10))
+    script = answers(task.hook)
+    is_in(script, "TRAINING", minutes=11)
+    script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
+    is_in(script, "STOP_REQUESTED", minutes=11)
+    event = {"status": "error", "message": "max attempts reached"}
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute_complete(context, event)  # type: ignore[arg-type]
+    assert deferred.value.kwargs == {"stopping": True}
+    is_in(script, "STOPPED", minutes=11)
+    with pytest.raises(TrainingTimeLimitError):
+        task.execute_complete(context, {"status": "error"}, **deferred.value.kwargs)  # type: ignore[arg-type]
+    is_in(script, "STOP_REQUESTED", minutes=11)
+    with pytest.raises(TrainingUnfinishedError):
+        task.execute_complete(context, event, stopping=True)  # type: ignore[arg-type]
+
+
+def test_the_link_leads_to_the_version(context: dict[str, Any], answers: Any) -> None:
+    task = sensor()
+    is_in(answers(task.hook), "TRAINED")
+    task.execute(context)  # type: ignore[arg-type]
+    (link,) = task.operator_extra_links
+    url = link.format_link(**context["ti"].pushed[link.key])
+    assert url.startswith("https://console.aws.amazon.com/comprehend/home?region=eu-west-1#")
+    assert url.endswith(ARN)
 
 
 def test_success_is_never_taken_from_the_event(context: dict[str, Any], answers: Any) -> None:

@@ -184,8 +184,10 @@ class _Finish:
     def __init__(self, source: Source, mode: str, delimiter: str | None) -> None:
         self._named_by_file = source.format == "files"
         self._labels = LabelReader(mode, delimiter) if source.labelled else None
-        # Ids made of file and row cannot be double; in labelled data an id only serves to find a reject.
-        self._seen = SeenIds() if source.id_column is not None and not source.labelled else None
+        # Ids made of file and row cannot be double, but names of files can once they are cleaned; in labelled
+        # data an id only serves to find a reject.
+        given = source.id_column is not None or self._named_by_file
+        self._seen = SeenIds() if given and not source.labelled else None
 
     def __call__(self, raw: RawDocuments) -> _Finished:
         fates = _Fates(len(raw.rows))

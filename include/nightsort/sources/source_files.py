@@ -60,7 +60,7 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
     Objects whose name, or a folder of theirs below the prefix, begins with ``.`` or ``_`` are markers of
     other tools (``_SUCCESS``, ``.DS_Store``) and no documents: they are left out.
 
-    :raises SourceError: a single file is named and does not exist.
+    :raises SourceError: a single file is named and does not exist, or a name is not UTF-8.
     """
     wildcard = _WILDCARD.search(uri)
     prefix = uri[: uri.rfind("/", 0, wildcard.start() if wildcard else None) + 1]
@@ -84,10 +84,20 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
         names = (
             [name for name in names if not path.fs.isdir(root + name)] if scheme in ("", "file://") else names
         )
+    for name in names:
+        _check_name(name, root)
     kept = [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
     if len(kept) < len(names):
         log.info("%s: %d objects whose names begin with . or _ are left out", uri, len(names) - len(kept))
     return [SourceFile(f"{scheme}{root}{name}", name) for name in kept]
+
+
+def _check_name(name: str, root: str) -> None:
+    """Check that a file's name can be written down; on a local disk it need not be text at all."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise SourceError(f"{root} holds a file whose name is not UTF-8, {name!r}; rename it") from None
 
 
 @contextmanager

@@ -178,6 +178,17 @@ def test_files_are_named_by_their_path_and_labelled_by_their_folder(tmp_path: Pa
     assert [reject["document_id"] for reject in incoming.rejects] == ["bug/1.txt"]
 
 
+def test_files_whose_names_are_the_same_once_they_are_cleaned_are_no_two_documents(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for name in ("a\nb.txt", "a b.txt", "a\tb.txt"):
+        (tmp_path / "in" / name).write_text(f"text of {name!r}")
+
+    found = read(Source(uri=f"{tmp_path}/in/", format="files"), tmp_path)
+
+    assert [(d["document_id"], d["file"]) for d in found.documents] == [("a b.txt", "a\tb.txt")]
+    assert found.reasons == [("a\nb.txt", 0, "duplicate_id"), ("a b.txt", 0, "duplicate_id")]
+
+
 def test_a_file_larger_than_a_document_may_be_is_rejected_unread(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "large.txt").write_bytes(b"x" * 10_000_001)

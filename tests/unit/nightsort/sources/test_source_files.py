@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -81,6 +82,15 @@ def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 def test_a_folder_without_slash_is_an_error_that_asks_for_one(folder: Path) -> None:
     with pytest.raises(SourceError, match="is a folder; end it with /"):
         names(f"{folder}/sub")
+
+
+def test_a_name_that_is_no_text_is_an_error_that_asks_for_another(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"caf\xe9.csv")).touch()
+
+    with pytest.raises(
+        SourceError, match=r"holds a file whose name is not UTF-8, .caf\\udce9.*; rename"
+    ):
+        names(f"{tmp_path}/")
 
 
 def test_a_relative_path_is_good_too(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

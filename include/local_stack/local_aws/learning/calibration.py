@@ -33,6 +33,8 @@ def temperature(decisions: NDArray[np.float64], labels: NDArray[np.int64]) -> fl
         decisions: one row per held-out document, one column per label.
         labels: the right column of each row.
     """
+    if not len(labels):
+        return 1.0
     rows = np.arange(len(labels))
 
     def loss(log_inverse: float) -> float:

@@ -1,21 +1,26 @@
-"""Training and test data: CSV with a label cell and a document, without header, into term counts.
+"""Labelled documents, from CSV or augmented manifests, as term counts.
 
 The texts themselves are not kept: a block of documents is counted and forgotten, so that memory grows with
-the terms of the data and not with its text.
+the terms of the data and not with its text, and with those of the first :data:`LEARNT_CHARACTERS` at most.
 """
 
 from __future__ import annotations
 
-import csv
-import io
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from scipy import sparse
 
+from include.local_stack.local_aws.learning.examples import (
+    Example,
+    Unusable,
+    document_too_big,
+    invalid_input,
+    label_too_big,
+)
 from include.local_stack.local_aws.learning.text_features import count_terms, stack
-from include.local_stack.local_aws.work.tasks import MULTI_CLASS, MULTI_LABEL, TaskError
+from include.local_stack.local_aws.work.tasks import MULTI_LABEL
 from include.nightsort.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_LABEL_CHARACTERS,
@@ -27,18 +32,20 @@ from include.nightsort.limits import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from include.local_stack.local_aws.work.object_store import ObjectStore
+
+    Read = Callable[[BinaryIO, str], Iterator[Example | Unusable]]
+    """Yields what a file holds, given its content and its name."""
+
+LEARNT_CHARACTERS = 2**28
+"""Characters of text that are learnt from. Of larger data the long documents are cut, all to about the same
+length, so that a training needs no more memory for 5 GB than for 0.3."""
 
 _BLOCK = 4_096
 _NAMED = 20
 _NAME_LENGTH = 80
-
-
-def invalid_input(reason: str) -> TaskError:
-    """Return the error for training data that cannot be used, with the code of the real service."""
-    return TaskError(f"CLASSIFIER_INVALID_INPUT: {reason}")
 
 
 @dataclass(frozen=True)
@@ -49,87 +56,105 @@ class LabelledData:
         labels: all labels that occur, sorted.
         counts: one row per document.
         carries: documents by labels, 1 where the document carries the label.
-        skipped: rows that were left out because they are not a label and a document.
+        skipped: rows that were left out because they cannot be used.
+        first_skipped: where the first of them is, and why it cannot be used.
     """
 
     labels: tuple[str, ...]
     counts: sparse.csr_matrix
     carries: sparse.csc_matrix
-    skipped: int
+    skipped: int = 0
+    first_skipped: str = ""
 
     def __len__(self) -> int:
         return int(self.counts.shape[0])
 
     def rows(self, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LabelledData:
         """Return some of the documents; the labels stay."""
-        return LabelledData(self.labels, self.counts[chosen], self.carries.tocsr()[chosen].tocsc(), 0)
+        return LabelledData(self.labels, self.counts[chosen], self.carries.tocsr()[chosen].tocsc())
 
     def documents_per_label(self) -> dict[str, int]:
         """Return how many documents carry each label."""
         return dict(zip(self.labels, np.diff(self.carries.indptr).tolist(), strict=True))
 
 
-def read_labelled_data(store: ObjectStore, uri: str, mode: str, delimiter: str) -> LabelledData:
-    """Read every object whose key begins with the URI's.
+def read_labelled_data(store: ObjectStore, sources: Sequence[tuple[str, Read]]) -> LabelledData:
+    """Read every object whose key begins with one of the URIs' keys.
 
-    A header is data, as for the real service. A row of other than two cells, or without label or document,
-    is skipped and counted; what the real service's own checks refuse is refused.
+    Args:
+        sources: each URI with what reads its objects.
 
     Raises:
-        TaskError: unreadable objects, invalid UTF-8, sizes over the limits, empty labels in a cell.
+        TaskError: unreadable objects, data that the format refuses, sizes over the limits.
     """
-    objects = store.list(uri)
-    if sum(size for _, size in objects) > MAX_TRAINING_BYTES:
-        raise invalid_input(f"The data under {uri} is larger than {MAX_TRAINING_BYTES:,} bytes.")
-    reading = _Reading(mode, delimiter)
-    for location, _ in objects:
+    objects = [(location, size, read) for uri, read in sources for location, size in store.list(uri)]
+    size = sum(size for _, size, _ in objects)
+    if size > MAX_TRAINING_BYTES:
+        uris = ", ".join(uri for uri, _ in sources)
+        raise invalid_input(f"The data under {uris} is larger than {MAX_TRAINING_BYTES:,} bytes.")
+    reading = _Reading(size)
+    for location, _, read in objects:
         with store.open(location) as stream:
-            reading.read(stream, location.uri)
+            for found in read(stream, location.uri):
+                reading.add(found, location.uri)
     return reading.result()
 
 
 class _Reading:
-    def __init__(self, mode: str, delimiter: str) -> None:
-        self._mode = mode
-        self._delimiter = delimiter
+    """Collects documents in blocks.
+
+    Args:
+        size: bytes of all objects, to foresee how much text is to come.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
         self._columns: dict[str, int] = {}
         self._carried: list[int] = []
         self._ends: list[int] = [0]
         self._blocks: list[sparse.csr_matrix] = []
         self._texts: list[str] = []
+        self._seen = 0
+        self._learnt = 0
         self._skipped = 0
+        self._first_skipped = ""
 
-    def read(self, stream: BinaryIO, name: str) -> None:
-        for row, cells in _rows(stream, name):
-            where = f"{name}, row {row}"
-            if len(cells) != 2 or not cells[0].strip() or not cells[1].strip():
-                self._skipped += 1
-                continue
-            if len(cells[1].encode()) > MAX_DOCUMENT_BYTES:
-                raise invalid_input(f"The document at {where} is larger than {MAX_DOCUMENT_BYTES:,} bytes.")
-            for label in sorted(self._labels(cells[0], where)):
-                self._carried.append(self._columns.setdefault(label, len(self._columns)))
-            self._ends.append(len(self._carried))
-            self._texts.append(cells[1])
-            if len(self._texts) == _BLOCK:
-                self._count()
-            if len(self._ends) - 1 > MAX_TRAINING_DOCUMENTS:
-                raise invalid_input(f"There are more than {MAX_TRAINING_DOCUMENTS:,} documents.")
-
-    def _labels(self, cell: str, where: str) -> set[str]:
-        labels = {cell} if self._mode == MULTI_CLASS else set(cell.split(self._delimiter))
-        if "" in labels:
-            raise invalid_input(
-                f"The label cell at {where} has an empty label: a leading, trailing or doubled delimiter."
-            )
+    def add(self, found: Example | Unusable, file: str) -> None:
+        if isinstance(found, Unusable):
+            self._first_skipped = self._first_skipped or f"line {found.line} of {file}: {found.reason}"
+            self._skipped += 1
+            return
+        line, labels, text = found
+        if len(text.encode()) > MAX_DOCUMENT_BYTES:
+            raise document_too_big(line, file)
         if any(len(label) > MAX_LABEL_CHARACTERS for label in labels):
-            raise invalid_input(f"A label at {where} is longer than {MAX_LABEL_CHARACTERS:,} characters.")
-        return labels
+            raise label_too_big(line, file)
+        for label in sorted(set(labels)):
+            self._carried.append(self._columns.setdefault(label, len(self._columns)))
+        self._ends.append(len(self._carried))
+        self._texts.append(text)
+        if len(self._texts) == _BLOCK:
+            self._count()
+        if len(self._ends) - 1 > MAX_TRAINING_DOCUMENTS:
+            raise invalid_input(f"There are more than {MAX_TRAINING_DOCUMENTS:,} documents.")
 
     def _count(self) -> None:
-        if self._texts:
-            self._blocks.append(count_terms(self._texts))
+        if not self._texts:
+            return
+        self._seen += sum(map(len, self._texts))
+        longest = self._longest()
+        texts = [text[:longest] for text in self._texts]
+        self._learnt += sum(map(len, texts))
+        self._blocks.append(count_terms(texts))
         self._texts = []
+
+    def _longest(self) -> int:
+        """Return how much of a document to learn, so that the rest of the data fits in as well."""
+        if self._size <= LEARNT_CHARACTERS:
+            return MAX_DOCUMENT_BYTES
+        mean = self._seen / (len(self._ends) - 1)
+        to_come = max(self._size - self._seen, 0) + sum(map(len, self._texts))
+        return int(mean * max(LEARNT_CHARACTERS - self._learnt, 0) / to_come)
 
     def result(self) -> LabelledData:
         self._count()
@@ -142,22 +167,9 @@ class _Reading:
             (np.ones(len(columns), dtype=np.int8), columns, np.asarray(self._ends)),
             shape=(len(self._ends) - 1, len(labels)),
         )
-        return LabelledData(tuple(labels), stack(self._blocks), carries.tocsc(), self._skipped)
-
-
-def _rows(stream: BinaryIO, name: str) -> Iterator[tuple[int, list[str]]]:
-    # A cell over the limit has to be read to be refused with a clear message, hence twice the size.
-    csv.field_size_limit(2 * MAX_DOCUMENT_BYTES)
-    reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8", newline=""))
-    row = 0
-    try:
-        for row, cells in enumerate(reader, 1):
-            if cells:
-                yield row, cells
-    except UnicodeDecodeError as error:
-        raise invalid_input(f"{name} is not UTF-8 after row {row}.") from error
-    except csv.Error as error:
-        raise invalid_input(f"{name} cannot be read as CSV after row {row}: {error}.") from error
+        return LabelledData(
+            tuple(labels), stack(self._blocks), carries.tocsc(), self._skipped, self._first_skipped
+        )
 
 
 def check_training_data(data: LabelledData, mode: str, least_per_label: int) -> None:

@@ -2,7 +2,7 @@
 
 The decisions are those that a caller can make from a job's output: multi-class, the best class; multi-label,
 the returned labels (the best three, scores rounded) at 0.5 or more. So whoever classifies the test set and
-counts gets the same numbers.
+counts gets the same numbers. Everything is sparse: a document has a few labels of a thousand.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy import sparse
 
 from include.local_stack.local_aws.learning.text_classifier import DECISION
 from include.local_stack.local_aws.work.tasks import MULTI_CLASS
@@ -24,56 +25,59 @@ DECIMALS = 4
 
 def decide(
     mode: str, labels: int, columns: NDArray[np.int64], scores: NDArray[np.float64]
-) -> NDArray[np.bool_]:
-    """Return which document (row) is given which label (column).
+) -> sparse.csr_matrix:
+    """Return which document (row) is given which label (column): 1 where it is.
 
     Args:
         labels: how many labels the classifier has.
         columns: each document's returned labels, best first.
         scores: their rounded scores.
     """
-    taken = np.zeros_like(scores, dtype=bool)
     if mode == MULTI_CLASS:
+        taken = np.zeros(scores.shape, dtype=bool)
         taken[:, 0] = True
     else:
         taken = scores >= DECISION
-    decided = np.zeros((len(columns), labels), dtype=bool)
-    rows, places = np.nonzero(taken)
-    decided[rows, columns[rows, places]] = True
-    return decided
+    ends = np.concatenate(([0], np.cumsum(taken.sum(axis=1))))
+    chosen = columns[taken]
+    return sparse.csr_matrix(
+        (np.ones(len(chosen), dtype=np.int32), chosen, ends), shape=(len(columns), labels)
+    )
 
 
-def evaluation_metrics(actual: NDArray[np.bool_], decided: NDArray[np.bool_], mode: str) -> dict[str, float]:
+def evaluation_metrics(actual: sparse.csr_matrix, decided: sparse.csr_matrix, mode: str) -> dict[str, float]:
     """Return the members of ClassifierEvaluationMetrics, rounded as the service rounds them.
 
     Macro figures are means over the labels that occur in the test set or were decided; a precision or recall
     without a case is 0. Multi-label accuracy is the share of documents with exactly the right labels.
+
+    Args:
+        actual: documents by labels, 1 where the document carries the label.
+        decided: the same of what :func:`decide` gave.
     """
     occurs = _occurring(actual, decided)
-    actual, decided = actual[:, occurs], decided[:, occurs]
-    hits = (actual & decided).sum(axis=0)
-    given, there = decided.sum(axis=0), actual.sum(axis=0)
+    hits = _sums(actual.multiply(decided))[occurs]
+    given, there = _sums(decided)[occurs], _sums(actual)[occurs]
     precision = _ratio(hits, given)
     recall = _ratio(hits, there)
-    micro_precision = float(_ratio(hits.sum(), given.sum()))
-    micro_recall = float(_ratio(hits.sum(), there.sum()))
-    accuracy = float((actual == decided).all(axis=1).mean())
+    wrong = (actual != decided).tocsr()
+    accuracy = float((np.diff(wrong.indptr) == 0).mean())
     metrics = {
         "Accuracy": accuracy,
         "Precision": precision.mean(),
         "Recall": recall.mean(),
         "F1Score": _ratio(2 * hits, given + there).mean(),
-        "MicroPrecision": micro_precision,
-        "MicroRecall": micro_recall,
+        "MicroPrecision": _ratio(hits.sum(), given.sum()),
+        "MicroRecall": _ratio(hits.sum(), there.sum()),
         "MicroF1Score": _ratio(2 * hits.sum(), given.sum() + there.sum()),
         # Of single labels it is the share of wrong answers; of label sets that of wrong yes-or-no decisions.
-        "HammingLoss": 1 - accuracy if mode == MULTI_CLASS else (actual != decided).mean(),
+        "HammingLoss": 1 - accuracy if mode == MULTI_CLASS else wrong.nnz / (actual.shape[0] * occurs.sum()),
     }
     return {name: round(float(value), DECIMALS) for name, value in metrics.items()}
 
 
 def confusion_matrix(
-    actual: NDArray[np.bool_], decided: NDArray[np.bool_], mode: str, labels: Sequence[str]
+    actual: sparse.csr_matrix, decided: sparse.csr_matrix, mode: str, labels: Sequence[str]
 ) -> dict[str, Any]:
     """Return the content of ``confusion_matrix.json``.
 
@@ -82,19 +86,23 @@ def confusion_matrix(
     """
     occurs = _occurring(actual, decided)
     shown = [label for label, is_there in zip(labels, occurs, strict=True) if is_there]
-    actual, decided = actual[:, occurs].astype(np.int64), decided[:, occurs].astype(np.int64)
     if mode == MULTI_CLASS:
-        matrix: Any = (actual.T @ decided).tolist()
+        matrix: Any = (actual.T @ decided).toarray()[np.ix_(occurs, occurs)].tolist()
     else:
-        absent, refused = 1 - actual, 1 - decided
-        cells = (absent * refused, absent * decided, actual * refused, actual * decided)
-        sums = [cell.sum(axis=0).tolist() for cell in cells]
-        matrix = [[[tn, fp], [fn, tp]] for tn, fp, fn, tp in zip(*sums, strict=True)]
+        hits = _sums(actual.multiply(decided))[occurs]
+        false_alarms, misses = _sums(decided)[occurs] - hits, _sums(actual)[occurs] - hits
+        refused = actual.shape[0] - hits - false_alarms - misses
+        cells = np.stack([refused, false_alarms, misses, hits], axis=1)
+        matrix = cells.reshape(-1, 2, 2).tolist()
     return {"type": mode.lower(), "confusion_matrix": matrix, "labels": shown, "all_labels": list(labels)}
 
 
-def _occurring(actual: NDArray[np.bool_], decided: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.asarray((actual | decided).any(axis=0))
+def _occurring(actual: sparse.csr_matrix, decided: sparse.csr_matrix) -> NDArray[np.bool_]:
+    return (_sums(actual) > 0) | (_sums(decided) > 0)
+
+
+def _sums(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
+    return np.asarray(matrix.sum(axis=0, dtype=np.int64)).ravel()
 
 
 def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:

@@ -1,22 +1,20 @@
 """The model behind every classifier: hashed TF-IDF and one linear model per label, with calibrated scores.
 
-Chosen by measuring: on Banking77 and GoEmotions it is better than TF-IDF with logistic regression and than
-hashing with SGD, trains in seconds and scores some 100,000 short documents a second on one core. The same
-data gives the same model.
+Chosen by measuring (benchmarks/LOCAL_COMPREHEND.md). The same data gives the same model.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.linear_model import SGDClassifier
+from scipy import sparse
 
 from include.local_stack.local_aws.learning import calibration
+from include.local_stack.local_aws.learning.linear_model import fit
 from include.local_stack.local_aws.learning.text_features import TermWeights, count_terms
 from include.local_stack.local_aws.work.tasks import MULTI_CLASS
 
@@ -25,7 +23,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
-    from scipy import sparse
 
 RETURNED = 3
 """Classes or labels that Comprehend returns for a document, the best ones."""
@@ -36,19 +33,18 @@ SCORE_DECIMALS = 4
 DECISION = 0.5
 """The score from which a multi-label document counts as carrying the label, in the metrics."""
 
-HELD_OUT = 10_000
-"""Documents from which calibration can be learnt; fifths of the data are held out until there are as many."""
+HELD_OUT = {"MULTI_CLASS": 2_000, "MULTI_LABEL": 10_000}
+"""Documents from which calibration is learnt, one temperature or a threshold per label; fifths of the data
+are held out until there are as many."""
+
+_NEGLIGIBLE = 0.05
+"""A share of the documents that a model can do without: it is not fitted again with those held out."""
 
 _FOLDS = 5
-_LARGEST_FOLD = 20_000
-_EPOCHS = (3, 10)
-_EPOCH_DOCUMENTS = 300_000
 _SEED = 0
 _MOST_COLUMNS = 2**17
 _MOST_WEIGHTS = 2**26
 """Together they bound a model's memory: 2**26 weights are 256 MB."""
-
-_NEVER = -10.0
 
 
 @dataclass(frozen=True)
@@ -140,71 +136,42 @@ def train(
         carries: which document (row) carries which label (column), non-zero where it does.
     """
     terms = TermWeights.learn(counts, min(_MOST_COLUMNS, _MOST_WEIGHTS // len(labels)))
-    rows = terms.apply(counts)
-    held_out = _held_out_decisions(rows, carries)
-    if mode == MULTI_CLASS:
-        decisions = np.concatenate([values for values, _ in held_out])
-        truth = np.concatenate([np.asarray(fold.argmax(axis=1)).ravel() for _, fold in held_out])
-        slopes, offsets = np.array([1 / calibration.temperature(decisions, truth)]), np.zeros(len(labels))
-    else:
-        decisions = np.concatenate([values for values, _ in held_out])
-        truth = np.concatenate([fold.toarray() != 0 for _, fold in held_out])
-        curves = [calibration.label_curve(decisions[:, n], truth[:, n]) for n in range(len(labels))]
-        slopes, offsets = (np.array(values) for values in zip(*curves, strict=True))
-    weights, intercepts = _fit(rows, carries)
-    return TextClassifier(mode, tuple(labels), terms, weights, intercepts, slopes, offsets)
-
-
-def _held_out_decisions(
-    rows: sparse.csr_matrix, carries: sparse.csc_matrix
-) -> list[tuple[NDArray[np.float64], sparse.csr_matrix]]:
-    """Return decision values of documents by models that did not see them, with what they carry."""
-    by_row = carries.tocsr()
-    found = []
-    for held in _folds(rows.shape[0]):
+    rows, carried = terms.apply(counts), carries.tocsr()
+    decisions, truth = [], []
+    for held in _folds(rows.shape[0], HELD_OUT[mode]):
         seen = np.ones(rows.shape[0], dtype=bool)
         seen[held] = False
-        weights, intercepts = _fit(rows[seen], by_row[seen].tocsc())
-        found.append((_decisions(rows[held], weights, intercepts), by_row[held]))
-    return found
+        model = fit(rows[seen], carried[seen], mode == MULTI_CLASS)
+        decisions.append(_decisions(rows[held], *model))
+        truth.append(carried[held])
+    slopes, offsets = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
+    if len(held) > _NEGLIGIBLE * rows.shape[0]:
+        model = fit(rows, carried, mode == MULTI_CLASS)
+    return TextClassifier(mode, tuple(labels), terms, *model, slopes, offsets)
 
 
-def _folds(documents: int) -> Iterator[NDArray[np.int64]]:
+def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
+    """Yield fifths of the documents, or less, until there are as many as are due; empty ones of under five."""
     shuffled = np.random.RandomState(_SEED).permutation(documents)
-    size = min(documents // _FOLDS, _LARGEST_FOLD)
-    for number in range(min(_FOLDS, -(-HELD_OUT // max(size, 1)))):
+    size = min(documents // _FOLDS, due)
+    for number in range(min(_FOLDS, -(-due // max(size, 1)))):
         yield np.sort(shuffled[number * size : (number + 1) * size])
 
 
-def _fit(
-    rows: sparse.csr_matrix, carries: sparse.csc_matrix
-) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-    """Fit one logistic regression per label by stochastic gradient descent."""
-    documents, labels = carries.shape
-    # More epochs than these moved no macro-F1 by a tenth of a point, from 10,000 to 100,000 documents.
-    epochs = int(np.clip(np.ceil(_EPOCH_DOCUMENTS / documents), *_EPOCHS))
-    # Less data needs more regularisation; seen on Banking77 cut to 10 and 30 documents per label.
-    strength = float(np.clip(0.1 / documents, 1e-5, 1e-4))
-    weights = np.zeros((rows.shape[1], labels), dtype=np.float32)
-    intercepts = np.zeros(labels)
-
-    def fit_label(label: int) -> None:
-        carriers = carries.indices[carries.indptr[label] : carries.indptr[label + 1]]
-        if len(carriers) in (0, documents):
-            intercepts[label] = _NEVER if len(carriers) == 0 else -_NEVER
-            return
-        answers = np.zeros(documents, dtype=np.int8)
-        answers[carriers] = 1
-        model = SGDClassifier(
-            loss="log_loss", alpha=strength, max_iter=epochs, tol=None, random_state=_SEED
-        ).fit(rows, answers)
-        weights[:, label] = model.coef_[0]
-        intercepts[label] = model.intercept_[0]
-
-    # Threads share the rows, and the solver runs without the interpreter's lock.
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        list(threads.map(fit_label, range(labels)))
-    return weights, intercepts
+def _calibration(
+    mode: str, decisions: NDArray[np.float64], carries: sparse.csc_matrix
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return slopes and offsets from decision values of documents that the model did not see."""
+    labels = decisions.shape[1]
+    if mode == MULTI_CLASS:
+        right = np.asarray(carries.argmax(axis=1)).ravel()
+        return np.array([1 / calibration.temperature(decisions, right)]), np.zeros(labels)
+    curves = [
+        calibration.label_curve(decisions[:, label], carries[:, [label]].toarray().ravel() != 0)
+        for label in range(labels)
+    ]
+    slopes, offsets = (np.array(values) for values in zip(*curves, strict=True))
+    return slopes, offsets
 
 
 def _decisions(

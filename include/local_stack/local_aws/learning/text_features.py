@@ -23,17 +23,23 @@ STEM = 4
 """Characters of the stem. Words cut to it stand for their inflections in all six languages at little cost:
 +1.2 points of macro-F1 on Banking77 and +1.4 on GoEmotions over words and pairs of words alone."""
 
+ENDING = 3
+"""Characters of the ending, which tells what kind of word an unknown word is: +1 point of macro-F1 on short
+texts in six languages, nothing lost elsewhere. All trigrams of a word gave more on these, but took one point
+from longer English texts and twice the time."""
+
 _TOKENS = re.compile(r"\w+|[^\w\s]")
 
 _HASHER = FeatureHasher(n_features=BUCKETS, input_type="string", alternate_sign=False, dtype=np.float32)
 
 
 def terms(text: str) -> list[str]:
-    """Return the words and punctuation marks of a text, its pairs of neighbours, and its words' stems."""
+    """Return a text's words and punctuation marks, its pairs of neighbours, its words' stems and endings."""
     words = _TOKENS.findall(text.lower())
     pairs = [f"{left} {right}" for left, right in pairwise(words)]
     stems = ["^" + word[:STEM] for word in words if len(word) > STEM]
-    return [*words, *pairs, *stems]
+    endings = [word[-ENDING:] + "$" for word in words if len(word) > ENDING]
+    return [*words, *pairs, *stems, *endings]
 
 
 def count_terms(texts: Iterable[str]) -> sparse.csr_matrix:

@@ -107,14 +107,12 @@ class TrainResult:
         started: begin of the billed interval, epoch seconds.
         ended: its end.
         metadata: the ClassifierMetadata.
-        skipped: rows of the data that could not be used.
-        warning: a Message that makes it TRAINED_WITH_WARNING.
+        warning: the Message that makes it TRAINED_WITH_WARNING: what could not be used of the data.
     """
 
     started: float
     ended: float
     metadata: dict[str, Any]
-    skipped: int
     warning: str | None = None
 
 

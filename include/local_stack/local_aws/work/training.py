@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
+from include.local_stack.local_aws.comprehend.arns import S3Location
 from include.local_stack.local_aws.comprehend.store import now
+from include.local_stack.local_aws.learning.augmented_manifests import read_manifest
+from include.local_stack.local_aws.learning.labelled_csv import read_csv
 from include.local_stack.local_aws.learning.labelled_data import (
     LabelledData,
     check_test_data,
@@ -20,10 +23,16 @@ from include.local_stack.local_aws.learning.metrics import confusion_matrix, dec
 from include.local_stack.local_aws.learning.text_classifier import TextClassifier, train
 from include.local_stack.local_aws.work.job_output import CONFUSION_MATRIX, write_archive
 from include.local_stack.local_aws.work.object_store import ObjectStore
-from include.local_stack.local_aws.work.tasks import TrainResult, TrainTask
+from include.local_stack.local_aws.work.tasks import AugmentedManifest, TrainResult, TrainTask
+from include.nightsort.limits import MAX_DOCUMENT_BYTES
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator
+
+    from scipy import sparse
+
+    from include.local_stack.local_aws.learning.examples import Example, Unusable
+    from include.local_stack.local_aws.learning.labelled_data import Read
 
 TEST_SHARE = 0.1
 MOST_TEST_DOCUMENTS = 10_000
@@ -35,19 +44,20 @@ _SEED = 0
 
 def run_training(task: TrainTask) -> TrainResult:
     """Train and evaluate a classifier, write the model and the output archive."""
-    store = ObjectStore(task.endpoint, task.region)
-    data = read_labelled_data(store, task.training, task.mode, task.delimiter)
+    store = ObjectStore(task.endpoint, task.region, task.credentials)
+    data = read_labelled_data(store, _sources(store, task, "TRAIN"))
     check_training_data(data, task.mode, task.least_per_label)
-    skipped = data.skipped
-    if task.test is None:
-        data, test = split(data)
-    else:
-        test = read_labelled_data(store, task.test, task.mode, task.delimiter)
+    warnings = _warnings(data, "training")
+    tests = _sources(store, task, "TEST")
+    if tests:
+        test = read_labelled_data(store, tests)
         check_test_data(test, data.labels)
-        skipped += test.skipped
+        warnings += _warnings(test, "test")
+    else:
+        data, test = split(data)
     started = now()
     classifier = train(task.mode, data.labels, data.counts, data.carries)
-    actual, decided = test.carries.toarray() != 0, _decide(classifier, test)
+    actual, decided = test.carries.tocsr(), _decide(classifier, test)
     if task.output is not None:
         _write_confusion_matrix(store, task.output, confusion_matrix(actual, decided, task.mode, data.labels))
     classifier.save(Path(task.model_file))
@@ -57,22 +67,44 @@ def run_training(task: TrainTask) -> TrainResult:
         "NumberOfTestDocuments": len(test),
         "EvaluationMetrics": evaluation_metrics(actual, decided, task.mode),
     }
-    return TrainResult(started=started, ended=now(), metadata=metadata, skipped=skipped)
+    return TrainResult(started=started, ended=now(), metadata=metadata, warning=" ".join(warnings) or None)
 
 
 def split(data: LabelledData) -> tuple[LabelledData, LabelledData]:
     """Return training and test documents of data that came without a test set."""
-    number = min(int(len(data) * TEST_SHARE), MOST_TEST_DOCUMENTS)
+    number = min(max(int(len(data) * TEST_SHARE), 1), MOST_TEST_DOCUMENTS)
     shuffled = np.random.RandomState(_SEED).permutation(len(data))
     return data.rows(np.sort(shuffled[number:])), data.rows(np.sort(shuffled[:number]))
 
 
-def _decide(classifier: TextClassifier, test: LabelledData) -> NDArray[np.bool_]:
+def _sources(store: ObjectStore, task: TrainTask, part: str) -> list[tuple[str, Read]]:
+    def of_csv(stream: BinaryIO, file: str) -> Iterator[Example | Unusable]:
+        return read_csv(stream, file, task.mode, task.delimiter)
+
+    def of_manifest(manifest: AugmentedManifest) -> Read:
+        return lambda stream, file: read_manifest(stream, file, task.mode, manifest.attributes, fetch)
+
+    def fetch(uri: str) -> bytes:
+        with store.open(S3Location.parse(uri)) as stream:
+            return stream.read(MAX_DOCUMENT_BYTES + 1)
+
+    if task.manifests:
+        return [(found.uri, of_manifest(found)) for found in task.manifests if found.split == part]
+    uri = task.training if part == "TRAIN" else task.test
+    return [] if uri is None else [(uri, of_csv)]
+
+
+def _warnings(data: LabelledData, part: str) -> list[str]:
+    if not data.skipped:
+        return []
+    return [f"{data.skipped} rows of the {part} data were skipped, the first at {data.first_skipped}."]
+
+
+def _decide(classifier: TextClassifier, test: LabelledData) -> sparse.csr_matrix:
     blocks = range(0, len(test), _BLOCK_DOCUMENTS)
     best = [classifier.best(test.counts[start : start + _BLOCK_DOCUMENTS]) for start in blocks]
-    return np.concatenate(
-        [decide(classifier.mode, len(classifier.labels), columns, scores) for columns, scores in best]
-    )
+    columns, scores = (np.concatenate(values) for values in zip(*best, strict=True))
+    return decide(classifier.mode, len(classifier.labels), columns, scores)
 
 
 def _write_confusion_matrix(store: ObjectStore, uri: str, content: dict[str, Any]) -> None:

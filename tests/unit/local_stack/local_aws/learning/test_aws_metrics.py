@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn import metrics as reference
 
 from include.local_stack.local_aws.learning.metrics import confusion_matrix, decide, evaluation_metrics
@@ -19,6 +20,10 @@ def answers(mode: str, seed: int) -> tuple[np.ndarray, np.ndarray]:
         return np.eye(5, dtype=bool)[truth], np.eye(5, dtype=bool)[guess]
     actual = random.uniform(size=(200, 5)) < 0.3
     return actual, actual ^ (random.uniform(size=(200, 5)) < 0.15)
+
+
+def counted(carries: np.ndarray) -> sparse.csr_matrix:
+    return sparse.csr_matrix(carries.astype(np.int32))
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -38,14 +43,14 @@ def test_metrics_agree_with_scikit_learn(mode: str, seed: int) -> None:
         "MicroF1Score": reference.f1_score(truth, prediction, average="micro"),
         "HammingLoss": reference.hamming_loss(truth, prediction),
     }
-    found = evaluation_metrics(actual, decided, mode)
+    found = evaluation_metrics(counted(actual), counted(decided), mode)
     assert found == {name: round(float(value), 4) for name, value in expected.items()}
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_confusion_matrix_of_classes_has_actual_rows(seed: int) -> None:
     actual, decided = answers("MULTI_CLASS", seed)
-    content = confusion_matrix(actual, decided, "MULTI_CLASS", LABELS)
+    content = confusion_matrix(counted(actual), counted(decided), "MULTI_CLASS", LABELS)
     expected = reference.confusion_matrix(actual.argmax(axis=1), decided.argmax(axis=1))
     assert content["confusion_matrix"] == expected.tolist()
     assert content["type"] == "multi_class"
@@ -55,13 +60,13 @@ def test_the_confusion_matrix_of_classes_has_actual_rows(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(3))
 def test_the_confusion_matrix_of_labels_is_one_table_each(seed: int) -> None:
     actual, decided = answers("MULTI_LABEL", seed)
-    content = confusion_matrix(actual, decided, "MULTI_LABEL", LABELS)
+    content = confusion_matrix(counted(actual), counted(decided), "MULTI_LABEL", LABELS)
     assert content["confusion_matrix"] == reference.multilabel_confusion_matrix(actual, decided).tolist()
     assert content["type"] == "multi_label"
 
 
 def test_a_label_that_the_test_set_lacks_is_only_in_all_labels() -> None:
-    actual = np.eye(5, dtype=bool)[[0, 1, 2, 3]]
+    actual = counted(np.eye(5, dtype=bool)[[0, 1, 2, 3]])
     content = confusion_matrix(actual, actual, "MULTI_CLASS", LABELS)
     assert content["labels"] == LABELS[:4]
     assert content["all_labels"] == LABELS

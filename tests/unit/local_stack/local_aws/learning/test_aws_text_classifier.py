@@ -123,9 +123,18 @@ def test_a_label_that_every_document_carries_is_always_given() -> None:
     assert (classifier.scores(count_terms(texts))[:, -1] > 0.5).all()
 
 
-def test_terms_are_words_pairs_and_stems() -> None:
+@pytest.mark.parametrize("mode", ["MULTI_CLASS", "MULTI_LABEL"])
+@pytest.mark.parametrize("number", [1, 2, 4, 5, 9])
+def test_a_handful_of_documents_is_learnt(mode: str, number: int) -> None:
+    texts, carries = documents(number, mode)
+    classifier = train(mode, LABELS, count_terms(texts), carries)
+    assert np.isfinite(classifier.scores(count_terms(texts))).all()
+
+
+def test_terms_are_words_pairs_stems_and_endings() -> None:
     assert terms("Don't overcharge") == [
         "don", "'", "t", "overcharge",
         "don '", "' t", "t overcharge",
         "^over",
+        "rge$",
     ]  # fmt: skip

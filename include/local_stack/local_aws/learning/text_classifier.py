@@ -151,7 +151,7 @@ def train(
 
 
 def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
-    """Yield fifths of the documents, or less, until there are as many as are due; empty ones of under five."""
+    """Yield fifths of the documents, or less, until there are as many as are due; nobody of under five."""
     shuffled = np.random.RandomState(_SEED).permutation(documents)
     size = min(documents // _FOLDS, due)
     for number in range(min(_FOLDS, -(-due // max(size, 1)))):

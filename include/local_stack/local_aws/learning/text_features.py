@@ -63,9 +63,12 @@ class TermWeights:
 
     @classmethod
     def learn(cls, counts: sparse.csr_matrix, most: int) -> TermWeights:
-        """Keep the terms that more than one document has, the most frequent first, at most `most`."""
+        """Keep the terms that more than one document has, the most frequent first, at most `most`.
+
+        Where no two documents share a term, all are kept.
+        """
         documents = np.bincount(counts.indices, minlength=BUCKETS)
-        kept = np.flatnonzero(documents > 1)
+        kept = np.flatnonzero(documents > min(1, documents.max() - 1))
         if len(kept) > most:
             kept = np.sort(kept[np.argsort(-documents[kept], kind="stable")[:most]])
         idf = np.log((1 + counts.shape[0]) / (1 + documents[kept])) + 1

@@ -159,3 +159,10 @@ def test_roles_and_their_policies_are_kept(aws: LocalAwsServer) -> None:
         iam.get_role(RoleName="NightsortTest")["Role"]["Arn"]
         == "arn:aws:iam::123456789012:role/NightsortTest"
     )
+
+
+def test_the_bucket_of_the_samples_may_be_called_as_the_control_pages_are(s3: Any) -> None:
+    s3.create_bucket(Bucket="nightsort")
+    s3.put_object(Bucket="nightsort", Key="aws-services/a.csv", Body=b"x")
+    listed = s3.list_objects_v2(Bucket="nightsort")["Contents"]
+    assert [entry["Key"] for entry in listed] == ["aws-services/a.csv"]

@@ -46,6 +46,11 @@ class ControlPages:
             ("POST", "faults"): self._add,
             ("DELETE", "faults"): lambda _: self._clear(),
         }
+        self._names = {name for _, name in self._handlers}
+
+    def takes(self, path: str) -> bool:
+        """Whether a request is for a page; any other may be for an object in a bucket ``nightsort``."""
+        return path.startswith(ROOT) and path.removeprefix(ROOT).partition("/")[0] in self._names
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Return HTTP status and content of the answer."""

@@ -48,6 +48,10 @@ def small_labels(counts: Counts, least: int) -> list[str]:
 def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
     """Check that each label has enough documents to train on.
 
+    The least number is about what Comprehend gets to train on: with a test set given, it trains on all of the
+    training data. A document that is tested now is not moved to the training to reach it, since that
+    would train on what later, when the label has more documents, is tested again.
+
     :raises TrainingDataError: some have not; names them with their counts.
     """
     least = spec.min_documents_per_label
@@ -58,9 +62,13 @@ def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
         f'"{label}" ({counts[label]["training"]}, {counts[label]["test"]} for the test)' for label in small
     ]
     more = f" and {len(small) - _MOST_NAMED} more" if len(small) > _MOST_NAMED else ""
+    enough = [label for label in small if sum(counts[label].values()) > least]
+    share = f". A test_share below {spec.test_share:g} leaves more to train on for {named(enough)}"
     raise TrainingDataError(
         f"{len(small)} labels have fewer than {least} documents to train on (the test documents apart): "
-        f"{', '.join(listed[:_MOST_NAMED])}{more}. Add documents to them, or say small_labels: leave_out"
+        f"{', '.join(listed[:_MOST_NAMED])}{more}. A label needs {least} to train on and one that is held back "
+        f"for the test, {least + 1} in all. Add documents to them, or say small_labels: leave_out"
+        f"{share if enough else ''}"
     )
 
 

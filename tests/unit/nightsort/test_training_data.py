@@ -226,6 +226,22 @@ def test_labels_with_too_few_documents_are_an_error_or_left_out(tmp_path: Path) 
     assert any("left out" in warning for warning in prepared.warnings)
 
 
+@pytest.mark.parametrize(("each", "fits"), [(10, False), (11, True)])
+def test_a_label_needs_ten_documents_to_train_on_and_one_to_test(
+    tmp_path: Path, each: int, fits: bool
+) -> None:
+    rows = documents("a", "b", each=200) + documents("rare", each=each)
+    classifier = Classifier(tmp_path, test_share=0.01)
+
+    if fits:
+        assert classifier.prepare(rows).labels["rare"] == {"training": 10, "test": 1}
+    else:
+        with pytest.raises(
+            TrainingDataError, match=r'"rare" \(9, 1 for the test\).*11 in all\. Add documents'
+        ):
+            classifier.prepare(rows)
+
+
 def test_leaving_a_label_out_of_a_multi_label_set_keeps_the_document(tmp_path: Path) -> None:
     rows = [(f"a|{'rare|' if n < 3 else ''}b", f"document {n}") for n in range(80)]
 

@@ -74,9 +74,16 @@ def test_labels_with_too_few_documents_are_listed_with_their_counts() -> None:
 
     assert str(caught.value) == (
         "2 labels have fewer than 10 documents to train on (the test documents apart): "
-        '"label 0" (9, 1 for the test), "label 2" (3, 1 for the test). '
-        "Add documents to them, or say small_labels: leave_out"
+        '"label 0" (9, 1 for the test), "label 2" (3, 1 for the test). A label needs 10 to train on and one that '
+        "is held back for the test, 11 in all. Add documents to them, or say small_labels: leave_out"
     )
+
+
+def test_a_label_that_has_enough_but_not_to_train_on_is_told_of_the_test_share() -> None:
+    few = {"a": {"training": 8, "test": 3}, "b": {"training": 7, "test": 3}, "c": {"training": 10, "test": 1}}
+
+    with pytest.raises(TrainingDataError, match=r'A test_share below 0\.2 leaves more to train on for "a"$'):
+        training_checks.check_small_labels(spec(test_share=0.2), few)
 
 
 def test_a_spec_may_ask_for_more() -> None:

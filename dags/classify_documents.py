@@ -93,6 +93,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
             task_id="reconcile_run",
             spec=spec,
             prepare_task_id="prepare_batches",
+            job_task_id="classify_batch.start_job",
             load_task_id="classify_batch.load_predictions",
             outlets=[predictions_asset(spec.name)],
             trigger_rule=TriggerRule.ALL_DONE,

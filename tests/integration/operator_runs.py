@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
+from airflow.sdk.module_loading import import_string
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator
@@ -31,12 +32,14 @@ class TaskStateStore(dict[str, Any]):
 
 
 class TaskInstance:
-    def __init__(self, run: OperatorRun, task_id: str) -> None:
+    def __init__(self, run: OperatorRun, task_id: str, index: int | None) -> None:
         self.stats_tags: dict[str, str] = {}
-        self._run, self._task_id = run, task_id
+        self._run, self._task_id, self._index = run, task_id, index
 
     def xcom_push(self, key: str, value: Any) -> None:
-        self._run.xcoms[self._task_id, key] = [value]
+        pushed = self._run.pushed[self._task_id, key]
+        pushed[self._index] = value
+        self._run.xcoms[self._task_id, key] = list(pushed.values())
 
     def xcom_pull(self, task_ids: str | list[str], key: str = "return_value") -> Any:
         if isinstance(task_ids, list):
@@ -49,17 +52,19 @@ class OperatorRun:
     """One DAG run: its XComs and task state stores.
 
     :param xcoms: by task and key, a value per map index.
+    :param pushed: what the tasks pushed, by task and key, then by map index.
     :param events: what the tasks said about their outlets, in Airflow's own collection.
     """
 
     xcoms: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    pushed: dict[tuple[str, str], dict[int | None, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: dict[str, TaskStateStore] = field(default_factory=lambda: defaultdict(TaskStateStore))
     events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
 
-    def context(self, task_id: str, store: str | None = None) -> Any:
+    def context(self, task_id: str, store: str | None = None, index: int | None = None) -> Any:
         now = datetime.now(timezone.utc)
         return {
-            "ti": TaskInstance(self, task_id),
+            "ti": TaskInstance(self, task_id, index),
             "task_state_store": self.stores[store or task_id],
             "dag_run": SimpleNamespace(
                 data_interval_start=None, data_interval_end=None, run_after=now, start_date=now
@@ -69,12 +74,16 @@ class OperatorRun:
 
     def execute(self, operator: BaseOperator, *, index: int | None = None) -> Any:
         """Run an operator to its end: defer, wait in its trigger, resume; keep what it gives."""
-        context = self.context(operator.task_id, f"{operator.task_id}[{index}]")
-        try:
-            given = operator.execute(context)
-        except TaskDeferred as deferred:
-            payload = asyncio.run(first_event(deferred.trigger))
-            given = getattr(operator, deferred.method_name)(context, payload)
+        context = self.context(operator.task_id, f"{operator.task_id}[{index}]", index)
+        step, arguments = operator.execute, {}
+        while True:
+            try:
+                given = step(context, **arguments)
+                break
+            except TaskDeferred as deferred:  # a wait in a trigger lies between two rounds
+                payload = asyncio.run(first_event(deferred.trigger))
+                step = getattr(operator, deferred.method_name)
+                arguments = {**(deferred.kwargs or {}), "event": payload}
         values = self.xcoms.setdefault((operator.task_id, "return_value"), [])
         values.append(given)
         return given
@@ -83,7 +92,7 @@ class OperatorRun:
 async def first_event(trigger: Any) -> dict[str, Any]:
     """Wait for a trigger as the triggerer does; what it was rebuilt from is what the database holds."""
     classpath, fields = trigger.serialize()
-    rebuilt = type(trigger)(**fields)
+    rebuilt = import_string(classpath)(**fields)
     assert rebuilt.serialize() == (classpath, fields)
     async for event in rebuilt.run():
         payload: dict[str, Any] = event.payload

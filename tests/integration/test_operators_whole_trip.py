@@ -202,6 +202,7 @@ class Trip:
                 task_id="reconcile_run",
                 spec=self.spec,
                 prepare_task_id="prepare_batches",
+                job_task_id="start_job",
                 load_task_id="load_predictions",
                 outlets=[dag_parts.predictions_asset(self.spec.name)],
             )

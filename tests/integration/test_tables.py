@@ -470,6 +470,15 @@ def rejects(folder: Path, *reasons: str) -> UPath:
     return UPath(path)
 
 
+def failed_job(batch: str) -> dict[str, str]:
+    return {
+        "job_id": "f" * 32,
+        "job_name": f"tickets-{VERSION}-{batch}-g1",
+        "status": "FAILED",
+        "message": "INTERNAL: no",
+    }
+
+
 class TestRun:
     def test_a_run_whose_sums_add_up_is_complete(self, database: Connection, tmp_path: Path) -> None:
         jobs = [Job(tmp_path, n) for n in range(2)]
@@ -486,7 +495,8 @@ class TestRun:
             version=VERSION,
             prepared=prepared(*jobs, rejected=3),
             started_at=began,
-            jobs={jobs[0].name: {"job_id": "a" * 32}},
+            jobs={jobs[0].name: {"job_id": "a" * 32}, jobs[1].name: {}},
+            failed_jobs=[failed_job(jobs[0].name)],
         )
         assert (counts.documents_in, counts.classified, counts.failed, counts.rejected) == (11, 5, 3, 3)
         (row,) = table(database, name="classification_runs")
@@ -508,6 +518,7 @@ class TestRun:
                 {"name": jobs[0].name, "documents": 4, "loaded": 4, "job_id": "a" * 32},
                 {"name": jobs[1].name, "documents": 4, "loaded": 4},
             ],
+            "failed_jobs": [failed_job(jobs[0].name)],
             "units": 24,
             "source_uri": None,
             "started_at": began,
@@ -564,8 +575,15 @@ class TestRun:
         loaded.load(database)
         with pytest.raises(CountsDoNotAddUp) as caught:
             finish_run(
-                database, spec=spec(), run_key=RUN, version=VERSION, prepared=prepared(loaded, missing)
+                database,
+                spec=spec(),
+                run_key=RUN,
+                version=VERSION,
+                prepared=prepared(loaded, missing),
+                failed_jobs=[failed_job(missing.name)],
             )
+        assert "1 batches with 4 documents are missing" in str(caught.value)
+        assert f"(job {'f' * 32} FAILED: INTERNAL: no)" in str(caught.value)
         assert "8 documents in, but 4 classified + 0 failed + 0 rejected = 4" in str(caught.value)
         assert f"batch {missing.name} has 0 rows for 4 documents" in str(caught.value)
         assert loaded.name not in str(caught.value)
@@ -577,6 +595,26 @@ class TestRun:
         finish_run(database, spec=spec(), run_key=RUN, version=VERSION, prepared=prepared(loaded, missing))
         (row,) = table(database, name="classification_runs")
         assert (row["state"], row["message"]) == ("complete", None)
+
+    def test_rows_of_an_earlier_run_do_not_stand_for_a_batch_that_this_one_did_not_load(
+        self, database: Connection, tmp_path: Path
+    ) -> None:
+        jobs = [Job(tmp_path, n) for n in range(2)]
+        for job in jobs:
+            job.load(database)
+        with pytest.raises(
+            CountsDoNotAddUp, match=f"1 batches with 4 documents.*{jobs[1].name} was not loaded"
+        ):
+            finish_run(
+                database,
+                spec=spec(),
+                run_key=RUN,
+                version=VERSION,
+                prepared=prepared(*jobs),
+                jobs={jobs[0].name: {}},
+            )
+        (row,) = table(database, name="classification_runs")
+        assert row["state"] == "incomplete"
 
     def test_rejects_that_were_not_loaded_are_told(self, database: Connection, tmp_path: Path) -> None:
         job = Job(tmp_path)

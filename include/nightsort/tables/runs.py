@@ -17,7 +17,7 @@ from include.nightsort.job_output.results import RESULT_SCHEMA
 from include.nightsort.tables.load import replace_rows, run_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from datetime import datetime
 
     import psycopg
@@ -116,6 +116,7 @@ def finish_run(
     source_uri: str | None = None,
     started_at: datetime | None = None,
     jobs: Mapping[str, Mapping[str, Any]] | None = None,
+    failed_jobs: Sequence[Mapping[str, Any]] = (),
 ) -> RunCounts:
     """Count a run's rows in the table, hold them against what was prepared, and write the row of the run.
 
@@ -126,7 +127,9 @@ def finish_run(
     :param prepared: what :func:`include.nightsort.batches.prepare_batches` gave, or its dictionary.
     :param source_uri: the source, if it was given by hand.
     :param started_at: when the run began.
-    :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row.
+    :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row. Where it is
+        given, a batch that it lacks was not loaded by this run, whatever an earlier one left in the table.
+    :param failed_jobs: jobs that failed, with ``job_id``, ``job_name``, ``status`` and ``message``.
     :raises CountsDoNotAddUp: a document has no row, or a batch has too many; says the numbers.
     """
     plan = prepared if isinstance(prepared, Mapping) else prepared.to_dict()
@@ -141,8 +144,8 @@ def finish_run(
         if stale.rowcount:
             log.warning("Deleted %d rows of batches that run %s no longer has", stale.rowcount, run_key)
         counts = _count(conn, key, version, plan, jobs or {})
-        problem = _problem(counts, plan)
-        _write_run(conn, spec.name, counts, version, problem, source_uri, started_at)
+        problem = _problem(counts, plan, jobs, failed_jobs)
+        _write_run(conn, spec.name, counts, failed_jobs, version, problem, source_uri, started_at)
     if problem is not None:
         raise CountsDoNotAddUp(problem, counts)
     log.info(
@@ -211,13 +214,30 @@ def _count(
     )
 
 
-def _problem(counts: RunCounts, plan: Mapping[str, Any]) -> str | None:
+def _problem(
+    counts: RunCounts,
+    plan: Mapping[str, Any],
+    jobs: Mapping[str, Mapping[str, Any]] | None,
+    failed_jobs: Sequence[Mapping[str, Any]],
+) -> str | None:
     """Return what does not add up, with the numbers, or ``None``."""
-    problems = [
-        f"batch {batch['name']} has {batch['loaded']:,} rows for {batch['documents']:,} documents"
-        for batch in counts.batches
-        if batch["loaded"] != batch["documents"]
-    ]
+    problems, missing = [], 0
+    for batch in counts.batches:
+        name, documents, loaded = batch["name"], batch["documents"], batch["loaded"]
+        if loaded != documents:
+            missing += max(documents - loaded, 0)
+            told = f"batch {name} has {loaded:,} rows for {documents:,} documents"
+        elif jobs is not None and name not in jobs:
+            missing += documents
+            told = f"batch {name} was not loaded by this run, its {loaded:,} rows are of an earlier one"
+        else:
+            continue
+        failures = [job for job in failed_jobs if job["job_name"].rpartition("-g")[0].endswith(f"-{name}")]
+        if failures:
+            told += f" (job {failures[-1]['job_id']} {failures[-1]['status']}: {failures[-1]['message']})"
+        problems.append(told)
+    if problems:
+        problems.insert(0, f"{len(problems):,} batches with {missing:,} documents are missing")
     if counts.rejected != plan["rejected"]:
         problems.append(f"there are {counts.rejected:,} rows for {plan['rejected']:,} rejects")
     accounted = counts.classified + counts.failed + counts.rejected
@@ -235,6 +255,7 @@ def _write_run(
     conn: psycopg.Connection[Any],
     classifier: str,
     counts: RunCounts,
+    failed_jobs: Sequence[Mapping[str, Any]],
     version: str | None,
     problem: str | None,
     source_uri: str | None,
@@ -244,13 +265,14 @@ def _write_run(
         """
         INSERT INTO nightsort.classification_runs AS run
             (classifier, run_key, day, version, state, message, documents_in, classified, failed, rejected,
-             reasons, batches, units, cost_usd, source_uri, started_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+             reasons, batches, failed_jobs, units, cost_usd, source_uri, started_at)
+        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
         ON CONFLICT (classifier, run_key) DO UPDATE SET
             day = excluded.day, version = excluded.version, state = excluded.state,
             message = excluded.message, documents_in = excluded.documents_in,
             classified = excluded.classified, failed = excluded.failed,
             rejected = excluded.rejected, reasons = excluded.reasons, batches = excluded.batches,
+            failed_jobs = excluded.failed_jobs,
             units = excluded.units, cost_usd = excluded.cost_usd, source_uri = excluded.source_uri,
             started_at = excluded.started_at, finished_at = excluded.finished_at
         """,
@@ -267,6 +289,7 @@ def _write_run(
             counts.rejected,
             Jsonb(counts.reasons),
             Jsonb(counts.batches),
+            Jsonb(list(failed_jobs)),
             counts.units,
             counts.cost_usd,
             source_uri,

@@ -9,6 +9,7 @@ from airflow.sdk import Asset
 from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
+from nightsort_airflow.operators.classification_job import FAILED_JOBS
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
 
@@ -116,7 +117,7 @@ class LoadPredictionsOperator(SpecOperator):
 
     Done again, it leaves the same rows. Gives the dict of
     :class:`include.nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
-    (``job_id``, ``failed_jobs`` and the times).
+    (``job_id``, ``job_name`` and the times).
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
@@ -150,7 +151,7 @@ class LoadPredictionsOperator(SpecOperator):
                 manifest=self.access.path(self.batch["manifest_uri"]),
             )
         self.log.info("Batch %s: %s", self.batch["name"], counts)
-        told = ("job_id", "job_name", "submitted_at", "ended_at", "failed_jobs")
+        told = ("job_id", "job_name", "submitted_at", "ended_at")
         return {**counts.to_dict(), "batch": self.batch["name"], "job": {key: self.job[key] for key in told}}
 
 
@@ -164,12 +165,14 @@ class ReconcileRunOperator(SpecOperator):
 
     :param spec: The classifier spec.
     :param prepare_task_id: The task of :class:`PrepareBatchesOperator`.
+    :param job_task_id: The mapped task that runs the jobs.
     :param load_task_id: The mapped task of :class:`LoadPredictionsOperator`.
     """
 
-    def __init__(self, *, prepare_task_id: str, load_task_id: str, **kwargs: Any) -> None:
+    def __init__(self, *, prepare_task_id: str, job_task_id: str, load_task_id: str, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.prepare_task_id = prepare_task_id
+        self.job_task_id = job_task_id
         self.load_task_id = load_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
@@ -197,10 +200,10 @@ class ReconcileRunOperator(SpecOperator):
                     source_uri=run["source_uri"],
                     started_at=context["dag_run"].start_date,
                     jobs=jobs,
+                    failed_jobs=self._failed_jobs(context),
                 )
             except CountsDoNotAddUp as error:
                 raise RunIncompleteError(f"{error}.") from error
-        self._require_all_loaded(prepared, jobs)
         summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
@@ -215,13 +218,7 @@ class ReconcileRunOperator(SpecOperator):
         loaded = context["ti"].xcom_pull(task_ids=[self.load_task_id])
         return {load["batch"]: load["job"] for load in loaded if load}
 
-    def _require_all_loaded(self, prepared: dict[str, Any], jobs: dict[str, dict[str, Any]]) -> None:
-        missing = [batch for batch in prepared["batches"] if batch["name"] not in jobs]
-        if missing:
-            names = ", ".join(batch["name"] for batch in missing)
-            documents = sum(batch["documents"] for batch in missing)
-            raise RunIncompleteError(
-                f"{len(missing)} batches with {documents} documents were not loaded by this run, the table "
-                "holds rows "
-                f"of an earlier one: {names}. Clear their tasks."
-            )
+    def _failed_jobs(self, context: Context) -> list[dict[str, Any]]:
+        """Jobs that failed, of tasks that came through in the end, too."""
+        told = context["ti"].xcom_pull(task_ids=[self.job_task_id], key=FAILED_JOBS)
+        return [job for jobs in told for job in jobs or ()]

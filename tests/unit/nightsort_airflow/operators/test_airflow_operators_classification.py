@@ -24,7 +24,11 @@ class TaskInstance:
 
 def operator(tmp_path: Path) -> ReconcileRunOperator:
     return ReconcileRunOperator(
-        task_id="reconcile", spec=local_spec(tmp_path), prepare_task_id="prepare", load_task_id="load"
+        task_id="reconcile",
+        spec=local_spec(tmp_path),
+        prepare_task_id="prepare",
+        job_task_id="job",
+        load_task_id="load",
     )
 
 
@@ -33,22 +37,8 @@ def test_a_run_whose_batches_were_never_made_fails_and_says_where_to_look(tmp_pa
         operator(tmp_path).execute({"ti": TaskInstance({})})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("loaded", [[], [None], [{"batch": "a", "job": {"job_id": "1"}}]])
-def test_batches_that_this_run_did_not_load_are_named_with_their_documents(
-    tmp_path: Path, loaded: list[dict[str, Any] | None]
-) -> None:
-    """Rows of an earlier run, with another version, would make the sums add up."""
-    task = operator(tmp_path)
-    prepared = {"batches": [{"name": name, "documents": 5} for name in ("a", "b", "c")]}
-    xcoms: dict[tuple[str, str], Any] = {("load", "return_value"): loaded}
-    jobs = task._loaded_batches({"ti": TaskInstance(xcoms)})  # type: ignore[arg-type]
-    missing = 2 if loaded and loaded[0] else 3
-    with pytest.raises(
-        RunIncompleteError, match=rf"{missing} batches with {missing * 5} documents.*b, c"
-    ) as raised:
-        task._require_all_loaded(prepared, jobs)
-    assert ("a, b" in str(raised.value)) == (missing == 3)
-
-
-def test_a_night_without_batches_misses_none(tmp_path: Path) -> None:
-    operator(tmp_path)._require_all_loaded({"batches": []}, {})
+def test_failed_jobs_are_those_of_all_batches(tmp_path: Path) -> None:
+    first, second = ({"job_id": id_, "job_name": f"night-{id_}-g1"} for id_ in "ab")
+    xcoms: dict[tuple[str, str], Any] = {("job", "failed_jobs"): [[first], None, [second]]}
+    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance(xcoms)}) == [first, second]  # type: ignore[arg-type]
+    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance({})}) == []  # type: ignore[arg-type]

@@ -99,12 +99,13 @@ class Enforcement:
 
 def _caller(environ: WSGIEnvironment) -> Identity | None:
     """Return who signed a request; None: nobody."""
-    query = parse_qs(environ.get("QUERY_STRING", ""))
-    signature = environ.get("HTTP_AUTHORIZATION") or f"Credential={query.get('X-Amz-Credential', [''])[0]}"
-    access_key = _ACCESS_KEY.search(signature)
+    query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    # boto3 still presigns URLs of S3 by version 2 of the signature, which has the key alone.
+    presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
+    access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
     if access_key is None:
         return None
-    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("X-Amz-Security-Token", [None])[0]
+    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
     return identity_of(access_key[1], token)
 
 

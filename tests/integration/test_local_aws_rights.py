@@ -1,0 +1,365 @@
+"""With IAM enforced, the policies of docs/iam/ are what the whole trip needs: all of it, and no more."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import boto3
+import httpx
+import pytest
+from botocore.exceptions import ClientError
+from classification_data import create_request, csv_bytes, labelled_rows, text_of
+from iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
+from local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+
+# isort: split
+from airflow.sdk.exceptions import AirflowException
+from operator_runs import OperatorRun
+from test_operators_whole_trip import BUCKET, DAY, Trip, as_connection
+
+from include.nightsort.classifier_spec import ClassifierSpec
+from nightsort_airflow import dag_parts
+from nightsort_airflow.exceptions import BadInputError
+from nightsort_airflow.operators.comprehend import (
+    ComprehendCreateDocumentClassifierOperator,
+    ComprehendStartDocumentClassificationJobOperator,
+)
+from nightsort_airflow.operators.training import PrepareTrainingDataOperator
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+pytestmark = pytest.mark.integration
+
+AIRFLOW = documented("airflow-policy.json", BUCKET)
+DATA_ACCESS = documented("data-access-role-policy.json", BUCKET)
+TRUST = documented("data-access-role-trust.json", BUCKET)
+
+WORK = f"s3://{BUCKET}/nightsort/tickets"
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAwsServer]:
+    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_ENFORCE_IAM": "true"}) as server:
+        role(server, ROLE, DATA_ACCESS, TRUST)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(aws: LocalAwsServer) -> LocalAwsUser:
+    somebody = user(aws, "admin", EVERYTHING)
+    s3 = somebody.client("s3")
+    s3.create_bucket(Bucket=BUCKET)
+    objects = {
+        "nightsort/tickets/training.csv": csv_bytes(labelled_rows(12)),
+        "nightsort/tickets/batch.txt": f"{text_of('BUG', 1)}\n".encode(),
+        "tickets/labelled/a.jsonl": b"".join(
+            json.dumps({"label": label, "text": text}).encode() + b"\n" for label, text in labelled_rows(12)
+        ),
+    }
+    for key, body in objects.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+    return somebody
+
+
+@pytest.fixture(scope="module")
+def identity(aws: LocalAwsServer) -> LocalAwsUser:
+    return user(aws, "airflow", AIRFLOW)
+
+
+@pytest.fixture
+def airflow(identity: LocalAwsUser) -> Iterator[LocalAwsUser]:
+    """The identity behind Airflow's connection, with the documented policies at first and in the end."""
+    yield identity
+    identity.may(AIRFLOW)
+    role(identity, ROLE, DATA_ACCESS, TRUST)
+
+
+@pytest.fixture(scope="module")
+def classifier(admin: LocalAwsUser, identity: LocalAwsUser) -> str:
+    comprehend = identity.client("comprehend")
+    request = create_request("kept", f"{WORK}/training.csv", VersionName="v1")
+    arn = str(comprehend.create_document_classifier(**request)["DocumentClassifierArn"])
+    assert wait_for_classifier(comprehend, arn)["Status"] == "TRAINED"
+    return arn
+
+
+@pytest.fixture
+def spec(admin: LocalAwsUser, airflow: LocalAwsUser, monkeypatch: pytest.MonkeyPatch) -> ClassifierSpec:
+    connection = {
+        "conn_type": "aws",
+        "login": airflow.access_key_id,
+        "password": airflow.secret_access_key,
+        "extra": {"region_name": REGION, "endpoint_url": airflow.url},
+    }
+    monkeypatch.setenv("AIRFLOW_CONN_TRIP_AWS", json.dumps(connection))
+    return ClassifierSpec.model_validate(
+        {
+            "name": "tickets",
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": f"s3://{BUCKET}/tickets/labelled/", "format": "jsonl"},
+            "incoming": {
+                "uri": f"s3://{BUCKET}/tickets/incoming/{{day}}/",
+                "format": "jsonl",
+                "id_column": "id",
+            },
+            "work_uri": WORK,
+            "data_access_role_arn": ROLE,
+            "aws_conn_id": "trip_aws",
+            "db_conn_id": "trip_db",
+            "tags": {"team": "support"},
+            "batch": {"max_documents": 20},
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The steps of the DAGs that meet AWS, each by itself."""
+
+    spec: ClassifierSpec
+    admin: LocalAwsUser
+    classifier: str
+
+    def prepare(self) -> None:
+        OperatorRun().execute(PrepareTrainingDataOperator(task_id="prepare", spec=self.spec, day=DAY))
+
+    def train(self) -> None:
+        OperatorRun().execute(
+            ComprehendCreateDocumentClassifierOperator(
+                task_id="train",
+                document_classifier_name=self.spec.name,
+                version_name=f"v{uuid4().hex}",
+                input_data_config={"S3Uri": f"{WORK}/training.csv"},
+                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/metrics/"),
+                mode=self.spec.mode,
+                language_code=self.spec.language,
+                data_access_role_arn=self.spec.data_access_role_arn,
+                document_classifier_kwargs=dag_parts.classifier_parameters(self.spec),
+                aws_conn_id=self.spec.aws_conn_id,
+                waiter_delay=1,
+            )
+        )
+
+    def stop(self) -> None:
+        """Look at a training that takes longer than it may."""
+        with self.admin.control.injected("stuck", resource="training"):
+            request = create_request("slow", f"{WORK}/training.csv", VersionName=f"v{uuid4().hex}")
+            arn = self.admin.client("comprehend").create_document_classifier(**request)[
+                "DocumentClassifierArn"
+            ]
+            sensor = ComprehendDocumentClassifierTrainedSensor(
+                task_id="stop",
+                document_classifier_arn=arn,
+                time_limit=timedelta(microseconds=1),
+                aws_conn_id=self.spec.aws_conn_id,
+            )
+            sensor.poke({})
+
+    def classify(self) -> None:
+        OperatorRun().execute(
+            ComprehendStartDocumentClassificationJobOperator(
+                task_id="classify",
+                document_classifier_arn=self.classifier,
+                input_data_config={"S3Uri": f"{WORK}/batch.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/predictions/"),
+                data_access_role_arn=self.spec.data_access_role_arn,
+                job_name=f"job-{uuid4().hex}",
+                job_kwargs=dag_parts.job_parameters(self.spec),
+                aws_conn_id=self.spec.aws_conn_id,
+                waiter_delay=1,
+            )
+        )
+
+
+@pytest.fixture
+def stage(spec: ClassifierSpec, admin: LocalAwsUser, classifier: str) -> Stage:
+    return Stage(spec, admin, classifier)
+
+
+STEPS = {
+    "TrainAndDescribeClassifiers comprehend:CreateDocumentClassifier": Stage.train,
+    "TrainAndDescribeClassifiers comprehend:DescribeDocumentClassifier": Stage.train,
+    "TrainAndDescribeClassifiers comprehend:StopTrainingDocumentClassifier": Stage.stop,
+    "StartJobs comprehend:StartDocumentClassificationJob": Stage.classify,
+    "DescribeJobs comprehend:DescribeDocumentClassificationJob": Stage.classify,
+    "FindJobsByName comprehend:ListDocumentClassificationJobs": Stage.classify,
+    "HandTheDataAccessRoleToComprehend iam:PassRole": Stage.train,
+    "FindSourcesAndResults s3:ListBucket": Stage.prepare,
+    "ReadSourcesAndResults s3:GetObject": Stage.prepare,
+    "WriteTrainingDataAndBatches s3:PutObject": Stage.prepare,
+}
+"""Which step of the DAGs needs a grant."""
+
+
+def step_for(grant: tuple[str, str, str]) -> Callable[[Stage], None]:
+    sid, action, resource = grant
+    if action == "comprehend:TagResource":
+        return Stage.train if "document-classifier/" in resource else Stage.classify
+    return STEPS[f"{sid} {action}"]
+
+
+def named(grant: tuple[str, str, str]) -> str:
+    """A grant as the name of a test case."""
+    sid, _, resource = grant
+    return f"{sid}-{grant[1].partition(':')[2]}-{resource.rpartition(':')[2]}"
+
+
+def test_the_whole_trip_passes_with_exactly_the_documented_policies(
+    spec: ClassifierSpec, admin: LocalAwsUser, empty_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_TRIP_DB", json.dumps(as_connection(empty_database)))
+    trip = Trip(admin, empty_database, spec)
+    trip.label(40)
+    trip.bring(50)
+    assert trip.train()["promoted"]
+    assert trip.classify()["classified"] == 50
+
+
+@pytest.mark.parametrize("step", [Stage.prepare, Stage.train, Stage.stop, Stage.classify])
+def test_each_step_passes_with_the_documented_policies(stage: Stage, step: Callable[[Stage], None]) -> None:
+    step(stage)
+
+
+@pytest.mark.parametrize("grant", grants(AIRFLOW), ids=named)
+def test_without_one_grant_of_airflows_policy_a_step_fails_and_names_the_right(
+    stage: Stage, airflow: LocalAwsUser, grant: tuple[str, str, str]
+) -> None:
+    airflow.may(without(AIRFLOW, grant))
+    _, action, resource = grant
+    with pytest.raises((AirflowException, BadInputError)) as caught:
+        step_for(grant)(stage)
+    said = str(caught.value)
+    assert f"user/airflow is not authorized to perform: {action}" in said
+    if resource != "*":
+        assert resource.rstrip("*") in said
+    assert "docs/iam/airflow-policy.json" in said
+
+
+@pytest.mark.parametrize("grant", grants(DATA_ACCESS), ids=named)
+def test_without_one_grant_of_the_data_access_role_the_work_fails_later_and_names_the_right(
+    stage: Stage, airflow: LocalAwsUser, grant: tuple[str, str, str]
+) -> None:
+    role(airflow, ROLE, without(DATA_ACCESS, grant), TRUST)
+    _, action, resource = grant
+    code = "NO_WRITE_ACCESS_TO_OUTPUT" if action == "s3:PutObject" else "NO_READ_ACCESS_TO_INPUT"
+    for step in (Stage.train, Stage.classify):
+        with pytest.raises(AirflowException) as caught:
+            step(stage)
+        said = str(caught.value)
+        assert f"{code}: The provided data access role does not have" in said
+        assert f"NightsortComprehendDataAccess/comprehend is not authorized to perform: {action}" in said
+        assert resource.rstrip("*") in said
+
+
+@pytest.mark.parametrize(
+    ("condition", "step"),
+    [
+        ({"StringEquals": {"aws:SourceAccount": "999999999999"}}, Stage.train),
+        (
+            {"ArnLike": {"aws:SourceArn": TRUST["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"][1]}},
+            Stage.train,
+        ),
+        (
+            {"ArnLike": {"aws:SourceArn": TRUST["Statement"][0]["Condition"]["ArnLike"]["aws:SourceArn"][0]}},
+            Stage.classify,
+        ),
+    ],
+    ids=["another account", "jobs alone", "classifiers alone"],
+)
+def test_the_conditions_of_the_trust_policy_hold(
+    stage: Stage, airflow: LocalAwsUser, condition: dict[str, Any], step: Callable[[Stage], None]
+) -> None:
+    (statement,) = TRUST["Statement"]
+    role(airflow, ROLE, DATA_ACCESS, {**TRUST, "Statement": [{**statement, "Condition": condition}]})
+    with pytest.raises(AirflowException, match=r"NO_READ_ACCESS_TO_INPUT.*trust policy of .*sts:AssumeRole"):
+        step(stage)
+
+
+def test_the_role_can_be_passed_to_comprehend_alone(stage: Stage, airflow: LocalAwsUser) -> None:
+    text = json.dumps(AIRFLOW).replace('"comprehend.amazonaws.com"', '"sagemaker.amazonaws.com"')
+    airflow.may(json.loads(text))
+    with pytest.raises(
+        AirflowException, match="not authorized to perform: iam:PassRole on resource: " + ROLE
+    ):
+        stage.train()
+
+
+# --- what a caller sees -------------------------------------------------------------------------------------
+
+
+def test_a_denied_call_is_answered_as_comprehend_does(airflow: LocalAwsUser) -> None:
+    with pytest.raises(ClientError) as caught:
+        airflow.client("comprehend").list_document_classifiers()
+    answer: Any = caught.value.response
+    assert answer["ResponseMetadata"]["HTTPStatusCode"] == 400
+    assert answer["Error"] == {
+        "Code": "AccessDeniedException",
+        "Message": "User: arn:aws:iam::123456789012:user/airflow is not authorized to perform: "
+        "comprehend:ListDocumentClassifiers because no identity-based policy allows the "
+        "comprehend:ListDocumentClassifiers action",
+    }
+
+
+def test_a_denial_outdoes_what_is_allowed(airflow: LocalAwsUser, classifier: str) -> None:
+    denial = {"Effect": "Deny", "Action": "comprehend:Describe*", "Resource": "*"}
+    airflow.may({**EVERYTHING, "Statement": [*EVERYTHING["Statement"], denial]})
+    with pytest.raises(ClientError, match=re.escape(f"on resource: {classifier} with an explicit deny")):
+        airflow.client("comprehend").describe_document_classifier(DocumentClassifierArn=classifier)
+
+
+def test_a_role_that_is_not_there_shows_later(admin: LocalAwsUser) -> None:
+    comprehend = admin.client("comprehend")
+    request = create_request("nobody", f"{WORK}/training.csv", DataAccessRoleArn=f"{ROLE}Nobody")
+    arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
+    properties = wait_for_classifier(comprehend, arn)
+    assert properties["Status"] == "IN_ERROR"
+    assert properties["Message"].endswith(f"There is no role {ROLE}Nobody.")
+
+
+def test_a_session_of_a_role_may_what_the_role_may(admin: LocalAwsUser) -> None:
+    arn = "arn:aws:iam::123456789012:role/reader"
+    read = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": f"arn:aws:s3:::{BUCKET}/tickets/*"}
+    role(admin, arn, {**EVERYTHING, "Statement": [read]}, TRUST)
+    keys = admin.client("sts").assume_role(RoleArn=arn, RoleSessionName="night")["Credentials"]
+    s3 = boto3.client(
+        "s3",
+        endpoint_url=admin.url,
+        region_name=REGION,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    assert s3.get_object(Bucket=BUCKET, Key="tickets/labelled/a.jsonl")["Body"].read()
+    with pytest.raises(ClientError, match=r"AccessDenied.*assumed-role/reader/night.*s3:GetObject"):
+        s3.get_object(Bucket=BUCKET, Key="nightsort/tickets/training.csv")
+    url = s3.generate_presigned_url(
+        "get_object", Params={"Bucket": BUCKET, "Key": "tickets/labelled/a.jsonl"}
+    )
+    assert httpx.get(url, trust_env=False).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("s3", "list_buckets", "InvalidAccessKeyId"),
+        ("comprehend", "list_endpoints", "UnrecognizedClientException"),
+    ],
+)
+def test_somebody_unknown_may_nothing(aws: LocalAwsServer, service: str, operation: str, code: str) -> None:
+    with pytest.raises(ClientError, match=code):
+        getattr(aws.client(service), operation)()
+
+
+def test_an_unsigned_request_is_refused(aws: LocalAwsServer, admin: LocalAwsUser) -> None:
+    answer = httpx.get(f"{aws.url}/{BUCKET}/tickets/labelled/a.jsonl", trust_env=False)
+    assert answer.status_code == 403
+    assert "AccessDenied" in answer.text

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+_ATTEMPTS = 2
+"""A process that dies gets another chance: it may have been killed for nothing that the document did."""
+
 
 class RealTimeError(Exception):
     """A document cannot be classified now: the model cannot be read, or the process died over it."""
@@ -62,17 +65,18 @@ class RealTimeProcess:
             self._process.kill()
 
     def _ask(self, model_file: str, text: str | None) -> TextClasses:
-        connection = self._connection or self._start()
-        try:
-            connection.send((model_file, text))
-            answer: TextClasses | RealTimeError = connection.recv()
-        except (EOFError, OSError) as error:
-            connection.close()
-            self._connection = None
-            raise RealTimeError("the process for real-time classification died") from error
-        if isinstance(answer, RealTimeError):
-            raise answer
-        return answer
+        for _ in range(_ATTEMPTS):
+            connection = self._connection or self._start()
+            try:
+                connection.send((model_file, text))
+                answer: TextClasses | RealTimeError = connection.recv()
+            except (EOFError, OSError):
+                self._bury(connection)
+            else:
+                if isinstance(answer, RealTimeError):
+                    raise answer
+                return answer
+        raise RealTimeError("the process for real-time classification died over it")
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
@@ -81,6 +85,12 @@ class RealTimeProcess:
         self._process.start()
         theirs.close()
         return self._connection
+
+    def _bury(self, connection: Connection) -> None:
+        connection.close()
+        self._connection = None
+        if self._process is not None:
+            self._process.join()
 
 
 def _serve(connection: Connection) -> None:

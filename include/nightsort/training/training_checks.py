@@ -66,8 +66,8 @@ def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
     share = f". A test_share below {spec.test_share:g} leaves more to train on for {named(enough)}"
     raise TrainingDataError(
         f"{len(small)} labels have fewer than {least} documents to train on (the test documents apart): "
-        f"{', '.join(listed[:_MOST_NAMED])}{more}. A label needs {least} to train on and one that is held back "
-        f"for the test, {least + 1} in all. Add documents to them, or say small_labels: leave_out"
+        f"{', '.join(listed[:_MOST_NAMED])}{more}. A label needs {least} to train on and one for the "
+        f"test, {least + 1} in all. Add documents to them, or say small_labels: leave_out"
         f"{share if enough else ''}"
     )
 

@@ -87,9 +87,7 @@ def test_a_folder_without_slash_is_an_error_that_asks_for_one(folder: Path) -> N
 def test_a_name_that_is_no_text_is_an_error_that_asks_for_another(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"caf\xe9.csv")).touch()
 
-    with pytest.raises(
-        SourceError, match=r"holds a file whose name is not UTF-8, .caf\\udce9.*; rename"
-    ):
+    with pytest.raises(SourceError, match=r"holds a file whose name is not UTF-8, .caf\\udce9.*; rename"):
         names(f"{tmp_path}/")
 
 

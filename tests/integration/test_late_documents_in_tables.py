@@ -1,0 +1,219 @@
+"""Documents that come late, twice or changed: what is in the tables and what is paid, on PostgreSQL."""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from upath import UPath
+
+from include.nightsort.access import plain_access
+from include.nightsort.batches import PreparedBatches, prepare_batches, run_key
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.tables.load import load_predictions
+from include.nightsort.tables.runs import RunCounts, finish_run, load_rejects
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import psycopg
+
+    from include.nightsort.batches import Batch
+
+pytestmark = pytest.mark.integration
+
+DAY = date(2026, 11, 18)
+
+
+class Nights:
+    """A source by days, and a Comprehend that calls each document by its text and keeps an account.
+
+    As with the real one, a job is found again by its name, which begins with the version: it is paid once.
+    """
+
+    def __init__(self, folder: Path, database: psycopg.Connection[Any]) -> None:
+        self.folder = folder
+        self.database = database
+        self.paid: dict[str, int] = {}
+        self.spec = ClassifierSpec.model_validate(
+            {
+                "name": "tickets",
+                "mode": "MULTI_CLASS",
+                "labelled": {"uri": "/data/labelled.csv", "format": "csv"},
+                "incoming": {"uri": f"{folder}/{{day}}/", "format": "jsonl", "id_column": "id"},
+                "work_uri": f"{folder}/work",
+                "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+                "batch": {"max_documents": 4},
+            }
+        )
+
+    def arrives(self, name: str, documents: dict[str, str], day: date = DAY) -> str:
+        file = self.folder / day.isoformat() / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in documents.items()))
+        return str(file)
+
+    def classify(
+        self, day: date = DAY, source_uri: str | None = None, version: str = "v1"
+    ) -> tuple[PreparedBatches, RunCounts]:
+        key = run_key(day, source_uri)
+        prepared = prepare_batches(self.spec, plain_access(), run_key=key, day=day, source_uri=source_uri)
+        for batch in prepared.batches:
+            self.paid.setdefault(f"{version}-{batch.name}", batch.units)
+            load_predictions(
+                self.database,
+                spec=self.spec,
+                version=version,
+                run_key=key,
+                batch=batch,
+                archive=self._output(batch),
+                manifest=UPath(batch.manifest_uri),
+            )
+        load_rejects(self.database, spec=self.spec, run_key=key, rejects_path=UPath(prepared.rejects_uri))
+        counts = finish_run(
+            self.database,
+            spec=self.spec,
+            run_key=key,
+            version=version,
+            prepared=prepared,
+            source_uri=source_uri,
+        )
+        return prepared, counts
+
+    def _output(self, batch: Batch) -> io.BytesIO:
+        file = batch.input_uri.rpartition("/")[2]
+        texts = UPath(batch.input_uri).read_text().splitlines()
+        lines = [
+            json.dumps({"File": file, "Line": str(n), "Classes": [{"Name": text, "Score": 0.5}]})
+            for n, text in enumerate(texts)
+        ]
+        content = "\n".join(lines).encode()
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
+            member = tarfile.TarInfo("predictions.jsonl")
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+        return io.BytesIO(buffer.getvalue())
+
+    def table(self, run: str = "20261118") -> dict[str, str]:
+        """The label of each document of a run; each document has one row."""
+        rows = self.database.execute(
+            "SELECT document_id, label FROM nightsort.predictions"
+            " WHERE run_key = %s AND status <> 'rejected'",
+            (run,),
+        ).fetchall()
+        assert len(dict(rows)) == len(rows)
+        return dict(rows)
+
+    def latest(self) -> dict[str, str]:
+        rows = self.database.execute("SELECT document_id, label FROM nightsort.latest_predictions").fetchall()
+        assert len(dict(rows)) == len(rows)
+        return dict(rows)
+
+
+@pytest.fixture
+def nights(tmp_path: Path, database: psycopg.Connection[Any]) -> Nights:
+    return Nights(tmp_path, database)
+
+
+EARLY = {f"doc-{n}": f"text {n}" for n in range(6)}
+
+
+@pytest.mark.parametrize("file", ["a-before.jsonl", "z-behind.jsonl"])
+def test_late_documents_of_a_day_alone_are_paid_for(nights: Nights, file: str) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    nights.arrives(file, {"late": "text of the late one"})
+    prepared, counts = nights.classify()
+    assert nights.table() == {**EARLY, "late": "text of the late one"}
+    assert sum(nights.paid.values()) == prepared.units == 7 * 3
+    assert (counts.documents_in, counts.classified, counts.units) == (7, 7, 21)
+
+
+def test_the_day_again_without_news_costs_nothing_and_leaves_the_same_table(nights: Nights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    first, _ = nights.classify()
+    paid = dict(nights.paid)
+    assert nights.classify()[0] == first
+    assert nights.paid == paid
+    assert nights.table() == EARLY
+
+
+def test_a_changed_text_is_classified_again_with_the_rest_of_its_batch(nights: Nights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    changed = {**EARLY, "doc-5": "corrected"}
+    nights.arrives("m.jsonl", changed)
+    nights.classify()
+    assert nights.table() == nights.latest() == changed
+    assert sum(nights.paid.values()) == (6 + 2) * 3
+
+
+def test_a_document_that_is_gone_is_gone_from_the_table(nights: Nights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    nights.arrives("m.jsonl", dict(list(EARLY.items())[:5]))
+    _, counts = nights.classify()
+    assert nights.table() == dict(list(EARLY.items())[:5])
+    assert counts.documents_in == 5
+
+
+def test_of_one_id_twice_in_a_night_the_first_counts_and_the_other_has_a_row_that_says_so(
+    nights: Nights,
+) -> None:
+    nights.arrives("a.jsonl", {"doc": "first"})
+    nights.arrives("b.jsonl", {"doc": "second", "other": "x"})
+    _, counts = nights.classify()
+    assert nights.table() == {"doc": "first", "other": "x"}
+    assert (counts.rejected, counts.reasons) == (1, {"duplicate_id": 1})
+    assert nights.latest() == {"doc": "first", "other": "x"}
+
+
+def test_a_document_of_two_nights_has_a_row_for_each_and_the_newer_day_is_the_latest(nights: Nights) -> None:
+    """Nights know nothing of one another: delivered again, a document is classified and paid for again."""
+    nights.arrives("m.jsonl", {"doc": "of Wednesday", "only": "x"})
+    nights.arrives("m.jsonl", {"doc": "of Thursday"}, DAY + timedelta(1))
+    nights.classify(DAY + timedelta(1))
+    nights.classify(DAY)
+    assert nights.table() == {"doc": "of Wednesday", "only": "x"}
+    assert nights.table("20261119") == {"doc": "of Thursday"}
+    assert nights.latest() == {"doc": "of Thursday", "only": "x"}
+    assert sum(nights.paid.values()) == 3 * 3
+
+
+def test_late_documents_as_a_source_by_hand_are_a_run_of_their_own(nights: Nights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    late = nights.arrives("late.jsonl", {"late": "x", "doc-0": "corrected"})
+    prepared, _ = nights.classify(source_uri=late)
+    assert nights.table(prepared.run_key) == {"late": "x", "doc-0": "corrected"}
+    assert nights.latest() == {**EARLY, "late": "x", "doc-0": "corrected"}
+    assert sum(nights.paid.values()) == (6 + 2) * 3
+
+
+def test_with_another_version_the_day_is_other_work(nights: Nights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    first, _ = nights.classify()
+    second, counts = nights.classify(version="v2")
+    assert second == first
+    assert sum(nights.paid.values()) == 2 * 6 * 3
+    assert (counts.classified, nights.table()) == (6, EARLY)
+
+
+def test_latest_predictions_are_the_same_at_every_look_even_of_rows_loaded_at_once(nights: Nights) -> None:
+    files = [nights.arrives(f"{name}.jsonl", {"doc": f"by {name}"}) for name in "abc"]
+    with nights.database.transaction():
+        for file in files:
+            nights.classify(source_uri=file)
+    times = nights.database.execute("SELECT DISTINCT loaded_at FROM nightsort.predictions").fetchall()
+    assert len(times) == 1
+    first = min(run_key(DAY, file) for file in files)
+    expected = nights.table(first)
+    for _ in range(2):
+        assert nights.latest() == expected
+        nights.database.execute("CLUSTER nightsort.predictions USING predictions_pkey")
+        nights.database.execute("UPDATE nightsort.predictions SET score = score")

@@ -10,6 +10,9 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from include.local_stack.local_aws.learning.examples import Example, Unusable
+from include.local_stack.local_aws.learning.labelled_csv import read_csv
+from include.nightsort.limits import LABEL_DELIMITERS, MODES
 from include.nightsort.sources.cleaning import clean_label, clean_texts
 from include.nightsort.training.training_csv import csv_rows, row_starts, text_lines
 
@@ -46,6 +49,35 @@ def test_pandas_reads_back_what_went_in(rows: list[tuple[str, str]]) -> None:
     table = pd.read_csv(io.BytesIO(data), header=None, keep_default_na=False, dtype=str)
 
     assert list(table.itertuples(index=False, name=None)) == expected
+
+
+LABELS = st.frozensets(WORDS.map(clean_label).filter(bool), min_size=1, max_size=3)
+
+
+@given(
+    st.lists(st.tuples(LABELS, WORDS), max_size=10),
+    st.sampled_from(MODES),
+    st.sampled_from(LABEL_DELIMITERS),
+)
+@example([(frozenset({'a"', "b,c"}), '",')], "MULTI_LABEL", "|")
+@example([(frozenset({"a"}), "\ufeffx")], "MULTI_CLASS", " ")
+def test_the_local_comprehend_reads_back_what_went_in(
+    rows: list[tuple[frozenset[str], str]], mode: str, delimiter: str
+) -> None:
+    """Labels as :func:`check_delimiter` lets them pass, documents as the cleaning does."""
+    if mode == "MULTI_CLASS":
+        rows = [(frozenset({min(labels)}), text) for labels, text in rows]
+    else:
+        rows = [(labels, text) for labels, text in rows if not any(delimiter in label for label in labels)]
+    data, cells = written([(delimiter.join(sorted(labels)), text) for labels, text in rows])
+
+    read = list(read_csv(io.BytesIO(data), "training.csv", mode, delimiter))
+
+    expected = [(labels, text) for (labels, _), (_, text) in zip(rows, cells, strict=True)]
+    # Blank documents are rejected before they come here; Comprehend would leave them out.
+    assert [isinstance(row, Unusable) for row in read] == [not text for _, text in expected]
+    found = [(frozenset(row.labels), row.text) for row in read if isinstance(row, Example)]
+    assert found == [row for row in expected if row[1]]
 
 
 @given(ROWS)

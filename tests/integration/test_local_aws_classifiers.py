@@ -160,8 +160,8 @@ class TestTraining:
         )
         assert properties["Status"] == "TRAINED_WITH_WARNING"
         assert properties["Message"] == (
-            "3 rows of the training data were skipped, the first at line 61 of s3://data/bad/rows.csv: "
-            "1 columns instead of 2."
+            "Skipped rows of the training data: 3; the first is line 61 of s3://data/bad/rows.csv: "
+            "not 2 columns but 1."
         )
         metadata = properties["ClassifierMetadata"]
         assert metadata["NumberOfTrainedDocuments"] + metadata["NumberOfTestDocuments"] == 60

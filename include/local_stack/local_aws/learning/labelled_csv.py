@@ -9,7 +9,13 @@ import csv
 import io
 from typing import TYPE_CHECKING, BinaryIO
 
-from include.local_stack.local_aws.learning.examples import Example, Unusable, empty_label, invalid_input
+from include.local_stack.local_aws.learning.examples import (
+    Example,
+    Unusable,
+    document_too_big,
+    empty_label,
+    invalid_input,
+)
 from include.local_stack.local_aws.work.tasks import MULTI_CLASS
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
 
@@ -35,7 +41,7 @@ def read_csv(stream: BinaryIO, file: str, mode: str, delimiter: str) -> Iterator
     """
     for line, cells in _rows(stream, file):
         if len(cells) != 2:
-            yield Unusable(line, f"{len(cells)} columns instead of 2")
+            yield Unusable(line, f"not 2 columns but {len(cells)}")
         elif not cells[1].strip():
             yield Unusable(line, "an empty document")
         else:
@@ -58,10 +64,9 @@ def _rows(stream: BinaryIO, file: str) -> Iterator[tuple[int, list[str]]]:
             line, cells, following = following, row, reader.line_num + 1
     except UnicodeDecodeError as error:
         raise invalid_input(f"The file {file} is not UTF-8 after line {following - 1}.") from error
-    except csv.Error as error:
-        raise invalid_input(
-            f"The file {file} cannot be read as CSV from line {following} on: {error}."
-        ) from error
+    except csv.Error:
+        # The one error left to a reader that is not strict: a cell beyond the limit of the field's size.
+        raise document_too_big(following, file) from None
     if (line, cells) != (reader.line_num, [""]):
         raise invalid_input(f"The file {file} has a quoted cell in the row at line {line} that does not end.")
 

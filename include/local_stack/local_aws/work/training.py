@@ -97,7 +97,7 @@ def _sources(store: ObjectStore, task: TrainTask, part: str) -> list[tuple[str, 
 def _warnings(data: LabelledData, part: str) -> list[str]:
     if not data.skipped:
         return []
-    return [f"{data.skipped} rows of the {part} data were skipped, the first at {data.first_skipped}."]
+    return [f"Skipped rows of the {part} data: {data.skipped}; the first is {data.first_skipped}."]
 
 
 def _decide(classifier: TextClassifier, test: LabelledData) -> sparse.csr_matrix:

@@ -26,6 +26,9 @@ from typing import Any
 
 import orjson
 
+NO_LABELS = "no_labels"
+"""The reason where Comprehend gives neither a label nor an error."""
+
 UNNAMED_ERROR = "error:UNNAMED"
 """The reason where Comprehend names an error by what is no error code."""
 
@@ -206,7 +209,7 @@ def _failure(row: dict[str, Any], file: str, line: int | None) -> Failure:
     code, message = row.get("ErrorCode"), row.get("ErrorMessage")
     message = message if isinstance(message, str) else None
     if code is None:
-        return Failure(file, line, "no_labels", message)
+        return Failure(file, line, NO_LABELS, message)
     named = isinstance(code, str) and _CODE.fullmatch(code)
     return Failure(file, line, f"error:{code}" if named else UNNAMED_ERROR, message)
 

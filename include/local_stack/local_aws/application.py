@@ -14,6 +14,7 @@ from include.local_stack.local_aws.answers import answer, json_answer, s3_error_
 from include.local_stack.local_aws.comprehend.arns import DEFAULT_REGION
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.comprehend.wire_protocols import addressed
+from include.local_stack.local_aws.control.control_pages import addresses_server
 from include.local_stack.local_aws.rights.enforcement import S3DeniedError
 from include.local_stack.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from include.local_stack.local_aws.s3.moto_s3 import BODY, create_app
@@ -64,7 +65,7 @@ class Application:
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
-            if self._control.takes(environ["PATH_INFO"]):
+            if addresses_server(environ):
                 return self._answer_control(environ, start_response)
             call = addressed(environ)
             if call is not None:

@@ -6,15 +6,22 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from include.local_stack.local_aws.control.faults import parse_fault
+from include.local_stack.local_aws.s3.operations import is_signed
 from include.local_stack.local_aws.settings import SettingError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
 
     from include.local_stack.local_aws.comprehend.behaviour import Behaviour
     from include.local_stack.local_aws.control.fault_plan import FaultPlan
 
 ROOT = "/nightsort/"
+
+
+def addresses_server(environ: WSGIEnvironment) -> bool:
+    """Whether a request is for these pages; a signed one is for an object in a bucket called nightsort."""
+    return environ["PATH_INFO"].startswith(ROOT) and not is_signed(environ)
 
 
 class ControlPages:
@@ -46,11 +53,6 @@ class ControlPages:
             ("POST", "faults"): self._add,
             ("DELETE", "faults"): lambda _: self._clear(),
         }
-        self._names = {name for _, name in self._handlers}
-
-    def takes(self, path: str) -> bool:
-        """Whether a request is for a page; any other may be for an object in a bucket ``nightsort``."""
-        return path.startswith(ROOT) and path.removeprefix(ROOT).partition("/")[0] in self._names
 
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
         """Return HTTP status and content of the answer."""

@@ -32,13 +32,13 @@ class S3Call:
 
 def s3_call(environ: WSGIEnvironment) -> S3Call | None:
     """Return what a request calls of S3; None when it is for another service, by the rules of moto."""
-    signed_for = signed_service(environ)
-    if signed_for is None:
+    signed_for = _signed_service(environ)
+    if not is_signed(environ):
         other = environ.get("HTTP_X_AMZ_TARGET") or environ["PATH_INFO"].startswith(_NOT_S3)
         # AssumeRoleWithWebIdentity and its like are unsigned forms.
         if other or environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
             return None
-    elif signed_for != "s3":
+    elif signed_for not in ("s3", None):
         return None
     try:
         operation, parameters = get_service_router("s3").match(Request(environ))
@@ -47,8 +47,14 @@ def s3_call(environ: WSGIEnvironment) -> S3Call | None:
     return S3Call(operation.name, parameters.get("Bucket"), parameters.get("Key"))
 
 
-def signed_service(environ: WSGIEnvironment) -> str | None:
-    """Return the service that a request is signed for, in header or URL; None: it is not signed."""
+def is_signed(environ: WSGIEnvironment) -> bool:
+    """Tell whether a request is signed, in its header or in its URL, by any version of the signature."""
+    query = environ.get("QUERY_STRING", "")
+    return "HTTP_AUTHORIZATION" in environ or "X-Amz-Signature=" in query or "AWSAccessKeyId=" in query
+
+
+def _signed_service(environ: WSGIEnvironment) -> str | None:
+    """Return the service that a request is signed for by version 4 of the signature, else None."""
     query = environ.get("QUERY_STRING", "").replace("%2F", "/")
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or query)
     return scope[1] if scope else None

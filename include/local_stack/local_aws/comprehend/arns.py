@@ -6,10 +6,15 @@ import re
 import uuid
 from dataclasses import dataclass
 
+from include.local_stack.local_aws.comprehend.errors import invalid_request
+
 ACCOUNT_ID = "123456789012"
 """The one account, moto's default."""
 
 DEFAULT_REGION = "us-east-1"
+
+MAX_URI = 1024
+"""Characters of an S3Uri (service model)."""
 
 _CLASSIFIER = re.compile(
     r"arn:aws:comprehend:(?P<region>[^:]+):(?P<account>\d{12}):document-classifier/(?P<name>[^/]+)"
@@ -72,5 +77,14 @@ def output_archive(uri: str, kind: str, unique_id: str) -> str:
         uri: the OutputDataConfig.S3Uri of the request; a trailing slash is not doubled.
         kind: ``CLR`` for a training, ``CLN`` for a classification job.
         unique_id: 32 hex digits; a job's own id.
+
+    Raises:
+        ApiError: InvalidRequestException, it would be longer than Describe could show (assumed).
     """
-    return f"{uri.rstrip('/')}/{ACCOUNT_ID}-{kind}-{unique_id}/output/output.tar.gz"
+    archive = f"{uri.rstrip('/')}/{ACCOUNT_ID}-{kind}-{unique_id}/output/output.tar.gz"
+    if len(archive) > MAX_URI:
+        raise invalid_request(
+            f"INVALID_REQUEST: OutputDataConfig.S3Uri must be {len(archive) - MAX_URI} characters shorter: "
+            f"the location of the output can have {MAX_URI} at most."
+        )
+    return archive

@@ -82,11 +82,11 @@ class LocalAws:
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")
         self._faults = faults
-        self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare)
+        self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare, faults.has)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, least_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
-        control = ControlPages(self._health, behaviour, faults, cleared=self._release)
+        control = ControlPages(self._health, behaviour, faults, cleared=self._workers.release)
         enforcement = Enforcement() if self._enforces_iam else None
         self._application = Application(self._comprehend, bodies, control, enforcement)
         with listener:
@@ -141,9 +141,6 @@ class LocalAws:
         credentials = assume_data_access_role(task.role, arn) if self._enforces_iam else None
         faults = self._faults.strike_work(task.resource, task.name)
         return replace(task, credentials=credentials, faults=faults)
-
-    def _release(self) -> None:
-        self._workers.release(self._faults.has)
 
     def _health(self) -> dict[str, Any]:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}

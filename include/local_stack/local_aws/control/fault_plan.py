@@ -99,7 +99,7 @@ class FaultPlan:
         return found
 
     def has(self, fault: Fault) -> bool:
-        """Tell whether this very fault is still in force."""
+        """Tell whether this very fault has not been taken out; it may be spent."""
         return any(planned.fault is fault for planned in self._planned)
 
     def shown(self) -> list[dict[str, Any]]:

@@ -64,11 +64,19 @@ class WorkerPool:
         size: how many pieces of work run at the same time.
         temporary: the folder for the workers' temporary files; a worker that sees the server die removes it.
         prepare: completes a task, given with its key, when its turn has come; may raise TaskError.
+        in_force: whether the fault by which work is stuck is still there.
     """
 
-    def __init__(self, size: int, temporary: Path, prepare: Callable[[str, Task], Task]) -> None:
+    def __init__(
+        self,
+        size: int,
+        temporary: Path,
+        prepare: Callable[[str, Task], Task],
+        in_force: Callable[[Stuck], bool],
+    ) -> None:
         self.size = size
         self._prepare = prepare
+        self._in_force = in_force
         self._temporary = str(temporary)
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._lock = threading.Lock()
@@ -112,11 +120,11 @@ class WorkerPool:
                 self._stuck[key].stopped = True
                 self._go_on(self._stuck[key])
 
-    def release(self, in_force: Callable[[Stuck], bool]) -> None:
+    def release(self) -> None:
         """Let work go on that is stuck by a fault that is no longer in force."""
         with self._lock:
             for work in list(self._stuck.values()):
-                if work.stuck is not None and not in_force(work.stuck):
+                if work.stuck is not None and not self._in_force(work.stuck):
                     self._go_on(work)
 
     def close(self) -> None:
@@ -141,7 +149,7 @@ class WorkerPool:
                 self._waiting.pop(work.key, None)
                 if work.stopped:
                     ended = Outcome(stopped=True)
-                elif work.stuck is not None:
+                elif work.stuck is not None and self._in_force(work.stuck):
                     self._park(work, work.stuck)
                     continue
                 elif ended is None:

@@ -1,0 +1,246 @@
+"""Both DAGs, task by task, on a local Comprehend and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from zlib import crc32
+
+import psycopg
+from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
+from psycopg.conninfo import conninfo_to_dict
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+
+# isort: split
+from airflow.sdk.exceptions import AirflowSkipException
+from operator_runs import OperatorRun
+
+from include.nightsort.classifier_spec import ClassifierSpec
+from nightsort_airflow import dag_parts
+from nightsort_airflow.operators.classification import (
+    LoadPredictionsOperator,
+    PrepareBatchesOperator,
+    ReconcileRunOperator,
+)
+from nightsort_airflow.operators.comprehend import (
+    ComprehendCreateDocumentClassifierOperator,
+    ComprehendStartDocumentClassificationJobOperator,
+)
+from nightsort_airflow.operators.training import (
+    EvaluateClassifierOperator,
+    PrepareTrainingDataOperator,
+    PromoteClassifierOperator,
+    ScoreActiveVersionOperator,
+)
+
+if TYPE_CHECKING:
+    import pytest
+
+BUCKET = "trip"
+DAY = "2026-11-18"
+WORDS = {
+    "billing": "invoice refund payment card",
+    "technical": "crash error screen update",
+    "delivery": "parcel courier street late",
+}
+
+
+@dataclass
+class Trip:
+    """One classifier on its own prefix and database."""
+
+    aws: LocalAwsServer
+    dsn: str
+    spec: ClassifierSpec
+
+    def put(self, key: str, text: str) -> None:
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key=f"{self.spec.name}/{key}", Body=text.encode())
+
+    def label(self, documents: int) -> None:
+        rows = [
+            {"label": label, "text": f"{words} {number}"}
+            for number in range(documents)
+            for label, words in WORDS.items()
+        ]
+        self.put("labelled/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+
+    def bring(self, documents: int, *, start: int = 0, day: str = DAY) -> None:
+        words = list(WORDS.values())
+        rows = [{"id": f"d{n}", "text": f"{words[n % 3]} {n}"} for n in range(start, start + documents)]
+        self.put(
+            f"incoming/{day}/a.jsonl",
+            "".join(json.dumps(row) + "\n" for row in [*rows, {"id": "blank", "text": " "}]),
+        )
+
+    def query(self, statement: str) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.dsn) as connection:
+            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+
+    def table(self) -> list[tuple[Any, ...]]:
+        return self.query(
+            "SELECT run_key, batch, line, document_id, version, status, label, score, reason "
+            "FROM nightsort.predictions ORDER BY run_key, batch, line"
+        )
+
+    def jobs(self) -> list[str]:
+        found = self.aws.client("comprehend").list_document_classification_jobs(MaxResults=500)
+        names = [job["JobName"] for job in found["DocumentClassificationJobPropertiesList"]]
+        return sorted(name for name in names if name.startswith(f"{self.spec.name}-"))
+
+    # the two DAGs, task by task
+    # -----------------------------------------------------------------------------------
+
+    def train(self, run: OperatorRun | None = None) -> dict[str, Any]:
+        run, spec = run or OperatorRun(), self.spec
+        training = run.execute(
+            PrepareTrainingDataOperator(task_id="prepare_training_data", spec=spec, day=DAY)
+        )
+        arn = run.execute(
+            ComprehendCreateDocumentClassifierOperator(
+                task_id="create_classifier",
+                document_classifier_name=spec.name,
+                version_name=training["version"],
+                input_data_config=dag_parts.training_input_config(
+                    spec, training["training_uri"], training["test_uri"]
+                ),
+                output_data_config=dag_parts.output_config(spec, training["training_output_uri"]),
+                mode=spec.mode,
+                language_code=spec.language,
+                data_access_role_arn=spec.data_access_role_arn,
+                aws_conn_id=spec.aws_conn_id,
+                deferrable=True,
+                waiter_delay=1,
+            )
+        )
+        evaluation = run.execute(
+            EvaluateClassifierOperator(
+                task_id="evaluate_classifier", spec=spec, document_classifier_arn=arn, training=training
+            )
+        )
+        try:
+            scores = run.execute(
+                ScoreActiveVersionOperator(
+                    task_id="score_active_version",
+                    document_classifier_arn=evaluation["score_arn"],
+                    job_name=evaluation["score_job_name"],
+                    input_data_config={
+                        "S3Uri": training["test_documents_uri"],
+                        "InputFormat": "ONE_DOC_PER_LINE",
+                    },
+                    output_data_config=dag_parts.output_config(spec, training["scores_output_uri"]),
+                    input_fingerprint=training["test_fingerprint"],
+                    data_access_role_arn=spec.data_access_role_arn,
+                    aws_conn_id=spec.aws_conn_id,
+                    deferrable=True,
+                    waiter_delay=1,
+                )
+            )
+        except AirflowSkipException:
+            scores = None
+        decision: dict[str, Any] = run.execute(
+            PromoteClassifierOperator(
+                task_id="promote_classifier",
+                spec=spec,
+                training=training,
+                evaluation=evaluation,
+                scores=scores,
+                outlets=[dag_parts.active_version_alias(spec.name)],
+            )
+        )
+        return decision
+
+    def prepare(self, run: OperatorRun, **given: Any) -> list[dict[str, Any]]:
+        batches: list[dict[str, Any]] = run.execute(
+            PrepareBatchesOperator(task_id="prepare_batches", spec=self.spec, **{"day": DAY, **given})
+        )
+        return batches
+
+    def classify_batch(self, run: OperatorRun, index: int, mapped: dict[str, Any]) -> dict[str, Any]:
+        started = {key: value for key, value in mapped.items() if key != "batch"}
+        job = run.execute(
+            ComprehendStartDocumentClassificationJobOperator(
+                task_id="start_job",
+                data_access_role_arn=self.spec.data_access_role_arn,
+                aws_conn_id=self.spec.aws_conn_id,
+                deferrable=True,
+                waiter_delay=1,
+                **started,
+            ),
+            index=index,
+        )
+        loaded: dict[str, Any] = run.execute(
+            LoadPredictionsOperator(
+                task_id="load_predictions",
+                spec=self.spec,
+                run=run.xcoms["prepare_batches", "run"][0],
+                batch=mapped["batch"],
+                job=job,
+            ),
+            index=index,
+        )
+        return loaded
+
+    def reconcile(self, run: OperatorRun) -> dict[str, Any]:
+        counts: dict[str, Any] = run.execute(
+            ReconcileRunOperator(
+                task_id="reconcile_run",
+                spec=self.spec,
+                prepare_task_id="prepare_batches",
+                job_task_id="start_job",
+                load_task_id="load_predictions",
+                outlets=[dag_parts.predictions_asset(self.spec.name)],
+            )
+        )
+        return counts
+
+    def classify(self, run: OperatorRun | None = None, **given: Any) -> dict[str, Any]:
+        run = run or OperatorRun()
+        for index, mapped in enumerate(self.prepare(run, **given)):
+            self.classify_batch(run, index, mapped)
+        return self.reconcile(run)
+
+
+def make_trip(aws: LocalAwsServer, dsn: str, monkeypatch: pytest.MonkeyPatch, test: str) -> Trip:
+    """Make the trip of one test: a classifier with a name of its own, connections to both servers."""
+    extra = {"region_name": REGION, "endpoint_url": aws.url}
+    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
+    connections = {
+        "trip_aws": {"conn_type": "aws", "login": login, "password": password, "extra": extra},
+        "trip_db": as_connection(dsn),
+    }
+    for name, parts in connections.items():
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(parts))
+    name = f"t{crc32(test.encode()):08x}"
+    spec = ClassifierSpec.model_validate(
+        {
+            "name": name,
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": f"s3://{BUCKET}/{name}/labelled/", "format": "jsonl"},
+            "incoming": {
+                "uri": f"s3://{BUCKET}/{name}/incoming/{{day}}/",
+                "format": "jsonl",
+                "id_column": "id",
+            },
+            "work_uri": f"s3://{BUCKET}/{name}/work",
+            "data_access_role_arn": ROLE,
+            "aws_conn_id": "trip_aws",
+            "db_conn_id": "trip_db",
+            "batch": {"max_documents": 20},
+        }
+    )
+    return Trip(aws, dsn, spec)
+
+
+def as_connection(dsn: str, **extra: str) -> dict[str, Any]:
+    parts = conninfo_to_dict(dsn)
+    return {
+        "conn_type": "postgres",
+        "host": parts["host"],
+        "port": parts.get("port"),
+        "login": parts["user"],
+        "password": parts.get("password"),
+        "schema": parts["dbname"],
+        "extra": extra,
+    }

@@ -1,0 +1,191 @@
+"""What a night shows when jobs fail, when it costs too much, and when a training does not end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from local_aws_server import LocalAwsServer, local_aws
+from operator_trips import BUCKET, DAY, Trip, make_trip
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+
+# isort: split
+from operator_runs import OperatorRun
+
+from include.local_stack.local_aws.control.client import LocalAwsControl
+from include.nightsort.classifier_spec import Budget
+from nightsort_airflow.exceptions import (
+    BudgetExceededError,
+    JobFailedError,
+    JobFailedForGoodError,
+    RunIncompleteError,
+    TrainingTimeLimitError,
+)
+from nightsort_airflow.operators.approval import ApproveCostOperator
+from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
+from nightsort_airflow.operators.training import PrepareTrainingDataOperator
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAwsServer]:
+    with local_aws() as server:
+        server.client("s3").create_bucket(Bucket=BUCKET)
+        yield server
+
+
+@pytest.fixture
+def control(aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
+    control = LocalAwsControl(aws.url)
+    yield control
+    control.clear()
+
+
+@pytest.fixture
+def trip(
+    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Trip:
+    trip = make_trip(aws, empty_database, monkeypatch, request.node.name)
+    trip.label(40)
+    trip.bring(50)
+    return trip
+
+
+def run_row(trip: Trip) -> tuple[Any, ...]:
+    (row,) = trip.query("SELECT state, message, failed_jobs, cost_usd FROM nightsort.classification_runs")
+    return row
+
+
+def test_a_job_that_failed_is_done_again_once_and_stays_visible(trip: Trip, control: LocalAwsControl) -> None:
+    trip.train()
+    run = OperatorRun()
+    first, second, third = trip.prepare(run)
+    control.inject("fail", resource="job", name=second["job_name"], message="INTERNAL: try later")
+    trip.classify_batch(run, 0, first)
+    with pytest.raises(JobFailedError, match=r"INTERNAL: try later.*retry starts the next generation"):
+        trip.classify_batch(run, 1, second)
+    trip.classify_batch(run, 1, second)
+    trip.classify_batch(run, 2, third)
+    assert trip.reconcile(run)["classified"] == 50
+    generations = [name.rpartition("-")[2] for name in trip.jobs() if second["job_name"] in name]
+    assert generations == ["g1", "g2"]
+    state, message, failed_jobs, cost = run_row(trip)
+    assert (state, message) == ("complete", None)
+    ((job_id,),) = trip.query(
+        "SELECT job ->> 'job_id' FROM nightsort.classification_runs, jsonb_array_elements(failed_jobs) AS job"
+    )
+    assert failed_jobs == [
+        {
+            "job_id": job_id,
+            "job_name": f"{second['job_name']}-g1",
+            "status": "FAILED",
+            "message": "INTERNAL: try later",
+        }
+    ]
+    assert float(cost) == 50 * 3 * 0.0005
+
+
+def test_a_batch_that_fails_for_good_leaves_the_rest_loaded_and_the_run_says_what_is_missing(
+    trip: Trip, control: LocalAwsControl
+) -> None:
+    trip.train()
+    run = OperatorRun()
+    first, second, third = trip.prepare(run)
+    control.inject("fail", resource="job", name=second["job_name"], message="INTERNAL: no", times=2)
+    for index, mapped in enumerate((first, second, third)):
+        if mapped is not second:
+            trip.classify_batch(run, index, mapped)
+            continue
+        for error in (JobFailedError, JobFailedForGoodError):
+            with pytest.raises(error):
+                trip.classify_batch(run, index, mapped)
+    name = second["batch"]["name"]
+    told = rf"1 batches with 20 documents are missing; batch {name} has 0 rows.*FAILED: INTERNAL: no"
+    with pytest.raises(RunIncompleteError, match=told):
+        trip.reconcile(run)
+    state, message, failed_jobs, _ = run_row(trip)
+    assert state == "incomplete"
+    assert name in message
+    assert [job["job_name"][-2:] for job in failed_jobs] == ["g1", "g2"]
+    assert {row[5] for row in trip.table()} == {"classified", "rejected"}
+    assert len(trip.table()) == 31
+    before = set(trip.jobs())
+
+    trip.classify_batch(run, 1, second)
+    assert trip.reconcile(run)["classified"] == 50
+    assert set(trip.jobs()) - before == {f"{second['job_name']}-g3"}
+    state, message, failed_jobs, _ = run_row(trip)
+    assert (state, message, len(failed_jobs)) == ("complete", None, 2)
+
+
+def test_above_the_budget_a_person_is_asked_where_the_spec_wants_that(trip: Trip) -> None:
+    """What the operator does with the answer is in its unit tests, and in the end-to-end ones."""
+    trip.train()
+    trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=0.01, when_over="ask")})
+    run = OperatorRun()
+    trip.prepare(run)
+    (forecast,) = run.xcoms["prepare_batches", "forecast"]
+    assert (forecast["documents"], forecast["units"], forecast["most_usd"]) == (50, 150, 0.075)
+    rich = ApproveCostOperator(
+        task_id="approve_cost", forecast=forecast, budget_usd=0.1, what="a night", answer_hours=1
+    )
+    assert run.execute(rich)["asked"] is False
+
+
+def test_a_training_above_its_budget_starts_nothing(trip: Trip) -> None:
+    trip.spec = trip.spec.model_copy(update={"budget": Budget(training_usd=1.0)})
+    with pytest.raises(BudgetExceededError, match=r"120 documents takes.*Raise budget\.training_usd"):
+        trip.train()
+    found = trip.aws.client("comprehend").list_document_classifiers(
+        Filter={"DocumentClassifierName": trip.spec.name}
+    )
+    assert found["DocumentClassifierPropertiesList"] == []
+
+
+def test_what_a_training_really_cost_is_written_down(trip: Trip) -> None:
+    trip.train()
+    ((seconds, cost),) = trip.query("SELECT training_seconds, cost_usd FROM nightsort.classifier_versions")
+    assert seconds > 0
+    assert float(cost) == pytest.approx(seconds / 3600 * 3, abs=0.0001)
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_training_that_does_not_end_is_stopped_and_says_so(
+    trip: Trip, control: LocalAwsControl, deferrable: bool
+) -> None:
+    run = OperatorRun()
+    training = run.execute(PrepareTrainingDataOperator(task_id="prepare", spec=trip.spec, day=DAY))
+    control.inject("stuck", resource="training", name=trip.spec.name, seconds=None)
+    arn = run.execute(
+        ComprehendCreateDocumentClassifierOperator(
+            task_id="create",
+            document_classifier_name=trip.spec.name,
+            version_name=training["version"],
+            input_data_config={"S3Uri": training["training_uri"]},
+            mode="MULTI_CLASS",
+            language_code="en",
+            data_access_role_arn=trip.spec.data_access_role_arn,
+            aws_conn_id=trip.spec.aws_conn_id,
+            wait_for_completion=False,
+        )
+    )
+    sensor = ComprehendDocumentClassifierTrainedSensor(
+        task_id="wait",
+        document_classifier_arn=arn,
+        time_limit=timedelta(seconds=2),
+        aws_conn_id=trip.spec.aws_conn_id,
+        deferrable=deferrable,
+        poke_interval=1,
+        timeout=60,
+    )
+    with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*may take 0:00:02"):
+        run.execute(sensor)
+    found = trip.aws.client("comprehend").describe_document_classifier(DocumentClassifierArn=arn)
+    assert found["DocumentClassifierProperties"]["Status"] == "STOPPED"

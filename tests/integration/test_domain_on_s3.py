@@ -101,6 +101,9 @@ def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[A
     found = dict(database.execute("SELECT document_id, label FROM nightsort.latest_predictions").fetchall())
     assert found == {f"doc/{n}": f"label {n % 7}" for n in range(100)}
     assert prepare_batches(night, s3, run_key=key, day=DAY) == prepared
+    s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/0-late.csv").write_text("id,text\nlate,label 1\n")
+    again = prepare_batches(night, s3, run_key=key, day=DAY)
+    assert (again.batches[:3], [batch.documents for batch in again.batches[3:]]) == (prepared.batches, [1])
 
 
 def test_an_empty_prefix_is_a_night_with_zeros(s3: Access, database: psycopg.Connection[Any]) -> None:

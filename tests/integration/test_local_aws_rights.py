@@ -42,6 +42,8 @@ pytestmark = pytest.mark.integration
 AIRFLOW = documented("airflow-policy.json", BUCKET)
 DATA_ACCESS = documented("data-access-role-policy.json", BUCKET)
 TRUST = documented("data-access-role-trust.json", BUCKET)
+KEYS = documented("data-access-role-kms-policy.json", BUCKET)
+NETWORK = documented("data-access-role-vpc-policy.json", BUCKET)
 
 WORK = f"s3://{BUCKET}/nightsort/tickets"
 
@@ -258,6 +260,46 @@ def test_without_one_grant_of_the_data_access_role_the_work_fails_later_and_name
         assert f"{code}: The provided data access role does not have" in said
         assert f"NightsortComprehendDataAccess/comprehend is not authorized to perform: {action}" in said
         assert resource.rstrip("*") in said
+
+
+VOLUME_KEY, OUTPUT_KEY = (statement["Resource"] for statement in KEYS["Statement"])
+
+
+def trained_with_keys_in_a_network(admin: LocalAwsUser, *policies: dict[str, Any]) -> dict[str, Any]:
+    """A classifier after its training, with a data access role that has these policies."""
+    statements = [statement for policy in policies for statement in policy["Statement"]]
+    role(admin, ROLE, {**DATA_ACCESS, "Statement": statements}, TRUST)
+    request = create_request(
+        "guarded",
+        f"{WORK}/training.csv",
+        VersionName=f"v{uuid4().hex}",
+        VolumeKmsKeyId=VOLUME_KEY.rpartition("/")[2],
+        OutputDataConfig={"S3Uri": f"{WORK}/metrics/", "KmsKeyId": OUTPUT_KEY},
+        VpcConfig={"SecurityGroupIds": ["sg-1"], "Subnets": ["subnet-1"]},
+    )
+    comprehend = admin.client("comprehend")
+    arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
+    return wait_for_classifier(comprehend, arn)
+
+
+def test_keys_and_a_network_need_their_policies_and_no_more(
+    admin: LocalAwsUser, airflow: LocalAwsUser
+) -> None:
+    assert trained_with_keys_in_a_network(admin, DATA_ACCESS, KEYS, NETWORK)["Status"] == "TRAINED"
+
+
+@pytest.mark.parametrize("grant", [*grants(KEYS), *grants(NETWORK)], ids=named)
+def test_without_one_grant_on_keys_or_network_the_training_fails_and_names_the_right(
+    admin: LocalAwsUser, airflow: LocalAwsUser, grant: tuple[str, str, str]
+) -> None:
+    properties = trained_with_keys_in_a_network(
+        admin, DATA_ACCESS, *(without(policy, grant) for policy in (KEYS, NETWORK))
+    )
+    assert properties["Status"] == "IN_ERROR"
+    assert re.match(
+        r"(NOT_ENOUGH|NO_WRITE)_ACCESS_TO_\w+: The provided data access role", properties["Message"]
+    )
+    assert grant[1] in properties["Message"]
 
 
 @pytest.mark.parametrize(

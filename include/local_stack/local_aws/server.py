@@ -27,8 +27,8 @@ from include.local_stack.local_aws.control.control_pages import ControlPages
 from include.local_stack.local_aws.control.fault_plan import FaultPlan
 from include.local_stack.local_aws.control.request_faults import RequestFaults
 from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
+from include.local_stack.local_aws.rights.data_access import use_data_access_role
 from include.local_stack.local_aws.rights.enforcement import Enforcement, enforced_by
-from include.local_stack.local_aws.rights.identities import assume_data_access_role
 from include.local_stack.local_aws.s3.bucket_snapshot import BucketSnapshot
 from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
 from include.local_stack.local_aws.s3.object_bodies import BodyFolder
@@ -138,9 +138,12 @@ class LocalAws:
             self._buckets.save()
 
     def _prepare(self, arn: str, task: Task) -> Task:
-        credentials = assume_data_access_role(task.role, arn) if self._enforces_iam else None
-        faults = self._faults.strike_work(task.resource, task.name)
-        return replace(task, credentials=credentials, faults=faults)
+        task = replace(task, faults=self._faults.strike_work(task.resource, task.name))
+        if not self._enforces_iam:
+            return task
+        with self._store.lock:
+            properties = self._store.get(arn, task.region).shown()
+        return replace(task, credentials=use_data_access_role(properties, arn))
 
     def _health(self) -> dict[str, Any]:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}

@@ -164,7 +164,6 @@ class ClassifierOperations:
             endpoint=self._settings.endpoint,
             region=classifier.region,
             name=_name(classifier),
-            role=properties["DataAccessRoleArn"],
             mode=properties["Mode"],
             delimiter=source.get("LabelDelimiter", DEFAULT_LABEL_DELIMITER),
             training=source.get("S3Uri"),

@@ -115,7 +115,6 @@ class JobOperations:
             endpoint=self._settings.endpoint,
             region=job.region,
             name=properties.get("JobName", ""),
-            role=properties["DataAccessRoleArn"],
             model_file=str(self._settings.model_path(model_file or "")),
             source=properties["InputDataConfig"]["S3Uri"],
             one_per_line=properties["InputDataConfig"]["InputFormat"] == ONE_DOC_PER_LINE,

@@ -1,7 +1,7 @@
 """Which rights a request needs: actions, and the resources that they are on.
 
 Comprehend's are those of the Service Authorization Reference; its guide says besides that a start needs the
-the classifier and ``document-classification-job/*``, since the job's id is not known before.
+classifier and ``document-classification-job/*``, since the job's id is not known before.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from include.local_stack.local_aws.comprehend import arns
-from include.local_stack.local_aws.rights.identities import COMPREHEND
+from include.local_stack.local_aws.rights.data_access import COMPREHEND
 from include.local_stack.local_aws.rights.policies import Access
 
 if TYPE_CHECKING:

@@ -42,8 +42,7 @@ class WorkTask:
         endpoint: the server's URL, for S3.
         region: the region of the call.
         name: the JobName or the classifier's name; faults go by it.
-        role: the ARN of the data access role.
-        credentials: the role's, where IAM is enforced.
+        credentials: of the data access role, where IAM is enforced.
         faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
     """
 
@@ -52,7 +51,6 @@ class WorkTask:
     endpoint: str
     region: str
     name: str = ""
-    role: str = ""
     credentials: Credentials | None = None
     faults: tuple[WorkFault, ...] = ()
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from include.nightsort.rejects import REASONS, RejectLog
 
@@ -28,6 +30,30 @@ def test_each_reject_is_a_line_and_is_counted(tmp_path: Path) -> None:
     }
     assert orjson.loads(lines[1])["document_id"] == "b\n"
     assert (len(lines), rejects.total, rejects.counts) == (2, 2, {"blank": 2})
+
+
+PLACES = st.tuples(
+    st.text(max_size=8), st.text(max_size=8), st.integers(0, 10**9), st.sampled_from([*REASONS])
+)
+
+
+# 50 files: every name is written by the same line of code.
+@settings(max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(PLACES, max_size=6))
+def test_any_names_come_back_each_on_a_line_of_its_own(
+    tmp_path: Path, places: list[tuple[str, str, int, str]]
+) -> None:
+    with RejectLog(tmp_path / "r.jsonl") as rejects:
+        for document_id, file, row, reason in places:
+            rejects.add(document_id=document_id, file=file, row=row, reason=reason)
+
+    lines = (tmp_path / "r.jsonl").read_bytes().split(b"\n")
+    assert lines.pop() == b""
+    found = [
+        tuple(orjson.loads(line)[key] for key in ("document_id", "file", "row", "reason")) for line in lines
+    ]
+    assert found == places
+    assert rejects.total == len(places)
 
 
 def test_a_reason_without_a_remedy_is_refused(tmp_path: Path) -> None:

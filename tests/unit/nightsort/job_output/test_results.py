@@ -189,14 +189,16 @@ def test_whatever_the_output_each_document_has_exactly_one_result(data: st.DataO
             max_size=15,
         )
     )
+    ours = [prediction(0)] if data.draw(st.booleans()) else []
     try:
-        rows, joined = results(archive(prediction(0), *lines), manifest(documents))
+        rows, joined = results(archive(*ours, *lines), manifest(documents))
     except WrongOutputError:
-        pytest.fail("one result is always about this batch")
+        assert not ours
+        return
     assert set(rows) == {f"id-{n}" for n in range(documents)}
     counts = joined.counts
     assert counts.classified + counts.failed == counts.documents == documents
     assert sum(counts.reasons.values()) == counts.failed
     whole = [line for line in lines if isinstance(line, dict) and "ErrorCode" not in line and line["Classes"]]
-    expected = {0} | {int(line["Line"]) for line in whole if int(line["Line"]) < documents}
+    expected = {0 for _ in ours} | {int(line["Line"]) for line in whole if int(line["Line"]) < documents}
     assert {n for n in range(documents) if rows[f"id-{n}"]["status"] == "classified"} >= expected

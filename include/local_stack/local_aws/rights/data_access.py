@@ -1,4 +1,4 @@
-"""The role that trainings and jobs work with: whether Comprehend gets it, and what it must have besides S3."""
+"""The role that trainings and jobs work with: whether Comprehend gets it, and its rights besides S3."""
 
 from __future__ import annotations
 

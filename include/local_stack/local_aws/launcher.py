@@ -143,6 +143,8 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> str:
     ).start()
     try:
         line = lines.get(timeout=START_SECONDS)
+        if not line:
+            process.wait(timeout=STOP_SECONDS)
     except queue.Empty:
         line = ""
     if not line.startswith(_READY):

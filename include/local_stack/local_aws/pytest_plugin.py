@@ -34,7 +34,9 @@ def local_aws_environment(local_aws: LocalAwsServer) -> Iterator[LocalAwsServer]
 
 @pytest.fixture
 def local_aws_control(local_aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
-    """What makes the same server fail or be slow; its faults are cleared after the test."""
+    """What makes the same server fail, be slow or limit; after the test it is as it was before."""
     control = local_aws.control
+    before = control.behaviour()
     yield control
     control.clear()
+    control.set_behaviour(**before)

@@ -64,6 +64,7 @@ lock: $(VENV)/.dev ## Pin the requirements anew, with hashes, for every Python f
 	@$(call lock,requirements-dev)
 	@$(call lock,requirements-local,-c requirements-dev.txt)
 	@$(call lock,requirements,-c requirements-dev.txt)
+	@$(call lock,requirements-celery,-c requirements-dev.txt)
 	@$(call lock,requirements-uv)
 
 # 1 name, 2 more options
@@ -86,6 +87,16 @@ endef
 .PHONY: mwaa-bundle
 mwaa-bundle: $(VENV)/.dev ## Write dist/mwaa: what an Amazon MWAA environment takes
 	@$(BIN)/python -m deployment.mwaa_bundle dist/mwaa
+
+.PHONY: env
+env: ## Write .env: new secrets for docker-compose.yaml, unless there is one
+	@set -e; for candidate in $(PYTHONS); do \
+		if "$$candidate" --version >/dev/null 2>&1; then exec "$$candidate" -m deployment.compose_env; fi; \
+	done; echo "make env needs Python 3" >&2; exit 1
+
+.PHONY: compose-test
+compose-test: $(VENV)/.dev ## Run docker-compose.yaml with stand-ins for the public images (root, Debian, docker.io, debootstrap)
+	@$(BIN)/python -m pytest -m compose tests/compose
 
 # MWAA's Airflow 3.3.1 runs on Python 3.12; another path to one is taken from MWAA_PYTHON.
 MWAA_PYTHON ?= python3.12

@@ -1,8 +1,8 @@
 """
 Write what an Amazon MWAA environment takes: ``dags/``, ``plugins.zip`` and ``requirements.txt``.
 
-MWAA locks ``PYTHONPATH`` and unzips ``plugins.zip`` into Airflow's plugins folder, which is on ``sys.path`` in
-every Airflow process. So ``include/`` travels in that archive, beside the plugin's package.
+MWAA locks ``PYTHONPATH`` and unzips ``plugins.zip`` into Airflow's plugins folder, which is on ``sys.path``
+in every Airflow process. So ``include/`` travels in that archive, beside the plugin's package.
 https://docs.aws.amazon.com/mwaa/latest/userguide/configuring-dag-import-plugins.html
 """
 

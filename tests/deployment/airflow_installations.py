@@ -27,15 +27,20 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         if issubclass(member, BaseTrigger) and member.__module__ == module.name:
             triggers.add(member.__name__)
 plugins = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
-executed = sorted(name for name, module in sys.modules.items() if str(getattr(module, "__file__", "")).startswith(
-    settings.PLUGINS_FOLDER) and not name.startswith(("nightsort_airflow", "include")))
+by_stem = [
+    name for name, module in sys.modules.items()
+    if str(getattr(module, "__file__", "")).startswith(settings.PLUGINS_FOLDER)
+    and name.partition(".")[0] not in ("nightsort_airflow", "include")
+]
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
 import include
 print(json.dumps({
-    "dag_ids": sorted(bag.dags), "import_errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
-    "triggers": sorted(triggers), "plugins": plugins, "executed": executed,
-    "include": str(include.__path__[0]), "local_stack": importlib.util.find_spec("include.local_stack") is not None,
+    "dag_ids": sorted(bag.dags),
+    "import_errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
+    "triggers": sorted(triggers), "plugins": plugins, "executed": sorted(by_stem),
+    "include": str(include.__path__[0]),
+    "local_stack": importlib.util.find_spec("include.local_stack") is not None,
 }))
 """
 

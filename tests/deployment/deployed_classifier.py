@@ -1,4 +1,4 @@
-"""A small classifier with its documents, for trying a deployment: three labels that any learner tells apart."""
+"""A small classifier with its documents, to try a deployment: three labels that any learner tells apart."""
 
 from __future__ import annotations
 

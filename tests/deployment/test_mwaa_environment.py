@@ -72,7 +72,7 @@ def installation(services: LocalStack, tmp_path_factory: pytest.TempPathFactory)
             "AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER": "True",
             "AIRFLOW_CONN_AWS_DEFAULT": given["AIRFLOW_CONN_AWS_DEFAULT"],
             "AIRFLOW_CONN_NIGHTSORT_DB": given["AIRFLOW_CONN_NIGHTSORT_DB"],
-            "NIGHTSORT_SPECS": f"{home / 'dags' / 'classifiers'}:{home / 'plugins' / 'include' / 'classifiers'}",
+            "NIGHTSORT_SPECS": f"{home}/dags/classifiers:{home}/plugins/include/classifiers",
             "NIGHTSORT_POLL_SECONDS": "1",
         },
     )
@@ -115,7 +115,8 @@ def test_both_dags_run_and_every_document_is_accounted_for(
         assert done.returncode == 0, (command, done.stdout[-4000:], done.stderr[-2000:])
     with postgres.connect(services.home, "nightsort") as connection:
         runs = connection.execute(
-            "SELECT classifier, documents_in, classified, failed, rejected, state FROM nightsort.classification_runs"
+            "SELECT classifier, documents_in, classified, failed, rejected, state"
+            " FROM nightsort.classification_runs"
         ).fetchall()
         labels = connection.execute(
             "SELECT DISTINCT label FROM nightsort.predictions WHERE status = 'classified' ORDER BY label"

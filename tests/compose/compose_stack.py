@@ -1,0 +1,194 @@
+"""The services of docker-compose.yaml, as a project of the tests' own, and what a person would do to them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from engine import run
+
+from deployment.compose_env import write_env
+from include.local_stack.airflow_api import AirflowApi
+from include.local_stack.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from include.local_stack.airflow_api import DagRun
+
+PROJECT = "nightsort-compose-test"
+ENDING = ("init", "local-setup")
+"""Services that do their work and end."""
+WORKERS = ("worker-1", "worker-2")
+HEALTHY_SECONDS = 420
+RUN_SECONDS = 420
+INJECT = (
+    "from include.local_stack.local_aws.control.client import LocalAwsControl as C;"
+    "C('http://localhost:4566').inject({kind!r}, **{members!r})"
+)
+
+
+@dataclass(frozen=True)
+class ComposeStack:
+    """The compose file with its profile `local`.
+
+    :param env_file: what `make env` wrote, with the tests' own port.
+    :param url: where Airflow is.
+    """
+
+    env_file: Path
+    url: str
+
+    @classmethod
+    def with_new_secrets(cls, env_file: Path) -> ComposeStack:
+        """Write an .env as `make env` does, and let the UI have a free port."""
+        write_env(env_file)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            address = f"127.0.0.1:{free.getsockname()[1]}"
+        with env_file.open("a", encoding="utf-8") as file:
+            file.write(f"AIRFLOW_UI_ADDRESS={address}\nNIGHTSORT_POLL_SECONDS=1\n")
+        return cls(env_file, f"http://{address}")
+
+    def compose(self, *arguments: str) -> str:
+        """Call docker-compose."""
+        known = ("--env-file", str(self.env_file), "--project-name", PROJECT, "--profile", "local")
+        return run("docker-compose", *known, *arguments)
+
+    def secret(self, name: str) -> str:
+        """A value of the .env."""
+        lines = self.env_file.read_text(encoding="utf-8").splitlines()
+        return dict(line.split("=", 1) for line in lines if line[:1].isalpha())[name]
+
+    def api(self) -> AirflowApi:
+        """Airflow's REST API, with the administrator's password."""
+        return AirflowApi(self.url, self.secret("AIRFLOW_ADMIN_PASSWORD"))
+
+    def services(self) -> list[str]:
+        """All services of the file."""
+        return sorted(self.compose("config", "--services").split())
+
+    def inspect(self, service: str) -> dict[str, Any]:
+        """What the engine knows of a service's container."""
+        container = self.compose("ps", "--quiet", service).strip()
+        found: list[dict[str, Any]] = json.loads(run("docker", "inspect", container))
+        return found[0]
+
+    def unready(self) -> dict[str, str]:
+        """The services that are not yet healthy, or have not yet ended well."""
+        found = {}
+        for service in self.services():
+            state = self.inspect(service)["State"]
+            if service in ENDING:
+                ready = state["Status"] == "exited" and state["ExitCode"] == 0
+            else:
+                ready = state.get("Health", {}).get("Status") == "healthy"
+            if not ready:
+                found[service] = f"{state['Status']} {state.get('Health', {}).get('Status', '')}"
+        return found
+
+    def up(self) -> None:
+        """Start all services and wait until each is ready."""
+        self.compose("up", "--detach", "--no-build")
+        deadline = time.monotonic() + HEALTHY_SECONDS
+        while unready := self.unready():
+            assert time.monotonic() < deadline, {
+                service: (state, self.compose("logs", "--tail", "30", service))
+                for service, state in unready.items()
+            }
+            time.sleep(2)
+
+    def python(self, service: str, program: str) -> str:
+        """Run a line of Python in a service's container."""
+        return run("docker", "exec", self.inspect(service)["Id"], "python", "-c", program)
+
+    def inject(self, kind: str, **members: Any) -> None:
+        """Have the local AWS fail as told."""
+        self.python("local-aws", INJECT.format(kind=kind, members=members))
+
+    def jobs(self) -> list[str]:
+        """The names of all classification jobs that Comprehend was ever asked for."""
+        program = (
+            "import boto3, json;"
+            "c = boto3.client('comprehend', endpoint_url='http://localhost:4566', region_name='us-east-1',"
+            " aws_access_key_id='test', aws_secret_access_key='test');"
+            "pages = c.get_paginator('list_document_classification_jobs').paginate();"
+            "print(json.dumps([j['JobName'] for p in pages"
+            " for j in p['DocumentClassificationJobPropertiesList']]))"
+        )
+        names: list[str] = json.loads(self.python("local-aws", program))
+        return sorted(names)
+
+    def query(self, statement: str, database: str = "nightsort") -> list[dict[str, Any]]:
+        """Ask a database, in its container; give the rows."""
+        container = self.inspect("postgres")["Id"]
+        as_json = f"SELECT coalesce(json_agg(row_to_json(answer)), '[]') FROM ({statement}) AS answer"  # noqa: S608
+        options = ("--username=postgres", f"--dbname={database}", "--no-align", "--tuples-only")
+        rows: list[dict[str, Any]] = json.loads(
+            run("docker", "exec", container, "psql", *options, "--command", as_json)
+        )
+        return rows
+
+    def kill(self, service: str) -> None:
+        """End a container's first process by SIGKILL, and so all of it, as a lack of memory would.
+
+        Not `docker kill`, which tells the engine that a person wants the service down.
+        """
+        os.kill(self.inspect(service)["State"]["Pid"], signal.SIGKILL)
+
+    def try_of(self, run: DagRun, task_id: str) -> tuple[int, str, str]:
+        """The number of a task's newest try, its state, and the service whose container had it last."""
+        (row,) = self.query(
+            f"SELECT try_number, state, hostname FROM task_instance WHERE dag_id = '{run.dag_id}'"  # noqa: S608
+            f" AND run_id = '{run.run_id}' AND task_id = '{task_id}'",
+            database="airflow",
+        )
+        workers = {self.inspect(name)["Config"]["Hostname"]: name for name in WORKERS}
+        return row["try_number"], row["state"], workers.get(row["hostname"], "")
+
+    def start_run(self, dag_id: str, conf: dict[str, Any]) -> DagRun:
+        """Trigger a DAG, and unpause it."""
+        api = self.api()
+        run = api.trigger(dag_id, conf)
+        api.unpause(dag_id)
+        return run
+
+    def succeed(self, run: DagRun) -> None:
+        """Wait until a run has succeeded; an API that does not answer may be restarting."""
+        api = self.api()
+        deadline = time.monotonic() + RUN_SECONDS
+        while time.monotonic() < deadline:
+            with suppress(StackError):
+                found = api.run(run.dag_id, run.run_id)
+                if found.is_over:
+                    assert found.state == "success", self._failures(run)
+                    return
+            time.sleep(1)
+        raise AssertionError(f"{run.run_id} of {run.dag_id} is not over after {RUN_SECONDS} s")
+
+    def _failures(self, run: DagRun) -> dict[str, list[str]]:
+        """The end of the log of each task that failed."""
+        api = self.api()
+        tasks = api.task_instances(run.dag_id, run.run_id)
+        failed = [task for task in tasks if task.state == "failed"]
+        return {task.label: api.log_lines(run.dag_id, run.run_id, task)[-25:] for task in failed}
+
+
+def wait_until(what: str, condition: Callable[[], bool], within: float) -> float:
+    """
+    Wait for something; give the seconds that it took.
+
+    :param within: seconds.
+    """
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() - began < within, f"{what}: not within {within:.0f} s"
+        time.sleep(0.5)
+    return time.monotonic() - began

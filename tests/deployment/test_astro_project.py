@@ -1,0 +1,31 @@
+"""The tree is an Astro project: `astro dev start` and `astro deploy` take it as it is."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
+
+FOLDERS = ("dags", "include", "plugins")
+
+
+def test_the_tree_has_what_an_astro_project_has() -> None:
+    for name in ("Dockerfile", ".dockerignore", "packages.txt", "requirements.txt"):
+        assert (REPOSITORY / name).is_file(), name
+    for name in (*FOLDERS, "tests"):
+        assert (REPOSITORY / name).is_dir(), name
+
+
+def test_with_the_project_root_on_the_path_every_dag_parses_and_every_trigger_imports(tmp_path: Path) -> None:
+    home = tmp_path / "astro"
+    for name in FOLDERS:
+        shutil.copytree(REPOSITORY / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
+    # Astro's images set AIRFLOW_HOME and PYTHONPATH to the one folder that the project is copied into.
+    seen = AirflowInstallation(home, pythonpath=home).look_around()
+    assert seen["import_errors"] == {}
+    assert seen["dag_ids"] == DAG_IDS
+    assert {*TRIGGERS} <= {*seen["triggers"]}
+    assert seen["plugins"] == ["nightsort"]
+    assert seen["executed"] == ["airflow_plugin"], "the one file that the scanner may execute"
+    assert Path(seen["include"]) == home / "include"

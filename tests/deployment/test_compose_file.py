@@ -1,0 +1,167 @@
+"""The policies of docker-compose.yaml, seen in the file: no engine is needed."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deployment.compose_env import new_secrets, write_env
+from deployment.container.health import COMPONENTS, component_of
+from deployment.container.initialise import POOL
+from nightsort_airflow import dag_parts
+
+REPOSITORY = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+AIRFLOW = {
+    "init",
+    "api-server",
+    "scheduler",
+    "dag-processor",
+    "triggerer",
+    "worker-1",
+    "worker-2",
+    "local-setup",
+}
+LOCAL = {"local-aws", "local-setup"}
+REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+
+every_service = pytest.mark.parametrize("service", sorted(SERVICES))
+
+
+def test_these_are_the_services() -> None:
+    assert set(SERVICES) == AIRFLOW | {"postgres", "redis", "local-aws"}
+    assert {name for name, service in SERVICES.items() if "profiles" in service} == LOCAL
+
+
+@every_service
+def test_each_service_has_a_health_check_limits_and_rotated_logs_and_comes_back(service: str) -> None:
+    found = SERVICES[service]
+    assert found["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
+    assert found["restart"] in ("unless-stopped", "on-failure")
+    assert found["mem_limit"]
+    assert found["cpus"]
+    assert found["pids_limit"]
+    assert found["logging"]["options"]["max-size"]
+
+
+@every_service
+def test_each_service_is_no_root_and_writes_only_to_its_volumes(service: str) -> None:
+    found = SERVICES[service]
+    assert found["user"] not in ("root", "0", "0:0")
+    assert found["read_only"]
+    assert found["cap_drop"] == ["ALL"]
+    assert found["security_opt"] == ["no-new-privileges:true"]
+    assert {volume.partition(":")[0] for volume in found.get("volumes", [])} <= set(COMPOSE["volumes"])
+
+
+def test_only_the_ui_is_published_and_by_default_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"api-server": ["${AIRFLOW_UI_ADDRESS:-127.0.0.1:8080}:8080"]}
+
+
+def test_all_of_airflow_has_one_environment_and_one_image() -> None:
+    given = COMPOSE["x-airflow"]["environment"]
+    common = {name: value for name, value in given.items() if value is not None}
+    for name in AIRFLOW:
+        assert common.items() <= SERVICES[name]["environment"].items(), name
+    assert {SERVICES[name]["image"] for name in AIRFLOW - LOCAL} == {"nightsort:local"}
+
+
+@pytest.mark.parametrize("service", sorted(AIRFLOW - {"init"}))
+def test_each_component_waits_for_init(service: str) -> None:
+    assert SERVICES[service]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
+
+
+def test_public_images_are_pinned_by_an_exact_tag() -> None:
+    base = SERVICES["init"]["build"]["args"]["AIRFLOW_IMAGE"]
+    dockerfile = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    default = re.search(r"^ARG AIRFLOW_IMAGE=(\S+)$", dockerfile, re.MULTILINE)
+    assert default is not None
+    assert base == f"${{AIRFLOW_IMAGE:-{default[1]}}}"
+    for image in (SERVICES["postgres"]["image"], SERVICES["redis"]["image"], default[1]):
+        assert re.search(r":\S*\d+\.\d+(\.\d+)?-\S+$", image), image
+    assert int(SERVICES["postgres"]["image"].partition(":")[2].partition(".")[0]) >= 16
+
+
+def test_the_airflow_of_the_image_is_the_airflow_of_the_requirements() -> None:
+    requirements = (REPOSITORY / "requirements-celery.txt").read_text(encoding="utf-8")
+    airflow = re.search(r"^apache-airflow==(\S+)", requirements, re.MULTILINE)
+    celery = re.search(r"^celery==(\d+)\.(\d+)", requirements, re.MULTILINE)
+    assert airflow is not None
+    assert celery is not None
+    assert f"slim-{airflow[1]}-" in SERVICES["init"]["build"]["args"]["AIRFLOW_IMAGE"]
+    assert (int(celery[1]), int(celery[2])) < (5, 7)
+
+
+def test_a_dead_worker_is_noticed_in_time_and_a_busy_one_is_not_taken_for_dead() -> None:
+    environment = COMPOSE["x-airflow"]["environment"]
+    # Workers say every 5 s that they live, and the scheduler looks every 10 s (Airflow's defaults).
+    assert 20 <= int(environment["AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"]) <= 45
+
+
+def test_no_secret_has_a_default_and_make_env_writes_each_of_them(tmp_path: Path) -> None:
+    text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
+    secret = {name for name, _, _ in REFERENCE.findall(text) if re.search("PASSWORD|SECRET|KEY", name)}
+    required = {name for name, kind, _ in REFERENCE.findall(text) if kind == "?"}
+    assert secret == required
+    assert write_env(tmp_path / ".env")
+    written = (tmp_path / ".env").read_text(encoding="utf-8")
+    assert secret == set(re.findall(r"^(\w+)=.{24,}$", written, re.MULTILINE))
+    assert {name for name, _, _ in REFERENCE.findall(text)} - secret <= {
+        *re.findall(r"#?(\w+)=", written)
+    } | {
+        "AIRFLOW_IMAGE",
+        "AIRFLOW_BASE_URL",
+    }
+
+
+def test_make_env_makes_new_secrets_that_only_their_owner_reads_and_never_replaces_old_ones(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / ".env"
+    assert write_env(file)
+    written = file.read_text(encoding="utf-8")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert not write_env(file)
+    assert file.read_text(encoding="utf-8") == written
+    assert not set(new_secrets().values()) & set(new_secrets().values())
+
+
+def test_git_and_the_images_never_see_the_secrets() -> None:
+    assert ".env" in (REPOSITORY / ".gitignore").read_text(encoding="utf-8").splitlines()
+    first = next(
+        line
+        for line in (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    )
+    assert first == "*", "everything is left out but what is named"
+
+
+def test_init_makes_the_pool_that_the_dags_wait_in() -> None:
+    assert POOL[0] == dag_parts.POOL
+
+
+@pytest.mark.parametrize(
+    ("command_line", "component"),
+    [
+        (b"/sbin/docker-init\0--\0airflow\0scheduler\0", "scheduler"),
+        (b"airflow api_server -- host:0.0.0.0 port:8080", "api-server"),
+        (b"/usr/bin/dumb-init\0--\0/entrypoint\0celery\0worker\0", "celery"),
+        (b"/sbin/docker-init\0--\0airflow\0db\0migrate\0", None),
+    ],
+)
+def test_the_health_check_knows_which_component_a_container_runs(
+    command_line: bytes, component: str | None
+) -> None:
+    assert component_of(command_line) == component
+    assert component is None or component in COMPONENTS
+
+
+def test_each_component_of_the_file_has_a_health_check() -> None:
+    commands = {SERVICES[name]["command"][0] for name in AIRFLOW - {"init", "local-setup"}}
+    assert commands == set(COMPONENTS)

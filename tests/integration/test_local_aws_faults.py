@@ -271,6 +271,13 @@ def test_faults_of_s3_strike_by_operation(aws: LocalAwsServer, control: LocalAws
     assert [fault["struck"] for fault in control.faults()] == [1, 1, 1]
 
 
+def test_a_large_upload_that_is_refused_hears_why(aws: LocalAwsServer, control: LocalAwsControl) -> None:
+    put(aws, "first", b"makes the bucket")
+    control.inject("error", operation="s3:PutObject", code="SlowDown")
+    with pytest.raises(ClientError, match="SlowDown"):
+        aws.client("s3").put_object(Bucket="data", Key="large", Body=bytes(20 << 20))
+
+
 def test_an_upload_whose_answer_is_lost_is_there(aws: LocalAwsServer, control: LocalAwsControl) -> None:
     put(aws, "first", b"makes the bucket")
     control.inject("reset_after", operation="s3:*")

@@ -1,0 +1,78 @@
+"""The example in docs/, as Airflow runs it: rendered, deferred, resumed, on its own database."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from local_aws_server import CREDENTIALS, REGION, local_aws
+
+from tests.airflow_environment import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.integration
+
+# The executor is the only part of Airflow that is missing: no scheduler, and triggers run in this process.
+RUN_TWICE = """
+from airflow.utils.db import initdb
+initdb()
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+DagBundlesManager().sync_bundles_to_db()
+bag = DagBag()
+assert not bag.import_errors, bag.import_errors
+sync_bag_to_db(bag, "dags-folder", None)
+for _ in range(2):
+    run = bag.dags["classify_reviews"].test()
+    print("STATE", run.state)
+    for ti in run.get_task_instances():
+        print("TASK", ti.task_id, ti.state, ti.try_number)
+"""
+
+
+def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: Path) -> None:
+    with local_aws() as aws:
+        s3 = aws.client("s3")
+        s3.create_bucket(Bucket="reviews")
+        rows = [f"{label},{label} product {n}\n" for n in range(30) for label in ("good", "bad")]
+        s3.put_object(Bucket="reviews", Key="labelled/2026-11.csv", Body="".join(rows))
+        s3.put_object(Bucket="reviews", Key="new/monday.txt", Body="a good product\na bad product\n")
+        connection: dict[str, Any] = {
+            "conn_type": "aws",
+            "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            "password": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            "extra": {"region_name": REGION, "endpoint_url": aws.url},
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", RUN_TWICE],
+            check=False,
+            capture_output=True,
+            text=True,
+            env={
+                "PATH": os.environ["PATH"],
+                "HOME": str(tmp_path),
+                "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+                "AIRFLOW_HOME": str(tmp_path),
+                "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+                "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "docs" / "examples"),
+                "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+                "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
+                "NIGHTSORT_POLL_SECONDS": "1",
+            },
+        )
+        told = [line for line in done.stdout.splitlines() if line.startswith(("STATE", "TASK"))]
+        tasks = ["TASK classify success 1", "TASK train success 1", "TASK wait_for_training success 1"]
+        assert sorted(told) == ["STATE success"] * 2 + sorted(tasks * 2), (
+            done.stdout[-3000:] + done.stderr[-3000:]
+        )
+        comprehend = aws.client("comprehend")
+        jobs = comprehend.list_document_classification_jobs()["DocumentClassificationJobPropertiesList"]
+        assert [(job["JobName"][-3:], job["JobStatus"]) for job in jobs] == [("-g1", "COMPLETED")]
+        models = comprehend.list_document_classifiers()["DocumentClassifierPropertiesList"]
+        assert [model["VersionName"] for model in models] == ["v-2026-11"]

@@ -101,6 +101,12 @@ class TestOneDocumentPerLine:
         assert [batch.bytes for batch in prepared.batches] == [10, 10, 4, 101, 4]
         assert sent(prepared) == dict(texts)
 
+    def test_the_limit_in_bytes_holds_across_files(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, [], batch={"max_bytes": 10})
+        for n in range(5):
+            night.write(f"{n}.jsonl", [(f"d{n}", "four")])
+        assert [batch.documents for batch in night.prepare().batches] == [2, 2, 1]
+
     def test_order_is_that_of_the_source_across_files_and_batches(self, tmp_path: Path) -> None:
         night = Night(tmp_path, documents(10), batch={"max_documents": 4})
         night.write("a-first.jsonl", [(f"first-{n}", f"first {n}") for n in range(3)])

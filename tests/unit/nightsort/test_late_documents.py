@@ -113,7 +113,9 @@ def test_a_late_document_takes_the_id_where_its_file_comes_first(tmp_path: Path)
     assert sent(night.prepare())["doc-1"] == "text of document 1"
 
 
-def test_other_limits_or_another_format_of_the_input(tmp_path: Path) -> None:
+def test_other_limits_or_another_format_of_the_input(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     night = night_of_three(tmp_path)
     before = names(night.prepare())
     larger = Night(tmp_path, documents(8), batch={"max_documents": 100})
@@ -122,6 +124,7 @@ def test_other_limits_or_another_format_of_the_input(tmp_path: Path) -> None:
     per_file = Night(tmp_path, documents(8), input_format="ONE_DOC_PER_FILE").prepare()
     assert len(per_file.batches) == 1
     assert sent(per_file) == dict(documents(8) + LATE)
+    assert "not in storage" not in caplog.text
 
 
 @pytest.mark.parametrize("form", FORMATS)

@@ -250,7 +250,8 @@ def test_a_link_is_never_followed(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     link = tarfile.TarInfo("elsewhere")
-    link.type, link.linkname = kind, target
+    # Some writers give a link the size of what it points to; its content is not there all the same.
+    link.type, link.linkname, link.size = kind, target, 700
     assert read(tar_gz(link, (NAME, CONTENT))) == CONTENT
     inside = tarfile.TarInfo("elsewhere/" + NAME)
     inside.type, inside.linkname = kind, target

@@ -18,7 +18,7 @@ from conformance_requests import GOOD, NOT_TAKEN, TEXTRACT, edge_requests, expec
 from conformance_world import BUCKET, KEY, ROLE, World
 
 from include.local_stack.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
-from include.local_stack.local_aws.launcher import launch
+from include.local_stack.local_aws.launcher import PROJECT, launch
 from tests.integration.comprehend_answers import answer_problems
 
 if TYPE_CHECKING:
@@ -78,6 +78,21 @@ def _talk(world: World, operation: str) -> Iterator[Exchange]:
 def test_all_operations_of_custom_classification_are_there() -> None:
     ours = re.compile("DocumentClassif|ClassifyDocument|Endpoint|[Tt]ag(Resource|sFor)")
     assert sorted(SERVED) == sorted(filter(ours.search, service_model().operation_names))
+
+
+def test_the_page_tells_how_much_is_covered() -> None:
+    page = (PROJECT / "docs" / "local-comprehend.md").read_text(encoding="utf-8")
+    rules = sum(len(list(violations(input_shape(operation)))) for operation in SERVED)
+    alone = sum(len(reasons) for reasons in ON_DEMAND.values())
+    assert f"{rules:,} of {rules:,}" in page
+    assert f"| {len(MODELLED)} of {len(MODELLED)} | of these {alone} only by the fault control" in page
+    for shapes, missing in (
+        ([input_shape(operation) for operation in SERVED], NOT_TAKEN),
+        ([model(operation).output_shape for operation in SERVED], UNSENT),
+    ):
+        paths = [path for shape in shapes if shape is not None for path, _ in members(shape)]
+        covered = [path for path in paths if not set(path) & set(missing)]
+        assert f"| {len(covered)} of {len(paths)} |" in page
 
 
 class TestRequests:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-CONFTEST = 'pytest_plugins = ["include.local_stack.local_aws.pytest_plugin"]\n'
+PAGE = (PROJECT / "docs" / "local-comprehend.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 THEIRS = """
 import os
@@ -26,18 +28,17 @@ import os
 import boto3
 import pytest
 
-CLASSIFIERS = "DocumentClassifierPropertiesList"
-
 
 def test_the_environment_leads_there(local_aws_environment):
     assert os.environ["AWS_ENDPOINT_URL"] == local_aws_environment.url
     boto3.client("s3").create_bucket(Bucket="theirs")
-    assert boto3.client("comprehend").list_document_classifiers()[CLASSIFIERS] == []
+    found = boto3.client("comprehend").list_document_classifiers()["DocumentClassifierPropertiesList"]
+    assert [classifier["Status"] for classifier in found] == ["TRAINED"], "that of the page's own test"
 
 
 def test_it_is_the_same_server_and_leaves_the_environment_alone(local_aws):
     assert "AWS_ENDPOINT_URL" not in os.environ
-    assert [found["Name"] for found in local_aws.client("s3").list_buckets()["Buckets"]] == ["theirs"]
+    assert "theirs" in [found["Name"] for found in local_aws.client("s3").list_buckets()["Buckets"]]
 
 
 def test_faults_and_delays(local_aws, local_aws_control):
@@ -55,7 +56,10 @@ def test_they_end_with_their_test(local_aws):
 
 
 def test_a_project_of_others(tmp_path: Path) -> None:
-    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (conftest,) = [block for block in BLOCKS if block.startswith("pytest_plugins")]
+    (documented,) = [block for block in BLOCKS if "def test_my_pipeline" in block]
+    (tmp_path / "conftest.py").write_text(conftest)
+    (tmp_path / "test_documented.py").write_text(documented)
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     ended = subprocess.run(
@@ -68,7 +72,7 @@ def test_a_project_of_others(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stdout[-3_000:] + ended.stderr[-1_000:]
-    assert "4 passed" in ended.stdout
+    assert "6 passed" in ended.stdout
 
 
 def test_a_server_that_does_not_start_says_so() -> None:

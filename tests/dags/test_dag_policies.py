@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from dag_bags import DAGS, FILES, SPEC, parse
 
+from nightsort_airflow.retries import AwsRetryPolicy
 from tests.airflow_environment import ROOT, SAMPLE_SPECS
 
 if TYPE_CHECKING:
@@ -121,6 +122,69 @@ def test_nights_run_one_at_a_time_without_catching_up_over_the_interval_of_the_s
 def test_a_spec_without_schedule_runs_by_hand_only(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets"))
     assert parse(monkeypatch, (tmp_path,)).dags["classify_tickets"].schedule is None
+
+
+def asking(tmp_path: Path, **more: str) -> str:
+    notifier = "{import_path: airflow.providers.smtp.notifications.smtp.SmtpNotifier, arguments: {to: a@b.c}}"
+    lines = {
+        "budget": "{when_over: ask}",
+        "schedule": '"0 2 * * *"',
+        "loaded_by": '"06:30"',
+        "notifiers": f"[{notifier}]",
+        **more,
+    }
+    return SPEC.format(name="tickets") + "".join(f"{key}: {value}\n" for key, value in lines.items())
+
+
+def test_money_is_spent_only_after_the_approval_where_the_spec_wants_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tickets.yaml").write_text(asking(tmp_path))
+    bag = parse(monkeypatch, (tmp_path,))
+    assert bag.import_errors == {}
+    train, classify = bag.dags["train_tickets"], bag.dags["classify_tickets"]
+    assert set(train.task_ids) == {*TRAIN_TASKS, "approve_cost"}
+    assert set(classify.task_ids) == {*CLASSIFY_TASKS, "approve_cost"}
+    for dag, prepared, paid in (
+        (train, "prepare_training_data", "create_classifier"),
+        (classify, "prepare_batches", "classify_batch.start_job"),
+    ):
+        approval = dag.get_task("approve_cost")
+        assert approval.upstream_task_ids == {prepared}
+        assert paid in approval.downstream_task_ids
+        assert dag.get_task(paid).trigger_rule == TriggerRule.ALL_SUCCESS
+        DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+
+def test_the_specs_notifiers_are_told_of_failed_runs_and_late_nights(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dags: dict[str, DAG]
+) -> None:
+    (tmp_path / "tickets.yaml").write_text(asking(tmp_path))
+    bag = parse(monkeypatch, (tmp_path,))
+    for dag in bag.dags.values():
+        assert len(dag.on_failure_callback) == 1
+        back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+        assert back.has_on_failure_callback
+    assert len(bag.dags["classify_tickets"].deadline) == 1
+    assert not bag.dags["train_tickets"].deadline
+    assert not any(dag.on_failure_callback or dag.deadline for dag in dags.values())
+
+
+def test_a_notifier_that_cannot_be_called_is_an_import_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tickets.yaml").write_text(asking(tmp_path, notifiers="[{import_path: no.such.Mailer}]"))
+    bag = parse(monkeypatch, (tmp_path,))
+    assert bag.dags == {}
+    (told,) = bag.import_errors.values()
+    assert "tickets.yaml: notifiers.0: no.such.Mailer cannot be imported here" in told
+
+
+def test_each_task_comes_back_soon_where_aws_is_only_busy(dags: dict[str, DAG]) -> None:
+    for dag in dags.values():
+        assert all(isinstance(task.retry_policy, AwsRetryPolicy) for task in dag.tasks)
+    wait = dags["train_aws-services"].get_task("wait_for_training")
+    assert wait.time_limit.total_seconds() == 24 * 3600
 
 
 def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: dict[str, DAG]) -> None:

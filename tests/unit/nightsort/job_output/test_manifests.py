@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from upath import UPath
 
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest, ManifestError
 
@@ -92,3 +95,22 @@ def test_parquet_with_other_columns_is_refused(tmp_path: Path) -> None:
     pq.write_table(pa.table({"file": ["a"], "document_id": ["x"]}), path)
     with pytest.raises(ManifestError, match="not a manifest"):
         Manifest.read(path)
+
+
+# 100 damaged files: 0.5 s.
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=3))
+def test_whatever_is_damaged_it_is_a_manifest_or_refused(
+    tmp_path: Path, damage: list[tuple[float, int]]
+) -> None:
+    path = write(tmp_path / "m.parquet", ["a.txt"] * 10, list(range(10)))
+    data = bytearray(path.read_bytes())
+    for place, value in damage:
+        data[int(place * len(data))] = value
+    path.write_bytes(data)
+    problem = ""
+    try:
+        Manifest.read(UPath(path))
+    except ManifestError as error:
+        problem = str(error)
+    assert not problem or problem.endswith("Run prepare_batches again")

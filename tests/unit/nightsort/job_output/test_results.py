@@ -15,6 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from include.nightsort.job_output import archives
+from include.nightsort.job_output.archives import ArchiveTooLargeError
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from include.nightsort.job_output.results import BatchResults, WrongOutputError
 
@@ -128,6 +130,22 @@ def test_the_first_of_double_lines_wins_and_the_others_are_counted() -> None:
     rows, joined = results(source, manifest(2))
     assert rows["id-0"]["label"] == "FIRST"
     assert joined.counts.doubles == 2
+
+
+def test_doubles_far_apart_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "CHUNK_BYTES", 100)
+    lines = [prediction(n % 4, f"L{n}") for n in range(12)]
+    rows, joined = results(archive(*lines), manifest(4))
+    assert {key: row["label"] for key, row in rows.items()} == {f"id-{n}": f"L{n}" for n in range(4)}
+    assert (joined.counts.classified, joined.counts.doubles) == (4, 8)
+
+
+def test_what_an_output_may_unpack_to_goes_by_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archives, "LEAST_UNPACKED_BYTES", 0)
+    lines = [prediction(0), bytes(100_000)]
+    assert results(archive(*lines), manifest(2))[1].counts.classified == 1
+    with pytest.raises(ArchiveTooLargeError, match=r"more than 65,536 bytes"):
+        results(archive(*lines), manifest(1))
 
 
 @pytest.mark.parametrize("turned", [False, True])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -21,18 +19,11 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
 from airflow.sdk.exceptions import AirflowException
-from operator_runs import OperatorRun
-from test_operators_whole_trip import BUCKET, DAY, Trip, as_connection
+from dag_steps import WORK, Stage, step_for
+from test_operators_whole_trip import BUCKET, Trip, as_connection
 
 from include.nightsort.classifier_spec import ClassifierSpec
-from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BadInputError
-from nightsort_airflow.operators.comprehend import (
-    ComprehendCreateDocumentClassifierOperator,
-    ComprehendStartDocumentClassificationJobOperator,
-)
-from nightsort_airflow.operators.training import PrepareTrainingDataOperator
-from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,8 +35,6 @@ DATA_ACCESS = documented("data-access-role-policy.json", BUCKET)
 TRUST = documented("data-access-role-trust.json", BUCKET)
 KEYS = documented("data-access-role-kms-policy.json", BUCKET)
 NETWORK = documented("data-access-role-vpc-policy.json", BUCKET)
-
-WORK = f"s3://{BUCKET}/nightsort/tickets"
 
 
 @pytest.fixture(scope="module")
@@ -123,90 +112,9 @@ def spec(admin: LocalAwsUser, airflow: LocalAwsUser, monkeypatch: pytest.MonkeyP
     )
 
 
-@dataclass(frozen=True)
-class Stage:
-    """The steps of the DAGs that meet AWS, each by itself."""
-
-    spec: ClassifierSpec
-    admin: LocalAwsUser
-    classifier: str
-
-    def prepare(self) -> None:
-        OperatorRun().execute(PrepareTrainingDataOperator(task_id="prepare", spec=self.spec, day=DAY))
-
-    def train(self) -> None:
-        OperatorRun().execute(
-            ComprehendCreateDocumentClassifierOperator(
-                task_id="train",
-                document_classifier_name=self.spec.name,
-                version_name=f"v{uuid4().hex}",
-                input_data_config={"S3Uri": f"{WORK}/training.csv"},
-                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/metrics/"),
-                mode=self.spec.mode,
-                language_code=self.spec.language,
-                data_access_role_arn=self.spec.data_access_role_arn,
-                document_classifier_kwargs=dag_parts.classifier_parameters(self.spec),
-                aws_conn_id=self.spec.aws_conn_id,
-                waiter_delay=1,
-            )
-        )
-
-    def stop(self) -> None:
-        """Look at a training that takes longer than it may."""
-        with self.admin.control.injected("stuck", resource="training"):
-            request = create_request("slow", f"{WORK}/training.csv", VersionName=f"v{uuid4().hex}")
-            arn = self.admin.client("comprehend").create_document_classifier(**request)[
-                "DocumentClassifierArn"
-            ]
-            sensor = ComprehendDocumentClassifierTrainedSensor(
-                task_id="stop",
-                document_classifier_arn=arn,
-                time_limit=timedelta(microseconds=1),
-                aws_conn_id=self.spec.aws_conn_id,
-            )
-            sensor.poke({})
-
-    def classify(self) -> None:
-        OperatorRun().execute(
-            ComprehendStartDocumentClassificationJobOperator(
-                task_id="classify",
-                document_classifier_arn=self.classifier,
-                input_data_config={"S3Uri": f"{WORK}/batch.txt", "InputFormat": "ONE_DOC_PER_LINE"},
-                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/predictions/"),
-                data_access_role_arn=self.spec.data_access_role_arn,
-                job_name=f"job-{uuid4().hex}",
-                job_kwargs=dag_parts.job_parameters(self.spec),
-                aws_conn_id=self.spec.aws_conn_id,
-                waiter_delay=1,
-            )
-        )
-
-
 @pytest.fixture
 def stage(spec: ClassifierSpec, admin: LocalAwsUser, classifier: str) -> Stage:
     return Stage(spec, admin, classifier)
-
-
-STEPS = {
-    "TrainAndDescribeClassifiers comprehend:CreateDocumentClassifier": Stage.train,
-    "TrainAndDescribeClassifiers comprehend:DescribeDocumentClassifier": Stage.train,
-    "TrainAndDescribeClassifiers comprehend:StopTrainingDocumentClassifier": Stage.stop,
-    "StartJobs comprehend:StartDocumentClassificationJob": Stage.classify,
-    "DescribeJobs comprehend:DescribeDocumentClassificationJob": Stage.classify,
-    "FindJobsByName comprehend:ListDocumentClassificationJobs": Stage.classify,
-    "HandTheDataAccessRoleToComprehend iam:PassRole": Stage.train,
-    "FindSourcesAndResults s3:ListBucket": Stage.prepare,
-    "ReadSourcesAndResults s3:GetObject": Stage.prepare,
-    "WriteTrainingDataAndBatches s3:PutObject": Stage.prepare,
-}
-"""Which step of the DAGs needs a grant."""
-
-
-def step_for(grant: tuple[str, str, str]) -> Callable[[Stage], None]:
-    sid, action, resource = grant
-    if action == "comprehend:TagResource":
-        return Stage.train if "document-classifier/" in resource else Stage.classify
-    return STEPS[f"{sid} {action}"]
 
 
 def named(grant: tuple[str, str, str]) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import botocore.session
 from pydantic import (
@@ -250,7 +250,7 @@ AnyFault = Annotated[
 ]
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyFault)
-_MODELS = {model.model_fields["kind"].default: model for model in AnyFault.__origin__.__args__}  # type: ignore[attr-defined]
+_MODELS = {model.model_fields["kind"].default: model for model in get_args(get_args(AnyFault)[0])}
 
 
 def parse_fault(content: Any) -> Fault:

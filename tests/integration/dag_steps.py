@@ -1,0 +1,110 @@
+"""The steps of the DAGs that meet AWS, each to be run by itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from classification_data import create_request
+from operator_runs import OperatorRun
+from test_operators_whole_trip import BUCKET, DAY
+
+from nightsort_airflow import dag_parts
+from nightsort_airflow.operators.comprehend import (
+    ComprehendCreateDocumentClassifierOperator,
+    ComprehendStartDocumentClassificationJobOperator,
+)
+from nightsort_airflow.operators.training import PrepareTrainingDataOperator
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from iam_identities import LocalAwsUser
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+WORK = f"s3://{BUCKET}/nightsort/tickets"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The steps of the DAGs that meet AWS, each by itself."""
+
+    spec: ClassifierSpec
+    admin: LocalAwsUser
+    classifier: str
+
+    def prepare(self) -> None:
+        OperatorRun().execute(PrepareTrainingDataOperator(task_id="prepare", spec=self.spec, day=DAY))
+
+    def train(self) -> None:
+        OperatorRun().execute(
+            ComprehendCreateDocumentClassifierOperator(
+                task_id="train",
+                document_classifier_name=self.spec.name,
+                version_name=f"v{uuid4().hex}",
+                input_data_config={"S3Uri": f"{WORK}/training.csv"},
+                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/metrics/"),
+                mode=self.spec.mode,
+                language_code=self.spec.language,
+                data_access_role_arn=self.spec.data_access_role_arn,
+                document_classifier_kwargs=dag_parts.classifier_parameters(self.spec),
+                aws_conn_id=self.spec.aws_conn_id,
+                waiter_delay=1,
+            )
+        )
+
+    def stop(self) -> None:
+        """Look at a training that takes longer than it may."""
+        with self.admin.control.injected("stuck", resource="training"):
+            request = create_request("slow", f"{WORK}/training.csv", VersionName=f"v{uuid4().hex}")
+            arn = self.admin.client("comprehend").create_document_classifier(**request)[
+                "DocumentClassifierArn"
+            ]
+            sensor = ComprehendDocumentClassifierTrainedSensor(
+                task_id="stop",
+                document_classifier_arn=arn,
+                time_limit=timedelta(microseconds=1),
+                aws_conn_id=self.spec.aws_conn_id,
+            )
+            sensor.poke({})
+
+    def classify(self) -> None:
+        OperatorRun().execute(
+            ComprehendStartDocumentClassificationJobOperator(
+                task_id="classify",
+                document_classifier_arn=self.classifier,
+                input_data_config={"S3Uri": f"{WORK}/batch.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/predictions/"),
+                data_access_role_arn=self.spec.data_access_role_arn,
+                job_name=f"job-{uuid4().hex}",
+                job_kwargs=dag_parts.job_parameters(self.spec),
+                aws_conn_id=self.spec.aws_conn_id,
+                waiter_delay=1,
+            )
+        )
+
+
+STEPS = {
+    "TrainAndDescribeClassifiers comprehend:CreateDocumentClassifier": Stage.train,
+    "TrainAndDescribeClassifiers comprehend:DescribeDocumentClassifier": Stage.train,
+    "TrainAndDescribeClassifiers comprehend:StopTrainingDocumentClassifier": Stage.stop,
+    "StartJobs comprehend:StartDocumentClassificationJob": Stage.classify,
+    "DescribeJobs comprehend:DescribeDocumentClassificationJob": Stage.classify,
+    "FindJobsByName comprehend:ListDocumentClassificationJobs": Stage.classify,
+    "HandTheDataAccessRoleToComprehend iam:PassRole": Stage.train,
+    "FindSourcesAndResults s3:ListBucket": Stage.prepare,
+    "ReadSourcesAndResults s3:GetObject": Stage.prepare,
+    "WriteTrainingDataAndBatches s3:PutObject": Stage.prepare,
+}
+"""Which step of the DAGs needs a grant."""
+
+
+def step_for(grant: tuple[str, str, str]) -> Callable[[Stage], None]:
+    sid, action, resource = grant
+    if action == "comprehend:TagResource":
+        return Stage.train if "document-classifier/" in resource else Stage.classify
+    return STEPS[f"{sid} {action}"]

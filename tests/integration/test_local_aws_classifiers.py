@@ -286,6 +286,14 @@ class TestRefusals:
         [
             ({"LanguageCode": "ja"}, "UnsupportedLanguageException"),
             ({"InputDataConfig": {}}, "InvalidRequestException"),
+            (
+                {"InputDataConfig": {"S3Uri": "s3://data/x", "DataFormat": "AUGMENTED_MANIFEST"}},
+                "InvalidRequestException",
+            ),
+            (
+                {"InputDataConfig": {"S3Uri": "s3://data/x", "DocumentType": "SEMI_STRUCTURED_DOCUMENT"}},
+                "InvalidRequestException",
+            ),
             ({"Tags": [{"Key": "aws:x", "Value": ""}]}, "InvalidRequestException"),
             ({"Tags": [{"Key": str(n), "Value": ""} for n in range(51)]}, "TooManyTagsException"),
             ({"VolumeKmsKeyId": "my-key"}, "KmsKeyValidationException"),
@@ -332,6 +340,16 @@ class TestTokens:
         request = create_request("token", training, ClientRequestToken="token-1")
         arns = {comprehend.create_document_classifier(**request)["DocumentClassifierArn"] for _ in range(2)}
         assert arns == {f"{ARN}/token"}
+
+    def test_a_token_is_forgotten_with_its_classifier(self, comprehend: Any, training: str) -> None:
+        request = create_request("token-c", training, ClientRequestToken="token-3")
+        arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
+        first = wait_for_classifier(comprehend, arn)
+        comprehend.delete_document_classifier(DocumentClassifierArn=arn)
+        assert comprehend.create_document_classifier(**request)["DocumentClassifierArn"] == arn
+        wait_until_gone(comprehend, arn)
+        assert comprehend.create_document_classifier(**request)["DocumentClassifierArn"] == arn
+        assert wait_for_classifier(comprehend, arn)["SubmitTime"] > first["SubmitTime"], "trained anew"
 
     def test_another_request_under_the_same_token_is_refused(self, comprehend: Any, training: str) -> None:
         create = comprehend.create_document_classifier

@@ -433,3 +433,8 @@ def test_endpoints_survive_a_restart(tmp_path: Path) -> None:
         assert described(comprehend, arn) == before
         assert comprehend.classify_document(EndpointArn=arn, Text=TEXT)["Classes"] == expected
         assert settled(comprehend, making["EndpointArn"])["Status"] == "IN_SERVICE"
+
+        family = psutil.Process(aws.process.pid).children()
+        aws.process.kill()
+        _, alive = psutil.wait_procs(family, timeout=10)
+        assert not alive, "the process with the models ends with a server that is killed"

@@ -67,7 +67,7 @@ class TokenBucket:
 
 
 class RateLimits:
-    """The limits of all operations and endpoints, while they are switched on.
+    """The limits of all operations and endpoints, while they are switched on; under the store's lock.
 
     Args:
         behaviour: tells whether they are.

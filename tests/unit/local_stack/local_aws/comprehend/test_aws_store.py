@@ -8,7 +8,7 @@ import pytest
 
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.comprehend.states import IllegalTransitionError
-from include.local_stack.local_aws.comprehend.store import CLASSIFIER, JOB, Resource, Store
+from include.local_stack.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, Resource, Store
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,6 +34,20 @@ def test_a_step_brings_its_members_or_is_refused() -> None:
     assert (resource.state, resource.properties["Message"], resource.is_active) == ("IN_ERROR", "no", False)
     with pytest.raises(IllegalTransitionError):
         resource.step("TRAINED")
+
+
+def test_it_knows_since_when_it_is_in_its_state() -> None:
+    resource = added(Store())
+    assert resource.since == resource.created == resource.properties["SubmitTime"]
+    resource.since = 0.0
+    resource.step("TRAINING")
+    assert resource.since >= resource.created
+
+
+def test_each_kind_has_its_own_life() -> None:
+    endpoint = Store().add(ENDPOINT, "arn:1", REGION, {}, {})
+    assert (endpoint.state, endpoint.is_active) == ("CREATING", True)
+    assert endpoint.created == endpoint.properties["CreationTime"]
 
 
 def test_what_is_shown_is_a_copy() -> None:

@@ -57,7 +57,7 @@ def label_curve(decisions: NDArray[np.float64], carries: NDArray[np.bool_]) -> t
     """
     if carries.all() or not carries.any():
         return 1.0, 0.0
-    curve = LogisticRegression(C=1e4).fit(decisions[:, None], carries)
+    curve = LogisticRegression(C=1e4, solver="newton-cholesky").fit(decisions[:, None], carries)
     slope, offset = float(curve.coef_[0, 0]), float(curve.intercept_[0])
     if slope <= 0:
         return 1.0, 0.0

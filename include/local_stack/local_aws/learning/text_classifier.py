@@ -33,7 +33,7 @@ SCORE_DECIMALS = 4
 DECISION = 0.5
 """The score from which a multi-label document counts as carrying the label, in the metrics."""
 
-HELD_OUT = {"MULTI_CLASS": 2_000, "MULTI_LABEL": 10_000}
+HELD_OUT = {"MULTI_CLASS": 1_000, "MULTI_LABEL": 10_000}
 """Documents from which calibration is learnt, one temperature or a threshold per label; fifths of the data
 are held out until there are as many."""
 

@@ -1,0 +1,109 @@
+"""Labelled texts to learn from: public sets, what comes with our requirements, and made ones."""
+
+from __future__ import annotations
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import airflow
+import numpy as np
+from sklearn.model_selection import StratifiedKFold
+
+from include.local_stack import sample_corpus
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+LANGUAGES = ("en", "es", "de", "it", "fr", "pt")
+
+Row = tuple[tuple[str, ...], str]
+"""The labels of a document, and its text."""
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Documents to learn from, and others to be tested on; `parts` has several such pairs of one set."""
+
+    name: str
+    mode: str
+    parts: list[tuple[list[Row], list[Row]]]
+
+    @property
+    def labels(self) -> list[str]:
+        """All labels, sorted."""
+        return sorted({label for train, test in self.parts for labels, _ in train + test for label in labels})
+
+
+def public_set(folder: Path, name: str, mode: str) -> LabelledTexts:
+    """Read ``train.csv`` and ``test.csv``: labels joined by "|", and text, without header."""
+    train, test = (list(_read(folder / name / f"{part}.csv", mode)) for part in ("train", "test"))
+    return LabelledTexts(name, mode, [(train, test)])
+
+
+def sample(name: str) -> LabelledTexts:
+    """Give one of the local stack's samples: its labelled documents, and those of all its days."""
+    found, mode = {
+        "aws-services": (sample_corpus.aws_services, "MULTI_CLASS"),
+        "aws-topics": (sample_corpus.aws_topics, "MULTI_LABEL"),
+    }[name]
+    corpus = found()
+    incoming = [document for documents in corpus.incoming.values() for document in documents]
+    train, test = (
+        [(document.labels, document.text) for document in some] for some in (corpus.labelled, incoming)
+    )
+    return LabelledTexts(name, mode, [(train, test)])
+
+
+def interface_texts(language: str) -> LabelledTexts:
+    """Give the texts of Airflow's own user interface in a language; their label is the area they belong to.
+
+    They are a thousand short texts at most: each is tested on once, in five parts.
+    """
+    folder = Path(airflow.__file__).parent / "ui/dist/i18n/locales" / language
+    areas: dict[str, str] = {}
+    for file in sorted(folder.glob("*.json")):
+        # "tasks" has eight texts only.
+        if file.stem != "tasks":
+            for text in _leaves(json.loads(file.read_text(encoding="utf-8"))):
+                areas.setdefault(text, file.stem)
+    rows: list[Row] = [((area,), text) for text, area in areas.items()]
+    folds = StratifiedKFold(5, shuffle=True, random_state=0).split(rows, [labels[0] for labels, _ in rows])
+    parts = [([rows[n] for n in learnt], [rows[n] for n in tested]) for learnt, tested in folds]
+    return LabelledTexts(f"interface-{language}", "MULTI_CLASS", parts)
+
+
+def made_texts(labels: int, mode: str, seed: int) -> Iterator[Row]:
+    """Make short documents without end: words as frequent as in any language, and four of each label's ten.
+
+    Labels share some of their words, and these are filler elsewhere, so that not all can be told apart.
+    """
+    random = np.random.default_rng(seed)
+    words = [f"w{number:x}" for number in range(50_000)]
+    shares = 1 / np.arange(10, 50_010)
+    own = np.random.default_rng(0).integers(1_000, 50_000, (labels, 10))
+    while True:
+        fillers = random.choice(50_000, (1_000, 10), p=shares / shares.sum())
+        carried = random.integers(labels, size=(1_000, 3))
+        numbers = np.ones(1_000, dtype=int) if mode == "MULTI_CLASS" else random.integers(1, 4, 1_000)
+        telling = random.integers(10, size=(1_000, 3, 4))
+        for filler, drawn, number, places in zip(fillers, carried, numbers, telling, strict=True):
+            found = drawn[:number]
+            text = [*own[found[:, None], places[:number]].ravel(), *filler]
+            yield tuple(sorted({f"label-{label:04}" for label in found})), " ".join(words[n] for n in text)
+
+
+def _read(file: Path, mode: str) -> Iterator[Row]:
+    with file.open(newline="", encoding="utf-8") as stream:
+        for cell, text in csv.reader(stream):
+            yield (cell,) if mode == "MULTI_CLASS" else tuple(cell.split("|")), text
+
+
+def _leaves(item: Any) -> Iterable[str]:
+    if isinstance(item, dict):
+        for value in item.values():
+            yield from _leaves(value)
+    else:
+        yield item

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import psutil
 import pytest
+from botocore.exceptions import ClientError
 from classification_data import create_request, csv_bytes, labelled_rows, predictions, put, trained_classifier
 from comprehend_answers import check_answers
 from local_aws_server import PROJECT, ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
@@ -178,10 +180,29 @@ class TestCommandLine:
         assert f"127.0.0.1:{port}" in ended.stderr
         assert "Traceback" not in ended.stderr
 
-    def test_a_setting_that_cannot_be_is_named(self) -> None:
-        ended = self.run("--port", "0", NIGHTSORT_LOCAL_AWS_WORKERS="none")
+    @pytest.mark.parametrize(
+        ("name", "value", "said"),
+        [
+            ("WORKERS", "none", "is 'none'"),
+            ("ENFORCE_IAM", "perhaps", "is 'perhaps'; it must be true or false"),
+            ("FAULTS", '[{"kind": "fire"}]', "cannot be used: .*'error', 'latency'"),
+        ],
+    )
+    def test_a_setting_that_cannot_be_is_named(self, name: str, value: str, said: str) -> None:
+        ended = self.run("--port", "0", **{f"NIGHTSORT_LOCAL_AWS_{name}": value})
         assert ended.returncode == 2
-        assert "NIGHTSORT_LOCAL_AWS_WORKERS is 'none'" in ended.stderr
+        assert re.search(f"error: NIGHTSORT_LOCAL_AWS_{name} {said}", ended.stderr)
+
+    def test_iam_is_enforced_if_asked_for(self) -> None:
+        command = [sys.executable, "-m", "include.local_stack.local_aws", "--port", "0", "--enforce-iam"]
+        with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            try:
+                url = process.stdout.readline().removeprefix("The local AWS is ready: ").split()[0]
+                with pytest.raises(ClientError, match="InvalidAccessKeyId"):
+                    LocalAwsServer(url, process).client("s3").list_buckets()
+            finally:
+                process.terminate()
 
 
 def test_what_comprehend_does_not_have_is_told() -> None:

@@ -114,7 +114,7 @@ def _refusal(caller: Identity, access: Access, shown: str) -> str | None:
     try:
         verdict = judge(caller.policies, access)
     except PolicyError as error:
-        raise ApiError("InternalServerException", f"{caller.arn}, {access.action}: {error}.") from error
+        return f"User: {caller.arn} is not authorized to perform: {access.action}, for {error}"
     if verdict is Verdict.ALLOWED:
         return None
     resource = "" if access.resource == "*" else f" on resource: {shown}"

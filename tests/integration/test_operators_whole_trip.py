@@ -87,6 +87,20 @@ def test_the_same_run_done_again_starts_nothing_and_leaves_the_same_table(trip: 
     assert trip.jobs() == jobs
 
 
+def test_late_documents_of_a_day_start_a_job_for_themselves_alone(trip: Trip) -> None:
+    trip.label(40)
+    trip.bring(50)
+    trip.train()
+    trip.classify()
+    before = trip.jobs()
+    trip.put(f"incoming/{DAY}/0-late.jsonl", json.dumps({"id": "late", "text": "refund my card"}) + "\n")
+    counts = trip.classify()
+    assert (counts["documents_in"], counts["classified"], counts["rejected"]) == (52, 51, 1)
+    assert len(trip.table()) == 52
+    assert len(set(trip.jobs()) - set(before)) == 1
+    assert set(before) < set(trip.jobs())
+
+
 def test_a_better_version_is_compared_on_the_same_test_documents_and_takes_over(trip: Trip) -> None:
     """The first one never saw a delivery; it classifies the second one's test documents to be compared."""
     delivery = WORDS.pop("delivery")

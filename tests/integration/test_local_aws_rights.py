@@ -266,6 +266,16 @@ def test_a_denial_outdoes_what_is_allowed(airflow: LocalAwsUser, classifier: str
         airflow.client("comprehend").describe_document_classifier(DocumentClassifierArn=classifier)
 
 
+def test_a_condition_that_cannot_be_judged_is_named_and_not_passed_over(airflow: LocalAwsUser) -> None:
+    (everything,) = EVERYTHING["Statement"]
+    condition = {"NumericLessThan": {"s3:max-keys": "10"}}
+    airflow.may({**EVERYTHING, "Statement": [{**everything, "Condition": condition}]})
+    with pytest.raises(ClientError, match=r"AccessDeniedException.*condition operator NumericLessThan"):
+        airflow.client("comprehend").list_document_classifiers()
+    with pytest.raises(ClientError, match=r"AccessDenied\).*condition operator NumericLessThan"):
+        airflow.client("s3").list_buckets()
+
+
 def test_a_role_that_is_not_there_shows_later(admin: LocalAwsUser) -> None:
     comprehend = admin.client("comprehend")
     request = create_request("nobody", f"{WORK}/training.csv", DataAccessRoleArn=f"{ROLE}Nobody")

@@ -28,8 +28,6 @@ COPY dags/ dags/
 USER 50000
 HEALTHCHECK --interval=30s --timeout=20s --start-period=90s --retries=3 \
     CMD ["python", "-m", "deployment.container.health"]
-ENTRYPOINT ["airflow"]
-CMD ["--help"]
 
 
 # The local AWS of the compose file's profile `local`; nothing of it is in the image above.
@@ -41,8 +39,6 @@ USER root
 RUN install --directory --owner=50000 --group=0 /var/lib/nightsort
 USER 50000
 COPY include/local_stack/ include/local_stack/
-ENTRYPOINT ["python", "-m"]
-CMD ["include.local_stack.local_aws", "--host", "0.0.0.0", "--data", "/var/lib/nightsort"]
 
 
 # Last, so that a plain `docker build .`, and Astro, make this one.

@@ -113,6 +113,8 @@ def _holds(operator: str, key: str, expected: list[Any], context: Mapping[str, s
     if operator == "Null":
         return (value is None) == (str(expected[0]).lower() == "true")
     name, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
+    if name not in _EXACT | _LIKE | _NEGATED.keys():
+        raise PolicyError(f"the local AWS cannot judge the condition operator {operator}")
     if name in _NEGATED:
         return value is None or not _compare(_NEGATED[name], expected, value)
     if value is None:
@@ -126,9 +128,7 @@ def _compare(operator: str, expected: list[Any], value: str) -> bool:
         return _matches_any(texts, value)
     if operator == "StringEquals":
         return value in texts
-    if operator in _EXACT:
-        return value.lower() in [text.lower() for text in texts]
-    raise PolicyError(f"the local AWS cannot judge the condition operator {operator}")
+    return value.lower() in [text.lower() for text in texts]
 
 
 # --- wildcards ----------------------------------------------------------------------------------------------

@@ -90,9 +90,10 @@ def test_a_condition_that_does_not_hold_denies_nothing() -> None:
 
 
 def test_a_condition_that_cannot_be_judged_is_never_passed_over() -> None:
-    condition = {"NumericLessThan": {"aws:RequestedRegion": "7"}}
-    with pytest.raises(PolicyError, match="NumericLessThan"):
-        verdict({**ALLOW_ALL, "Condition": condition})
+    for key in ("aws:RequestedRegion", "s3:max-keys"):
+        condition = {"NumericLessThan": {key: "7"}}
+        with pytest.raises(PolicyError, match="NumericLessThan"):
+            verdict({**ALLOW_ALL, "Condition": condition})
 
 
 @pytest.mark.parametrize(

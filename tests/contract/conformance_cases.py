@@ -84,8 +84,8 @@ _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
     "structure": ("text", 1, True, []),
     "list": ("text", 1, True, {}),
     "string": (1, 1.5, True, [], {}),
-    "integer": ("1", 1.5, True, [], {}),
-    "timestamp": ("yesterday", True, [], {}),
+    "integer": ("1", True, [], {}),
+    "timestamp": ("yesterday", "2023-11-14T22:13:20Z", True, [], {}),
     "blob": ("not base64!", 1, True, [], {}),
 }
 
@@ -271,9 +271,10 @@ def edges(shape: Shape, good: Any) -> list[Any]:
         further = _FURTHER_EDGES.get(shape.name, ())
         return list(dict.fromkeys([text(shape, shortest), text(shape, high or 5_000), *further]))
     if kind == "integer":
-        return [number for number in (low, high) if number is not None]
+        # A fraction is cut off.
+        return [number for number in (low, high, 1.5) if number is not None]
     if kind == "timestamp":
-        return [0, 1_700_000_000.123, "2023-11-14T22:13:20Z", "2023-11-14T23:13:20.5+01:00"]
+        return [0, 1_700_000_000, 1_700_000_000.123]
     if kind == "list":
         item = cast("ListShape", shape).member
         return [

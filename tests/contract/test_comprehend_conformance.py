@@ -104,7 +104,9 @@ class TestRequests:
         wrong = []
         for violation in broken:
             answer = world.send(operation, violation.request)
-            named = _in_messages(violation.path) in answer.message and violation.message in answer.message
+            named = violation.code != "ValidationException" or (
+                f"'{_in_messages(violation.path)}'" in answer.message and violation.message in answer.message
+            )
             if (answer.status, answer.error) != (400, violation.code) or not named:
                 wrong.append((violation.path, violation.rule, answer))
         coverage.record(operation, "rules refused", broken[len(wrong) :], broken)
@@ -144,7 +146,7 @@ class TestRequests:
 
     @pytest.mark.parametrize("operation", SERVED)
     def test_what_is_no_json_object_is_refused(self, world: World, operation: str) -> None:
-        for body in (b"{", b"\xff", b"[]", b"null", b'"x"', b"[" * 100_000, b'{"a": NaN}'):
+        for body in (b"", b"{", b"\xff", b"[]", b"null", b'"x"', b"[" * 100_000, b'{"a": NaN}'):
             answer = world.send(operation, body)
             assert (answer.status, answer.error) == (400, "SerializationException"), body[:20]
 

@@ -23,9 +23,13 @@ class ApiError(Exception):
         self.members = members
 
     def body(self) -> dict[str, Any]:
-        """Return the JSON body of the answer; botocore reads the code from ``__type`` and nowhere else."""
-        return {"__type": self.code, "Message": self.message, **self.members}
+        """Return the body of the answer; botocore reads the code from ``__type`` and nowhere else."""
+        member = "message" if self.code in _OF_THE_FRAMEWORK else "Message"
+        return {"__type": self.code, **({member: self.message} if self.message else {}), **self.members}
 
+
+_OF_THE_FRAMEWORK = frozenset({"ValidationException", "ThrottlingException"})
+"""Errors of AWS's framework in front of the service, which writes ``message`` small (seen of Rekognition)."""
 
 HTTP_STATUS = {
     "ResourceNotFoundException": 404,

@@ -50,10 +50,13 @@ class _Json:
 
     def read(self, body: bytes) -> Any:
         try:
-            return json.loads(body.decode() or "{}", parse_constant=_refuse_constant)
+            content = json.loads(body.decode(), parse_constant=_refuse_constant)
         # What is nested thousands of levels deep is no request either.
         except (ValueError, RecursionError) as error:
-            raise ApiError("SerializationException", "The request's body is not JSON.") from error
+            raise _not_read() from error
+        if not isinstance(content, (dict, list)):
+            raise _not_read()
+        return content
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
         return json.dumps(answer).encode()
@@ -69,7 +72,7 @@ class _Cbor:
         try:
             return cbor.decode(body) if body else {}
         except cbor.CborError as error:
-            raise ApiError("SerializationException", f"The request's body is not CBOR: {error}.") from error
+            raise _not_read() from error
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
         return cbor.encode(_with_timestamps(operation_model(operation).output_shape, answer))
@@ -89,6 +92,11 @@ def addressed(environ: WSGIEnvironment) -> tuple[WireProtocol, str] | None:
         return JSON, operation
     found = CBOR_PATH.fullmatch(environ["PATH_INFO"])
     return (CBOR, found["operation"]) if found else None
+
+
+def _not_read() -> ApiError:
+    """Return the error for what is no request at all, without words as from AWS (measured on Athena)."""
+    return ApiError("SerializationException", "")
 
 
 def _refuse_constant(name: str) -> NoReturn:

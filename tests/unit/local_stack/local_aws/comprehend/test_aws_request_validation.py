@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from botocore.model import ListShape, Shape, StructureShape
 
 ROLE = "arn:aws:iam::123456789012:role/Nightsort"
+ENDPOINT = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint/e"
 ARN = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/c"
 
 
@@ -102,26 +103,58 @@ class TestConstraints:
 
 
 class TestTypes:
-    @pytest.mark.parametrize(
-        "body",
-        [
-            [],
-            {"MaxResults": "5"},
-            {"MaxResults": True},
-            {"Filter": []},
-            {"NextToken": 5},
-            {"Filter": {"SubmitTimeAfter": "yesterday"}},
-        ],
-    )
-    def test_a_wrong_type_cannot_be_read(self, body: Any) -> None:
-        assert refusal("ListDocumentClassifiers", body).code == "SerializationException"
+    """As measured on real JSON services of AWS: Athena, and X-Ray for timestamps."""
 
     @pytest.mark.parametrize(
-        "moment", [1704067200.5, "2024-01-01T00:00:00.5Z", "2024-01-01T01:00:00.500+01:00"]
+        ("body", "message"),
+        [
+            ([], "Start of list found where not expected"),
+            ({"MaxResults": "5"}, "STRING_VALUE can not be converted to an Integer"),
+            ({"MaxResults": True}, "TRUE_VALUE can not be converted to an Integer"),
+            ({"MaxResults": False}, "FALSE_VALUE can not be converted to an Integer"),
+            ({"MaxResults": {}}, "Start of structure or map found where not expected."),
+            ({"MaxResults": 1e400}, "NUMBER_VALUE can not be converted to an Integer"),
+            ({"Filter": []}, "Start of list found where not expected"),
+            ({"Filter": "x"}, "Expected null"),
+            ({"NextToken": 5}, "NUMBER_VALUE can not be converted to a String"),
+            (
+                {"Filter": {"SubmitTimeAfter": "2024-01-01T00:00:00Z"}},
+                "STRING_VALUE can not be converted to milliseconds since epoch",
+            ),
+        ],
     )
-    def test_times_come_as_numbers_or_as_text(self, moment: float | str) -> None:
-        request = parse_request("ListDocumentClassifiers", {"Filter": {"SubmitTimeAfter": moment}})
-        assert request["Filter"]["SubmitTimeAfter"] == 1704067200.5
+    def test_a_wrong_type_cannot_be_read(self, body: Any, message: str) -> None:
+        error = refusal("ListDocumentClassifiers", body)
+        assert (error.code, error.message) == ("SerializationException", message)
+
+    @pytest.mark.parametrize(
+        ("tags", "message"),
+        [
+            ("team", "Expected list or null"),
+            ({}, "Start of structure or map found where not expected."),
+            (["team"], "Expected null"),
+        ],
+    )
+    def test_a_list_is_a_list(self, tags: Any, message: str) -> None:
+        assert refusal("TagResource", {"ResourceArn": ARN, "Tags": tags}).message == message
+
+    def test_a_fraction_is_cut_off_and_a_number_is_a_time(self) -> None:
+        request = parse_request(
+            "ListDocumentClassifiers", {"MaxResults": 5.9, "Filter": {"SubmitTimeAfter": 1704067200}}
+        )
+        assert request == {"MaxResults": 5, "Filter": {"SubmitTimeAfter": 1704067200.0}}
+
+    def test_null_in_a_list_is_nothing(self) -> None:
+        request = {"ResourceArn": ARN, "TagKeys": ["a", None, "b"]}
+        assert parse_request("UntagResource", request)["TagKeys"] == ["a", "b"]
+
+    def test_bytes_come_as_base64_or_as_they_are(self) -> None:
+        for content in ("eA==", b"x"):
+            request = {"EndpointArn": ENDPOINT, "Bytes": content}
+            assert parse_request("ClassifyDocument", request)["Bytes"] == b"x"
+        for content in ("no base64!", "\u00e4"):
+            error = refusal("ClassifyDocument", {"EndpointArn": ENDPOINT, "Bytes": content})
+            assert (error.code, content in error.message) == ("SerializationException", False)
 
     def test_null_is_absence(self) -> None:
         assert parse_request("ListDocumentClassifiers", {"Filter": None, "MaxResults": 5}) == {

@@ -30,8 +30,8 @@ def test_who_is_addressed_and_how(target: str, path: str, expected: Any) -> None
 @pytest.mark.parametrize(
     ("protocol", "body"),
     [
-        (JSON, b"{"), (JSON, b"\xff"), (JSON, b"[" * 100_000), (JSON, b'{"a": NaN}'),
-        (JSON, b"\xef\xbb\xbf{}"), (JSON, '{"a": 1}'.encode("utf-16")),
+        (JSON, b""), (JSON, b"null"), (JSON, b"{"), (JSON, b"\xff"), (JSON, b"[" * 100_000),
+        (JSON, b'{"a": NaN}'), (JSON, b"\xef\xbb\xbf{}"), (JSON, '{"a": 1}'.encode("utf-16")),
         (CBOR, b"{"), (CBOR, b"\x81" * 100_000),
     ],
 )  # fmt: skip
@@ -39,11 +39,11 @@ def test_what_cannot_be_read_is_refused(protocol: WireProtocol, body: bytes) -> 
     with pytest.raises(ApiError) as caught:
         protocol.read(body)
     assert (caught.value.code, caught.value.status) == ("SerializationException", 400)
+    assert "Message" not in caught.value.body(), "AWS has no words for it either"
 
 
-@pytest.mark.parametrize("protocol", [JSON, CBOR])
-def test_no_body_is_an_empty_request(protocol: WireProtocol) -> None:
-    assert protocol.read(b"") == {}
+def test_in_cbor_no_body_is_an_empty_request() -> None:
+    assert CBOR.read(b"") == {}
 
 
 def test_timestamps_of_an_answer_have_their_tag_in_cbor() -> None:
@@ -51,6 +51,18 @@ def test_timestamps_of_an_answer_have_their_tag_in_cbor() -> None:
     written = CBOR.write("DescribeDocumentClassifier", answer)
     assert bytes.fromhex("c1fb3ff8000000000000") in written
     assert decode(written) == answer
+
+
+@pytest.mark.parametrize(
+    ("code", "member"),
+    [
+        ("ResourceInUseException", "Message"),
+        ("ValidationException", "message"),
+        ("ThrottlingException", "message"),
+    ],
+)
+def test_the_service_writes_message_large_and_the_framework_small(code: str, member: str) -> None:
+    assert JSON.read(JSON.write_error(ApiError(code, "no"))) == {"__type": code, member: "no"}
 
 
 def test_errors_carry_their_code_and_members() -> None:

@@ -38,7 +38,7 @@ def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
 
 @pytest.mark.parametrize("name", ["aws-services", "aws-topics"])
 def test_it_is_within_a_point_of_the_best_peer(name: str) -> None:
-    """With the settings that are best for the peers on the whole samples; a quarter of the labels is enough."""
+    """A quarter of the labels, and for the peers the settings that are best on all of them."""
     whole = sample(name)
     known = set(whole.labels[::4])
     learnt, tested = (

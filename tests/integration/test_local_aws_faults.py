@@ -19,14 +19,14 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from classification_data import csv_bytes, labelled_rows, put, trained_classifier
+from classification_data import create_request, csv_bytes, labelled_rows, put, trained_classifier
 from fault_jobs import jobs, start_request
 from local_aws_server import (
     CREDENTIALS,
     REGION,
-    ROLE,
     LocalAwsServer,
     local_aws,
+    wait_for_classifier,
     wait_for_job,
 )
 
@@ -173,21 +173,22 @@ def test_a_connection_reset_after_the_work_leaves_the_job_started(
     assert wait_for_job(comprehend, job["JobId"])["JobStatus"] == "COMPLETED"
 
 
-def test_what_was_done_before_a_reset_survives_the_death_of_the_server(tmp_path: Any) -> None:
+def test_what_was_answered_or_lost_in_a_reset_survives_the_death_of_the_server(tmp_path: Any) -> None:
     with local_aws(tmp_path) as aws:
+        comprehend = aws.client("comprehend")
+        uri = put(aws, "train.csv", csv_bytes(labelled_rows(12)))
         aws.control.inject("reset_after", operation="CreateDocumentClassifier")
         with pytest.raises(ConnectionClosedError):
-            aws.client("comprehend").create_document_classifier(
-                DocumentClassifierName="kept",
-                DataAccessRoleArn=ROLE,
-                LanguageCode="en",
-                InputDataConfig={"S3Uri": put(aws, "train.csv", csv_bytes(labelled_rows(12)))},
-            )
+            comprehend.create_document_classifier(**create_request("lost", uri))
+        comprehend.create_document_classifier(**create_request("answered", uri))
         aws.process.kill()
         aws.process.wait()
     with local_aws(tmp_path) as aws:
-        (found,) = aws.client("comprehend").list_document_classifiers()["DocumentClassifierPropertiesList"]
-        assert found["DocumentClassifierArn"].endswith("/kept")
+        comprehend = aws.client("comprehend")
+        found = comprehend.list_document_classifiers()["DocumentClassifierPropertiesList"]
+        arns = [classifier["DocumentClassifierArn"] for classifier in found]
+        assert sorted(arn.rpartition("/")[2] for arn in arns) == ["answered", "lost"]
+        assert [wait_for_classifier(comprehend, arn)["Status"] for arn in arns] == ["TRAINED"] * 2
         assert aws.control.faults() == []
 
 

@@ -20,7 +20,7 @@ from include.local_stack.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from include.local_stack.local_aws.s3.moto_s3 import BODY, create_app
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from include.local_stack.local_aws.comprehend.service import Comprehend
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
 _BUFFER = 1 << 20
+_PAID = ("Create", "Start")
 _LARGEST_REQUEST = 16 << 20
 """ClassifyDocument takes documents of 10 MB, which are a third longer as base64."""
 
@@ -44,6 +45,7 @@ class Application:
         comprehend: answers what is addressed to Comprehend.
         bodies: where bodies of S3 uploads go.
         control: answers what is addressed to the server itself.
+        keep: makes lasting what a request did.
         enforcement: judges who may do what; None lets anybody do anything.
     """
 
@@ -52,11 +54,13 @@ class Application:
         comprehend: Comprehend,
         bodies: BodyFolder,
         control: ControlPages,
+        keep: Callable[[], None],
         enforcement: Enforcement | None = None,
     ) -> None:
         self._comprehend = comprehend
         self._bodies = bodies
         self._control = control
+        self._keep = keep
         self._enforcement = enforcement
         self._moto = DomainDispatcherApplication(create_app)
         self.changed = threading.Event()
@@ -104,6 +108,9 @@ class Application:
             if self._enforcement is not None:
                 self._enforcement.check_comprehend(environ, operation, request, region)
             content = self._comprehend.answer(operation, request, region)
+            if operation.startswith(_PAID):
+                # As on AWS: what was answered is there, whatever dies next.
+                self._keep()
         except ApiError as error:
             return answer(start_response, error.status, protocol.write_error(error), *protocol.headers)
         return answer(start_response, 200, protocol.write(operation, content), *protocol.headers)

@@ -69,6 +69,7 @@ class LocalAws:
         self._enforces_iam = enforce_iam or enforced_by(os.environ)
         listener = socket.create_server((host, port), backlog=128)
         folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
+        self._keeps = data is not None
         # Without a data folder, everything is temporary.
         self._temporary = folder if data is None else data / "temporary"
         if data is not None:
@@ -88,12 +89,12 @@ class LocalAws:
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
         control = ControlPages(self._health, behaviour, faults, cleared=self._workers.release)
         enforcement = Enforcement() if self._enforces_iam else None
-        self._application = Application(self._comprehend, bodies, control, enforcement)
+        self._application = Application(self._comprehend, bodies, control, self._keep, enforcement)
         with listener:
             self._server = make_server(
                 host,
                 port,
-                RequestFaults(self._application, faults, keep=self._save),
+                RequestFaults(self._application, faults, self._keep),
                 threaded=True,
                 request_handler=PersistentConnectionHandler,
                 fd=listener.fileno(),
@@ -131,6 +132,10 @@ class LocalAws:
                     self._application.changed.clear()
                     self._buckets.save()
             pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
+
+    def _keep(self) -> None:
+        if self._keeps:
+            self._save()
 
     def _save(self) -> None:
         with self._saving:

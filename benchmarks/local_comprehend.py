@@ -19,6 +19,7 @@ import tempfile
 import time
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from itertools import islice, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
@@ -39,7 +40,7 @@ from include.local_stack.local_aws.learning.text_classifier import TextClassifie
 from include.local_stack.local_aws.learning.text_features import count_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
 
@@ -64,6 +65,7 @@ console = Console()
 
 @app.command()
 def accuracy(
+    names: Annotated[list[str] | None, typer.Argument(help="Which sets; default all.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder with banking77/ and goemotions/.")] = None,
 ) -> None:
     """Compare macro-F1 with the peers', and scores before and after calibration."""
@@ -81,14 +83,17 @@ def accuracy(
         "ECE",
         "Brier",
     )
-    for texts in _sets(data):
-        console.log(texts.name)
-        table.add_row(texts.name, *_accuracy(texts))
+    for name, load in _sets(data).items():
+        if not names or name in names:
+            console.log(name)
+            table.add_row(name, *_accuracy(load()))
     console.print(table)
 
 
 @app.command()
-def size() -> None:
+def size(
+    numbers: Annotated[list[int] | None, typer.Argument(help="Which numbers of labels; default all.")] = None,
+) -> None:
     """Train up to the limits; each in a process of its own, whose peak memory is told."""
     table = _table(
         "Size",
@@ -103,6 +108,8 @@ def size() -> None:
         "model MB",
     )
     for mode, labels, documents in SIZES:
+        if numbers and labels not in numbers:
+            continue
         console.log(f"{mode}, {labels} labels, {documents:,} documents")
         context = multiprocessing.get_context("spawn")
         with context.Pool(1) as pool, tempfile.TemporaryDirectory(prefix="ns-bench-") as folder:
@@ -125,14 +132,16 @@ def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
     return decide(classifier.mode, len(classifier.labels), *classifier.classify(texts))
 
 
-def _sets(data: Path | None) -> Iterator[LabelledTexts]:
+def _sets(data: Path | None) -> dict[str, Callable[[], LabelledTexts]]:
+    found: dict[str, Callable[[], LabelledTexts]] = {}
     if data is not None:
-        yield labelled_texts.public_set(data, "banking77", "MULTI_CLASS")
-        yield labelled_texts.public_set(data, "goemotions", "MULTI_LABEL")
-    yield labelled_texts.sample("aws-services")
-    yield labelled_texts.sample("aws-topics")
+        for name, mode in (("banking77", "MULTI_CLASS"), ("goemotions", "MULTI_LABEL")):
+            found[name] = partial(labelled_texts.public_set, data, name, mode)
+    for name in ("aws-services", "aws-topics"):
+        found[name] = partial(labelled_texts.sample, name)
     for language in labelled_texts.LANGUAGES:
-        yield labelled_texts.interface_texts(language)
+        found[f"interface-{language}"] = partial(labelled_texts.interface_texts, language)
+    return found
 
 
 def _accuracy(texts: LabelledTexts) -> list[str]:

@@ -13,6 +13,7 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import f1_score
 from sklearn.multiclass import OneVsRestClassifier
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -90,7 +91,8 @@ def _decide(
     model: Any, mode: str, labels: Sequence[str], learnt: Any, train: Sequence[Row], tested: Any
 ) -> sparse.csr_matrix:
     answers = carried(train, labels)
-    with warnings.catch_warnings():
+    # So small products are slowed down by threads, a hundredfold on a busy machine.
+    with warnings.catch_warnings(), threadpool_limits(1):
         warnings.simplefilter("ignore", ConvergenceWarning)
         if mode == "MULTI_LABEL":
             decided = OneVsRestClassifier(model).fit(learnt, answers).predict(tested)

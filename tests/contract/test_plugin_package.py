@@ -33,6 +33,7 @@ def test_there_is_something_to_check() -> None:
     assert {cls.__name__ for cls in TRIGGERS} == {
         "ComprehendDocumentClassifierTrainedTrigger",
         "ComprehendDocumentClassificationJobTrigger",
+        "ComprehendQuotaTrigger",
     }
 
 
@@ -100,6 +101,7 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "verify": False,
         "botocore_config": {"read_timeout": 5},
         "stop_training_on_kill": True,
+        "moment": "2026-11-20T02:00:00+00:00",
         "document_classifier_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier/c/version/v1",
         "job_id": "0123456789abcdef0123456789abcdef",
     }

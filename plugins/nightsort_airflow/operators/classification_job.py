@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
 from airflow.sdk import ResumableJobMixin, conf
 from botocore.exceptions import ClientError
 
@@ -30,7 +29,10 @@ from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
-from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassificationJobTrigger
+from nightsort_airflow.triggers.comprehend import (
+    ComprehendDocumentClassificationJobTrigger,
+    ComprehendQuotaTrigger,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -277,7 +279,7 @@ class ComprehendStartDocumentClassificationJobOperator(
             time.sleep(delay)
             return
         self.defer(
-            trigger=TimeDeltaTrigger(timedelta(seconds=delay)),
+            trigger=ComprehendQuotaTrigger(moment=(now + timedelta(seconds=delay)).isoformat()),
             method_name="execute_after_waiting",
             kwargs={"waits": self._waits, "waiting_since": since.isoformat()},
         )

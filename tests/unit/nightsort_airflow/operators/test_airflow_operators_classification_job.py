@@ -401,7 +401,8 @@ def test_a_quota_that_is_used_up_is_waited_for_in_the_triggerer_longer_each_time
         assert deferred.value.method_name == "execute_after_waiting"
         kwargs = deferred.value.kwargs
         assert kwargs == {"waits": round_, "waiting_since": now.isoformat()}
-        delay = (deferred.value.trigger.moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
+        moment = dt.datetime.fromisoformat(deferred.value.trigger.moment)
+        delay = (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()
         longest = 30 * min(2**round_, 8)
         assert longest / 2 - 2 <= delay <= longest
 

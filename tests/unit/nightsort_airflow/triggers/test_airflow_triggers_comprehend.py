@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.triggers.comprehend import (
     ComprehendDocumentClassificationJobTrigger,
     ComprehendDocumentClassifierTrainedTrigger,
+    ComprehendQuotaTrigger,
 )
 
 ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/c/version/v1"
@@ -76,3 +78,11 @@ def test_killing_a_deferred_training_stops_nothing_unless_asked_to(
 ) -> None:
     asyncio.run(ComprehendDocumentClassifierTrainedTrigger(document_classifier_arn=ARN).on_kill())
     assert "goes on, and is billed" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("seconds", [-60, 0.2], ids=["past", "soon"])
+def test_the_next_question_for_room_comes_at_its_moment_also_after_a_restart(seconds: float) -> None:
+    moment = datetime.now(timezone.utc) + timedelta(seconds=seconds)
+    event = first_event(ComprehendQuotaTrigger(moment=moment.isoformat()))
+    assert event == {"status": "success"}
+    assert datetime.now(timezone.utc) >= moment

@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
 _BUFFER = 1 << 20
-_PAID = ("Create", "Start")
+_READING = ("Describe", "List", "Classify")
 _LARGEST_REQUEST = 16 << 20
 """ClassifyDocument takes documents of 10 MB, which are a third longer as base64."""
 
@@ -108,7 +108,7 @@ class Application:
             if self._enforcement is not None:
                 self._enforcement.check_comprehend(environ, operation, request, region)
             content = self._comprehend.answer(operation, request, region)
-            if operation.startswith(_PAID):
+            if not operation.startswith(_READING):
                 # As on AWS: what was answered is there, whatever dies next.
                 self._keep()
         except ApiError as error:

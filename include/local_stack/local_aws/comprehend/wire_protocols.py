@@ -6,11 +6,14 @@ which is CBOR.
 
 from __future__ import annotations
 
+import io
 import json
 import re
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol, cast
 
-from include.local_stack.local_aws.comprehend import cbor
+import cbor2
+
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.comprehend.request_validation import TARGET_PREFIX, operation_model
 
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
 CBOR_PATH = re.compile(rf"/service/{TARGET_PREFIX}/operation/(?P<operation>\w+)")
 
 _NAMESPACE = "com.amazonaws.comprehend#"
+_EPOCH_SECONDS = 1
+"""The tag of a timestamp (RFC 8949, section 3.4.2)."""
+
+_EMPTY_REQUEST = cbor2.dumps({})
 
 
 class WireProtocol(Protocol):
@@ -69,16 +76,22 @@ class _Cbor:
     headers = (("Content-Type", "application/cbor"), ("smithy-protocol", "rpc-v2-cbor"))
 
     def read(self, body: bytes) -> Any:
+        stream = io.BytesIO(body or _EMPTY_REQUEST)
+        # Read byte by byte, so that what lies behind the value is seen.
+        decoder = cbor2.CBORDecoder(stream, read_size=1)
         try:
-            return cbor.decode(body) if body else {}
-        except cbor.CborError as error:
+            content = decoder.decode()
+        except cbor2.CBORError as error:
             raise _not_read() from error
+        if stream.read():
+            raise _not_read()
+        return _plain(content)
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
-        return cbor.encode(_with_timestamps(operation_model(operation).output_shape, answer))
+        return cbor2.dumps(_with_timestamps(operation_model(operation).output_shape, answer))
 
     def write_error(self, error: ApiError) -> bytes:
-        return cbor.encode({**error.body(), "__type": f"{_NAMESPACE}{error.code}"})
+        return cbor2.dumps({**error.body(), "__type": f"{_NAMESPACE}{error.code}"})
 
 
 JSON: WireProtocol = _Json()
@@ -112,4 +125,19 @@ def _with_timestamps(shape: Shape | None, value: Any) -> Any:
         return {name: _with_timestamps(members[name], member) for name, member in value.items()}
     if shape.type_name == "list":
         return [_with_timestamps(cast("ListShape", shape).member, item) for item in value]
-    return cbor.Timestamp(value) if shape.type_name == "timestamp" else value
+    return cbor2.CBORTag(_EPOCH_SECONDS, float(value)) if shape.type_name == "timestamp" else value
+
+
+def _plain(content: Any) -> Any:
+    """Return content that JSON, too, could hold, or bytes, and timestamps as numbers: CBOR has more."""
+    if isinstance(content, dict) and all(isinstance(name, str) for name in content):
+        return {name: _plain(member) for name, member in content.items()}
+    if isinstance(content, list):
+        return [_plain(item) for item in content]
+    if content is None or content is cbor2.undefined:
+        return None
+    if isinstance(content, datetime):
+        return content.timestamp()
+    if isinstance(content, (str, bytes, bool, int, float)):
+        return content
+    raise _not_read()

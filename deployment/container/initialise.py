@@ -41,7 +41,9 @@ def create_databases() -> None:
                 server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
             server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
             if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-                server.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(role, role))
+                # A server made without a locale would give SQL_ASCII, whose texts psycopg reads as bytes.
+                create = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
+                server.execute(create.format(role, role))
             # Nobody but the owner, who has every right in it.
             server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
 

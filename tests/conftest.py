@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from hypothesis import settings
+
+from tests import crash_report
+
+if TYPE_CHECKING:
+    import pytest
 
 pytest_plugins = ["include.local_stack.local_aws.pytest_plugin"]
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("nightsort", deadline=None)
 settings.load_profile("nightsort")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the crash tests found, if they ran."""
+    crash_report.show(terminalreporter)

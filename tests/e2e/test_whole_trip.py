@@ -2,106 +2,46 @@
 
 from __future__ import annotations
 
-import os
 import re
 import subprocess
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
 import pytest
+from sample_stack import (
+    DAGS,
+    FIRST,
+    SECOND,
+    SERVICES,
+    TOPICS,
+    command,
+    comprehend,
+    job_ids,
+    predictions,
+    query,
+)
 
 from include.local_stack import postgres, sample_corpus
-from include.local_stack.environment import SECRET_KEY
 from include.local_stack.home import REPOSITORY
 
 if TYPE_CHECKING:
-    from datetime import date
     from pathlib import Path
 
     from include.local_stack.stack import LocalStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
-FIRST, SECOND = sample_corpus.days()[:2]
-SERVICES, TOPICS = "aws-services", "aws-topics"
-DAGS = {f"{kind}_{name}" for kind in ("train", "classify") for name in (SERVICES, TOPICS)}
 
-
-def command(stack: LocalStack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Call the stack's command line as a person would, who has settings of their own in the shell."""
-    environment = {
-        **os.environ,
-        "NIGHTSORT_HOME": str(stack.home.root),
-        "NIGHTSORT_SPECS": ":".join(stack.specs),
-        "AWS_PROFILE": "production",
-        "AIRFLOW__CORE__EXECUTOR": "CeleryExecutor",
-        "PGHOST": "db.example.com",
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "include.local_stack", *arguments],
-        cwd=REPOSITORY,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def query(stack: LocalStack, statement: str, *values: object) -> list[tuple[Any, ...]]:
-    with postgres.connect(stack.home, "nightsort") as connection:
-        return connection.execute(statement, values).fetchall()
-
-
-def predictions(stack: LocalStack, classifier: str, day: date) -> list[tuple[Any, ...]]:
-    return query(
-        stack,
-        "SELECT batch, line, document_id, status, label, score, labels, scores, accepted, reason"
-        " FROM nightsort.predictions WHERE classifier = %s AND day = %s ORDER BY batch, line",
-        classifier,
-        day,
-    )
-
-
-def comprehend(stack: LocalStack) -> Any:
-    return boto3.client(
-        "comprehend",
-        endpoint_url=stack.aws_url,
-        region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key=SECRET_KEY,
-    )
-
-
-def job_ids(stack: LocalStack) -> set[str]:
-    pages = comprehend(stack).get_paginator("list_document_classification_jobs").paginate()
-    return {job["JobId"] for page in pages for job in page["DocumentClassificationJobPropertiesList"]}
-
-
-@pytest.fixture(scope="module")
-def first_demo(whole_stack: LocalStack) -> subprocess.CompletedProcess[str]:
-    return command(whole_stack, "demo")
-
-
-@pytest.fixture(scope="module")
-def trained_topics(whole_stack: LocalStack, first_demo: subprocess.CompletedProcess[str]) -> LocalStack:
-    """The stack with the sample uploaded and the multi-label classifier trained."""
-    result = whole_stack.run_dag(f"train_{TOPICS}")
-    assert result.succeeded, result.log_tails
-    return whole_stack
-
-
-def test_airflow_has_two_dags_for_each_spec_and_no_import_error(whole_stack: LocalStack) -> None:
+def test_airflow_has_two_dags_for_each_spec_and_no_import_error(sample_stack: LocalStack) -> None:
     deadline = time.monotonic() + 60
-    while {dag.dag_id for dag in whole_stack.api.dags()} != DAGS:
-        assert time.monotonic() < deadline, whole_stack.api.dags()
+    while {dag.dag_id for dag in sample_stack.api.dags()} != DAGS:
+        assert time.monotonic() < deadline, sample_stack.api.dags()
         time.sleep(0.5)
-    assert whole_stack.api.import_problems() == []
+    assert sample_stack.api.import_problems() == []
 
 
 def test_the_demo_trains_classifies_and_says_what_came_of_it(
-    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
 ) -> None:
     told = first_demo.stdout
     assert first_demo.returncode == 0, told + first_demo.stderr
@@ -112,32 +52,32 @@ def test_the_demo_trains_classifies_and_says_what_came_of_it(
     assert found is not None
     # 36 services, by guessing 0.03.
     assert min(float(found[1]), float(found[2])) > 0.6
-    assert whole_stack.airflow_url in told
-    assert whole_stack.password in told
+    assert sample_stack.airflow_url in told
+    assert sample_stack.password in told
     for way_on in ("psql -c", "make run", "make stop"):
         assert way_on in told
 
 
 def test_every_document_of_the_night_is_accounted_for(
-    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
 ) -> None:
     ((documents_in, classified, failed, rejected, reasons, state),) = query(
-        whole_stack,
+        sample_stack,
         "SELECT documents_in, classified, failed, rejected, reasons, state FROM nightsort.classification_runs"
         " WHERE classifier = %s AND day = %s",
         SERVICES,
         FIRST,
     )
     assert state == "complete"
-    assert documents_in == classified + failed + rejected == len(predictions(whole_stack, SERVICES, FIRST))
+    assert documents_in == classified + failed + rejected == len(predictions(sample_stack, SERVICES, FIRST))
     # The sample holds one blank document and one doubled id a night, on purpose.
     assert (failed, reasons) == (0, {"blank": 1, "duplicate_id": 1})
 
 
 def test_a_second_demo_takes_the_next_day_and_trains_nothing(
-    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
 ) -> None:
-    second = command(whole_stack, "demo")
+    second = command(sample_stack, "demo")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "The local stack was up already" in second.stdout
     assert "train_" not in second.stdout.split("What the same")[0]
@@ -145,25 +85,25 @@ def test_a_second_demo_takes_the_next_day_and_trains_nothing(
 
 
 def test_the_same_night_again_leaves_the_same_table_and_starts_no_second_job(
-    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
 ) -> None:
-    before, jobs = predictions(whole_stack, SERVICES, FIRST), job_ids(whole_stack)
-    again = command(whole_stack, "run-dag", f"classify_{SERVICES}", "--conf", f'{{"day": "{FIRST}"}}')
+    before, jobs = predictions(sample_stack, SERVICES, FIRST), job_ids(sample_stack)
+    again = command(sample_stack, "run-dag", f"classify_{SERVICES}", "--conf", f'{{"day": "{FIRST}"}}')
     assert again.returncode == 0, again.stdout + again.stderr
-    assert predictions(whole_stack, SERVICES, FIRST) == before
-    assert job_ids(whole_stack) == jobs
+    assert predictions(sample_stack, SERVICES, FIRST) == before
+    assert job_ids(sample_stack) == jobs
 
 
 def test_the_same_training_again_finds_the_version_that_is_there(
-    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
 ) -> None:
     statement = "SELECT version, arn, active FROM nightsort.classifier_versions WHERE classifier = %s"
-    before = query(whole_stack, statement, SERVICES)
-    trained = comprehend(whole_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
-    result = whole_stack.run_dag(f"train_{SERVICES}")
+    before = query(sample_stack, statement, SERVICES)
+    trained = comprehend(sample_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
+    result = sample_stack.run_dag(f"train_{SERVICES}")
     assert result.succeeded, result.log_tails
-    assert query(whole_stack, statement, SERVICES) == before
-    after = comprehend(whole_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
+    assert query(sample_stack, statement, SERVICES) == before
+    after = comprehend(sample_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
     times = [described["DocumentClassifierProperties"]["TrainingEndTime"] for described in (trained, after)]
     assert times[0] == times[1]
 
@@ -188,7 +128,7 @@ def test_nothing_runs_that_nobody_started(trained_topics: LocalStack) -> None:
 
 
 def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_trains_it(
-    whole_stack: LocalStack, specs: Path, first_demo: subprocess.CompletedProcess[str]
+    sample_stack: LocalStack, specs: Path, first_demo: subprocess.CompletedProcess[str]
 ) -> None:
     untrained = specs / "untrained.yaml"
     sample = (specs / f"{SERVICES}.yaml").read_text(encoding="utf-8")
@@ -197,7 +137,7 @@ def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_tra
         encoding="utf-8",
     )
     try:
-        failed = command(whole_stack, "run-dag", "classify_untrained", "--conf", f'{{"day": "{FIRST}"}}')
+        failed = command(sample_stack, "run-dag", "classify_untrained", "--conf", f'{{"day": "{FIRST}"}}')
     finally:
         untrained.unlink()
     assert failed.returncode == 1
@@ -207,19 +147,19 @@ def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_tra
 
 
 def test_a_broken_spec_shows_as_an_import_error_and_hurts_no_other(
-    whole_stack: LocalStack, specs: Path
+    sample_stack: LocalStack, specs: Path
 ) -> None:
     broken = specs / "broken.yaml"
     broken.write_text("name: broken\nmode: MULTI_CLAS\n", encoding="utf-8")
     try:
         deadline = time.monotonic() + 60
-        while not (problems := whole_stack.api.import_problems()):
+        while not (problems := sample_stack.api.import_problems()):
             assert time.monotonic() < deadline, "the broken spec does not show"
             time.sleep(0.5)
         assert len(problems) == 1
         assert "broken.yaml" in problems[0].stack_trace
         assert "mode" in problems[0].stack_trace
-        usable = {dag.dag_id for dag in whole_stack.api.dags() if not dag.has_import_errors}
+        usable = {dag.dag_id for dag in sample_stack.api.dags() if not dag.has_import_errors}
         assert {
             f"train_{SERVICES}",
             f"classify_{SERVICES}",
@@ -243,9 +183,9 @@ def test_a_broken_spec_shows_as_an_import_error_and_hurts_no_other(
     ],
 )
 def test_with_the_exports_the_usual_programs_see_the_stack(
-    whole_stack: LocalStack, first_demo: subprocess.CompletedProcess[str], program: str, expected: str
+    sample_stack: LocalStack, first_demo: subprocess.CompletedProcess[str], program: str, expected: str
 ) -> None:
-    exports = command(whole_stack, "env")
+    exports = command(sample_stack, "env")
     assert exports.returncode == 0
     done = subprocess.run(
         ["sh", "-ec", f"{exports.stdout}\n{program}"], capture_output=True, text=True, check=False
@@ -265,8 +205,8 @@ def test_our_code_uses_nothing_that_airflow_is_about_to_drop(trained_topics: Loc
     assert warnings == []
 
 
-def test_status_shows_every_component_running(whole_stack: LocalStack) -> None:
-    shown = command(whole_stack, "status")
+def test_status_shows_every_component_running(sample_stack: LocalStack) -> None:
+    shown = command(sample_stack, "status")
     assert shown.returncode == 0
     for component in ("postgres", "local_aws", "api-server", "scheduler", "dag-processor", "triggerer"):
         assert re.search(rf"{component}\s+running", shown.stdout), shown.stdout

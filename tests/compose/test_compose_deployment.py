@@ -93,8 +93,10 @@ def test_a_worker_killed_in_the_middle_of_a_job_is_replaced_within_a_minute_and_
 
 def test_a_night_outlives_a_restart_of_the_scheduler_and_of_postgresql(stack: ComposeStack) -> None:
     before = stack.jobs()
+    # Long enough for both to be restarted while it runs.
+    stack.inject("stuck", resource="job", seconds=20)
     run = stack.start_run(CLASSIFY, {"day": THIRD})
-    wait_until("the run begins", lambda: stack.try_of(run, "prepare_batches")[1] == "running", within=120)
+    wait_until("a job is started", lambda: bool(jobs_of(stack, before)), within=120)
     stack.compose("restart", "--timeout", "20", "postgres", "scheduler")
     stack.succeed(run)
     assert adds_up(stack, THIRD)

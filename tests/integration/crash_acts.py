@@ -1,0 +1,168 @@
+"""Plays an act of the crash matrix: one run of a DAG that is struck at one point after the other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack, contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import psutil
+from crash_airflow import kill
+from crash_cases import (
+    AFTER,
+    AWS,
+    BACKFILL,
+    CLEAR,
+    DEFERS,
+    EXCEPTION,
+    OVER,
+    POSTGRES,
+    SCHEDULER,
+    SECOND_RUN,
+    TASK,
+    TRIGGERER,
+    WAITS,
+    WHILE,
+    WORKER,
+    WORKER_ALONE,
+    Case,
+    Complete,
+    Hang,
+    Lost,
+    Point,
+    Waiting,
+)  # fmt: skip
+from crash_world import DAY, Outcome, World
+
+from include.local_stack.local_aws.control.client import ControlError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ZOMBIE_SECONDS = 30
+
+
+class Act:
+    """One run.
+
+    :param cases: its strikes, in their order.
+    """
+
+    def __init__(self, world: World, cases: list[Case]) -> None:
+        self.world, self.cases = world, cases
+        self.airflow = world.airflow
+        self.name = f"act{cases[0].act}"
+        self.dag_id = f"{cases[0].kind}_{self.name}"
+        self.run_id = ""
+        self._stuck: dict[str, ExitStack] = {}
+
+    def play(self) -> Outcome:
+        """Be struck at each point, go on to the end, and say what is left.
+
+        :raises AssertionError: the run did not end in success.
+        """
+        self.world.new_classifier(self.name, asks=any(case.name == "approve_cost" for case in self.cases))
+        for case in self.cases:
+            if case.name not in self._stuck and _waits(case):
+                self._stuck[case.name] = ExitStack()
+                self._inject(self._stuck[case.name], "stuck", resource=WAITS[case.name], name=self.name)
+        for number, case in enumerate(self.cases):
+            with self._arranged(case):
+                if not self.run_id:
+                    self.run_id = self.airflow.call("start_run", self.dag_id, DAY)
+                self.airflow.wait_until(lambda case=case: self._is_at(case) or self._is_over(), str(case))
+                assert self._is_at(case), f"The run was over before {case}:\n{self.airflow.said()}"
+                self._strike(case)
+            if case.name not in {later.name for later in self.cases[number + 1 :]}:
+                self._release(case.name)
+        self.airflow.wait_until(self._is_over, "the end")
+        assert self.airflow.state(self.dag_id, self.run_id) == "success", self.airflow.said()
+        return self.world.outcome(self.name)
+
+    def _is_over(self) -> bool:
+        return self.airflow.state(self.dag_id, self.run_id) in ("success", "failed")
+
+    @contextmanager
+    def _arranged(self, case: Case) -> Iterator[None]:
+        """Have the task meet its point."""
+        place = case.place
+        with ExitStack() as faults:
+            self.fault = None
+            if isinstance(place, Hang):
+                self.fault = self._inject(faults, "hang_after", operation=place.operation, seconds=60)
+            elif isinstance(place, Lost):
+                self.fault = self._inject(faults, "reset_after", operation=place.operation)
+            is_point = isinstance(place, Point)
+            self.airflow.plan(case.task, place if is_point else None, raises=case.means == EXCEPTION)
+            yield
+
+    def _inject(self, faults: ExitStack, kind: str, **members: object) -> str:
+        return faults.enter_context(self._injected(kind, **members))
+
+    @contextmanager
+    def _injected(self, kind: str, **members: object) -> Iterator[str]:
+        # A fault dies with its server, and is not there to be taken out.
+        with suppress(ControlError), self.world.aws.control.injected(kind, **members) as fault:
+            yield fault
+
+    def _release(self, name: str) -> None:
+        """Let what a task waits for come to its end."""
+        self._stuck.pop(name, ExitStack()).close()
+
+    def _is_at(self, case: Case) -> bool:
+        """Whether the task is at its point."""
+        place = case.place
+        if isinstance(place, Complete):
+            return self.airflow.state(self.dag_id, self.run_id) == "success"
+        if isinstance(place, Waiting):
+            return self._is_deferred(case)
+        if isinstance(place, Point):
+            if case.point in (OVER, AFTER) and self._is_deferred(case):
+                self._release(case.name)
+            return self.airflow.was_struck()
+        assert self.fault is not None
+        return self.world.aws.control.struck(self.fault) == 1
+
+    def _is_deferred(self, case: Case) -> bool:
+        return self.airflow.task_states(self.dag_id, self.run_id, case.task) == {"deferred"}
+
+    def _strike(self, case: Case) -> None:
+        means, airflow = case.means, self.airflow
+        if means in (TASK, WORKER, WORKER_ALONE):
+            task = self._struck_task()
+            worker = psutil.Process(task.ppid())
+            kill(*{TASK: [task], WORKER: [worker, task], WORKER_ALONE: [worker]}[means])
+            if means == WORKER_ALONE:
+                airflow.let_it_live_on()
+                psutil.wait_procs([task], timeout=ZOMBIE_SECONDS)
+        elif means == SCHEDULER:
+            airflow.kill_scheduler()
+        elif means == TRIGGERER:
+            airflow.kill_triggerer()
+        elif means == POSTGRES:
+            task = self._struck_task()
+            self.world.kill_postgres()
+            airflow.let_it_live_on()
+            psutil.wait_procs([task], timeout=ZOMBIE_SECONDS)
+        elif means == AWS:
+            self.world.kill_aws()
+            airflow.let_it_live_on()
+        elif means == CLEAR:
+            airflow.call("clear", self.dag_id, self.run_id, case.task)
+        elif means in (SECOND_RUN, BACKFILL):
+            self._give_up(case)
+            self.run_id = airflow.call("backfill" if means == BACKFILL else "again", self.dag_id, DAY)
+
+    def _struck_task(self) -> psutil.Process:
+        return self.airflow.reached() or self.airflow.running_task()
+
+    def _give_up(self, case: Case) -> None:
+        """Have nobody go on with the first run."""
+        if isinstance(case.place, Complete):
+            return
+        if not isinstance(case.place, Waiting):
+            kill(self._struck_task())
+        self.airflow.call("give_up", self.dag_id, self.run_id)
+
+
+def _waits(case: Case) -> bool:
+    return case.name in WAITS and case.point in (DEFERS, WHILE, OVER, AFTER)

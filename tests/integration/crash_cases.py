@@ -1,0 +1,371 @@
+"""The crash matrix, as data: which task is struck at which point, and by which means.
+
+``python tests/integration/crash_cases.py`` writes it into ``docs/reliability.md``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
+BEGIN: Final = "<!-- the matrix: python tests/integration/crash_cases.py -->\n"
+END: Final = "<!-- end of the matrix -->\n"
+
+# --- means --------------------------------------------------------------------------------------------------
+
+EXCEPTION: Final = "an exception"
+TASK: Final = "SIGKILL of the task"
+WORKER: Final = "SIGKILL of the worker"
+WORKER_ALONE: Final = "SIGKILL of the worker, while its task lives on"
+SCHEDULER: Final = "SIGKILL of the scheduler and all below it"
+TRIGGERER: Final = "SIGKILL of the triggerer"
+POSTGRES: Final = "SIGKILL of PostgreSQL"
+LOST: Final = "a connection that breaks"
+AWS: Final = "SIGKILL of the local AWS"
+CLEAR: Final = "a clear in the UI"
+SECOND_RUN: Final = "a second run of the same day"
+BACKFILL: Final = "a backfill over it"
+
+
+@dataclass(frozen=True)
+class Point:
+    """A place in the code that a task runs through.
+
+    :param call: what is called there, as ``module:function`` or ``module:Class.method``.
+    :param when: ``before`` the call or ``after`` it.
+    :param operation: of botocore's calls, the one of this operation.
+    :param time: of several such calls, this one, from 1.
+    """
+
+    call: str
+    when: str
+    operation: str | None = None
+    time: int = 1
+
+
+@dataclass(frozen=True)
+class Hang:
+    """AWS has done what this operation asks for, and does not answer."""
+
+    operation: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """AWS has done what this operation asks for, and the connection breaks before its answer."""
+
+    operation: str
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The task is deferred, because the training or the job does not end."""
+
+    resource: str
+
+
+@dataclass(frozen=True)
+class Complete:
+    """The whole run is complete."""
+
+
+Place = Point | Hang | Lost | Waiting | Complete
+
+
+@dataclass(frozen=True)
+class Case:
+    """One cell of the matrix."""
+
+    act: int
+    name: str
+    point: str
+    means: str
+    place: Place
+
+    @property
+    def task(self) -> str:
+        """The id of the task."""
+        grouped = self.name in ("start_job", "load_predictions")
+        return f"classify_batch.{self.name}" if grouped else self.name
+
+    @property
+    def kind(self) -> str:
+        """``train`` or ``classify``."""
+        return "train" if self.name in TRAIN else "classify"
+
+    def __str__(self) -> str:
+        return f"{self.name} is struck {self.point} by {self.means}"
+
+
+def _operator(module: str, name: str, method: str = "execute") -> str:
+    return f"nightsort_airflow.{module}:{name}.{method}"
+
+
+def _around(call: str, between: dict[str, Place]) -> dict[str, Place]:
+    return {BEFORE: Point(call, "before"), **between, AFTER: Point(call, "after")}
+
+
+def _paid(operation: str) -> dict[str, Place]:
+    call = "botocore.client:BaseClient._make_api_call"
+    return {
+        CALL: Point(call, "before", operation),
+        TAKEN: Hang(operation),
+        STARTED: Point(call, "after", operation),
+    }
+
+
+UPLOADS: Final = "between two uploads"
+CALL: Final = "before the call"
+DEFERS: Final = "before it defers"
+OVER: Final = "when the wait is over"
+COMMIT: Final = "before its commit"
+COMMITTED: Final = "after its commit"
+COPY: Final = "in the middle of the COPY"
+COPIED: Final = "between COPY and commit"
+READS: Final = "while it reads the output"
+BEFORE: Final = "before it does anything"
+AFTER: Final = "after its work and before Airflow knows"
+TAKEN: Final = "after AWS took the call and before its answer came"
+STARTED: Final = "after the answer and before it is stored"
+WHILE: Final = "while waiting"
+COMPLETE: Final = "after the night is complete"
+
+_JOB = "operators.classification_job", "ComprehendStartDocumentClassificationJobOperator"
+_SENSOR = "sensors.comprehend", "ComprehendDocumentClassifierTrainedSensor"
+_COPY = Point("psycopg:Copy.write", "before", time=3)
+
+
+def _waits(module: str, name: str, resource: str) -> dict[str, Place]:
+    return {
+        DEFERS: Point(_operator(module, name, "defer"), "before"),
+        WHILE: Waiting(resource),
+        OVER: Point(_operator(module, name, "execute_complete"), "before"),
+        AFTER: Point(_operator(module, name, "execute_complete"), "after"),
+    }
+
+
+WAITS: Final = {"wait_for_training": "training", "score_active_version": "job", "start_job": "job"}
+"""The tasks that wait, and what for."""
+
+TRAIN: Final[dict[str, dict[str, Place]]] = {
+    "prepare_training_data": _around(
+        _operator("operators.training", "PrepareTrainingDataOperator"),
+        {
+            UPLOADS: Point("include.nightsort.training_data:upload", "after"),
+        },
+    ),
+    "create_classifier": {
+        **_paid("CreateDocumentClassifier"),
+        AFTER: Point(
+            _operator("operators.comprehend", "ComprehendCreateDocumentClassifierOperator"), "after"
+        ),
+    },
+    "wait_for_training": _waits(*_SENSOR, "training"),
+    "evaluate_classifier": _around(
+        _operator("operators.training", "EvaluateClassifierOperator"),
+        {
+            COMMIT: Point("psycopg:Transaction.__exit__", "before", time=2),
+            COMMITTED: Point("include.nightsort.tables.versions:record_version", "after"),
+        },
+    ),
+    "score_active_version": {**_paid("StartDocumentClassificationJob"), **_waits(*_JOB, "job")},
+    "promote_classifier": _around(
+        _operator("operators.training", "PromoteClassifierOperator"),
+        {
+            COMMIT: Point("include.nightsort.tables.versions:_activate", "after"),
+            COMMITTED: Point("include.nightsort.tables.versions:record_decision", "after"),
+        },
+    ),
+}
+
+CLASSIFY: Final[dict[str, dict[str, Place]]] = {
+    "prepare_batches": _around(
+        _operator("operators.classification", "PrepareBatchesOperator"),
+        {
+            UPLOADS: Point("include.nightsort.batches:upload", "after"),
+            "between two XComs": Point(
+                "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.xcom_push", "after"
+            ),
+        },
+    ),
+    "approve_cost": _around(_operator("operators.approval", "ApproveCostOperator"), {}),
+    "start_job": {**_paid("StartDocumentClassificationJob"), **_waits(*_JOB, "job")},
+    "load_predictions": _around(
+        _operator("operators.classification", "LoadPredictionsOperator"),
+        {
+            READS: Hang("s3:GetObject"),
+            COPY: _COPY,
+            COPIED: Point("include.nightsort.tables.load:_copy", "after"),
+            COMMITTED: Point("include.nightsort.tables.load:load_predictions", "after"),
+        },
+    ),
+    "reconcile_run": _around(
+        _operator("operators.classification", "ReconcileRunOperator"),
+        {
+            COPY: _COPY,
+            COPIED: Point("include.nightsort.tables.load:_copy", "after"),
+            "between rejects and sums": Point("include.nightsort.tables.runs:load_rejects", "after"),
+            COMMIT: Point("include.nightsort.tables.runs:_write_run", "after"),
+            COMMITTED: Point("include.nightsort.tables.runs:finish_run", "after"),
+        },
+    ),
+}
+
+
+_PLACES: Final = {**TRAIN, **CLASSIFY}
+_LOST: Final = {
+    "create_classifier": "CreateDocumentClassifier",
+    "score_active_version": "StartDocumentClassificationJob",
+    "start_job": "StartDocumentClassificationJob",
+}
+
+# Each act is one run of a DAG, struck at one point after the other. A task stands two deaths, one that waits
+# four; what is started is started once, so only one strike of an act finds AWS at work on the call.
+ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
+    (
+        ("prepare_training_data", BEFORE, TASK),
+        ("prepare_training_data", UPLOADS, EXCEPTION),
+        ("create_classifier", CALL, TASK),
+        ("create_classifier", TAKEN, TASK),
+        ("wait_for_training", DEFERS, TASK),
+        ("wait_for_training", WHILE, TRIGGERER),
+        ("wait_for_training", OVER, EXCEPTION),
+        ("evaluate_classifier", BEFORE, TASK),
+        ("evaluate_classifier", COMMIT, POSTGRES),
+        ("score_active_version", CALL, TASK),
+        ("score_active_version", STARTED, WORKER),
+        ("score_active_version", DEFERS, TASK),
+        ("score_active_version", WHILE, TRIGGERER),
+        ("score_active_version", OVER, TASK),
+        ("promote_classifier", BEFORE, TASK),
+        ("promote_classifier", COMMIT, POSTGRES),
+    ),
+    (
+        ("prepare_training_data", AFTER, SCHEDULER),
+        ("create_classifier", STARTED, TASK),
+        ("create_classifier", AFTER, TASK),
+        ("wait_for_training", WHILE, SCHEDULER),
+        ("wait_for_training", AFTER, TASK),
+        ("evaluate_classifier", COMMITTED, TASK),
+        ("evaluate_classifier", AFTER, TASK),
+        ("score_active_version", TAKEN, LOST),
+        ("score_active_version", AFTER, TASK),
+        ("promote_classifier", COMMITTED, SCHEDULER),
+        ("promote_classifier", AFTER, TASK),
+    ),
+    (
+        ("create_classifier", CALL, WORKER_ALONE),
+        ("wait_for_training", WHILE, CLEAR),
+        ("wait_for_training", WHILE, AWS),
+        ("score_active_version", TAKEN, SCHEDULER),
+    ),
+    (("create_classifier", TAKEN, AWS), ("score_active_version", TAKEN, TASK)),
+    (("create_classifier", TAKEN, SECOND_RUN), ("promote_classifier", COMPLETE, SECOND_RUN)),
+    (("create_classifier", TAKEN, LOST),),
+    (
+        ("prepare_batches", BEFORE, TASK),
+        ("prepare_batches", UPLOADS, EXCEPTION),
+        ("start_job", CALL, TASK),
+        ("start_job", TAKEN, TASK),
+        ("start_job", WHILE, TRIGGERER),
+        ("start_job", OVER, TASK),
+        ("load_predictions", BEFORE, TASK),
+        ("load_predictions", COPY, EXCEPTION),
+        ("reconcile_run", BEFORE, TASK),
+        ("reconcile_run", COPY, TASK),
+    ),
+    (
+        ("prepare_batches", AFTER, TASK),
+        ("prepare_batches", UPLOADS, SCHEDULER),
+        ("start_job", STARTED, EXCEPTION),
+        ("start_job", DEFERS, TASK),
+        ("start_job", WHILE, SCHEDULER),
+        ("start_job", AFTER, TASK),
+        ("load_predictions", COPIED, TASK),
+        ("load_predictions", READS, AWS),
+        ("reconcile_run", COPIED, WORKER),
+        ("reconcile_run", "between rejects and sums", TASK),
+    ),
+    (
+        ("prepare_batches", "between two XComs", WORKER),
+        ("start_job", TAKEN, SCHEDULER),
+        ("start_job", WHILE, AWS),
+        ("load_predictions", COPY, WORKER),
+        ("load_predictions", COMMITTED, TASK),
+        ("reconcile_run", COMMIT, EXCEPTION),
+        ("reconcile_run", COMMITTED, SCHEDULER),
+        ("start_job", COMPLETE, CLEAR),
+    ),
+    (
+        ("start_job", TAKEN, WORKER),
+        ("start_job", WHILE, CLEAR),
+        ("load_predictions", COPIED, WORKER_ALONE),
+        ("load_predictions", AFTER, TASK),
+        ("reconcile_run", COMMIT, POSTGRES),
+        ("reconcile_run", AFTER, TASK),
+        ("reconcile_run", COMPLETE, SECOND_RUN),
+    ),
+    (
+        ("start_job", TAKEN, AWS),
+        ("load_predictions", COPY, POSTGRES),
+        ("load_predictions", COPIED, POSTGRES),
+        ("reconcile_run", COMPLETE, BACKFILL),
+    ),
+    (
+        ("start_job", TAKEN, LOST),
+        ("load_predictions", COPIED, SCHEDULER),
+        ("load_predictions", COPIED, CLEAR),
+        ("prepare_batches", COMPLETE, CLEAR),
+    ),
+    (
+        ("start_job", STARTED, CLEAR),
+        ("load_predictions", COPY, SECOND_RUN),
+    ),
+    (
+        ("start_job", TAKEN, SECOND_RUN),
+        ("load_predictions", COPY, BACKFILL),
+    ),
+    (
+        ("approve_cost", BEFORE, TASK),
+        ("approve_cost", AFTER, TASK),
+        ("start_job", TAKEN, BACKFILL),
+    ),
+    (("start_job", CALL, WORKER_ALONE), ("start_job", WHILE, SECOND_RUN)),
+)
+
+
+def _place(task: str, point: str, means: str) -> Place:
+    if point == COMPLETE:
+        return Complete()
+    return Lost(_LOST[task]) if means == LOST else _PLACES[task][point]
+
+
+CASES: Final = [
+    Case(number, task, point, means, _place(task, point, means))
+    for number, act in enumerate(ACTS)
+    for task, point, means in act
+]
+
+
+def matrix_page() -> str:
+    """The matrix as it stands in the documentation: a row for each point of each task."""
+    rows: dict[tuple[str, str], list[str]] = {}
+    order = [(task, point) for task, points in _PLACES.items() for point in (*points, COMPLETE)]
+    for case in sorted(CASES, key=lambda case: order.index((case.name, case.point))):
+        rows.setdefault((case.name, case.point), []).append(case.means)
+    lines = [f"| `{task}` | {point} | {'; '.join(means)} |" for (task, point), means in rows.items()]
+    return "\n".join(["| task | struck | by |", "|---|---|---|", *lines]) + "\n"
+
+
+def write_page() -> None:
+    """Put the matrix into the documentation."""
+    text = PAGE.read_text(encoding="utf-8")
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n{matrix_page()}\n{END}{after}", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_page()

@@ -1,0 +1,241 @@
+"""The world around the crashing Airflow: documents, servers that may die, and what is right at the end."""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import psutil
+import psycopg
+from crash_airflow import CrashableAirflow, kill
+from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from psycopg.conninfo import make_conninfo
+
+from include.local_stack.stack import LocalStack
+from include.nightsort.tables.schema import ensure_schema
+from include.nightsort.tables.versions import ClassifierVersion, promote, record_version
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+BUCKET = "crash"
+DAY = "2026-11-18"
+DOCUMENTS = 30
+RESTART_SECONDS = 60
+WORDS = {
+    "billing": "invoice refund payment card",
+    "technical": "crash error screen update",
+    "delivery": "parcel courier street late",
+}
+
+SPEC = f"""
+name: {{name}}
+mode: MULTI_CLASS
+schedule: "0 2 * * *"
+labelled: {{{{uri: "s3://{BUCKET}/labelled/", format: jsonl}}}}
+incoming: {{{{uri: "s3://{BUCKET}/incoming/", format: jsonl, id_column: id}}}}
+work_uri: s3://{BUCKET}/work/{{name}}
+data_access_role_arn: {ROLE}
+budget: {{{{when_over: {{when_over}}}}}}
+"""
+
+PREDICTIONS = """
+SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted, reason
+FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, batch, line
+"""
+RUNS = """
+SELECT run_key, day, version, state, message, documents_in, classified, failed, rejected, reasons, units,
+       cost_usd, source_uri,
+       (SELECT jsonb_agg(jsonb_build_array(batch -> 'name', batch -> 'documents', batch -> 'loaded'))
+        FROM jsonb_array_elements(batches) AS batch)
+FROM nightsort.classification_runs WHERE classifier = %s ORDER BY run_key
+"""
+VERSIONS = """
+SELECT version, mode, language, status, message, fingerprint, test_fingerprint, training_documents,
+       test_documents, labels, metrics, confusion_matrix, active
+FROM nightsort.classifier_versions WHERE classifier = %s ORDER BY version
+"""
+DECISIONS = """
+SELECT version, against, test_fingerprint, metric, old, new, promoted, reason
+FROM nightsort.promotion_decisions WHERE classifier = %s ORDER BY version, against
+"""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run left behind: rows without their times, and how much was started at Comprehend."""
+
+    tables: dict[str, list[tuple[Any, ...]]]
+    jobs: int
+    trainings: int
+
+    @property
+    def started(self) -> int:
+        """Jobs and trainings: what is paid for."""
+        return self.jobs + self.trainings
+
+    @property
+    def lost(self) -> int:
+        """Documents that came in and have no row."""
+        rows = self.tables["classification_runs"]
+        return sum(row[5] - row[6] - row[7] - row[8] for row in rows)
+
+
+class World:
+    """A local AWS and a PostgreSQL that may be killed, and an Airflow on both.
+
+    :param folder: for their files; short, since it holds sockets.
+    :param airflow_server: connection string of the PostgreSQL for Airflow's own tables, which is not killed.
+    """
+
+    def __init__(self, folder: Path, airflow_server: str) -> None:
+        self._folder = folder
+        self._parts = ExitStack()
+        self._servers = ExitStack()
+        self._postgres = LocalStack(folder / "postgres", components=["postgres"], first_slot=80)
+        self._postgres.up()
+        self._parts.callback(self._postgres.remove)
+        server = self._postgres.environment()
+        self._tables = make_conninfo(host=server["PGHOST"], user=server["PGUSER"], dbname="nightsort")
+        self.aws = self._start_aws()
+        self._put("labelled/a.jsonl", [{"label": label, "text": f"{words} {number}"}
+                  for number in range(15) for label, words in WORDS.items()])  # fmt: skip
+        texts = list(WORDS.values())
+        documents = [{"id": f"d{n}", "text": f"{texts[n % 3]} {n}"} for n in range(DOCUMENTS)]
+        self._put("incoming/a.jsonl", [*documents, {"id": "blank", "text": " "}])
+        with self.tables() as connection:
+            ensure_schema(connection)
+        self._champion = self._train_champion()
+        self.airflow = CrashableAirflow(
+            folder,
+            database=self._new_database(airflow_server),
+            tables=self._tables,
+            aws_url=self.aws.url,
+        )
+        self._parts.callback(self.airflow.close)
+
+    def close(self) -> None:
+        """End everything."""
+        self._servers.close()
+        self._parts.close()
+
+    # --- servers
+
+    def kill_aws(self) -> None:
+        """Kill the local AWS, and start it again over what it kept."""
+        kill(psutil.Process(self.aws.process.pid))
+        self._servers.close()
+        self.aws = self._start_aws(int(self.aws.url.rpartition(":")[2]))
+
+    def kill_postgres(self) -> None:
+        """Kill the server of Nightsort's tables; its supervisor has it up again before a retry comes."""
+        kill(psutil.Process(self._postgres.status()["postgres"].pid))
+        end = time.monotonic() + RESTART_SECONDS
+        while not self._has_tables():
+            assert time.monotonic() < end, "PostgreSQL did not come again"
+            time.sleep(0.05)
+
+    def tables(self) -> psycopg.Connection[Any]:
+        """Connect to Nightsort's tables."""
+        return psycopg.connect(self._tables, autocommit=True)
+
+    def calm_down(self) -> None:
+        """Take what may be left of a case away, so that the next one meets nothing of it."""
+        self.aws.control.clear()
+        self.airflow.plan(None)
+        if self.airflow.end_runs():
+            self.airflow.kill_scheduler()
+            self.airflow.kill_triggerer()
+
+    # --- runs
+
+    def new_classifier(self, name: str, *, asks: bool = False) -> None:
+        """Make a classifier the only one, with an active version that was made from other data.
+
+        :param asks: whether its DAGs have the task that asks a person when the budget is exceeded.
+        """
+        for spec in self.airflow.specs.iterdir():
+            spec.unlink()
+        (self.airflow.specs / f"{name}.yaml").write_text(
+            SPEC.format(name=name, when_over="ask" if asks else "fail")
+        )
+        with self.tables() as connection:
+            record_version(connection, replace(self._champion, classifier=name))
+            promote(connection, classifier=name, version=self._champion.version)
+
+    def outcome(self, name: str) -> Outcome:
+        """What the runs of a classifier left behind."""
+        with self.tables() as connection:
+            tables = {
+                table: connection.execute(statement.encode(), (name,)).fetchall()
+                for table, statement in (
+                    ("predictions", PREDICTIONS),
+                    ("classification_runs", RUNS),
+                    ("classifier_versions", VERSIONS),
+                    ("promotion_decisions", DECISIONS),
+                )
+            }
+        return Outcome(tables, len(self.jobs(name)), self.trainings(name))
+
+    def jobs(self, name: str) -> list[str]:
+        """The names of a classifier's jobs, of whatever state."""
+        pages = self.aws.client("comprehend").get_paginator("list_document_classification_jobs").paginate()
+        jobs = [job for page in pages for job in page["DocumentClassificationJobPropertiesList"]]
+        return [job["JobName"] for job in jobs if job["JobName"].startswith(f"{name}-")]
+
+    def trainings(self, name: str) -> int:
+        """The number of a classifier's versions, of whatever state."""
+        pages = (
+            self.aws.client("comprehend")
+            .get_paginator("list_document_classifiers")
+            .paginate(Filter={"DocumentClassifierName": name})
+        )
+        return sum(len(page["DocumentClassifierPropertiesList"]) for page in pages)
+
+    # --- parts
+
+    def _has_tables(self) -> bool:
+        try:
+            self.tables().close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def _new_database(self, server: str) -> str:
+        name = f"airflow_{uuid.uuid4().hex}"
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}".encode())
+        return make_conninfo(server, dbname=name)
+
+    def _start_aws(self, port: int = 0) -> LocalAwsServer:
+        return self._servers.enter_context(local_aws(self._folder / "aws", port=port))
+
+    def _put(self, key: str, rows: list[dict[str, Any]]) -> None:
+        s3 = self.aws.client("s3")
+        if not s3.list_buckets()["Buckets"]:
+            s3.create_bucket(Bucket=BUCKET)
+        body = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        s3.put_object(Bucket=BUCKET, Key=key, Body=body)
+
+    def _train_champion(self) -> ClassifierVersion:
+        """Train what is active before a case: it never saw a delivery, and was tested on other documents."""
+        rows = "".join(
+            f'{label},"{WORDS[label]} {n}"\n' for n in range(20) for label in ("billing", "technical")
+        )
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key="champion.csv", Body=rows.encode())
+        comprehend = self.aws.client("comprehend")
+        arn = comprehend.create_document_classifier(
+            DocumentClassifierName="champion",
+            VersionName="v0",
+            DataAccessRoleArn=ROLE,
+            LanguageCode="en",
+            InputDataConfig={"S3Uri": f"s3://{BUCKET}/champion.csv"},
+        )["DocumentClassifierArn"]
+        wait_for_classifier(comprehend, arn)
+        return ClassifierVersion(
+            classifier="champion", version="v0", arn=arn, mode="MULTI_CLASS", language="en"
+        )

@@ -1,7 +1,8 @@
-"""A real, embedded PostgreSQL: started once for all tests here, a fresh database for each that asks."""
+"""What the tests here share: a real, embedded PostgreSQL, and a local AWS for each module."""
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import uuid
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from comprehend_answers import check_answers
+from local_aws_server import LocalAwsServer, local_aws
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -16,7 +19,9 @@ from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    from include.local_stack.local_aws.control.client import LocalAwsControl
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +59,37 @@ def database(empty_database: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(empty_database, autocommit=True) as connection:
         ensure_schema(connection)
         yield connection
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_remembered_server() -> None:
+    """Airflow remembers a connection's file system as long as a process lives; each module has a server."""
+    if store := sys.modules.get("airflow.sdk.io.store"):
+        store._STORE_CACHE.clear()
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[LocalAwsServer]:
+    """A local AWS of the module's own."""
+    with local_aws() as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def comprehend(aws: LocalAwsServer) -> Any:
+    """A client of it, whose answers are held against the service model."""
+    return check_answers(aws.client("comprehend"))
+
+
+@pytest.fixture
+def control(aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
+    """What injects faults; none is left after the test."""
+    yield aws.control
+    aws.control.clear()
+
+
+@pytest.fixture
+def slow(aws: LocalAwsServer) -> Iterator[Callable[..., None]]:
+    """Sets delays; what waits at the test's end goes on at once."""
+    yield lambda **delays: aws.control.set_behaviour(delays=delays)
+    aws.control.set_behaviour(delays={"profile": "fast"})

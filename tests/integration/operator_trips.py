@@ -204,6 +204,8 @@ class Trip:
 
 def make_trip(aws: LocalAwsServer, dsn: str, monkeypatch: pytest.MonkeyPatch, test: str) -> Trip:
     """Make the trip of one test: a classifier with a name of its own, connections to both servers."""
+    # As often as one likes: the bucket of this account is there then, and that is all.
+    aws.client("s3").create_bucket(Bucket=BUCKET)
     extra = {"region_name": REGION, "endpoint_url": aws.url}
     login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
     connections = {

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -22,24 +22,10 @@ from classification_data import (
 from comprehend_answers import check_answers
 from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.integration
 
 ARN = "arn:aws:comprehend:us-east-1:123456789012:document-classifier"
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def comprehend(aws: LocalAwsServer) -> Any:
-    return check_answers(aws.client("comprehend"))
 
 
 @pytest.fixture(scope="module")

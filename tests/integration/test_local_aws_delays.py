@@ -27,11 +27,6 @@ def aws() -> Iterator[LocalAwsServer]:
 
 
 @pytest.fixture(scope="module")
-def comprehend(aws: LocalAwsServer) -> Any:
-    return check_answers(aws.client("comprehend"))
-
-
-@pytest.fixture(scope="module")
 def training(aws: LocalAwsServer) -> str:
     return put(aws, "training.csv", csv_bytes(labelled_rows(30)))
 
@@ -39,13 +34,6 @@ def training(aws: LocalAwsServer) -> str:
 @pytest.fixture(scope="module")
 def classifier(aws: LocalAwsServer, comprehend: Any) -> str:
     return trained_classifier(aws, comprehend, "classifies")
-
-
-@pytest.fixture
-def slow(aws: LocalAwsServer) -> Iterator[Callable[..., None]]:
-    """Sets delays; what waits at the test's end goes on at once."""
-    yield lambda **delays: aws.control.set_behaviour(delays=delays)
-    aws.control.set_behaviour(delays={"profile": "fast"})
 
 
 def created(comprehend: Any, name: str, training: str) -> str:

@@ -21,7 +21,7 @@ from comprehend_answers import check_answers
 from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -30,17 +30,6 @@ ARN = "arn:aws:comprehend:us-east-1:123456789012:document-classifier-endpoint"
 FLYWHEEL = "arn:aws:comprehend:us-east-1:123456789012:flywheel/f"
 KEY = "1234abcd-12ab-34cd-56ef-1234567890ab"
 TEXT = "a refund of my payment"
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def comprehend(aws: LocalAwsServer) -> Any:
-    return check_answers(aws.client("comprehend"))
 
 
 @pytest.fixture(scope="module")
@@ -55,13 +44,6 @@ def multi_label(aws: LocalAwsServer, comprehend: Any) -> str:
     arn: str = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
     assert wait_for_classifier(comprehend, arn)["Status"] == "TRAINED"
     return arn
-
-
-@pytest.fixture
-def slow(aws: LocalAwsServer) -> Iterator[Callable[..., None]]:
-    """Sets delays; what waits at the test's end goes on at once."""
-    yield lambda **delays: aws.control.set_behaviour(delays=delays)
-    aws.control.set_behaviour(delays={"profile": "fast"})
 
 
 def described(comprehend: Any, arn: str) -> dict[str, Any]:

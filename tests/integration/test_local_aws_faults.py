@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiobotocore.session
@@ -32,34 +32,14 @@ from local_aws_server import (
 
 from include.local_stack.local_aws.control.client import ControlError, LocalAwsControl
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
 
 LISTING = "ListDocumentClassifiers"
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[LocalAwsServer]:
-    with local_aws() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(server: LocalAwsServer) -> Iterator[LocalAwsServer]:
-    yield server
-    server.control.clear()
-
-
-@pytest.fixture
-def control(aws: LocalAwsServer) -> LocalAwsControl:
-    return aws.control
-
-
-@pytest.fixture(scope="module")
-def classifier(server: LocalAwsServer) -> str:
-    return trained_classifier(server, server.client("comprehend"), "faults")
+def classifier(aws: LocalAwsServer) -> str:
+    return trained_classifier(aws, aws.client("comprehend"), "faults")
 
 
 def passes(comprehend: Any) -> bool:

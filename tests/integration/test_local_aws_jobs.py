@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -24,21 +24,7 @@ from comprehend_answers import check_answers
 from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
 from sklearn.metrics import f1_score
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def comprehend(aws: LocalAwsServer) -> Any:
-    return check_answers(aws.client("comprehend"))
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 # isort: split
 from airflow.sdk.exceptions import AirflowException
 from dag_steps import WORK, Stage, step_for
-from test_operators_whole_trip import BUCKET, Trip, as_connection
+from operator_trips import BUCKET, Trip, as_connection
 
 from include.nightsort.classifier_spec import ClassifierSpec
 from nightsort_airflow.exceptions import BadInputError

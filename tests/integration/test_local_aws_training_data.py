@@ -21,20 +21,9 @@ from comprehend_answers import check_answers
 from local_aws_server import LocalAwsServer, local_aws, wait_for_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def comprehend(aws: LocalAwsServer) -> Any:
-    return check_answers(aws.client("comprehend"))
 
 
 def line(labels: str, text: str, mode: str) -> dict[str, Any]:

@@ -10,36 +10,17 @@ import pytest
 from botocore.exceptions import ClientError
 from classification_data import archive_members, csv_bytes, labelled_rows, put, read, trained_classifier
 from fault_jobs import start_request
-from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
+from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from include.local_stack.local_aws.control.client import LocalAwsControl
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[LocalAwsServer]:
-    with local_aws() as aws:
-        yield aws
-
-
-@pytest.fixture
-def aws(server: LocalAwsServer) -> Iterator[LocalAwsServer]:
-    yield server
-    server.control.clear()
-
-
-@pytest.fixture
-def control(aws: LocalAwsServer) -> LocalAwsControl:
-    return aws.control
-
-
-@pytest.fixture(scope="module")
-def classifier(server: LocalAwsServer) -> str:
-    return trained_classifier(server, server.client("comprehend"), "faults")
+def classifier(aws: LocalAwsServer) -> str:
+    return trained_classifier(aws, aws.client("comprehend"), "faults")
 
 
 def finished_job(aws: LocalAwsServer, classifier: str, name: str, documents: int = 20) -> dict[str, Any]:

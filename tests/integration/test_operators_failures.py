@@ -6,15 +6,13 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import LocalAwsServer, local_aws
-from operator_trips import BUCKET, DAY, Trip, make_trip
+from operator_trips import DAY, Trip, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
 from operator_runs import OperatorRun
 
-from include.local_stack.local_aws.control.client import LocalAwsControl
 from include.nightsort.classifier_spec import Budget
 from nightsort_airflow.exceptions import (
     BudgetExceededError,
@@ -29,23 +27,11 @@ from nightsort_airflow.operators.training import PrepareTrainingDataOperator
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from local_aws_server import LocalAwsServer
+
+    from include.local_stack.local_aws.control.client import LocalAwsControl
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        server.client("s3").create_bucket(Bucket=BUCKET)
-        yield server
-
-
-@pytest.fixture
-def control(aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
-    control = LocalAwsControl(aws.url)
-    yield control
-    control.clear()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import REGION, LocalAwsServer, local_aws
+from local_aws_server import REGION, LocalAwsServer
 from operator_trips import BUCKET, WORDS, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
@@ -20,21 +20,12 @@ from include.local_stack.local_aws.control.client import LocalAwsControl
 from nightsort_airflow.exceptions import BadInputError, JobFailedError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from airflow.sdk import BaseOperator
 
 pytestmark = pytest.mark.integration
 
 TEXT = "the patient canary of Rosalind Quux"
 AWS_SECRET, DATABASE_SECRET = "aws-canary-0f3d", "database-canary-77b1"
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        server.client("s3").create_bucket(Bucket=BUCKET)
-        yield server
 
 
 @pytest.fixture

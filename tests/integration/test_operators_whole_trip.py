@@ -4,15 +4,15 @@ PostgreSQL."""
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pytest
-from local_aws_server import LocalAwsServer, local_aws
 from operator_trips import BUCKET, DAY, WORDS, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
+from typing import TYPE_CHECKING
+
 from operator_runs import OperatorRun
 
 from include.nightsort.classifier_spec import Budget
@@ -22,16 +22,9 @@ from nightsort_airflow.hooks.database import NightsortDatabaseHook
 from nightsort_airflow.hooks.storage import task_access
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def aws() -> Iterator[LocalAwsServer]:
-    with local_aws() as server:
-        server.client("s3").create_bucket(Bucket=BUCKET)
-        yield server
 
 
 @pytest.fixture

@@ -153,6 +153,8 @@ def airflow_settings(
         "scheduler": {
             # It is waited for between any two steps of a DAG.
             "scheduler_idle_sleep_time": "0.1",
+            # The tasks of a scheduler that died wait for this look; the default is 5 minutes.
+            "orphaned_tasks_check_interval": "30",
             "use_job_schedule": str(schedules),
             # How long a task whose process vanished counts as running, seconds.
             "task_instance_heartbeat_timeout": "60",

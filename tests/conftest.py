@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
-from tests import crash_report
+from tests import found_by_tests
 
-if TYPE_CHECKING:
-    import pytest
+TESTS = Path(__file__).parent
 
 pytest_plugins = ["include.local_stack.local_aws.pytest_plugin"]
 
@@ -18,6 +18,13 @@ settings.register_profile("nightsort", deadline=None)
 settings.load_profile("nightsort")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep together what shares a server when several processes test: each module, and all that is e2e."""
+    for item in items:
+        module = item.path.relative_to(TESTS)
+        item.add_marker(pytest.mark.xdist_group("e2e" if module.parts[0] == "e2e" else str(module)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what the crash tests found, if they ran."""
-    crash_report.show(terminalreporter)
+    """Show what tests found that is worth reading."""
+    found_by_tests.show(terminalreporter)

@@ -13,20 +13,21 @@ import pytest
 from comprehend_model import service_model
 from conformance_answers import UNSENT, names, of_classifier, of_endpoint, of_job, shown
 from conformance_cases import has, members, violations
+from conformance_coverage import Coverage
 from conformance_errors import ON_DEMAND, SCENARIOS, STATUS, on_demand, slow
 from conformance_requests import GOOD, NOT_TAKEN, TEXTRACT, edge_requests, expected_error, settle
 from conformance_world import BUCKET, KEY, ROLE, World
 
 from include.local_stack.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from include.local_stack.local_aws.launcher import PROJECT, launch
+from tests.found_by_tests import SHOWN
 from tests.integration.comprehend_answers import answer_problems
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel, StructureShape
     from conformance_cases import Path
-    from conformance_coverage import Coverage
     from conformance_wire import Answer
 
 pytestmark = pytest.mark.integration
@@ -59,6 +60,11 @@ class Exchange:
 def world() -> Iterator[World]:
     with launch() as aws:
         yield World(aws)
+
+
+@pytest.fixture(scope="module")
+def coverage() -> Coverage:
+    return Coverage()
 
 
 @pytest.fixture(scope="module")
@@ -338,3 +344,11 @@ class TestErrors:
     def test_each_error_has_one_way(self, coverage: Coverage, operation: str) -> None:
         modelled = sorted(code for owner, code in MODELLED if owner == operation)
         assert sorted([*SCENARIOS[operation], *ON_DEMAND[operation]]) == modelled
+
+
+def test_the_shares_are_shown_after_the_tests(
+    coverage: Coverage, record_property: Callable[[str, object], None]
+) -> None:
+    """The last test here, since each one before it adds to them."""
+    assert sorted(coverage.counts) == sorted(SERVED)
+    record_property(SHOWN, [*coverage.lines()])

@@ -1,8 +1,8 @@
-"""What the crash tests found, as a table at the end of the tests' output."""
+"""What tests found that is worth reading, as tables at the end of the tests' output."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -10,8 +10,16 @@ if TYPE_CHECKING:
     import pytest
 
 
+SHOWN: Final = "shown"
+"""The property of a test that holds lines to show."""
+
+
 def show(reporter: pytest.TerminalReporter) -> None:
-    """Write the crash matrix and the times to recovery, if those tests ran."""
+    """Write what those tests found that ran."""
+    for _, lines in _recorded(reporter, SHOWN):
+        reporter.section("the local Comprehend against its service model")
+        for line in lines:
+            reporter.line(line)
     matrix = list(_recorded(reporter, "crash"))
     if matrix:
         reporter.section("crash matrix")

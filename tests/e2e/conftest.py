@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from sample_stack import TOPICS, command
 
 from include.local_stack.home import REPOSITORY
 from include.local_stack.stack import LocalStack
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Callable, Iterator
 
 TEMPORARY = Path("/tmp")  # noqa: S108 - TMPDIR may be too deep for a socket
@@ -31,7 +29,8 @@ def clear_up_after_killed_tests() -> None:
         if ours and not psutil.pid_exists(int(owner)):
             for home in root.iterdir():
                 LocalStack(home).down()
-            shutil.rmtree(root)
+            # What ends only now may still write or remove files; the next run tries again.
+            shutil.rmtree(root, ignore_errors=True)
 
 
 def processes_of(home: Path) -> list[psutil.Process]:
@@ -81,26 +80,3 @@ def whole_stack(make_home: Callable[[str], Path], specs: Path) -> Iterator[Local
     stack.up()
     yield stack
     stack.remove()
-
-
-@pytest.fixture(scope="session")
-def sample_stack(make_home: Callable[[str], Path], specs: Path) -> Iterator[LocalStack]:
-    """A stack with the samples' specs, for all modules that go the whole trip."""
-    stack = LocalStack(make_home("sample"), [specs], first_slot=80)
-    stack.up()
-    yield stack
-    stack.remove()
-
-
-@pytest.fixture(scope="session")
-def first_demo(sample_stack: LocalStack) -> subprocess.CompletedProcess[str]:
-    """What the first `make run` prints."""
-    return command(sample_stack, "demo")
-
-
-@pytest.fixture(scope="session")
-def trained_topics(sample_stack: LocalStack, first_demo: subprocess.CompletedProcess[str]) -> LocalStack:
-    """The stack with the sample uploaded and the multi-label classifier trained."""
-    result = sample_stack.run_dag(f"train_{TOPICS}")
-    assert result.succeeded, result.log_tails
-    return sample_stack

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sample_stack import (
@@ -22,9 +23,11 @@ from sample_stack import (
 )
 
 from include.local_stack import postgres, sample_corpus
+from include.local_stack.environment import SECRET_KEY
 from include.local_stack.home import REPOSITORY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from include.local_stack.stack import LocalStack
@@ -32,16 +35,30 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 
-def test_airflow_has_two_dags_for_each_spec_and_no_import_error(sample_stack: LocalStack) -> None:
+@pytest.fixture(scope="module")
+def first_demo(whole_stack: LocalStack) -> subprocess.CompletedProcess[str]:
+    """What the first `make run` prints."""
+    return command(whole_stack, "demo")
+
+
+@pytest.fixture(scope="module")
+def trained_topics(whole_stack: LocalStack, first_demo: subprocess.CompletedProcess[str]) -> LocalStack:
+    """The stack with the sample uploaded and the multi-label classifier trained."""
+    result = whole_stack.run_dag(f"train_{TOPICS}")
+    assert result.succeeded, result.log_tails
+    return whole_stack
+
+
+def test_airflow_has_two_dags_for_each_spec_and_no_import_error(whole_stack: LocalStack) -> None:
     deadline = time.monotonic() + 60
-    while {dag.dag_id for dag in sample_stack.api.dags()} != DAGS:
-        assert time.monotonic() < deadline, sample_stack.api.dags()
+    while {dag.dag_id for dag in whole_stack.api.dags()} != DAGS:
+        assert time.monotonic() < deadline, whole_stack.api.dags()
         time.sleep(0.5)
-    assert sample_stack.api.import_problems() == []
+    assert whole_stack.api.import_problems() == []
 
 
 def test_the_demo_trains_classifies_and_says_what_came_of_it(
-    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
 ) -> None:
     told = first_demo.stdout
     assert first_demo.returncode == 0, told + first_demo.stderr
@@ -52,32 +69,32 @@ def test_the_demo_trains_classifies_and_says_what_came_of_it(
     assert found is not None
     # 36 services, by guessing 0.03.
     assert min(float(found[1]), float(found[2])) > 0.6
-    assert sample_stack.airflow_url in told
-    assert sample_stack.password in told
+    assert whole_stack.airflow_url in told
+    assert whole_stack.password in told
     for way_on in ("psql -c", "make run", "make stop"):
         assert way_on in told
 
 
 def test_every_document_of_the_night_is_accounted_for(
-    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
 ) -> None:
     ((documents_in, classified, failed, rejected, reasons, state),) = query(
-        sample_stack,
+        whole_stack,
         "SELECT documents_in, classified, failed, rejected, reasons, state FROM nightsort.classification_runs"
         " WHERE classifier = %s AND day = %s",
         SERVICES,
         FIRST,
     )
     assert state == "complete"
-    assert documents_in == classified + failed + rejected == len(predictions(sample_stack, SERVICES, FIRST))
+    assert documents_in == classified + failed + rejected == len(predictions(whole_stack, SERVICES, FIRST))
     # The sample holds one blank document and one doubled id a night, on purpose.
     assert (failed, reasons) == (0, {"blank": 1, "duplicate_id": 1})
 
 
 def test_a_second_demo_takes_the_next_day_and_trains_nothing(
-    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
 ) -> None:
-    second = command(sample_stack, "demo")
+    second = command(whole_stack, "demo")
     assert second.returncode == 0, second.stdout + second.stderr
     assert "The local stack was up already" in second.stdout
     assert "train_" not in second.stdout.split("What the same")[0]
@@ -85,25 +102,25 @@ def test_a_second_demo_takes_the_next_day_and_trains_nothing(
 
 
 def test_the_same_night_again_leaves_the_same_table_and_starts_no_second_job(
-    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
 ) -> None:
-    before, jobs = predictions(sample_stack, SERVICES, FIRST), job_ids(sample_stack)
-    again = command(sample_stack, "run-dag", f"classify_{SERVICES}", "--conf", f'{{"day": "{FIRST}"}}')
+    before, jobs = predictions(whole_stack, SERVICES, FIRST), job_ids(whole_stack)
+    again = command(whole_stack, "run-dag", f"classify_{SERVICES}", "--conf", f'{{"day": "{FIRST}"}}')
     assert again.returncode == 0, again.stdout + again.stderr
-    assert predictions(sample_stack, SERVICES, FIRST) == before
-    assert job_ids(sample_stack) == jobs
+    assert predictions(whole_stack, SERVICES, FIRST) == before
+    assert job_ids(whole_stack) == jobs
 
 
 def test_the_same_training_again_finds_the_version_that_is_there(
-    first_demo: subprocess.CompletedProcess[str], sample_stack: LocalStack
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
 ) -> None:
     statement = "SELECT version, arn, active FROM nightsort.classifier_versions WHERE classifier = %s"
-    before = query(sample_stack, statement, SERVICES)
-    trained = comprehend(sample_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
-    result = sample_stack.run_dag(f"train_{SERVICES}")
+    before = query(whole_stack, statement, SERVICES)
+    trained = comprehend(whole_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
+    result = whole_stack.run_dag(f"train_{SERVICES}")
     assert result.succeeded, result.log_tails
-    assert query(sample_stack, statement, SERVICES) == before
-    after = comprehend(sample_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
+    assert query(whole_stack, statement, SERVICES) == before
+    after = comprehend(whole_stack).describe_document_classifier(DocumentClassifierArn=before[0][1])
     times = [described["DocumentClassifierProperties"]["TrainingEndTime"] for described in (trained, after)]
     assert times[0] == times[1]
 
@@ -128,7 +145,7 @@ def test_nothing_runs_that_nobody_started(trained_topics: LocalStack) -> None:
 
 
 def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_trains_it(
-    sample_stack: LocalStack, specs: Path, first_demo: subprocess.CompletedProcess[str]
+    whole_stack: LocalStack, specs: Path, first_demo: subprocess.CompletedProcess[str]
 ) -> None:
     untrained = specs / "untrained.yaml"
     sample = (specs / f"{SERVICES}.yaml").read_text(encoding="utf-8")
@@ -137,7 +154,7 @@ def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_tra
         encoding="utf-8",
     )
     try:
-        failed = command(sample_stack, "run-dag", "classify_untrained", "--conf", f'{{"day": "{FIRST}"}}')
+        failed = command(whole_stack, "run-dag", "classify_untrained", "--conf", f'{{"day": "{FIRST}"}}')
     finally:
         untrained.unlink()
     assert failed.returncode == 1
@@ -147,19 +164,19 @@ def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_tra
 
 
 def test_a_broken_spec_shows_as_an_import_error_and_hurts_no_other(
-    sample_stack: LocalStack, specs: Path
+    whole_stack: LocalStack, specs: Path
 ) -> None:
     broken = specs / "broken.yaml"
     broken.write_text("name: broken\nmode: MULTI_CLAS\n", encoding="utf-8")
     try:
         deadline = time.monotonic() + 60
-        while not (problems := sample_stack.api.import_problems()):
+        while not (problems := whole_stack.api.import_problems()):
             assert time.monotonic() < deadline, "the broken spec does not show"
             time.sleep(0.5)
         assert len(problems) == 1
         assert "broken.yaml" in problems[0].stack_trace
         assert "mode" in problems[0].stack_trace
-        usable = {dag.dag_id for dag in sample_stack.api.dags() if not dag.has_import_errors}
+        usable = {dag.dag_id for dag in whole_stack.api.dags() if not dag.has_import_errors}
         assert {
             f"train_{SERVICES}",
             f"classify_{SERVICES}",
@@ -183,9 +200,9 @@ def test_a_broken_spec_shows_as_an_import_error_and_hurts_no_other(
     ],
 )
 def test_with_the_exports_the_usual_programs_see_the_stack(
-    sample_stack: LocalStack, first_demo: subprocess.CompletedProcess[str], program: str, expected: str
+    whole_stack: LocalStack, first_demo: subprocess.CompletedProcess[str], program: str, expected: str
 ) -> None:
-    exports = command(sample_stack, "env")
+    exports = command(whole_stack, "env")
     assert exports.returncode == 0
     done = subprocess.run(
         ["sh", "-ec", f"{exports.stdout}\n{program}"], capture_output=True, text=True, check=False
@@ -205,8 +222,154 @@ def test_our_code_uses_nothing_that_airflow_is_about_to_drop(trained_topics: Loc
     assert warnings == []
 
 
-def test_status_shows_every_component_running(sample_stack: LocalStack) -> None:
-    shown = command(sample_stack, "status")
+# --- where the trip meets people: asked about money, told of bad nights, reading the logs -------------------
+
+
+def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: str) -> Path:
+    """Write a spec on the sample's documents under another name, and wait until Airflow has its DAGs."""
+    file = specs / f"{name}.yaml"
+    text = (specs / f"{sample}.yaml").read_text(encoding="utf-8")
+    text = text.replace(f"name: {sample}", f"name: {name}").replace(f"{sample}/work", f"{name}/work")
+    kept = [line for line in text.splitlines() if line.partition(":")[0] not in keys]
+    file.write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in keys.items()), ""]), "utf-8")
+    for dag_id in (f"train_{name}", f"classify_{name}"):
+        until(lambda dag_id=dag_id: stack.api.dag(dag_id), f"{dag_id} is not parsed")  # type: ignore[misc]
+        stack.api.unpause(dag_id)
+    return file
+
+
+def until(found: Callable[[], Any], problem: str, seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.3)
+    return result
+
+
+SCHEDULED_RUN = """
+from datetime import datetime, timedelta, timezone
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.utils.session import create_session
+from airflow.utils.state import DagRunState
+from airflow.utils.types import DagRunTriggeredByType, DagRunType
+due = datetime.now(timezone.utc).replace(hour=2, minute=0, second=0, microsecond=0) - timedelta(days=1)
+with create_session() as session:
+    SerializedDagModel.get_dag("classify_late", session=session).create_dagrun(
+        run_id="scheduled__night", logical_date=due - timedelta(days=1), run_after=due,
+        data_interval=(due - timedelta(days=1), due), run_type=DagRunType.SCHEDULED,
+        triggered_by=DagRunTriggeredByType.TEST, state=DagRunState.QUEUED, session=session,
+    )
+"""
+
+
+def test_a_night_that_is_late_and_fails_is_told_to_the_specs_notifier(
+    trained_topics: LocalStack, specs: Path, tmp_path: Path
+) -> None:
+    """The run is made as the scheduler makes it, due yesterday at two; the stack itself starts none."""
+    told = tmp_path / "told.txt"
+    text = "{{ nightsort.event }} {{ nightsort.classifier }} {{ dag_run.dag_id }} {{ dag_run.run_id }}"
+    notifier = (
+        f'{{import_path: tests.file_notifier.FileNotifier, arguments: {{path: {told}, text: "{text}"}}}}'
+    )
+    spec = spec_like(trained_topics, specs, SERVICES, "late", loaded_by='"06:30"', notifiers=f"[{notifier}]")
+    try:
+        subprocess.run(
+            [sys.executable, "-c", SCHEDULED_RUN],
+            env=trained_topics.environment(),
+            cwd=REPOSITORY,
+            check=True,
+        )
+        lines = until(
+            lambda: (
+                told.exists() and len(told.read_text().splitlines()) >= 2 and told.read_text().splitlines()
+            ),
+            "nobody was told",
+        )
+        assert sorted(lines) == [
+            "failed late classify_late scheduled__night",
+            "late late classify_late scheduled__night",
+        ]
+    finally:
+        spec.unlink()
+
+
+def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
+    trained_topics: LocalStack, specs: Path
+) -> None:
+    stack = trained_topics
+    budget = "{training_usd: 0.01, when_over: ask}"
+    spec = spec_like(stack, specs, TOPICS, "asking", budget=budget)
+
+    def question(run_id: str) -> Any:
+        path = f"/dags/train_asking/dagRuns/{run_id}/hitlDetails"
+        found = stack.api._json("GET", path, params={"response_received": False})["hitl_details"]
+        return found[0] if found else None
+
+    def answer(run_id: str, option: str) -> None:
+        path = f"/dags/train_asking/dagRuns/{run_id}/taskInstances/approve_cost/-1/hitlDetails"
+        stack.api._json("PATCH", path, json={"chosen_options": [option], "params_input": {}})
+
+    def over(run_id: str) -> Any:
+        run = stack.api.run("train_asking", run_id)
+        return run if run.is_over else None
+
+    try:
+        run_id = stack.api.trigger("train_asking", {}).run_id
+        asked = until(lambda: question(run_id), "nobody is asked")
+        assert asked["subject"] == "Approve the cost of a training of asking"
+        assert "| budget | 0.01 USD |" in asked["body"]
+        assert not [name for name in trained_versions(stack) if name == "asking"]
+        answer(run_id, "Reject")
+        assert until(lambda: over(run_id), "the run does not end").state == "failed"
+
+        body = {"task_ids": ["approve_cost"], "dag_run_id": run_id, "dry_run": False}
+        body |= {"include_downstream": True, "only_failed": False, "reset_dag_runs": True}
+        stack.api._json("POST", "/dags/train_asking/clearTaskInstances", json=body)
+        until(lambda: question(run_id), "nobody is asked again")
+        answer(run_id, "Approve")
+        assert until(lambda: over(run_id), "the run does not end", 180).state == "success"
+        assert trained_versions(stack) >= {"asking"}
+
+        night = stack.run_dag("classify_asking", {"day": FIRST.isoformat()})
+        assert night.succeeded, night.log_tails
+        (approval,) = (task for task in night.tasks if task.task_id == "approve_cost")
+        assert approval.state == "success"
+        assert approval.seconds is not None
+        print(f"approve_cost within the budget took {approval.seconds:.2f} s")
+    finally:
+        spec.unlink()
+
+
+def trained_versions(stack: LocalStack) -> set[str]:
+    found = comprehend(stack).list_document_classifiers()["DocumentClassifierPropertiesList"]
+    return {model["DocumentClassifierArn"].split("/")[1] for model in found}
+
+
+def test_no_text_and_no_secret_is_in_the_logs_or_in_airflows_database(trained_topics: LocalStack) -> None:
+    """Of all that ran before: two trainings, several nights, runs that failed."""
+    documents = [*sample_corpus.aws_services().incoming[FIRST], *sample_corpus.aws_topics().incoming[FIRST]]
+    canaries = {document.text[:60] for document in documents if len(document.text) > 80}
+    assert len(canaries) > 100
+    places = {
+        str(file): file.read_text(encoding="utf-8", errors="replace")
+        for file in trained_topics.home.logs.rglob("*.log*")
+        if "local_aws" not in file.name
+    }
+    assert any("prepare_batches" in name for name in places)
+    with postgres.connect(trained_topics.home, "airflow") as connection:
+        for table in ("xcom", "rendered_task_instance_fields", "task_state_store", "deadline", "callback"):
+            rows = connection.execute(f"SELECT t::text FROM {table} t").fetchall()  # noqa: S608
+            places[table] = "\n".join(row[0] for row in rows)
+    assert "batch" in places["xcom"]
+    assert "documents_in" in places["xcom"]
+    assert "run_key" in places["rendered_task_instance_fields"]
+    for place, text in places.items():
+        assert SECRET_KEY not in text, place
+        assert not [canary for canary in canaries if canary in text], place
+
+
+def test_status_shows_every_component_running(whole_stack: LocalStack) -> None:
+    shown = command(whole_stack, "status")
     assert shown.returncode == 0
     for component in ("postgres", "local_aws", "api-server", "scheduler", "dag-processor", "triggerer"):
         assert re.search(rf"{component}\s+running", shown.stdout), shown.stdout

@@ -324,7 +324,7 @@ def test_a_second_run_of_the_day_and_a_backfill_over_it_change_nothing_and_cost_
     ("name", "what"),
     [
         ("task", "the task, in the middle of a load (30 s of it are the retry's delay)"),
-        ("worker", "the worker, in the middle of a load (30 s of it are the retry's delay)"),
+        ("worker", "the worker, in the middle of a load"),
     ],
 )
 def test_a_load_is_done_again_after_a_kill(

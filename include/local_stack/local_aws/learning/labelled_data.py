@@ -34,6 +34,8 @@ from include.nightsort.limits import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from numpy.typing import NDArray
+
     from include.local_stack.local_aws.work.object_store import ObjectStore
 
     Read = Callable[[BinaryIO, str], Iterator[Example | Unusable]]
@@ -69,7 +71,7 @@ class LabelledData:
     def __len__(self) -> int:
         return int(self.counts.shape[0])
 
-    def rows(self, chosen: np.ndarray[tuple[int], np.dtype[np.int64]]) -> LabelledData:
+    def rows(self, chosen: NDArray[np.int64]) -> LabelledData:
         """Return some of the documents; the labels stay."""
         return LabelledData(self.labels, self.counts[chosen], self.carries.tocsr()[chosen].tocsc())
 

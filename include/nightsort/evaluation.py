@@ -162,12 +162,14 @@ def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
         raise EvaluationError("the confusion matrix is empty, or holds what are no counts")
     if kind == "multi_class" and values.ndim == 2 and values.shape[0] == values.shape[1]:
         hits = np.diag(values)
-        accuracy = float(hits.sum() / values.sum())
+        accuracy = float(hits.sum()) / float(values.sum())
         wrong, missed = values.sum(axis=0) - hits, values.sum(axis=1) - hits
         return _metrics(hits, wrong, missed, accuracy=accuracy, loss=1 - accuracy)
     if kind == "multi_label" and values.ndim == 3 and values.shape[1:] == (2, 2):
         wrong, missed, hits = values[:, 0, 1], values[:, 1, 0], values[:, 1, 1]
-        return _metrics(hits, wrong, missed, accuracy=None, loss=float((wrong + missed).sum() / values.sum()))
+        return _metrics(
+            hits, wrong, missed, accuracy=None, loss=float((wrong + missed).sum()) / float(values.sum())
+        )
     raise EvaluationError(
         f"a confusion matrix of type {kind!r} and shape {values.shape} is not one that Comprehend documents"
     )

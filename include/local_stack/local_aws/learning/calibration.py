@@ -82,7 +82,7 @@ def _best_threshold(probabilities: NDArray[np.float64], carries: NDArray[np.bool
     ranked = probabilities[order]
     taken = np.arange(1, len(ranked) + 1)
     seen = 2 * np.cumsum(carries[order]) / (taken + carries.sum())
-    best = int(seen.argmax())
+    best = int(np.argmax(seen))
     empirical = (ranked[best] + ranked[min(best + 1, len(ranked) - 1)]) / 2
     implied = (2 * np.cumsum(ranked) / (taken + ranked.sum())).max() / 2
     both = np.clip([empirical, implied], *_ODDS)

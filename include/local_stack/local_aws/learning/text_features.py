@@ -65,7 +65,7 @@ class TermWeights:
         Where no two documents share a term, all are kept.
         """
         documents = np.bincount(counts.indices, minlength=BUCKETS)
-        kept = np.flatnonzero(documents > min(1, documents.max() - 1))
+        kept = np.flatnonzero(documents > min(1, int(np.max(documents)) - 1))
         if len(kept) > most:
             kept = np.sort(kept[np.argsort(-documents[kept], kind="stable")[:most]])
         idf = np.log((1 + counts.shape[0]) / (1 + documents[kept])) + 1

@@ -100,7 +100,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
         with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
             trained = self._look()
             if trained is None:
-                self._wait_in_triggerer(stopping=self._time_is_up())
+                self._wait_in_triggerer(self._time_left())
         return trained
 
     def poke(self, context: Context) -> PokeReturnValue:
@@ -115,8 +115,8 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
         """Give the result after a deferral; success is asked of Comprehend, not of the event."""
         with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
             trained = self._look()
-            if trained is None and not stopping and self._time_is_up():
-                self._wait_in_triggerer(stopping=True)
+            if trained is None and not stopping and (left := self._time_left()) == timedelta(0):
+                self._wait_in_triggerer(left)
         if trained is None:
             message = (event or {}).get("message", "")
             raise TrainingUnfinishedError(
@@ -131,10 +131,10 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
             self.hook.stop_training(self.document_classifier_arn)
             self.log.warning("Asked Comprehend to stop the training of %s.", self.document_classifier_arn)
 
-    def _wait_in_triggerer(self, *, stopping: bool) -> NoReturn:
+    def _wait_in_triggerer(self, left: timedelta | None) -> NoReturn:
+        """Wait until the training has ended or its time is up; without time left, until it has stopped."""
         delay, looks = int(self.poke_interval), self.max_retries
-        if self.time_limit and not stopping:
-            left = self.hook.time_left(self.document_classifier_arn, self.time_limit)
+        if left:
             looks = min(looks, math.ceil(left.total_seconds() / delay) + 1)
         self.defer(
             trigger=ComprehendDocumentClassifierTrainedTrigger(
@@ -148,13 +148,14 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
                 botocore_config=self.botocore_config,
             ),
             method_name="execute_complete",
-            kwargs={"stopping": stopping},
+            kwargs={"stopping": left == timedelta(0)},
             timeout=timedelta(seconds=delay * (looks + 2)),
         )
 
-    def _time_is_up(self) -> bool:
-        limit = self.time_limit
-        return limit is not None and not self.hook.time_left(self.document_classifier_arn, limit)
+    def _time_left(self) -> timedelta | None:
+        if self.time_limit is None:
+            return None
+        return self.hook.time_left(self.document_classifier_arn, self.time_limit)
 
     def _look(self) -> dict[str, Any] | None:
         properties = self.hook.trained(

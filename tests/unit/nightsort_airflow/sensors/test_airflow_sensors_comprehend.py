@@ -134,7 +134,7 @@ def test_a_training_with_a_time_limit_is_looked_at_when_its_time_is_up(
 ) -> None:
     task = sensor(time_limit=timedelta(minutes=10), poke_interval=60, max_retries=1440)
     script = answers(task.hook)
-    for _ in range(3):
+    for _ in range(2):
         is_in(script, "TRAINING", minutes=3)
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)  # type: ignore[arg-type]

@@ -12,6 +12,7 @@ from include.local_stack.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
+from include.local_stack.local_aws.comprehend.lives import Lives
 from include.local_stack.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, now
 from include.local_stack.local_aws.comprehend.tags import check_tags
 from include.local_stack.local_aws.comprehend.training_input import (
@@ -46,6 +47,18 @@ class ClassifierOperations:
         self._timers = timers
         self._workers = workers
         self._settings = settings
+        self._lives = Lives(
+            timers,
+            {
+                "SUBMITTED": (
+                    "submitted_seconds",
+                    lambda classifier: self._lives.begin(classifier, "TRAINING"),
+                ),
+                "TRAINING": ("training_seconds", self._train),
+                "STOP_REQUESTED": ("stopping_seconds", _stop),
+                "DELETING": ("deletion_seconds", self._remove),
+            },
+        )
 
     # --- operations -----------------------------------------------------------------------------------------
 
@@ -66,7 +79,7 @@ class ClassifierOperations:
                 f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
             )
         classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
-        self._go_on(classifier)
+        self._lives.go_on(classifier)
         return {"DocumentClassifierArn": arn}
 
     def describe_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -100,7 +113,7 @@ class ClassifierOperations:
         if classifier.state in ("SUBMITTED", "TRAINING"):
             classifier.step("STOP_REQUESTED")
             if self._timers.cancel(classifier.arn):
-                self._go_on(classifier)
+                self._lives.go_on(classifier)
             else:
                 self._workers.stop(classifier.arn)
         return {}
@@ -121,7 +134,7 @@ class ClassifierOperations:
                 f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
             )
         classifier.step("DELETING")
-        self._go_on(classifier)
+        self._lives.go_on(classifier)
         return {}
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -134,27 +147,7 @@ class ClassifierOperations:
             if file.name not in known:
                 file.unlink()
         for classifier in classifiers:
-            self._go_on(classifier)
-
-    def _go_on(self, classifier: Resource) -> None:
-        """Have what follows the classifier's state happen when its time has come."""
-        following = {
-            "SUBMITTED": ("submitted_seconds", self._begin),
-            "TRAINING": ("training_seconds", self._train),
-            "STOP_REQUESTED": ("stopping_seconds", _stop),
-            "DELETING": ("deletion_seconds", self._remove),
-        }
-        if classifier.state in following:
-            delay, action = following[classifier.state]
-            self._timers.after(delay, classifier.since, classifier.arn, lambda: action(classifier))
-
-    def _begin(self, classifier: Resource) -> None:
-        if self._timers.delays.training_seconds:
-            classifier.step("TRAINING")
-            self._go_on(classifier)
-        else:
-            # Without a delay it trains from when a worker takes it.
-            self._train(classifier)
+            self._lives.go_on(classifier)
 
     def _train(self, classifier: Resource) -> None:
         properties = classifier.properties
@@ -182,7 +175,7 @@ class ClassifierOperations:
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
                 if outcome.stopped:
-                    self._go_on(classifier)
+                    self._lives.go_on(classifier)
                 else:
                     _finish(classifier, outcome)
 

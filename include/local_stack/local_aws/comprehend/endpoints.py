@@ -13,6 +13,7 @@ from include.local_stack.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
+from include.local_stack.local_aws.comprehend.lives import Lives
 from include.local_stack.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
 from include.local_stack.local_aws.comprehend.store import ENDPOINT, now
 from include.local_stack.local_aws.comprehend.tags import check_tags
@@ -52,9 +53,16 @@ class EndpointOperations:
 
     def __init__(self, store: Store, timers: Timers, real_time: RealTimeProcess, settings: Settings) -> None:
         self._store = store
-        self._timers = timers
         self._real_time = real_time
         self._settings = settings
+        self._lives = Lives(
+            timers,
+            {
+                "CREATING": ("endpoint_seconds", self._read_model),
+                "UPDATING": ("endpoint_seconds", self._read_model),
+                "DELETING": ("deletion_seconds", lambda endpoint: store.remove(endpoint.arn)),
+            },
+        )
 
     # --- operations -----------------------------------------------------------------------------------------
 
@@ -73,7 +81,7 @@ class EndpointOperations:
             self._check_quota(region, request["DesiredInferenceUnits"])
             endpoint = self._store.add(ENDPOINT, arn, region, _properties(request, arn), request)
             endpoint.properties["LastModifiedTime"] = endpoint.created
-            self._go_on(endpoint)
+            self._lives.go_on(endpoint)
         return {"EndpointArn": endpoint.arn, "ModelArn": endpoint.properties["ModelArn"]}
 
     def describe_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -97,7 +105,7 @@ class EndpointOperations:
         if "DesiredInferenceUnits" in desired:
             self._check_quota(region, desired["DesiredInferenceUnits"], endpoint)
         endpoint.step("UPDATING", **desired, LastModifiedTime=now())
-        self._go_on(endpoint)
+        self._lives.go_on(endpoint)
         return {"DesiredModelArn": endpoint.properties["DesiredModelArn"]}
 
     def list_endpoints(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -121,7 +129,7 @@ class EndpointOperations:
         _refuse_while_changing(endpoint, "deleted")
         if endpoint.state != "DELETING":
             endpoint.step("DELETING")
-            self._go_on(endpoint)
+            self._lives.go_on(endpoint)
         return {}
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -129,20 +137,9 @@ class EndpointOperations:
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
         for endpoint in self._store.all_of(ENDPOINT):
-            self._go_on(endpoint)
+            self._lives.go_on(endpoint)
             if endpoint.state in USABLE_ENDPOINT:
                 self._real_time.classify(self._model_path(endpoint, "ModelArn"), None)
-
-    def _go_on(self, endpoint: Resource) -> None:
-        """Have what follows the endpoint's state happen when its time has come."""
-        if endpoint.state in ("CREATING", "UPDATING"):
-            self._timers.after(
-                "endpoint_seconds", endpoint.since, endpoint.arn, lambda: self._read_model(endpoint)
-            )
-        elif endpoint.state == "DELETING":
-            self._timers.after(
-                "deletion_seconds", endpoint.since, endpoint.arn, lambda: self._store.remove(endpoint.arn)
-            )
 
     def _read_model(self, endpoint: Resource) -> None:
         classifier = self._store.get(endpoint.properties["DesiredModelArn"], endpoint.region)

@@ -13,6 +13,7 @@ from include.local_stack.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from include.local_stack.local_aws.comprehend.listing import page, select
+from include.local_stack.local_aws.comprehend.lives import Lives
 from include.local_stack.local_aws.comprehend.real_time_input import check_reader_config
 from include.local_stack.local_aws.comprehend.states import USABLE_CLASSIFIER
 from include.local_stack.local_aws.comprehend.store import JOB, now
@@ -43,9 +44,15 @@ class JobOperations:
 
     def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
         self._store = store
-        self._timers = timers
         self._workers = workers
         self._settings = settings
+        self._lives = Lives(
+            timers,
+            {
+                "SUBMITTED": ("submitted_seconds", lambda job: self._lives.begin(job, "IN_PROGRESS")),
+                "IN_PROGRESS": ("job_seconds", self._run),
+            },
+        )
 
     # --- operations -----------------------------------------------------------------------------------------
 
@@ -57,7 +64,7 @@ class JobOperations:
             job_id = arns.new_id()
             arn = arns.job_arn(region, job_id)
             job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
-            self._go_on(job)
+            self._lives.go_on(job)
         shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
         return {member: job.properties[member] for member in shown}
 
@@ -88,25 +95,7 @@ class JobOperations:
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
         for job in self._store.all_of(JOB):
-            self._go_on(job)
-
-    def _go_on(self, job: Resource) -> None:
-        """Have what follows the job's state happen when its time has come."""
-        following = {
-            "SUBMITTED": ("submitted_seconds", self._begin),
-            "IN_PROGRESS": ("job_seconds", self._run),
-        }
-        if job.state in following:
-            delay, action = following[job.state]
-            self._timers.after(delay, job.since, job.arn, lambda: action(job))
-
-    def _begin(self, job: Resource) -> None:
-        if self._timers.delays.job_seconds:
-            job.step("IN_PROGRESS")
-            self._go_on(job)
-        else:
-            # Without a delay it is in progress from when a worker takes it.
-            self._run(job)
+            self._lives.go_on(job)
 
     def _run(self, job: Resource) -> None:
         properties = job.properties

@@ -31,7 +31,7 @@ run: $(VENV)/.local ## Start the local stack, train a classifier, classify the n
 
 .PHONY: test
 test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to end
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies

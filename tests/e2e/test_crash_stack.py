@@ -100,6 +100,19 @@ class Airflow:
         )
         return state, attempt, pid
 
+    def process_of(self, dag_id: str, task_id: str) -> psutil.Process:
+        """The process of a task, as soon as it runs."""
+        found: list[int] = []
+
+        def runs() -> bool:
+            state, _, pid = self.task(dag_id, task_id)
+            # Without a number psutil would give the process of the tests themselves, to be killed.
+            found[:] = [pid] if state == "running" and pid else []
+            return bool(found)
+
+        wait_until(runs, f"{task_id} of {dag_id} runs")
+        return psutil.Process(found[0])
+
     def wait_until_task(self, dag_id: str, task_id: str, state: str) -> None:
         wait_until(lambda: self.task(dag_id, task_id)[0] == state, f"{task_id} of {dag_id} {state}")
 
@@ -136,6 +149,7 @@ class Airflow:
 
     def kill(self, component: str) -> float:
         """Kill a component of the stack; its supervisor starts it anew. Give the moment."""
+        wait_until(lambda: self.stack.status()[component].pid > 0, f"{component} runs")
         psutil.Process(self.stack.status()[component].pid).kill()
         return time.monotonic()
 
@@ -226,7 +240,7 @@ def struck_while_loading(airflow: Airflow, trained: float) -> dict[str, float]:
             airflow.begin(f"classify_{name}")
         airflow.wait_until_loads_stand_still(len(names))
         for name in names:
-            task = psutil.Process(airflow.task(f"classify_{name}", LOAD)[2])
+            task = airflow.process_of(f"classify_{name}", LOAD)
             victims = [task] if name == "task" else [psutil.Process(task.ppid()), task]
             for victim in victims:
                 victim.send_signal(signal.SIGKILL)

@@ -16,6 +16,7 @@ from include.local_stack import postgres
 from include.local_stack.errors import StackError
 from include.local_stack.home import Home
 from include.local_stack.stack import LocalStack
+from include.local_stack.supervision import supervisor_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,6 +68,13 @@ def answers(stack: LocalStack) -> bool:
     return True
 
 
+def supervisor_of(stack: LocalStack) -> psutil.Process:
+    # Never from a number that may be missing: to kill "process 0" is to kill the tests.
+    supervisor = supervisor_process(stack.home.read_state())
+    assert supervisor is not None
+    return supervisor
+
+
 def test_up_twice_is_harmless(stack: LocalStack) -> None:
     wait_for(stack.is_up)
     before = stack.status()["postgres"].pid
@@ -76,7 +84,7 @@ def test_up_twice_is_harmless(stack: LocalStack) -> None:
 
 def test_down_ends_every_process_and_keeps_the_data(stack: LocalStack) -> None:
     query(stack, "CREATE TABLE kept AS SELECT 42 AS answer")
-    supervisor = psutil.Process(stack.home.read_state().supervisor_pid)
+    supervisor = supervisor_of(stack)
     family = [supervisor, *supervisor.children(recursive=True)]
     assert len(family) > 3
     assert stack.down() is True
@@ -95,9 +103,8 @@ def test_a_component_that_dies_is_started_again(stack: LocalStack) -> None:
 
 
 def test_after_the_supervisor_was_killed_up_clears_up_and_starts_anew(stack: LocalStack) -> None:
-    state = stack.home.read_state()
     server = psutil.Process(stack.status()["postgres"].pid)
-    os.kill(state.supervisor_pid or 0, signal.SIGKILL)
+    supervisor_of(stack).kill()
     wait_for(lambda: stack.status() == {})
     assert server.is_running(), "what the supervisor left behind"
     assert stack.up() is True
@@ -107,7 +114,7 @@ def test_after_the_supervisor_was_killed_up_clears_up_and_starts_anew(stack: Loc
 
 def test_after_the_supervisor_was_killed_down_ends_what_it_left(stack: LocalStack) -> None:
     server = psutil.Process(stack.status()["postgres"].pid)
-    os.kill(stack.home.read_state().supervisor_pid or 0, signal.SIGKILL)
+    supervisor_of(stack).kill()
     assert stack.down() is True
     assert not server.is_running()
 

@@ -14,6 +14,18 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SAMPLE_SPECS = ROOT / "include" / "classifiers"
 
+STORED_DAGS = """
+from airflow.utils.db import initdb
+initdb()
+from airflow.dag_processing.bundles.manager import DagBundlesManager
+from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
+DagBundlesManager().sync_bundles_to_db()
+bag = DagBag()
+assert not bag.import_errors, bag.import_errors
+sync_bag_to_db(bag, "dags-folder", None)
+"""
+"""The beginning of a script for a process with an Airflow of its own: its database, all DAGs as ``bag``."""
+
 if "NIGHTSORT_TEST_AIRFLOW_HOME" not in os.environ:
     home = tempfile.mkdtemp(prefix="nightsort-airflow-")
     atexit.register(shutil.rmtree, home, ignore_errors=True)

@@ -10,13 +10,13 @@ if TYPE_CHECKING:
     import pytest
 
 
-SHOWN: Final = "shown"
-"""The property of a test that holds lines to show."""
+CONFORMANCE: Final = "conformance"
+"""The property of the conformance test that holds lines to show."""
 
 
 def show(reporter: pytest.TerminalReporter) -> None:
     """Write what those tests found that ran."""
-    for _, lines in _recorded(reporter, SHOWN):
+    for _, lines in _recorded(reporter, CONFORMANCE):
         reporter.section("the local Comprehend against its service model")
         for line in lines:
             reporter.line(line)

@@ -20,7 +20,7 @@ from conformance_world import BUCKET, KEY, ROLE, World
 
 from include.local_stack.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from include.local_stack.local_aws.launcher import PROJECT, launch
-from tests.found_by_tests import SHOWN
+from tests.found_by_tests import CONFORMANCE
 from tests.integration.comprehend_answers import answer_problems
 
 if TYPE_CHECKING:
@@ -351,4 +351,4 @@ def test_the_shares_are_shown_after_the_tests(
 ) -> None:
     """The last test here, since each one before it adds to them."""
     assert sorted(coverage.counts) == sorted(SERVED)
-    record_property(SHOWN, [*coverage.lines()])
+    record_property(CONFORMANCE, [*coverage.lines()])

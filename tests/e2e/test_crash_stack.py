@@ -17,6 +17,7 @@ import pytest
 from include.local_stack import postgres
 from include.local_stack.environment import ADMIN, SECRET_KEY
 from include.local_stack.local_aws.control.client import LocalAwsControl
+from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,25 +31,12 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
 
 BUCKET = "nights"
 DAY = "2026-11-18"
+ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
 DOCUMENTS = 30
 LONGEST_SECONDS = 150
 TRAINED = "triggerer"
 NIGHTS = ("aws", "postgres", "scheduler", "task", "worker", "clear", "again")
 START_JOB, LOAD = "classify_batch.start_job", "classify_batch.load_predictions"
-WORDS = {
-    "billing": "invoice refund payment card",
-    "technical": "crash error screen update",
-    "delivery": "parcel courier street late",
-}
-SPEC = f"""
-name: {{name}}
-mode: MULTI_CLASS
-schedule: "0 2 * * *"
-labelled: {{{{uri: "s3://{BUCKET}/labelled/", format: jsonl}}}}
-incoming: {{{{uri: "s3://{BUCKET}/incoming/", format: jsonl, id_column: id}}}}
-work_uri: s3://{BUCKET}/work/{{name}}
-data_access_role_arn: arn:aws:iam::123456789012:role/NightsortComprehendDataAccess
-"""
 PATIENCE = {"task_instance_heartbeat_timeout": 5, "task_instance_heartbeat_timeout_detection_interval": 2,
             "scheduler_health_check_threshold": 5, "orphaned_tasks_check_interval": 5}  # fmt: skip
 
@@ -59,7 +47,7 @@ def specs(make_home: Callable[[str], Path]) -> Path:
     folder = make_home("crash-specs")
     folder.mkdir()
     for name in (TRAINED, *NIGHTS):
-        (folder / f"{name}.yaml").write_text(SPEC.format(name=name))
+        (folder / f"{name}.yaml").write_text(nightly_spec(name, BUCKET, ROLE))
     return folder
 
 

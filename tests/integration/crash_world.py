@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
 from include.nightsort.tables.versions import ClassifierVersion, promote, record_version
+from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,22 +27,6 @@ BUCKET = "crash"
 DAY = "2026-11-18"
 DOCUMENTS = 30
 RESTART_SECONDS = 60
-WORDS = {
-    "billing": "invoice refund payment card",
-    "technical": "crash error screen update",
-    "delivery": "parcel courier street late",
-}
-
-SPEC = f"""
-name: {{name}}
-mode: MULTI_CLASS
-schedule: "0 2 * * *"
-labelled: {{{{uri: "s3://{BUCKET}/labelled/", format: jsonl}}}}
-incoming: {{{{uri: "s3://{BUCKET}/incoming/", format: jsonl, id_column: id}}}}
-work_uri: s3://{BUCKET}/work/{{name}}
-data_access_role_arn: {ROLE}
-budget: {{{{when_over: {{when_over}}}}}}
-"""
 
 PREDICTIONS = """
 SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted, reason
@@ -161,7 +146,7 @@ class World:
         for spec in self.airflow.specs.iterdir():
             spec.unlink()
         (self.airflow.specs / f"{name}.yaml").write_text(
-            SPEC.format(name=name, when_over="ask" if asks else "fail")
+            nightly_spec(name, BUCKET, ROLE) + f"budget: {{when_over: {'ask' if asks else 'fail'}}}\n"
         )
         with self.tables() as connection:
             record_version(connection, replace(self._champion, classifier=name))

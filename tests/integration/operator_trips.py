@@ -34,17 +34,13 @@ from nightsort_airflow.operators.training import (
     PromoteClassifierOperator,
     ScoreActiveVersionOperator,
 )
+from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
     import pytest
 
 BUCKET = "trip"
 DAY = "2026-11-18"
-WORDS = {
-    "billing": "invoice refund payment card",
-    "technical": "crash error screen update",
-    "delivery": "parcel courier street late",
-}
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.airflow_environment import ROOT, SAMPLE_SPECS
+from tests.airflow_environment import ROOT, SAMPLE_SPECS, STORED_DAGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +18,13 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 # What the DAG processor, the scheduler and a worker do, one after the other, with Airflow's own functions.
-LATE_AND_FAILED = """
-import json, sys
+LATE_AND_FAILED = (
+    STORED_DAGS
+    + """
+import json
 from datetime import datetime, timedelta, timezone
-from airflow.utils.db import initdb
-initdb()
 import structlog
 from airflow.callbacks.callback_requests import DagCallbackRequest
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
 from airflow.dag_processing.processor import _execute_dag_callbacks
 from airflow.models.deadline import Deadline
 from airflow.models.serialized_dag import SerializedDagModel
@@ -35,10 +33,6 @@ from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
-DagBundlesManager().sync_bundles_to_db()
-bag = DagBag()
-assert not bag.import_errors, bag.import_errors
-sync_bag_to_db(bag, "dags-folder", None)
 due = datetime(2026, 11, 20, 2, tzinfo=timezone.utc)
 with create_session() as session:
     dag = SerializedDagModel.get_dag("classify_late", session=session)
@@ -62,6 +56,7 @@ request = DagCallbackRequest(
 )
 _execute_dag_callbacks(bag, request, structlog.get_logger())
 """
+)
 
 
 def test_a_scheduled_night_is_late_at_its_time_and_the_notifier_is_told_of_that_and_of_its_failure(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_aws_server import CREDENTIALS, REGION, local_aws
 
-from tests.airflow_environment import ROOT
+from tests.airflow_environment import ROOT, STORED_DAGS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,15 +19,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 # The executor is the only part of Airflow that is missing: no scheduler, and triggers run in this process.
-RUN_TWICE = """
-from airflow.utils.db import initdb
-initdb()
-from airflow.dag_processing.bundles.manager import DagBundlesManager
-from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-DagBundlesManager().sync_bundles_to_db()
-bag = DagBag()
-assert not bag.import_errors, bag.import_errors
-sync_bag_to_db(bag, "dags-folder", None)
+RUN_TWICE = f"""
+{STORED_DAGS}
 for _ in range(2):
     run = bag.dags["classify_reviews"].test()
     print("STATE", run.state)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from local_aws_server import REGION, LocalAwsServer
-from operator_trips import BUCKET, WORDS, Trip, as_connection, make_trip
+from operator_trips import BUCKET, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
@@ -18,6 +18,7 @@ from operator_runs import OperatorRun
 
 from include.local_stack.local_aws.control.client import LocalAwsControl
 from nightsort_airflow.exceptions import BadInputError, JobFailedError
+from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
     from airflow.sdk import BaseOperator

@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from operator_trips import BUCKET, DAY, WORDS, Trip, as_connection, make_trip
+from operator_trips import BUCKET, DAY, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
@@ -20,6 +20,7 @@ from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
 from nightsort_airflow.hooks.storage import task_access
+from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
     from local_aws_server import LocalAwsServer

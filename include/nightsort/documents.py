@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.nightsort.columnar.ahead import ahead
-from include.nightsort.columnar.hashing import SeenIds
+from include.nightsort.columnar.seen_ids import SeenIds
 from include.nightsort.limits import MAX_DOCUMENT_ID_BYTES
 from include.nightsort.rejects import REASONS
 from include.nightsort.sources.cleaning import (
@@ -113,8 +113,11 @@ class _Finished:
 def _finished(
     source: Source, access: Access, mode: str, delimiter: str | None
 ) -> Generator[_Finished, None, None]:
-    finish = _Finish(source, mode, delimiter)
-    with closing(_raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)) as stream:
+    with (
+        SeenIds() as seen,
+        closing(_raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)) as stream,
+    ):
+        finish = _Finish(source, mode, delimiter, seen)
         for raw in stream:
             yield finish(raw)
 
@@ -181,13 +184,13 @@ def _read_file(
 class _Finish:
     """Turns raw rows into documents: ids, cleaned texts, labels; what cannot be used is rejected."""
 
-    def __init__(self, source: Source, mode: str, delimiter: str | None) -> None:
+    def __init__(self, source: Source, mode: str, delimiter: str | None, seen: SeenIds) -> None:
         self._named_by_file = source.format == "files"
         self._labels = LabelReader(mode, delimiter) if source.labelled else None
         # Ids made of file and row cannot be double, but names of files can once they are cleaned; in labelled
         # data an id only serves to find a reject.
         given = source.id_column is not None or self._named_by_file
-        self._seen = SeenIds() if given and not source.labelled else None
+        self._seen = seen if given and not source.labelled else None
 
     def __call__(self, raw: RawDocuments) -> _Finished:
         fates = _Fates(len(raw.rows))

@@ -47,40 +47,28 @@ def mix(hashes: Hashes) -> Hashes:
     return mixed ^ (mixed >> np.uint64(31))
 
 
-class SeenIds:
-    """Tells which ids of a stream have come before, in 16 bytes per id.
+def in_order(first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
+    """Return the order in which pairs of hashes ascend by the first, with equal pairs side by side and in the
+    order in which they came."""
+    order = np.argsort(first)
+    ascending = first[order]
+    if (ascending[1:] == ascending[:-1]).any():
+        return np.lexsort((second, first))
+    return order
 
-    Hashes are kept in sorted runs of doubling length, so that a look-up is a few binary searches per
-    column and no id is ever a Python object of its own.
+
+def find(first: Hashes, second: Hashes, among_first: Hashes, among_second: Hashes) -> npt.NDArray[np.intp]:
+    """Return where pairs of hashes stand among others, -1 where they do not.
+
+    :param among_first: ascending; two pairs may have the same first hash.
     """
-
-    def __init__(self) -> None:
-        self._runs: list[tuple[Hashes, Hashes]] = []
-
-    def __len__(self) -> int:
-        return sum(len(first) for first, _ in self._runs)
-
-    def add(self, ids: Column) -> npt.NDArray[np.bool_]:
-        """Take in some ids and return, for each, whether it is new; of equal ids in one call the first is."""
-        first, second = hash_texts(ids)
-        order = np.lexsort((second, first))
-        sorted_first, sorted_second = first[order], second[order]
-        again = np.zeros(len(ids), dtype=bool)
-        again[1:] = (sorted_first[1:] == sorted_first[:-1]) & (sorted_second[1:] == sorted_second[:-1])
-        for run_first, run_second in self._runs:
-            at = np.minimum(np.searchsorted(run_first, sorted_first), len(run_first) - 1)
-            again |= (run_first[at] == sorted_first) & (run_second[at] == sorted_second)
-        self._keep(sorted_first[~again], sorted_second[~again])
-        new = np.empty(len(ids), dtype=bool)
-        new[order] = ~again
-        return new
-
-    def _keep(self, first: Hashes, second: Hashes) -> None:
-        if not len(first):
-            return
-        while self._runs and len(self._runs[-1][0]) <= 2 * len(first):
-            other_first, other_second = self._runs.pop()
-            first, second = np.concatenate((other_first, first)), np.concatenate((other_second, second))
-            order = np.argsort(first, kind="stable")
-            first, second = first[order], second[order]
-        self._runs.append((first, second))
+    places = np.full(len(first), -1, np.intp)
+    at = np.searchsorted(among_first, first)
+    rows = np.flatnonzero(at < len(among_first))
+    while len(rows := rows[among_first[at[rows]] == first[rows]]):
+        same = among_second[at[rows]] == second[rows]
+        places[rows[same]] = at[rows[same]]
+        rows = rows[~same]
+        at[rows] += 1
+        rows = rows[at[rows] < len(among_first)]
+    return places

@@ -1,13 +1,15 @@
-"""Hashes stay what they are, and seen ids are told from new ones."""
+"""Hashes stay what they are, and are found among others."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.columnar.hashing import SeenIds, hash_names, hash_texts, mix
+from include.nightsort.columnar.hashing import Hashes, find, hash_names, hash_texts, in_order, mix
 
 
 def test_hashes_are_those_of_the_first_release() -> None:
@@ -38,23 +40,30 @@ def test_mixing_keeps_different_numbers_different(numbers: set[int]) -> None:
     assert len(set(mixed.tolist())) == len(numbers)
 
 
-@given(st.lists(st.lists(st.sampled_from("abcdefghij") | st.text(max_size=3), max_size=12), max_size=12))
-def test_an_id_is_new_exactly_once(batches: list[list[str]]) -> None:
-    seen, known = SeenIds(), set[str]()
-    for batch in batches:
-        expected = []
-        for name in batch:
-            expected.append(name not in known)
-            known.add(name)
-        assert seen.add(pa.array(batch, pa.string())).tolist() == expected
-    assert len(seen) == len(known)
+PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=20)
 
 
-def test_many_ids_are_remembered_in_few_bytes() -> None:
-    seen = SeenIds()
-    for start in range(0, 200_000, 10_000):
-        ids = pa.array([f"document-{number}" for number in range(start, start + 10_000)])
-        assert seen.add(ids).all()
+def hashes(values: list[int]) -> Hashes:
+    return np.array(values, dtype=np.uint64)
 
-    assert not seen.add(pa.array(["document-0", "document-99999", "document-199999"])).any()
-    assert sum(first.nbytes + second.nbytes for first, second in seen._runs) == 16 * 200_000
+
+@given(PAIRS, PAIRS)
+def test_pairs_are_found_by_both_hashes(among: list[tuple[int, int]], wanted: list[tuple[int, int]]) -> None:
+    stored = sorted(set(among), key=lambda pair: pair[0])
+    places = find(
+        hashes([first for first, _ in wanted]),
+        hashes([second for _, second in wanted]),
+        hashes([first for first, _ in stored]),
+        hashes([second for _, second in stored]),
+    )
+
+    assert places.tolist() == [stored.index(pair) if pair in stored else -1 for pair in wanted]
+
+
+@given(PAIRS)
+def test_equal_pairs_come_side_by_side_and_the_first_of_them_first(pairs: list[tuple[int, int]]) -> None:
+    order = in_order(hashes([first for first, _ in pairs]), hashes([second for _, second in pairs])).tolist()
+
+    assert sorted(order) == list(range(len(pairs)))
+    assert [pairs[place] for place in order] == sorted(pairs)
+    assert all(a < b for a, b in pairwise(order) if pairs[a] == pairs[b])

@@ -60,17 +60,21 @@ fi
 endef
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Pin the requirements anew, with hashes, for every Python from 3.10 on
+lock: $(VENV)/.dev ## Pin the requirements with hashes, for every Python from 3.10 on; UPGRADE=1 takes the newest
 	@$(call lock,requirements-dev)
 	@$(call lock,requirements-local,-c requirements-dev.txt)
 	@$(call lock,requirements,-c requirements-dev.txt)
 	@$(call lock,requirements-celery,-c requirements-dev.txt)
 	@$(call lock,requirements-uv)
+	@$(call lock,requirements-audit,-c requirements-dev.txt)
+
+# Without it a version moves only where it must. UPGRADE=1 takes the newest of all, UPGRADE=numpy of one package.
+UPGRADE_OPTION := $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
 
 # 1 name, 2 more options
 define lock
 set -e; $(find_uv); $$uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-	--custom-compile-command "make lock" $(2) $(1).in -o $(1).txt
+	--custom-compile-command "make lock" $(UPGRADE_OPTION) $(2) $(1).in -o $(1).txt
 endef
 
 # The uv that is there, else the one of .venv, else pip fetches it.
@@ -80,6 +84,36 @@ if ! $$uv --version >/dev/null 2>&1; then \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt; \
 fi
+endef
+
+# Supply chain -----------------------------------------------------------------------------------------------
+
+# What the image holds, and apart from it what looks at it.
+DEPLOYED := dist/deployed
+AUDIT := $(VENV)/audit
+SUPPLY_CHAIN := $(BIN)/python -m deployment.supply_chain --tools $(AUDIT)/bin \
+	--environment $(DEPLOYED)/bin/python --sbom dist/sbom.json
+
+.PHONY: audit
+audit: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Check licences and known vulnerabilities, write dist/sbom.json
+	@$(SUPPLY_CHAIN) licences sbom vulnerabilities
+
+.PHONY: sbom
+sbom: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Write dist/sbom.json: all packages of the image, as CycloneDX
+	@$(SUPPLY_CHAIN) sbom
+
+$(DEPLOYED)/.installed: requirements-celery.txt | $(BIN)/python
+	@$(call new_environment,$(DEPLOYED),$(BIN)/python,requirements-celery.txt)
+	@touch $@
+
+$(AUDIT)/.installed: requirements-audit.txt | $(BIN)/python
+	@$(call new_environment,$(AUDIT),$(BIN)/python,requirements-audit.txt)
+	@touch $@
+
+# 1 the folder, 2 the Python, 3 the file with hashes
+define new_environment
+set -e; $(find_uv); rm -rf $(1); $$uv venv --quiet --python "$$($(2) -c 'import sys; print(sys.executable)')" $(1); \
+$$uv pip install --quiet --python $(1)/bin/python --require-hashes -r $(3)
 endef
 
 # Deployment -------------------------------------------------------------------------------------------------
@@ -106,9 +140,7 @@ MWAA_ENVIRONMENT := dist/mwaa-environment
 mwaa-test: $(VENV)/.dev ## Run the bundle for Amazon MWAA with the versions that MWAA has (needs Python 3.12)
 	@$(MWAA_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
 		{ echo "MWAA runs Python 3.12: name one, make mwaa-test MWAA_PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@rm -rf $(MWAA_ENVIRONMENT)
-	@$(find_uv); $$uv venv --quiet --python "$$($(MWAA_PYTHON) -c 'import sys; print(sys.executable)')" $(MWAA_ENVIRONMENT) && \
-		$$uv pip install --quiet --python $(MWAA_ENVIRONMENT)/bin/python --require-hashes -r deployment/mwaa/environment.txt
+	@$(call new_environment,$(MWAA_ENVIRONMENT),$(MWAA_PYTHON),deployment/mwaa/environment.txt)
 	@NIGHTSORT_MWAA_ENVIRONMENT=$(MWAA_ENVIRONMENT) $(BIN)/python -m pytest -m mwaa tests/deployment
 
 # Another file with Airflow's constraints, where GitHub is out of reach.

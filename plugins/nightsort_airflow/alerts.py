@@ -1,13 +1,14 @@
 """
-Tells the notifiers that a spec names of runs that failed and of nights that are late.
+Tells the notifiers that a spec names of runs that failed, of nights that are late and of questions that wait.
 
-A failed run is told by the DAG processor, a late night by a worker: Airflow imports this module and the
+A failed run is told by the DAG processor, the others by a worker: Airflow imports this module and the
 notifiers there, so they lie in ``plugins/`` or are installed, never in the DAGs folder.
 """
 
 from __future__ import annotations
 
 import inspect
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
@@ -27,9 +28,21 @@ if TYPE_CHECKING:
     from include.nightsort.classifier_spec import ClassifierSpec, Notifier
 
 
+log = logging.getLogger(__name__)
+
+
 def failure_notices(spec: ClassifierSpec) -> list[Callable[[Context], None]]:
     """Give the callbacks for a DAG's ``on_failure_callback``, one for each notifier of the spec."""
     return [FailureNotice(spec.name, notifier) for notifier in spec.notifiers]
+
+
+def question_notices(spec: ClassifierSpec, what: str) -> list[BaseNotifier]:
+    """
+    Give the notifiers of a task that asks a person, one for each notifier of the spec.
+
+    :param what: what is asked for, for instance ``"the cost of this night"``.
+    """
+    return [QuestionNotice(spec.name, notifier, what) for notifier in spec.notifiers]
 
 
 def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
@@ -82,6 +95,35 @@ class FailureNotice:
         message = f"Run {context['run_id']} of {dag_id} failed ({context.get('reason')}){where}: see its log."
         told = {"event": "failed", "classifier": self.classifier, "message": message}
         _tell(self.notifier.import_path, self.notifier.arguments, {**context, "dag_run": dag_run}, told)
+
+
+class QuestionNotice(BaseNotifier):
+    """
+    Tells one notifier that a task waits for a person's answer.
+
+    :param classifier: the spec's name.
+    :param notifier: who is told.
+    :param what: what is asked for.
+    """
+
+    def __init__(self, classifier: str, notifier: Notifier, what: str) -> None:
+        super().__init__()
+        self.classifier = classifier
+        self.notifier = notifier
+        self.what = what
+
+    def notify(self, context: Context) -> None:
+        """Tell it; what goes wrong with that is logged, and the question waits all the same."""
+        run = context["dag_run"]
+        message = (
+            f"Run {run.run_id} of {run.dag_id} waits until somebody approves {self.what}, "
+            "under Required Actions in Airflow."
+        )
+        told = {"event": "question", "classifier": self.classifier, "message": message}
+        try:
+            _tell(self.notifier.import_path, self.notifier.arguments, context, told)
+        except Exception:  # Whatever a foreign notifier raises: Airflow would ask again and tell nobody.
+            log.exception("%s could not be told of the question", self.notifier.import_path)
 
 
 def tell_late(

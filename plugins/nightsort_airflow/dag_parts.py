@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 
+from nightsort_airflow.alerts import question_notices
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES
 
@@ -76,6 +77,7 @@ def cost_approved(
         budget_usd=budget_usd,
         what=what,
         answer_hours=spec.budget.answer_hours,
+        notifiers=question_notices(spec, f"the cost of {what}"),
     )
 
 

@@ -238,6 +238,11 @@ def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: st
     return file
 
 
+def told_in_file(told: Path, text: str) -> str:
+    """Give the notifiers of a spec, of which there is one."""
+    return f'[{{import_path: tests.file_notifier.FileNotifier, arguments: {{path: {told}, text: "{text}"}}}}]'
+
+
 def until(found: Callable[[], Any], problem: str, seconds: float = 90) -> Any:
     deadline = time.monotonic() + seconds
     while not (result := found()):
@@ -268,10 +273,8 @@ def test_a_night_that_is_late_and_fails_is_told_to_the_specs_notifier(
     """The run is made as the scheduler makes it, due yesterday at two; the stack itself starts none."""
     told = tmp_path / "told.txt"
     text = "{{ nightsort.event }} {{ nightsort.classifier }} {{ dag_run.dag_id }} {{ dag_run.run_id }}"
-    notifier = (
-        f'{{import_path: tests.file_notifier.FileNotifier, arguments: {{path: {told}, text: "{text}"}}}}'
-    )
-    spec = spec_like(trained_topics, specs, SERVICES, "late", loaded_by='"06:30"', notifiers=f"[{notifier}]")
+    notifiers = told_in_file(told, text)
+    spec = spec_like(trained_topics, specs, SERVICES, "late", loaded_by='"06:30"', notifiers=notifiers)
     try:
         subprocess.run(
             [sys.executable, "-c", SCHEDULED_RUN],
@@ -294,11 +297,12 @@ def test_a_night_that_is_late_and_fails_is_told_to_the_specs_notifier(
 
 
 def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
-    trained_topics: LocalStack, specs: Path
+    trained_topics: LocalStack, specs: Path, tmp_path: Path
 ) -> None:
     stack = trained_topics
-    budget = "{training_usd: 0.01, when_over: ask}"
-    spec = spec_like(stack, specs, TOPICS, "asking", budget=budget)
+    budget, told = "{training_usd: 0.01, when_over: ask}", tmp_path / "told.txt"
+    notifiers = told_in_file(told, "{{ nightsort.event }} {{ dag_run.dag_id }}")
+    spec = spec_like(stack, specs, TOPICS, "asking", budget=budget, notifiers=notifiers)
 
     def question(run_id: str) -> Any:
         path = f"/dags/train_asking/dagRuns/{run_id}/hitlDetails"
@@ -320,6 +324,7 @@ def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
         assert asked["subject"] == "Approve the cost of a training of asking"
         assert "| budget | 0.01 USD |" in asked["body"]
         assert not [name for name in trained_versions(stack) if name == "asking"]
+        assert told.read_text() == "question train_asking\n"
         answer(run_id, "Reject")
         assert until(lambda: over(run_id), "the run does not end").state == "failed"
 

@@ -1,4 +1,4 @@
-"""The part of a classifier spec that says who is told of a night that fails or is late."""
+"""The part of a spec that says who is told of a night that fails, is late or waits for an answer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SECRET = re.compile(r"passw|secret|token|api_?key|credential", re.IGNORECASE)
 
 
 class Notifier(SpecPart):
-    """An Airflow notifier that is told of failures and late nights.
+    """An Airflow notifier that is told of failures, late nights and questions that wait for an answer.
 
     :param import_path: its class, for instance ``airflow.providers.smtp.notifications.smtp.SmtpNotifier``.
     :param arguments: of its constructor, with Airflow's templates; secrets belong into a connection.

@@ -45,6 +45,8 @@ class ApproveCostOperator(ApprovalOperator):
     :param budget_usd: The budget; None: no limit.
     :param what: What is paid for, as the question names it, for instance ``"this night of tickets"``.
     :param answer_hours: How long a person has for the answer.
+
+    Who is told that the question waits is given as ``notifiers``, as to Airflow's own operators.
     """
 
     template_fields: Sequence[str] = ("forecast",)

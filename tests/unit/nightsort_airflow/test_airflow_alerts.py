@@ -10,7 +10,13 @@ from airflow_specs import local_spec
 from told_notifier import ToldNotifier
 
 from include.nightsort.classifier_spec import Notifier
-from nightsort_airflow.alerts import failure_notices, late_alerts, notifier_problem, tell_late
+from nightsort_airflow.alerts import (
+    failure_notices,
+    late_alerts,
+    notifier_problem,
+    question_notices,
+    tell_late,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,6 +61,36 @@ def test_a_run_that_failed_without_a_task_is_told_too(tmp_path: Path, told: list
     context: Any = {"dag": DAG("train_tickets", schedule=None), "run_id": "r", "reason": "timed_out"}
     failure_notices(spec(tmp_path))[0](context)
     assert told == ["failed tickets r: Run r of train_tickets failed (timed_out): see its log."]
+
+
+def waiting() -> Any:
+    return {"dag_run": SimpleNamespace(run_id="night", dag_id="classify_tickets")}
+
+
+def test_a_question_is_told_while_it_waits(tmp_path: Path, told: list[str]) -> None:
+    for notice in question_notices(spec(tmp_path), "the cost of a night"):
+        notice(waiting())
+    assert (
+        told
+        == [
+            "question tickets night: Run night of classify_tickets waits until somebody approves the cost of "
+            "a night, under Required Actions in Airflow."
+        ]
+        * 2
+    )
+
+
+def test_a_notifier_that_fails_leaves_the_question_as_it_is(
+    tmp_path: Path, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    notifiers = [
+        {"import_path": "told_notifier.NobodyThere"},
+        {"import_path": TOLD, "arguments": {"text": "x"}},
+    ]
+    for notice in question_notices(spec(tmp_path, notifiers=notifiers), "the cost of a night"):
+        notice(waiting())
+    assert told == ["x"]
+    assert "told_notifier.NobodyThere could not be told" in caplog.text
 
 
 def test_a_late_night_is_told_with_what_airflow_gives_in_the_callback(

@@ -130,7 +130,24 @@ env: ## Write .env: new secrets for docker-compose.yaml, unless there is one
 
 .PHONY: compose-test
 compose-test: $(VENV)/.dev ## Run docker-compose.yaml with stand-ins for the public images (root, Debian, docker.io, debootstrap)
-	@$(BIN)/python -m pytest -m compose tests/compose
+	@$(BIN)/python -m pytest -m compose -rP --durations=0 tests/compose
+
+# The tests that a trial runs; TRIAL_TESTS=tests for all. TRIAL_CONSTRAINTS: a file of Airflow's own, if you have it.
+TRIAL_TESTS ?= tests/unit tests/dags tests/contract
+TRIAL_CONSTRAINTS ?=
+TRIAL := dist/airflow-$(VERSION)
+
+.PHONY: try-airflow
+try-airflow: $(VENV)/.dev ## Try another Airflow, in an environment of its own: make try-airflow VERSION=3.3.3
+	@test -n "$(VERSION)" || { echo "Which one? make try-airflow VERSION=3.3.3" >&2; exit 1; }
+	@rm -rf $(TRIAL); mkdir -p $(TRIAL); echo "apache-airflow==$(VERSION)" >$(TRIAL)/override.txt
+	@# Our pins are where the resolver begins, and only what the other Airflow cannot do with moves.
+	@cp requirements-dev.txt $(TRIAL)/requirements.txt
+	@$(find_uv); $$uv pip compile --quiet --no-annotate --no-header --python $(BIN)/python --override $(TRIAL)/override.txt \
+		$(addprefix --constraint ,$(TRIAL_CONSTRAINTS)) requirements-dev.in -o $(TRIAL)/requirements.txt && \
+		$$uv venv --quiet --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" $(TRIAL)/environment && \
+		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python -r $(TRIAL)/requirements.txt
+	@$(BIN)/python -m deployment.airflow_trial "$(VERSION)" $(TRIAL) $(TRIAL_TESTS)
 
 # MWAA's Airflow 3.3.1 runs on Python 3.12; another path to one is taken from MWAA_PYTHON.
 MWAA_PYTHON ?= python3.12

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 import tempfile
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,17 +17,22 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-import pyarrow as pa
+import pyarrow.parquet as pq
 
 from include.nightsort.batching.earlier_batches import EarlierBatches
 from include.nightsort.batching.plans import Batch, write_plan
-from include.nightsort.batching.shards import MAX_BATCHES, TooManyBatchesError, check_number, shards
+from include.nightsort.batching.shards import (
+    MAX_BATCHES,
+    TooManyBatchesError,
+    check_number,
+    file_name,
+    shards,
+)
 from include.nightsort.costs import Forecast, document_units, forecast_classification
 from include.nightsort.documents import read_documents
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 from include.nightsort.rejects import RejectLog
-from include.nightsort.uploads import upload
+from include.nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,8 +57,7 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _WAITING_BATCHES: Final = 2
-_FILE_UPLOADS: Final = 16
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
+_FEW_VALUES: Final[Any] = ["file"]
 
 
 @dataclass(frozen=True)
@@ -168,16 +171,6 @@ def forecast_run(
     return forecast_classification(documents, units), rejects.total
 
 
-def file_name(document_id: str) -> str:
-    """Return the name of a document's file in ONE_DOC_PER_FILE: its id, or a hash where that is no safe name.
-
-    A hash begins with an underscore and an id that is a safe name does not, so two ids never share a name.
-    """
-    if _SAFE_NAME.fullmatch(document_id):
-        return document_id
-    return f"_{hashlib.sha256(document_id.encode()).hexdigest()[:40]}"
-
-
 def _incoming(
     spec: ClassifierSpec,
     access: Access,
@@ -224,8 +217,7 @@ class _Uploads:
         """Name a batch and have it uploaded."""
         while len(self._waiting) >= _WAITING_BATCHES:
             self._waiting.popleft().result()
-        files = [file_name(i) for ids in shard.ids for i in ids.to_pylist()] if self._per_file else []
-        fingerprint = shard.fingerprint(files)
+        fingerprint = shard.fingerprint(per_file=self._per_file)
         batch = Batch.below(
             self._folder,
             self._input_format,
@@ -236,39 +228,26 @@ class _Uploads:
             fingerprint=fingerprint,
         )
         self.batches.append(batch)
-        self._waiting.append(self._pool.submit(self._upload, shard, batch, files))
+        self._waiting.append(self._pool.submit(self._upload, shard, batch))
 
-    def _upload(self, shard: Shard, batch: Batch, files: list[str]) -> None:
+    def _upload(self, shard: Shard, batch: Batch) -> None:
         manifest = shard.path.with_suffix(".parquet")
-        kind = MANIFEST_SCHEMA.field("file").type
-        if self._per_file:
-            names: Column = pa.array(files, kind)
-            lines: Column = pa.array(np.zeros(batch.documents, np.int64))
-            self._upload_files(shard.path, batch.input_uri, files)
-        else:
-            first = pa.repeat(pa.scalar(0, pa.int32()), batch.documents)
-            names = pa.DictionaryArray.from_arrays(first, pa.array([f"{batch.name}.txt"]))
-            lines = pa.array(np.arange(batch.documents))
+        with (
+            shard.path.open("rb") as lines,
+            pq.ParquetWriter(
+                manifest, MANIFEST_SCHEMA, use_dictionary=_FEW_VALUES, compression="zstd"
+            ) as writer,
+        ):
+            for rows in shard.manifest_rows(None if self._per_file else f"{batch.name}.txt"):
+                writer.write_batch(rows)
+                if self._per_file:
+                    names: Column = rows["file"]
+                    texts = (line.removesuffix(b"\n") for line in lines)
+                    named = zip(names.to_pylist(), texts, strict=False)
+                    upload_texts(named, batch.input_uri, self._access)
+        if not self._per_file:
             upload(shard.path, batch.input_uri, self._access, move=True)
-        shard.write_manifest(manifest, names, lines)
         upload(manifest, batch.manifest_uri, self._access, move=True)
-        shard.path.unlink(missing_ok=True)
+        shard.remove()
         manifest.unlink(missing_ok=True)
         log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)
-
-    def _upload_files(self, lines: Path, prefix: str, files: list[str]) -> None:
-        root = self._access.path(prefix)
-        if not prefix.startswith("s3://"):
-            root.mkdir(parents=True, exist_ok=True)
-
-        def write(name: str, text: bytes) -> None:
-            (root / name).write_bytes(text.removesuffix(b"\n"))
-
-        with ThreadPoolExecutor(_FILE_UPLOADS) as pool, lines.open("rb") as content:
-            running: deque[Future[None]] = deque()
-            for name, text in zip(files, content, strict=True):
-                running.append(pool.submit(write, name, text))
-                if len(running) >= 4 * _FILE_UPLOADS:
-                    running.popleft().result()
-            for upload_of_file in running:
-                upload_of_file.result()

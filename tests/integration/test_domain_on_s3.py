@@ -16,9 +16,11 @@ from include.nightsort.batches import prepare_batches, run_key
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.tables.load import load_predictions
 from include.nightsort.tables.runs import finish_run, load_rejects
+from include.nightsort.uploads import PART_BYTES, upload, upload_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import psycopg
 
@@ -112,3 +114,22 @@ def test_an_empty_prefix_is_a_night_with_zeros(s3: Access, database: psycopg.Con
     load_rejects(database, spec=night, run_key="20261118", rejects_path=s3.path(prepared.rejects_uri))
     counts = finish_run(database, spec=night, run_key="20261118", version=None, prepared=prepared)
     assert (prepared.batches, counts.documents_in) == ((), 0)
+
+
+def test_a_file_of_several_parts_arrives_whole(s3: Access, tmp_path: Path) -> None:
+    content = bytes(range(256)) * (5 * PART_BYTES // 256) + b"the end"
+    (tmp_path / "local").write_bytes(content)
+
+    upload(tmp_path / "local", "s3://nightsort/uploads/large.txt", s3)
+
+    assert s3.path("s3://nightsort/uploads/large.txt").read_bytes() == content
+
+
+def test_many_texts_arrive_in_files_of_their_own(s3: Access) -> None:
+    texts = {f"text-{number}": b"" if number == 7 else b"%d" % number for number in range(1_030)}
+
+    upload_texts(iter(texts.items()), "s3://nightsort/uploads/texts/", s3)
+
+    found = s3.path("s3://nightsort/uploads/texts/")
+    assert sorted(path.name for path in found.iterdir()) == sorted(texts)
+    assert all((found / name).read_bytes() == texts[name] for name in ("text-0", "text-7", "text-1029"))

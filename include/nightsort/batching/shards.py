@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Final
+import re
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from include.nightsort.columnar.arrow_arrays import from_numpy
 from include.nightsort.costs import document_units
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 
@@ -24,6 +25,8 @@ MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
 
 _MANIFEST_ROWS: Final = 65_536
+_IDS: Final = pa.schema({"document_id": pa.string()})
+_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
 
 
 class TooManyBatchesError(ValueError):
@@ -31,14 +34,16 @@ class TooManyBatchesError(ValueError):
 
 
 class Shard:
-    """One batch on local disk: a line per document, and in memory the ids (40 MB for a million)."""
+    """One batch on local disk: a file with a line per document, and one with their ids."""
 
     def __init__(self, number: int, path: Path) -> None:
         self.number = number
         self.path = path
         self.documents = self.text_bytes = self.units = 0
-        self.ids: list[Column] = []
-        self._file = path.open("wb")
+        self._lines = path.open("wb")
+        self._ids_path = path.with_suffix(".ids")
+        self._ids = pa.ipc.new_stream(str(self._ids_path), _IDS)
+        self._latest_ids: list[Column] = []
         self._hash = hashlib.blake2b(digest_size=16)
 
     def add(self, ids: Column, texts: Column) -> None:
@@ -47,35 +52,70 @@ class Shard:
         _, offsets, data = lines.buffers()
         ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
         content = memoryview(data)[ends[0] : ends[-1]]
-        self._file.write(content)
+        self._lines.write(content)
         self._hash.update(content)
-        self.ids.append(ids)
+        self._latest_ids.append(ids)
+        if sum(map(len, self._latest_ids)) >= _MANIFEST_ROWS:
+            self._write_ids()
         self.documents += len(ids)
         self.text_bytes += len(content) - len(ids)
         self.units += int(document_units(texts).sum())
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def _write_ids(self) -> None:
+        self._ids.write_batch(pa.record_batch([pa.concat_arrays(self._latest_ids)], schema=_IDS))
+        self._latest_ids = []
 
-    def fingerprint(self, names: Iterable[str]) -> str:
+    def close(self) -> None:
+        """Close the files."""
+        self._lines.close()
+        if self._latest_ids:
+            self._write_ids()
+        self._ids.close()
+
+    def remove(self) -> None:
+        """Remove the files, if they are still there."""
+        self.path.unlink(missing_ok=True)
+        self._ids_path.unlink(missing_ok=True)
+
+    def fingerprint(self, *, per_file: bool) -> str:
         """Hash the content, and the names of files where each document has one."""
-        for name in names:
-            self._hash.update(b"\0" + name.encode())
+        if per_file:
+            for ids in self._stored_ids():
+                for name in map(file_name, ids.to_pylist()):
+                    self._hash.update(b"\0" + name.encode())
         return self._hash.hexdigest()
 
-    def write_manifest(self, path: Path, names: Column, lines: Column) -> None:
-        """Write which document is where.
+    def manifest_rows(self, name: str | None) -> Iterator[pa.RecordBatch]:
+        """Give the rows of the manifest, which document is where, in the order of the documents.
 
-        :param names: of each document the base name of its file.
-        :param lines: and its line in it, from 0.
+        :param name: of the file with all of them; ``None``: each has a file of its own.
         """
-        ids: Column = pa.chunked_array(self.ids, pa.string())
-        table = pa.table([names, lines, ids], schema=MANIFEST_SCHEMA)
-        few_values: Any = ["file"]
-        pq.write_table(
-            table, path, row_group_size=_MANIFEST_ROWS, use_dictionary=few_values, compression="zstd"
-        )
+        start = 0
+        for ids in self._stored_ids():
+            if name is None:
+                files: Column = pa.array(map(file_name, ids.to_pylist()), MANIFEST_SCHEMA.field("file").type)
+                lines = np.zeros(len(ids), np.int64)
+            else:
+                first: Column = pa.repeat(pa.scalar(0, pa.int32()), len(ids))
+                files = pa.DictionaryArray.from_arrays(first, pa.array([name]))
+                lines = np.arange(start, start + len(ids))
+            yield pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA)
+            start += len(ids)
+
+    def _stored_ids(self) -> Iterator[Column]:
+        with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:
+            for batch in stored:
+                yield batch.column(0)
+
+
+def file_name(document_id: str) -> str:
+    """Return the name of a document's file in ONE_DOC_PER_FILE: its id, or a hash where that is no safe name.
+
+    A hash begins with an underscore and an id that is a safe name does not, so two ids never share a name.
+    """
+    if _SAFE_NAME.fullmatch(document_id):
+        return document_id
+    return f"_{hashlib.sha256(document_id.encode()).hexdigest()[:40]}"
 
 
 def check_number(batches: int, spec: ClassifierSpec) -> None:

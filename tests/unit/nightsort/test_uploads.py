@@ -1,4 +1,4 @@
-"""A local file arrives whole where it should."""
+"""Local files and texts arrive whole where they should."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from include.nightsort.access import plain_access
-from include.nightsort.uploads import upload
+from include.nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,3 +31,12 @@ def test_a_file_takes_the_place_of_another(tmp_path: Path) -> None:
     upload(tmp_path / "local", f"{tmp_path}/target", plain_access())
 
     assert (tmp_path / "target").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("scheme", ["", "file://"])
+def test_each_text_is_a_file_of_its_name(tmp_path: Path, scheme: str) -> None:
+    texts = {f"name-{number}": b"x" * number for number in range(3)}
+
+    upload_texts(texts.items(), f"{scheme}{tmp_path}/a/b/", plain_access())
+
+    assert {path.name: path.read_bytes() for path in (tmp_path / "a" / "b").iterdir()} == texts

@@ -10,7 +10,7 @@ import logging
 from contextlib import closing
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -31,9 +31,10 @@ from include.nightsort.sources.cleaning import (
 from include.nightsort.sources.delimited import DELIMITERS, read_delimited
 from include.nightsort.sources.json_lines import read_json_lines
 from include.nightsort.sources.labels import LabelReader
+from include.nightsort.sources.object_streams import open_files, open_for_seeking
 from include.nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
 from include.nightsort.sources.raw_documents import Wanted
-from include.nightsort.sources.source_files import SourceError, list_files, open_file
+from include.nightsort.sources.source_files import SourceError, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -149,36 +150,34 @@ def _raw_documents(source: Source, access: Access, delimiter: str | None) -> Raw
     if source.format == "files":
         yield from read_files(files, access, labelled=source.labelled)
         return
-    for file in files:
-        yield from _read_file(file, source, access, wanted, delimiter)
+    parquet = source.format == "parquet"
+    if parquet and (packed := next((file for file in files if file.compression), None)):
+        raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
+    with closing(open_for_seeking(files, access) if parquet else open_files(files, access)) as opened:
+        for file, stream in opened:
+            yield from _read_file(file, stream, source, wanted, delimiter)
 
 
 def _read_file(
-    file: SourceFile, source: Source, access: Access, wanted: Wanted, delimiter: str | None
-) -> RawStream:
-    if source.format == "parquet" and file.compression:
-        raise SourceError(f"{file.uri}: Parquet compresses by itself; store it without .gz or .zst")
-    with open_file(file, access) as stream:
-        match source.format:
-            case "csv" | "tsv":
-                yield from read_delimited(
-                    stream,
-                    file=file.name,
-                    where=file.uri,
-                    delimiter=DELIMITERS[source.format],
-                    wanted=wanted,
-                    columns=None if source.header else source.columns,
-                )
-            case "jsonl":
-                yield from read_json_lines(
-                    stream, file=file.name, where=file.uri, wanted=wanted, delimiter=delimiter
-                )
-            case "parquet":
-                yield from read_parquet(stream, file=file.name, where=file.uri, wanted=wanted)
-            case "lines":
-                yield from read_lines(stream, file=file.name)
-            case _:
-                raise SourceError(f"{file.uri}: {source.format} is no format that can be read file by file")
+    file: SourceFile, stream: IO[bytes], source: Source, wanted: Wanted, delimiter: str | None
+) -> Iterator[RawDocuments]:
+    match source.format:
+        case "csv" | "tsv":
+            return read_delimited(
+                stream,
+                file=file.name,
+                where=file.uri,
+                delimiter=DELIMITERS[source.format],
+                wanted=wanted,
+                columns=None if source.header else source.columns,
+            )
+        case "jsonl":
+            return read_json_lines(stream, file=file.name, where=file.uri, wanted=wanted, delimiter=delimiter)
+        case "parquet":
+            return read_parquet(stream, file=file.name, where=file.uri, wanted=wanted)
+        case "lines":
+            return read_lines(stream, file=file.name)
+    raise SourceError(f"{file.uri}: {source.format} is no format that can be read file by file")
 
 
 class _Finish:

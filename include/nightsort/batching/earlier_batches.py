@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from include.nightsort.batching.plans import read_plan
 from include.nightsort.columnar.hashing import hash_texts, mix
 from include.nightsort.job_output.manifests import Manifest, ManifestError
+from include.nightsort.sources.object_streams import open_file
 from include.nightsort.sources.other_formats import read_files, read_lines
-from include.nightsort.sources.source_files import SourceError, SourceFile, open_file
+from include.nightsort.sources.source_files import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

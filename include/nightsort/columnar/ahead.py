@@ -6,12 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Generator
 
 ItemT = TypeVar("ItemT")
 
 
-def ahead(stream: Generator[ItemT, None, None]) -> Iterator[ItemT]:
+def ahead(stream: Generator[ItemT, None, None]) -> Generator[ItemT, None, None]:
     """Yield the items of a stream in their order, the next one being made in a thread while one is used.
 
     Arrow, NumPy and files let go of the interpreter lock, so that both sides really run at once.

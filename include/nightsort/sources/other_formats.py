@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -14,18 +12,19 @@ import pyarrow.parquet as pq
 
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
 from include.nightsort.sources.json_lines import as_labels
+from include.nightsort.sources.object_streams import is_damage, open_files
 from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
-from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile, open_file
+from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from include.nightsort.access import Access
     from include.nightsort.columnar.columns import Column
+    from include.nightsort.sources.source_files import SourceFile
 
 PARQUET_ROWS = 8_192
 QUERY_ROWS = 2_000
-FILES_AT_ONCE = 16
 FILES_PER_BATCH = 512
 QUERY_NAME = "query"
 """What stands for the file where documents come from a query."""
@@ -41,7 +40,7 @@ def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) ->
         return
     stream.seek(0)
     with _damage_named(where):
-        parquet = pq.ParquetFile(stream)
+        parquet = pq.ParquetFile(stream, buffer_size=CHUNK_BYTES)
         wanted.check(parquet.schema_arrow.names, where)
         number = 0
         for batch in parquet.iter_batches(PARQUET_ROWS, columns=wanted.names):
@@ -65,8 +64,7 @@ def _damage_named(where: str) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
-        # Arrow calls most damage an OSError, without a number; errors of the storage have one, or a type.
-        if isinstance(error, OSError) and (type(error) is not OSError or error.errno is not None):
+        if not is_damage(error):
             raise
         what = (str(error).splitlines() or ["no reason given"])[0]
         raise SourceError(f"{where} is no Parquet file, or is damaged ({what}); upload it again") from None
@@ -121,35 +119,28 @@ def read_files(files: Sequence[SourceFile], access: Access, *, labelled: bool) -
     """Read one document per file, a few at once and in order: its name is its id, its folder its label."""
     together: list[tuple[str, bytes]] = []
     size = 0
-    for name, data in _contents(files, access):
-        if data is None:
-            detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
-            yield RawDocuments.only_bad(name, BadRow(0, detail, "too_large"))
-            continue
-        together.append((name, data))
-        size += len(data)
-        if size > CHUNK_BYTES or len(together) == FILES_PER_BATCH:
-            yield _as_documents(together, labelled=labelled)
-            together, size = [], 0
+    # Packed, the largest document may be a little larger, and no sensible packer makes it twice as large.
+    with closing(open_files(files, access, most=2 * (MAX_DOCUMENT_BYTES + 1))) as opened:
+        for file, stream in opened:
+            data = _document(stream)
+            if data is None:
+                detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
+                yield RawDocuments.only_bad(file.name, BadRow(0, detail, "too_large"))
+                continue
+            together.append((file.name, data))
+            size += len(data)
+            if size > CHUNK_BYTES or len(together) == FILES_PER_BATCH:
+                yield _as_documents(together, labelled=labelled)
+                together, size = [], 0
     if together:
         yield _as_documents(together, labelled=labelled)
 
 
-def _contents(files: Sequence[SourceFile], access: Access) -> Iterator[tuple[str, bytes | None]]:
-    waiting: deque[tuple[str, Future[bytes | None]]] = deque()
-    with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        for file in files:
-            waiting.append((file.name, pool.submit(_content, file, access)))
-            if len(waiting) > FILES_AT_ONCE:
-                name, content = waiting.popleft()
-                yield name, content.result()
-        for name, content in waiting:
-            yield name, content.result()
-
-
-def _content(file: SourceFile, access: Access) -> bytes | None:
-    with open_file(file, access) as stream:
-        data = stream.read(MAX_DOCUMENT_BYTES + 1)
+def _document(stream: IO[bytes]) -> bytes | None:
+    """Return all there is, or ``None`` if that is more than a document may have."""
+    data = b""
+    while len(data) <= MAX_DOCUMENT_BYTES and (more := stream.read(CHUNK_BYTES)):
+        data = data + more if data else more
     return data if len(data) <= MAX_DOCUMENT_BYTES else None
 
 

@@ -1,22 +1,14 @@
-"""The objects behind a source's URI: which they are, in which order, and their bytes, unpacked."""
+"""The objects behind a source's URI: which they are, and in which order."""
 
 from __future__ import annotations
 
-import gzip
 import logging
 import re
-import zlib
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, cast
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from io import IOBase
-
     from include.nightsort.access import Access
 
 log = logging.getLogger(__name__)
@@ -25,6 +17,7 @@ CHUNK_BYTES = 4_000_000
 """How much is read at once: large enough for columns to pay off, small enough to stay in few megabytes."""
 
 _WILDCARD = re.compile(r"[*?\[]")
+_COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 
 
 class SourceError(ValueError):
@@ -37,20 +30,17 @@ class SourceFile:
 
     :param uri: where it is.
     :param name: its path below the source's prefix; for a single file its base name.
+    :param size: its length in bytes when it was listed; ``None`` where nobody looked.
     """
 
     uri: str
     name: str
+    size: int | None = field(default=None, compare=False)
 
     @property
     def compression(self) -> str | None:
-        """``gzip`` or ``zstd`` by the end of the name, else ``None``."""
-        match PurePosixPath(self.name).suffix.lower():
-            case ".gz":
-                return "gzip"
-            case ".zst" | ".zstd":
-                return "zstd"
-        return None
+        """``gzip``, ``zstd``, ``bzip2`` or ``xz`` by the end of the name, else ``None``."""
+        return _COMPRESSIONS.get(PurePosixPath(self.name).suffix.lower())
 
 
 def list_files(uri: str, access: Access) -> list[SourceFile]:
@@ -69,27 +59,42 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
     if wildcard is None and not uri.endswith("/"):
         if path.is_dir():
             raise SourceError(f"{uri} is a folder; end it with / to read all that is in it")
-        if not path.exists():
+        try:
+            return [SourceFile(uri, uri[len(prefix) :], _size(path.fs, path.fs.info(path.path), uri))]
+        except FileNotFoundError:
             raise SourceError(
                 f"{uri} does not exist; mend the URI (a prefix that ends in / or a glob may be without files)"
-            )
-        return [SourceFile(uri, uri[len(prefix) :])]
+            ) from None
     root = str(path.fs._strip_protocol(path.path)).rstrip("/") + "/"
-    found: list[str] = path.fs.glob(root + uri[len(prefix) :]) if wildcard else path.fs.find(root)
-    scheme = uri[: uri.index("://") + 3] if "://" in uri else ""
-    names = sorted(
-        key[len(root) :] for key in map(str, found) if key.startswith(root) and not key.endswith("/")
+    found: dict[str, dict[str, Any]] = (
+        path.fs.glob(root + uri[len(prefix) :], detail=True) if wildcard else path.fs.find(root, detail=True)
     )
-    if wildcard:
-        names = (
-            [name for name in names if not path.fs.isdir(root + name)] if scheme in ("", "file://") else names
-        )
-    for name in names:
+    scheme = uri[: uri.index("://") + 3] if "://" in uri else ""
+    listed = {
+        key[len(root) :]: about
+        for key, about in sorted(found.items())
+        if key.startswith(root) and not key.endswith("/") and _kind(path.fs, about) != "directory"
+    }
+    for name in listed:
         _check_name(name, root)
-    kept = [name for name in names if not any(part.startswith((".", "_")) for part in name.split("/"))]
-    if len(kept) < len(names):
-        log.info("%s: %d objects whose names begin with . or _ are left out", uri, len(names) - len(kept))
-    return [SourceFile(f"{scheme}{root}{name}", name) for name in kept]
+    kept = [name for name in listed if not any(part.startswith((".", "_")) for part in name.split("/"))]
+    if len(kept) < len(listed):
+        log.info("%s: %d objects whose names begin with . or _ are left out", uri, len(listed) - len(kept))
+    start = f"{scheme}{root}"
+    return [SourceFile(start + name, name, _size(path.fs, listed[name], start + name)) for name in kept]
+
+
+def _kind(fs: Any, about: dict[str, Any]) -> str:
+    if not about.get("islink"):
+        return str(about["type"])
+    return "directory" if fs.isdir(about["name"]) else "file" if fs.isfile(about["name"]) else "other"
+
+
+def _size(fs: Any, about: dict[str, Any], uri: str) -> int:
+    if _kind(fs, about) != "file":
+        raise SourceError(f"{uri} is a pipe, a device or a link to nowhere; read plain files only")
+    size: int = about["size"]
+    return size
 
 
 def _check_name(name: str, root: str) -> None:
@@ -98,39 +103,3 @@ def _check_name(name: str, root: str) -> None:
         name.encode()
     except UnicodeEncodeError:
         raise SourceError(f"{root} holds a file whose name is not UTF-8, {name!r}; rename it") from None
-
-
-@contextmanager
-def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
-    """Open an object for one pass, unpacked if its name ends in ``.gz``, ``.zst`` or ``.zstd``.
-
-    :raises SourceError: the object is gone, or is damaged or cut off where it should be compressed data.
-        The latter may come from any read within the ``with``.
-    """
-    try:
-        raw = access.path(file.uri).open("rb")
-    except FileNotFoundError:
-        raise SourceError(
-            f"{file.uri} was listed but is gone; nothing may change a source while it is read"
-        ) from None
-    with raw:
-        try:
-            match file.compression:
-                case "gzip":
-                    with gzip.open(raw) as unpacked:
-                        yield cast("IO[bytes]", unpacked)
-                case "zstd":
-                    with pa.CompressedInputStream(cast("IOBase", raw), "zstd") as unpacked:
-                        yield cast("IO[bytes]", unpacked)
-                case _:
-                    yield raw
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise _damaged(file) from error
-        except OSError as error:
-            if file.compression == "zstd" and ("ZSTD" in str(error) or "Truncated" in str(error)):
-                raise _damaged(file) from error
-            raise
-
-
-def _damaged(file: SourceFile) -> SourceError:
-    return SourceError(f"{file.uri} is cut off or is no {file.compression} file; upload it again")

@@ -41,7 +41,7 @@ def test_a_stream_left_early_is_closed_by_the_thread_that_opened_it() -> None:
     stream = ahead(numbers(log))
     next(stream)
 
-    stream.close()  # type: ignore[attr-defined]
+    stream.close()
 
     assert len(log) == 2
     assert log[0] == log[1] != threading.current_thread().name

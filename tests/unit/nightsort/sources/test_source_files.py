@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from include.nightsort.access import plain_access
-from include.nightsort.sources.source_files import SourceError, SourceFile, list_files, open_file
+from include.nightsort.sources.object_streams import open_file
+from include.nightsort.sources.source_files import SourceError, SourceFile, list_files
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -1,0 +1,153 @@
+"""Objects as streams of bytes, fetched ahead and unpacked."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zlib
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from itertools import groupby
+from typing import IO, TYPE_CHECKING, Any, Final, cast
+
+import pyarrow as pa
+
+from include.nightsort.columnar.ahead import ahead
+from include.nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
+from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterator, Sequence
+
+    from include.nightsort.access import Access
+
+Opened = tuple[SourceFile, IO[bytes]]
+
+_UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
+    "gzip": gzip.open,
+    "zstd": lambda packed: pa.CompressedInputStream(packed, "zstd"),
+    "bzip2": bz2.open,
+    "xz": lzma.open,
+}
+# No text in UTF-8 begins like this, so that a name without .gz cannot turn documents into rubbish.
+_BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+
+
+class _Stream(io.RawIOBase):
+    """Bytes that come in pieces; a read gives no more than is left of a piece, and so copies little."""
+
+    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
+        self._pieces = pieces
+        self._piece = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def peek(self) -> bytes:
+        """Return what the next read begins with, without taking it."""
+        while not self._piece:
+            piece = next(self._pieces, None)
+            if piece is None:
+                break
+            self._piece = memoryview(piece)
+        return bytes(self._piece[:8])
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_BYTES), b""))
+        self.peek()
+        taken, self._piece = self._piece[:size], self._piece[size:]
+        whole = taken.obj
+        return whole if isinstance(whole, bytes) and len(whole) == len(taken) else bytes(taken)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._pieces.close()
+        super().close()
+
+
+def open_files(
+    files: Sequence[SourceFile], access: Access, *, most: int | None = None
+) -> Generator[Opened, None, None]:
+    """Open objects one after the other, each for one pass, while the next are being fetched.
+
+    What ends in ``.gz``, ``.zst``, ``.zstd``, ``.bz2`` or ``.xz``, or begins like gzip, zstd or xz, is
+    unpacked.
+
+    :param most: read no more than so many bytes of an object.
+    :raises SourceError: an object is gone or has changed, or is damaged or cut off where it should be
+        compressed data. This may come from any read.
+    """
+    with closing(contents(files, access, most=most)) as fetched:
+        for file, parts in fetched:
+            with _Stream(parts) as packed:
+                compression = file.compression or _compression(packed.peek())
+                if compression is None:
+                    yield file, cast("IO[bytes]", packed)
+                    continue
+                pieces = _unpacked(file, compression, packed)
+                with _Stream(ahead(pieces) if (file.size or 0) > PART_BYTES else pieces) as stream:
+                    yield file, cast("IO[bytes]", stream)
+
+
+def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[Opened, None, None]:
+    """Open objects one after the other, for reading in any order; small ones are fetched ahead, and whole.
+
+    :raises SourceError: an object is gone or has changed.
+    """
+    for large, some in groupby(files, key=lambda file: file.size is None or file.size > BYTES_AT_ONCE):
+        if not large:
+            with closing(contents(list(some), access)) as fetched:
+                for file, parts in fetched:
+                    yield file, io.BytesIO(b"".join(parts))
+            continue
+        for file in some:
+            path = access.path(file.uri)
+            try:
+                stream = path.fs.open(path.path, "rb", cache_type="none")
+            except FileNotFoundError:
+                raise changed(file, "is gone") from None
+            with stream:
+                yield file, stream
+
+
+@contextmanager
+def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
+    """Open one object for one pass, see :func:`open_files`.
+
+    :raises SourceError: as there.
+    """
+    if file.size is None:
+        path = access.path(file.uri)
+        try:
+            file = replace(file, size=path.fs.size(path.path))
+        except FileNotFoundError:
+            raise changed(file, "is gone") from None
+    with closing(open_files([file], access)) as opened:
+        yield next(opened)[1]
+
+
+def is_damage(error: Exception) -> bool:
+    """Tell the errors of damaged data from those of the storage: Arrow, for one, calls both ``OSError``."""
+    if isinstance(error, OSError):
+        return isinstance(error, gzip.BadGzipFile) or (type(error) is OSError and error.errno is None)
+    return True
+
+
+def _compression(beginning: bytes) -> str | None:
+    return next((kind for start, kind in _BEGINNINGS.items() if beginning.startswith(start)), None)
+
+
+def _unpacked(file: SourceFile, compression: str, packed: _Stream) -> Generator[bytes, None, None]:
+    try:
+        with _UNPACKERS[compression](packed) as unpacked:
+            while piece := unpacked.read(CHUNK_BYTES):
+                yield piece
+    except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
+        if not is_damage(error):
+            raise
+        raise SourceError(
+            f"{file.uri} is cut off or is no {compression} file ({error}); upload it again"
+        ) from error

@@ -45,28 +45,36 @@ class Forecast:
     :param documents: documents that are sent.
     :param units: billed units: 100 characters each, at least 3 per document.
     :param usd: price of the units.
+    :param paid_usd: how much of that was paid before, for batches that are classified and loaded.
     """
 
     documents: int
     units: int
     usd: float
+    paid_usd: float = 0.0
 
     @property
     def most_usd(self) -> float:
         """What is compared with the budget."""
         return self.usd
 
+    @property
+    def costs_more(self) -> bool:
+        """Whether anything is left to be paid."""
+        return self.usd > self.paid_usd
+
     def __str__(self) -> str:
         if not self.documents:
             return "Nothing to classify: 0.00 USD."
+        paid = f" {usd_text(self.paid_usd)} of that are paid already." if self.paid_usd else ""
         return (
             f"{self.documents:,} documents are {self.units:,} units of {UNIT_CHARACTERS} characters "
-            f"(at least {MIN_UNITS} for each document), at {UNIT_USD} USD each: {usd_text(self.usd)}."
+            f"(at least {MIN_UNITS} for each document), at {UNIT_USD} USD each: {usd_text(self.usd)}.{paid}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
-        return asdict(self)
+        """Return what the documents alone tell, as JSON-safe values."""
+        return {"documents": self.documents, "units": self.units, "usd": self.usd}
 
 
 @dataclass(frozen=True)
@@ -88,6 +96,11 @@ class TrainingForecast:
     def most_usd(self) -> float:
         """What is compared with the budget: the upper end, the scoring included."""
         return round(self.usd[1] + self.scoring_usd, 4)
+
+    @property
+    def costs_more(self) -> bool:
+        """Whether anything is left to be paid: a training always costs."""
+        return True
 
     def __str__(self) -> str:
         low, high = self.hours
@@ -139,9 +152,12 @@ def keeping_cost(versions: int, months: float = 1) -> float:
     return round(versions * months * MODEL_USD_PER_MONTH, 4)
 
 
-def forecast_classification(documents: int, units: int) -> Forecast:
-    """Forecast jobs over documents whose units are counted; exact."""
-    return Forecast(documents, units, classification_cost(units))
+def forecast_classification(documents: int, units: int, *, paid_units: int = 0) -> Forecast:
+    """Forecast jobs over documents whose units are counted; exact.
+
+    :param paid_units: how many of the units were classified before, and are not paid for again.
+    """
+    return Forecast(documents, units, classification_cost(units), classification_cost(paid_units))
 
 
 def forecast_training(documents: int, test_units: int = 0) -> TrainingForecast:
@@ -165,9 +181,9 @@ def check_budget(forecast: Forecast | TrainingForecast, budget_usd: float | None
 
     :param forecast: of a night, or of a training, whose upper end counts.
     :param budget_usd: the spec's ``budget.run_usd`` or ``budget.training_usd``; ``None``: no limit.
-    :raises OverBudgetError: the forecast is above it.
+    :raises OverBudgetError: the forecast is above it, and not all of it is paid already.
     """
-    if budget_usd is not None and forecast.most_usd > budget_usd:
+    if budget_usd is not None and forecast.costs_more and forecast.most_usd > budget_usd:
         what = "run" if isinstance(forecast, Forecast) else "training"
         raise OverBudgetError(
             f"{forecast} That is above the budget of {usd_text(budget_usd)} a {what}. Raise "

@@ -125,6 +125,20 @@ def test_above_the_budget_a_person_is_asked_where_the_spec_wants_that(trip: Trip
     assert run.execute(rich)["asked"] is False
 
 
+def test_a_day_that_is_paid_for_is_prepared_again_whatever_the_budget(trip: Trip) -> None:
+    trip.train()
+    trip.classify()
+    trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=0.01)})
+    again = OperatorRun()
+    trip.prepare(again)
+    (forecast,) = again.xcoms["prepare_batches", "forecast"]
+    assert (forecast["most_usd"], forecast["costs_more"]) == (0.075, False)
+
+    trip.put(f"incoming/{DAY}/late.jsonl", '{"id": "late", "text": "refund"}\n')
+    with pytest.raises(BudgetExceededError, match=r"0\.0750 USD of that are paid already"):
+        trip.prepare(OperatorRun())
+
+
 def test_a_training_above_its_budget_starts_nothing(trip: Trip) -> None:
     trip.spec = trip.spec.model_copy(update={"budget": Budget(training_usd=1.0)})
     with pytest.raises(BudgetExceededError, match=r"120 documents takes.*Raise budget\.training_usd"):

@@ -78,6 +78,21 @@ class CountsDoNotAddUp(Exception):
         self.counts = counts
 
 
+def loaded_batches(
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str, batches: Sequence[str]
+) -> set[str]:
+    """Return which batches a version has classified and whose predictions are loaded: those are paid for.
+
+    :param batches: names; a name stands for the documents of its batch.
+    """
+    rows = conn.execute(
+        "SELECT name FROM unnest(%s::text[]) AS name WHERE (SELECT version FROM nightsort.predictions"
+        " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1) = %s",
+        (list(batches), classifier, run_key, version),
+    )
+    return {name for (name,) in rows}
+
+
 def load_rejects(
     conn: psycopg.Connection[Any], *, spec: ClassifierSpec, run_key: str, rejects_path: UPath
 ) -> int:

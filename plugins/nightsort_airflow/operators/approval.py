@@ -21,18 +21,25 @@ FORECAST_KEY: Final = "forecast"
 
 
 def told_forecast(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
-    """Give a forecast as an XCom: ``documents``, ``units`` (of a night), ``most_usd`` and ``text``."""
+    """
+    Give a forecast as an XCom.
+
+    :return: ``documents``, ``units`` (of a night), ``most_usd``, ``costs_more`` (whether anything is left to
+        be paid) and ``text``.
+    """
     return {
         "documents": forecast.documents,
         "units": getattr(forecast, "units", None),
         "most_usd": forecast.most_usd,
+        "costs_more": forecast.costs_more,
         "text": str(forecast),
     }
 
 
 class ApproveCostOperator(ApprovalOperator):
     """
-    Wait for a person's approval if the forecast is above the budget; within it, go on at once.
+    Wait for a person's approval if the forecast is above the budget; go on at once if it is within it, or if
+    all of it was paid before.
 
     The question stands in Airflow's UI under *Required Actions*. *Approve* goes on; *Reject*, or no answer in
     time, fails the task at once and starts nothing. To clear the task is to ask again.
@@ -74,8 +81,13 @@ class ApproveCostOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Go on, or put the question and wait for its answer."""
-        if self.budget_usd is None or self.forecast["most_usd"] <= self.budget_usd:
-            self.log.info("Within the budget, nobody is asked. %s", self.forecast["text"])
+        within = self.budget_usd is None or self.forecast["most_usd"] <= self.budget_usd
+        if self.budget_usd is None or within or not self.forecast["costs_more"]:
+            self.log.info(
+                "%s, nobody is asked. %s",
+                "Within the budget" if within else "All is paid for already",
+                self.forecast["text"],
+            )
             return {"asked": False, "approved_by": None}
         self.body = self._question(self.budget_usd)
         self.log.warning("Above the budget of %.2f USD, waiting for an answer.", self.budget_usd)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
+    from include.nightsort.batches import PreparedBatches
     from include.nightsort.tables.versions import ActiveVersion
 
 RUN_KEY = "run"
@@ -28,7 +29,8 @@ class PrepareBatchesOperator(SpecOperator):
     """
     Write a day's documents as the batches of a run, and forecast their cost before any job is started.
 
-    A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask``.
+    A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask`` or all of it is
+    classified and loaded already.
 
     The active version is looked up here and stays the run's version, whatever is promoted meanwhile.
 
@@ -68,7 +70,8 @@ class PrepareBatchesOperator(SpecOperator):
                 source_uri=source_uri,
                 progress=self.log_progress,
             )
-            forecast = forecast_classification(prepared.documents_sent, prepared.units)
+            paid = self._paid_units(prepared, active)
+            forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
             self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         self.log.info(
             "Run %s with version %s: %d documents in, %d rejected %s, %d batches. %s",
@@ -99,6 +102,20 @@ class PrepareBatchesOperator(SpecOperator):
                 "this task."
             )
         return active
+
+    def _paid_units(self, prepared: PreparedBatches, active: ActiveVersion) -> int:
+        from include.nightsort.tables.runs import loaded_batches
+
+        units = {batch.name: batch.units for batch in prepared.batches}
+        with self.database() as connection:
+            loaded = loaded_batches(
+                connection,
+                classifier=self.spec.name,
+                run_key=prepared.run_key,
+                version=active.version,
+                batches=list(units),
+            )
+        return sum(units[name] for name in loaded)
 
     def _arguments(self, batch: dict[str, Any], key: str, active: ActiveVersion) -> dict[str, Any]:
         return {

@@ -75,6 +75,14 @@ def test_a_run_above_the_budget_is_refused_with_the_numbers() -> None:
         check_budget(forecast, 29.99)
 
 
+def test_what_was_paid_before_counts_for_the_budget_as_long_as_anything_is_left_to_pay() -> None:
+    forecast = forecast_classification(10_000, 60_000, paid_units=59_000)
+    assert str(forecast).endswith("30.00 USD. 29.50 USD of that are paid already.")
+    with pytest.raises(OverBudgetError, match=r"29\.50 USD of that are paid already"):
+        check_budget(forecast, 29.99)
+    check_budget(forecast_classification(10_000, 60_000, paid_units=60_000), 29.99)
+
+
 def test_of_a_training_the_upper_end_counts_with_the_scoring_of_the_active_version() -> None:
     forecast = forecast_training(5_573, test_units=2_000)
     assert forecast.most_usd == pytest.approx(forecast.usd[1] + 1.0)

@@ -40,6 +40,11 @@ def test_within_the_budget_nobody_is_asked(context: dict[str, Any], budget: floa
     assert operator(budget_usd=budget).execute(context) == {"asked": False, "approved_by": None}  # type: ignore[arg-type]
 
 
+def test_nobody_is_asked_about_what_is_paid_already(context: dict[str, Any]) -> None:
+    forecast = told_forecast(forecast_classification(10_000, 60_000, paid_units=60_000))
+    assert operator(forecast=forecast).execute(context) == {"asked": False, "approved_by": None}  # type: ignore[arg-type]
+
+
 def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
     task = operator()
     question = task._question(29.99)

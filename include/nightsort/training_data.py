@@ -12,34 +12,31 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
-import pyarrow as pa
 
 from include.nightsort import limits
-from include.nightsort.columnar.hashing import hash_names, mix
+from include.nightsort.columnar.hashing import mix
 from include.nightsort.documents import read_documents
 from include.nightsort.rejects import REASONS, RejectLog
 from include.nightsort.training import training_checks
-from include.nightsort.training.labelled_documents import Doubles, LabelledDocuments, spool
-from include.nightsort.training.splits import choose_test
+from include.nightsort.training.conflicts import reject_conflicts
+from include.nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
+from include.nightsort.training.drafts import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE, Drafts
+from include.nightsort.training.labelled_documents import LabelledDocuments, spool
+from include.nightsort.training.text_lengths import text_lengths
 from include.nightsort.training.training_checks import Counts, TrainingDataError
-from include.nightsort.training.training_csv import csv_rows, row_starts, text_lines
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from datetime import date
-
-    import numpy.typing as npt
 
     from include.nightsort.access import Access, Progress
     from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.training.splits import Flags
+    from include.nightsort.training.row_labels import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]
 
 log = logging.getLogger(__name__)
 
-TRAINING, TEST, TEST_DOCUMENTS = "training.csv", "test.csv", "test.txt"
 REPORT, REJECTS = "report.json", "rejects.jsonl"
 
 _MOST_READ = 4 * limits.MAX_TRAINING_DOCUMENTS
@@ -110,27 +107,18 @@ def prepare_training_data(
     :raises SourceError: the source cannot be read as the spec says.
     :raises TrainingDataError: Comprehend could not train on it.
     """
-    with tempfile.TemporaryDirectory(prefix="nightsort-") as name, RejectLog(Path(name) / REJECTS) as rejects:
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         folder = Path(name)
-        batches = read_documents(
-            spec.labelled,
-            access,
-            mode=spec.mode,
-            label_delimiter=spec.label_delimiter,
-            day=day,
-            rejects=rejects,
-            progress=progress,
-        )
-        documents = spool(batches, folder / "documents.arrows", most=_MOST_READ)
-        if documents is None:
-            raise training_checks.too_many(f"more than {_MOST_READ:,} labelled documents")
-        if not len(documents):
-            raise _nothing(spec.labelled.at(day).uri or "the query", rejects)
-        decided = _decide(spec, documents)
-        if progress is not None:
-            progress("writing the training data", len(documents))
-        training_bytes = _write(spec, documents, decided, folder, rejects)
-        rejects.close()
+        with (
+            RejectLog(folder / REJECTS) as rejects,
+            Drafts(folder, spec.label_delimiter) as drafts,
+        ):
+            documents = _read(spec, access, day, folder, drafts, rejects, progress)
+            decided = decide(spec, documents)
+            if progress is not None:
+                progress("writing the training data", len(documents))
+            reject_conflicts(documents, decided, rejects)
+            training_bytes = drafts.finish(documents, decided)
         prepared = _summary(spec, documents, decided, training_bytes, rejects)
         (folder / REPORT).write_bytes(_report(spec, documents, decided, prepared, rejects))
         for uri in (
@@ -147,6 +135,32 @@ def prepare_training_data(
     return prepared
 
 
+def _read(
+    spec: ClassifierSpec,
+    access: Access,
+    day: date | None,
+    folder: Path,
+    drafts: Drafts,
+    rejects: RejectLog,
+    progress: Progress | None,
+) -> LabelledDocuments:
+    batches = read_documents(
+        spec.labelled,
+        access,
+        mode=spec.mode,
+        label_delimiter=spec.label_delimiter,
+        day=day,
+        rejects=rejects,
+        progress=progress,
+    )
+    documents = spool(batches, folder, drafts, most=_MOST_READ, with_ids=spec.mode == "MULTI_CLASS")
+    if documents is None:
+        raise training_checks.too_many(f"more than {_MOST_READ:,} labelled documents")
+    if not len(documents):
+        raise _nothing(spec.labelled.at(day).uri or "the query", rejects)
+    return documents
+
+
 def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
     if not rejects.total:
         return TrainingDataError(
@@ -159,144 +173,42 @@ def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
     )
 
 
-@dataclass(frozen=True)
-class _Decided:
-    """What becomes of each document; every document is in exactly one of the five."""
-
-    training: Flags
-    test: Flags
-    again: Flags
-    conflicting: Flags
-    left_out: Flags
-    sets: list[tuple[str, ...]]
-    counts: Counts
-    left_out_labels: list[str]
-    differing: int
-
-
-def _decide(spec: ClassifierSpec, documents: LabelledDocuments) -> _Decided:
-    training_checks.check_delimiter(documents.labels, spec.label_delimiter)
-    doubles = Doubles.of(documents)
-    conflicting = doubles.differing if spec.mode == "MULTI_CLASS" else np.zeros(len(documents), dtype=bool)
-    again = doubles.again & ~conflicting
-    kept = ~conflicting & ~again
-    labelling = documents.labelling
-    test = choose_test(documents.first, labelling, kept, spec.test_share)
-    counts = _counts(documents, kept & ~test, test)
-    sets, left_out_labels, left_out = documents.sets, [], np.zeros(len(documents), dtype=bool)
-    if spec.small_labels == "leave_out":
-        left_out_labels = training_checks.small_labels(counts, spec.min_documents_per_label)
-        small = set(left_out_labels)
-        sets = [tuple(label for label in labels if label not in small) for labels in sets]
-        left_out = kept & np.array([not labels for labels in sets])[labelling.set_of_document]
-        counts = {label: count for label, count in counts.items() if label not in small}
-    training_checks.check_small_labels(spec, counts)
-    test &= ~left_out
-    training = kept & ~left_out & ~test
-    training_checks.check_limits(spec, counts, training=int(training.sum()), test=int(test.sum()))
-    differing = int((doubles.differing & kept).sum())
-    return _Decided(training, test, again, conflicting, left_out, sets, counts, left_out_labels, differing)
-
-
-def _counts(documents: LabelledDocuments, training: Flags, test: Flags) -> Counts:
-    of_training, of_test = documents.labelling.count(training), documents.labelling.count(test)
-    return {
-        label: {"training": int(of_training[place]), "test": int(of_test[place])}
-        for place, label in enumerate(documents.labels)
-    }
-
-
-def _write(
-    spec: ClassifierSpec, documents: LabelledDocuments, decided: _Decided, folder: Path, rejects: RejectLog
-) -> int:
-    """Write the three files, reject what has conflicting labels; return the training file's size in bytes."""
-    starts = row_starts((spec.label_delimiter or "").join(labels) for labels in decided.sets)
-    set_of_document = documents.labelling.set_of_document
-    conflicts = _Conflicts(documents, decided)
-    with (
-        (folder / TRAINING).open("wb") as training,
-        (folder / TEST).open("wb") as test,
-        (folder / TEST_DOCUMENTS).open("wb") as test_documents,
-    ):
-        for places, batch in documents.batches():
-            texts, sets = batch.column("text"), set_of_document[places]
-            for flags, file in ((decided.training[places], training), (decided.test[places], test)):
-                if flags.any():
-                    chosen = texts.filter(pa.array(flags))
-                    file.write(csv_rows(starts.take(pa.array(sets[flags])), chosen))
-                    if file is test:
-                        test_documents.write(text_lines(chosen))
-            training_checks.check_bytes(training.tell() + test.tell())
-            conflicts.reject(places, batch, rejects)
-        return training.tell()
-
-
-class _Conflicts:
-    """Rejects documents whose text stands under several labels, naming those labels."""
-
-    def __init__(self, documents: LabelledDocuments, decided: _Decided) -> None:
-        self._flags = decided.conflicting
-        self._documents = documents
-        self._labels: dict[tuple[int, int], set[str]] = {}
-        for place in np.flatnonzero(decided.conflicting).tolist():
-            self._labels.setdefault(self._text(place), set()).update(self._set(place))
-
-    def _text(self, place: int) -> tuple[int, int]:
-        return int(self._documents.first[place]), int(self._documents.second[place])
-
-    def _set(self, place: int) -> tuple[str, ...]:
-        return self._documents.sets[int(self._documents.labelling.set_of_document[place])]
-
-    def reject(self, places: slice, batch: pa.RecordBatch, rejects: RejectLog) -> None:
-        for row in np.flatnonzero(self._flags[places]).tolist():
-            labels = training_checks.named(sorted(self._labels[self._text(places.start + row)]))
-            rejects.add(
-                document_id=batch.column("document_id")[row].as_py(),
-                file=batch.column("file")[row].as_py(),
-                row=batch.column("row")[row].as_py(),
-                reason="conflicting_labels",
-                detail=f"the same text has the labels {labels}",
-            )
-
-
 def _summary(
     spec: ClassifierSpec,
     documents: LabelledDocuments,
-    decided: _Decided,
+    decided: Decided,
     training_bytes: int,
     rejects: RejectLog,
 ) -> PreparedTraining:
-    test_fingerprint = _fingerprint(documents, decided.sets, decided.test)
+    test_fingerprint = _fingerprint(documents, decided, TEST)
     settings = {
         "mode": spec.mode,
         "language": spec.language,
         "label_delimiter": spec.label_delimiter,
         "model_key_id": spec.kms.model_key_id,
-        "training": _fingerprint(documents, decided.sets, decided.training),
+        "training": _fingerprint(documents, decided, TRAINING),
         "test": test_fingerprint,
     }
     fingerprint = hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()
     version = f"v{fingerprint[:12]}"
     base = f"{spec.work_uri}/training/{version}"
-    doubles = int(decided.again.sum())
-    characters = documents.characters[decided.test]
-    units = np.maximum(limits.MIN_UNITS, -(-characters // limits.UNIT_CHARACTERS))
+    doubles = decided.count(AGAIN)
     return PreparedTraining(
         version=version,
         fingerprint=fingerprint,
         test_fingerprint=test_fingerprint,
-        training_uri=f"{base}/{TRAINING}",
-        test_uri=f"{base}/{TEST}",
+        training_uri=f"{base}/{TRAINING_FILE}",
+        test_uri=f"{base}/{TEST_FILE}",
         test_documents_uri=f"{base}/{TEST_DOCUMENTS}",
         report_uri=f"{base}/{REPORT}",
         rejects_uri=f"{base}/{REJECTS}",
         labels=decided.counts,
-        training_documents=int(decided.training.sum()),
-        test_documents=int(decided.test.sum()),
-        documents_read=len(documents) + rejects.total - int(decided.conflicting.sum()),
+        training_documents=decided.count(TRAINING),
+        test_documents=decided.count(TEST),
+        documents_read=len(documents) + rejects.total - decided.count(CONFLICTING),
         rejected=rejects.total,
         doubles=doubles,
-        left_out_documents=int(decided.left_out.sum()),
+        left_out_documents=decided.count(LEFT_OUT),
         left_out_labels=decided.left_out_labels,
         warnings=training_checks.warnings(
             spec,
@@ -307,37 +219,47 @@ def _summary(
             rejects=rejects.counts,
         ),
         training_bytes=training_bytes,
-        test_units=int(units.sum()),
+        test_units=_units(documents, decided.fates == TEST),
     )
 
 
-def _fingerprint(documents: LabelledDocuments, sets: Sequence[Sequence[str]], flags: Flags) -> str:
-    """Return a hash of the flagged documents and their labels, the same in whatever order they come."""
-    of_set = np.concatenate([hash_names(labels) for labels in sets])
-    labels = of_set[documents.labelling.set_of_document[flags]]
-    sums = [
-        int(np.sum(mix(texts ^ mix(labels)), dtype=np.uint64))
-        for texts in (documents.first[flags], documents.second[flags])
-    ]
-    return hashlib.sha256(orjson.dumps([int(flags.sum()), *map(str, sums)])).hexdigest()
+def _units(documents: LabelledDocuments, chosen: Flags) -> int:
+    """Return what classifying the chosen documents is billed as."""
+    units = 0
+    for stretch in documents:
+        characters = stretch.characters[chosen[stretch.places]]
+        units += int(np.maximum(limits.MIN_UNITS, -(-characters // limits.UNIT_CHARACTERS)).sum())
+    return units
+
+
+def _fingerprint(documents: LabelledDocuments, decided: Decided, fate: int) -> str:
+    """Return a hash of the documents of one fate and their labels, the same in whatever order they come."""
+    sums = [0, 0]
+    for stretch in documents:
+        flags = decided.fates[stretch.places] == fate
+        labels = mix(stretch.labels.only(flags, decided.labels).hashes(documents.label_hashes))
+        for place, texts in enumerate((stretch.first[flags], stretch.second[flags])):
+            sums[place] += int(np.sum(mix(texts ^ labels), dtype=np.uint64))
+    return hashlib.sha256(
+        orjson.dumps([decided.count(fate), *(str(value % 2**64) for value in sums)])
+    ).hexdigest()
 
 
 def _report(
     spec: ClassifierSpec,
     documents: LabelledDocuments,
-    decided: _Decided,
+    decided: Decided,
     prepared: PreparedTraining,
     rejects: RejectLog,
 ) -> bytes:
-    owners, labels = documents.labelling.pairs(decided.training | decided.test)
-    lengths = _Lengths(labels, documents.characters[owners])
-    place = {label: number for number, label in enumerate(documents.labels)}
+    chosen = (decided.fates == TRAINING) | (decided.fates == TEST)
+    lengths = text_lengths(documents, chosen, decided.labels)
     report = {
         "classifier": spec.name,
         "mode": spec.mode,
         **prepared.to_dict(),
         "labels": [
-            {"label": label, "documents": sum(count.values()), **count, **lengths.of(place[label])}
+            {"label": label, "documents": sum(count.values()), **count, **lengths[label]}
             for label, count in decided.counts.items()
         ],
         "rejects": {
@@ -346,20 +268,3 @@ def _report(
         },
     }
     return orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-
-
-class _Lengths:
-    """The shortest, median and longest document of each label, in characters."""
-
-    def __init__(self, labels: npt.NDArray[np.intp], characters: npt.NDArray[np.int32]) -> None:
-        # One sort of one number per pair: the label above, the length below.
-        self._sorted = np.sort((labels.astype(np.int64) << 32) | characters)
-
-    def of(self, label: int) -> dict[str, float]:
-        start, end = np.searchsorted(self._sorted, [label << 32, (label + 1) << 32])
-        lengths = self._sorted[start:end] & 0xFFFFFFFF
-        return {
-            "shortest": int(lengths[0]),
-            "median": float(np.median(lengths)),
-            "longest": int(lengths[-1]),
-        }

@@ -1,178 +1,194 @@
-"""Labelled documents between reading and writing: the texts on local disk, what is decided about them in
-memory.
+"""Numbers about labelled documents, between reading and deciding, on local disk.
 
-What is decided (side, doubles, conflicts) needs all documents at once, but only 24 bytes of each.
+What is decided (side, doubles, conflicts) needs all documents at once, but not their texts: these are in
+the draft of the files by then. The numbers, some 40 bytes a document, are gone through in stretches, so
+that memory does not grow with the documents.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.ahead import ahead
+from include.nightsort.columnar.arrow_arrays import from_numpy
 from include.nightsort.columnar.columns import Column, to_numpy
 from include.nightsort.columnar.hashing import Hashes, hash_texts
-from include.nightsort.sources.labels import SEPARATOR
-from include.nightsort.training.splits import Labelling
+from include.nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
+    from types import TracebackType
 
-    from include.nightsort.training.splits import Flags
+    from typing_extensions import Self
+
+    from include.nightsort.training.drafts import Drafts
+    from include.nightsort.training.row_labels import Numbers
+
+_NUMBERS, _IDS = "numbers.arrows", "ids.arrows"
+_ID_COLUMNS: Final = ["document_id", "file", "row"]
+_NUMBER_COLUMNS: Final = ["first", "second", "characters", "size", "labels"]
+_STRETCH: Final = 65_536
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Numbers about some documents that follow one another.
+
+    :param places: which documents they are among all.
+    :param first: a hash of each text.
+    :param second: another one; both together stand for the text.
+    :param characters: the length of each text.
+    :param size: the size of each row in the draft, in bytes.
+    :param labels: the labels of each.
+    """
+
+    places: slice
+    first: Hashes
+    second: Hashes
+    characters: Numbers
+    size: Numbers
+    labels: RowLabels
+
+    def parts(self, most: int) -> Iterator[Stretch]:
+        """Yield it in parts that take at most so many bytes in the draft, or are one document."""
+        ends = np.cumsum(self.size, dtype=np.int64)
+        start = 0
+        while start < len(ends):
+            before = int(ends[start]) - int(self.size[start])
+            end = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
+            yield self._part(slice(start, end))
+            start = end
+
+    def _part(self, rows: slice) -> Stretch:
+        return Stretch(
+            slice(self.places.start + rows.start, self.places.start + rows.stop),
+            self.first[rows],
+            self.second[rows],
+            self.characters[rows],
+            self.size[rows],
+            self.labels.part(rows),
+        )
 
 
 @dataclass(frozen=True)
 class LabelledDocuments:
-    """All labelled documents of a source.
+    """All labelled documents of a source, in its order; can be gone through again and again.
 
-    :param path: their ids, texts, files and rows, as an Arrow stream.
-    :param first: a hash of each text.
-    :param second: another one; both together stand for the text.
-    :param characters: the length of each text.
-    :param sets: the different sets of labels, each sorted.
-    :param labels: all labels, sorted.
-    :param labelling: which labels each document has, by their places in ``labels``.
+    :param folder: where the numbers lie, and the ids if they were kept.
+    :param count: how many documents there are.
+    :param names: the labels by their numbers.
     """
 
-    path: Path
-    first: Hashes
-    second: Hashes
-    characters: npt.NDArray[np.int32]
-    sets: list[tuple[str, ...]]
-    labels: list[str]
-    labelling: Labelling
+    folder: Path
+    count: int
+    names: list[str]
 
     def __len__(self) -> int:
-        return len(self.first)
+        return self.count
 
-    def batches(self) -> Iterator[tuple[slice, pa.RecordBatch]]:
-        """Yield the documents again, with their places among all documents."""
-        return ahead(self._batches())
+    def __iter__(self) -> Iterator[Stretch]:
+        for places, batch in _read(self.folder / _NUMBERS):
+            first, second, characters, size = map(to_numpy, batch.columns[:4])
+            yield Stretch(places, first, second, characters, size, RowLabels.of_column(batch.column(4)))
 
-    def _batches(self) -> Generator[tuple[slice, pa.RecordBatch], None, None]:
-        start = 0
-        with pa.OSFile(str(self.path), "rb") as file, pa.ipc.open_stream(file) as reader:
-            for batch in reader:
-                yield slice(start, start + len(batch)), batch
-                start += len(batch)
+    @cached_property
+    def name_column(self) -> Column:
+        """The labels by their numbers, as a column."""
+        return pa.array(self.names, pa.string())
+
+    @cached_property
+    def label_hashes(self) -> Hashes:
+        """A hash of each label's name."""
+        return hash_labels(self.names)
+
+    def ids(self) -> Iterator[tuple[slice, pa.RecordBatch]]:
+        """Yield ids, files and rows of the documents, with their places among all."""
+        return _read(self.folder / _IDS)
 
 
-def spool(batches: Iterable[pa.RecordBatch], path: Path, *, most: int) -> LabelledDocuments | None:
-    """Write documents to local disk and keep what the decisions need.
+def spool(
+    batches: Iterable[pa.RecordBatch],
+    folder: Path,
+    drafts: Drafts,
+    *,
+    most: int,
+    with_ids: bool,
+    stretch: int = _STRETCH,
+) -> LabelledDocuments | None:
+    """Write documents to the draft, and to local disk what the decisions need.
 
     :param batches: of :data:`include.nightsort.documents.LABELLED_SCHEMA`.
-    :param path: the local file.
+    :param folder: a local folder.
     :param most: stop reading behind this many documents.
+    :param with_ids: keep the ids too.
+    :param stretch: so many documents are gone through at a time later on.
     :returns: the documents, or ``None`` if there are more than ``most``.
     """
-    columns = _Columns()
+    labels = LabelNumbers()
     count = 0
-    sink: pa.RecordBatchStreamWriter | None = None
-    with pa.OSFile(str(path), "wb") as file:
+    with _Writer(folder / _NUMBERS, stretch, None) as numbers, _Writer(folder / _IDS, stretch, "lz4") as ids:
         for batch in batches:
-            columns.add(batch)
-            kept = batch.select(["document_id", "text", "file", "row"])
-            if sink is None:
-                sink = pa.ipc.new_stream(file, kept.schema)
-            sink.write_batch(kept)
             count += len(batch)
             if count > most:
                 return None
-        if sink is None:
-            sink = pa.ipc.new_stream(file, pa.schema([]))
-        sink.close()
-    return columns.finish(path)
+            texts: Column = batch.column("text")
+            first, second = hash_texts(texts)
+            row_labels, cells = labels.read(batch.column("labels"), drafts.delimiter)
+            size = drafts.add(cells, texts)
+            columns = [from_numpy(first), from_numpy(second), pc.utf8_length(texts), from_numpy(size)]
+            numbers.add(pa.RecordBatch.from_arrays([*columns, row_labels.column()], _NUMBER_COLUMNS))
+            if with_ids:
+                ids.add(batch.select(_ID_COLUMNS))
+    return LabelledDocuments(folder, count, labels.names)
 
 
-class _Columns:
-    def __init__(self) -> None:
-        self._first: list[Hashes] = []
-        self._second: list[Hashes] = []
-        self._characters: list[npt.NDArray[np.int32]] = []
-        self._set_of_document: list[npt.NDArray[np.intp]] = []
-        self._number_of_cell: dict[str, int] = {}
-        self._number_of_set: dict[tuple[str, ...], int] = {}
+class _Writer:
+    """Writes batches as an Arrow stream, joined to batches that are worth a few steps of Python each."""
+
+    def __init__(self, path: Path, rows: int, compression: Literal["lz4"] | None) -> None:
+        self._rows = rows
+        self._file = pa.OSFile(str(path), "wb")
+        self._options = pa.ipc.IpcWriteOptions(compression=compression)
+        self._sink: pa.RecordBatchStreamWriter | None = None
+        self._waiting: list[pa.RecordBatch] = []
 
     def add(self, batch: pa.RecordBatch) -> None:
-        texts: Column = batch.column("text")
-        labels: Column = batch.column("labels")
-        first, second = hash_texts(texts)
-        self._first.append(first)
-        self._second.append(second)
-        self._characters.append(to_numpy(pc.utf8_length(texts)))
-        joined: Column = pc.binary_join(labels, SEPARATOR)
-        cells = joined.dictionary_encode()
-        numbers = np.array([self._number(cell) for cell in cells.dictionary.to_pylist()], dtype=np.intp)
-        self._set_of_document.append(numbers[to_numpy(cells.indices)])
+        self._waiting.append(batch)
+        if sum(map(len, self._waiting)) >= self._rows:
+            self._write()
 
-    def _number(self, cell: str) -> int:
-        number = self._number_of_cell.get(cell)
-        if number is None:
-            labels = tuple(sorted(cell.split(SEPARATOR)))
-            number = self._number_of_set.setdefault(labels, len(self._number_of_set))
-            self._number_of_cell[cell] = number
-        return number
+    def _write(self) -> None:
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting).combine_chunks()
+        self._waiting.clear()
+        if self._sink is None:
+            self._sink = pa.ipc.new_stream(self._file, table.schema, options=self._options)
+        self._sink.write_table(table)
 
-    def finish(self, path: Path) -> LabelledDocuments:
-        sets = list(self._number_of_set)
-        labels = sorted({label for labels in sets for label in labels})
-        place = {label: number for number, label in enumerate(labels)}
-        return LabelledDocuments(
-            path=path,
-            first=_joined(self._first, np.uint64),
-            second=_joined(self._second, np.uint64),
-            characters=_joined(self._characters, np.int32),
-            sets=sets,
-            labels=labels,
-            labelling=Labelling.of(
-                _joined(self._set_of_document, np.intp),
-                [[place[name] for name in names] for names in sets],
-                len(labels),
-            ),
-        )
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._write()
+        if self._sink is not None:
+            self._sink.close()
+        self._file.close()
 
 
-def _joined(parts: list[Any], kind: type) -> Any:
-    return np.concatenate(parts) if parts else np.empty(0, dtype=kind)
-
-
-@dataclass(frozen=True)
-class Doubles:
-    """Documents whose text stands more than once.
-
-    :param again: the same text with the same labels as an earlier document.
-    :param differing: the same text as another document, with other labels; all of them.
-    """
-
-    again: Flags
-    differing: Flags
-
-    @classmethod
-    def of(cls, documents: LabelledDocuments) -> Doubles:
-        """Find them by their hashes, sorting only what shares a hash with another document."""
-        again, differing = np.zeros(len(documents), dtype=bool), np.zeros(len(documents), dtype=bool)
-        if len(documents) < 2:
-            return cls(again, differing)
-        order = np.argsort(documents.first, kind="stable")
-        equal = documents.first[order][1:] == documents.first[order][:-1]
-        shared = order[np.append(equal, False) | np.insert(equal, 0, False)]
-        if not len(shared):
-            return cls(again, differing)
-        sets = documents.labelling.set_of_document
-        keys = (shared, sets[shared], documents.second[shared], documents.first[shared])
-        shared = shared[np.lexsort(keys)]
-        first, second, labels = documents.first[shared], documents.second[shared], sets[shared]
-        same_text = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
-        same_labels = labels[1:] == labels[:-1]
-        again[shared[1:][same_text & same_labels]] = True
-        group = np.insert(np.cumsum(~same_text), 0, 0)
-        mixed = np.zeros(group[-1] + 1, dtype=bool)
-        mixed[group[1:][same_text & ~same_labels]] = True
-        differing[shared[mixed[group]]] = True
-        return cls(again, differing)
+def _read(path: Path) -> Iterator[tuple[slice, pa.RecordBatch]]:
+    if not path.stat().st_size:
+        return
+    start = 0
+    with pa.OSFile(str(path), "rb") as file, pa.ipc.open_stream(file) as reader:
+        for batch in reader:
+            yield slice(start, start + len(batch)), batch
+            start += len(batch)

@@ -24,72 +24,33 @@ one out or taking it back moves nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable
 
-    import numpy.typing as npt
-
-    from include.nightsort.columnar.hashing import Hashes
-
-    Flags = npt.NDArray[np.bool_]
-    Numbers = npt.NDArray[np.intp]
+    from include.nightsort.training.labelled_documents import Stretch
+    from include.nightsort.training.row_labels import Flags
 
 
-@dataclass(frozen=True)
-class Labelling:
-    """Which labels each document has: a table of the different label sets, and each document's set.
-
-    :param set_of_document: for each document the number of its set.
-    :param set_starts: where each set begins in ``set_labels``, and the end (one more than there are sets).
-    :param set_labels: the labels' numbers, set after set.
-    :param labels: how many labels there are.
-    """
-
-    set_of_document: Numbers
-    set_starts: Numbers
-    set_labels: Numbers
-    labels: int
-
-    @classmethod
-    def of(cls, set_of_document: Numbers, sets: Sequence[Sequence[int]], labels: int) -> Labelling:
-        """Build the table from the sets as lists of label numbers."""
-        starts = np.concatenate(([0], np.cumsum([len(numbers) for numbers in sets]))).astype(np.intp)
-        flat = np.array([number for numbers in sets for number in numbers], dtype=np.intp)
-        return cls(set_of_document, starts, flat, labels)
-
-    def pairs(self, documents: Flags) -> tuple[Numbers, Numbers]:
-        """Return every pair of a document and one of its labels, for the documents that are flagged."""
-        chosen = np.flatnonzero(documents)
-        sets = self.set_of_document[chosen]
-        if len(self.set_labels) == len(self.set_starts) - 1:
-            # One label each, as always in multi-class.
-            return chosen, self.set_labels[sets]
-        lengths = np.diff(self.set_starts)[sets]
-        repeated = np.repeat(chosen, lengths)
-        within = np.arange(len(repeated)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-        return repeated, self.set_labels[np.repeat(self.set_starts[sets], lengths) + within]
-
-    def count(self, documents: Flags) -> Numbers:
-        """Return how many of the flagged documents each label has."""
-        return np.bincount(self.pairs(documents)[1], minlength=self.labels)
-
-
-def choose_test(hashes: Hashes, labelling: Labelling, documents: Flags, test_share: float) -> Flags:
+def choose_test(documents: Iterable[Stretch], kept: Flags, labels: int, test_share: float) -> Flags:
     """Return which documents are held back for the test.
 
-    :param hashes: one per document, of its cleaned text.
-    :param documents: the documents that count; the others are on neither side.
+    :param documents: all documents; gone through twice.
+    :param kept: the documents that count; the others are on neither side.
+    :param labels: how many labels there are.
     :param test_share: between 0 and 0.5.
     """
     limit = np.uint64(min(int(test_share * 2.0**64), 2**64 - 1))
-    test = documents & (hashes < limit)
-    owners, labels = labelling.pairs(documents)
-    lowest = np.full(labelling.labels, np.iinfo(np.uint64).max, dtype=np.uint64)
-    np.minimum.at(lowest, labels, hashes[owners])
-    test[owners[hashes[owners] == lowest[labels]]] = True
+    test = np.zeros(len(kept), dtype=bool)
+    lowest = np.full(labels, np.iinfo(np.uint64).max, dtype=np.uint64)
+    for stretch in documents:
+        test[stretch.places] = kept[stretch.places] & (stretch.first < limit)
+        owners, numbers = stretch.labels.pairs(kept[stretch.places])
+        np.minimum.at(lowest, numbers, stretch.first[owners])
+    for stretch in documents:
+        owners, numbers = stretch.labels.pairs(kept[stretch.places])
+        test[stretch.places][owners[stretch.first[owners] == lowest[numbers]]] = True
     return test

@@ -1,4 +1,4 @@
-"""The two files that Comprehend trains and tests on, and the test documents alone, as bytes.
+"""The rows of the two files that Comprehend trains and tests on, and the lines of the test documents alone.
 
 A row is ``label,"document"``: no header, UTF-8 without byte order mark, line feed at the end, quotes
 doubled, no blank around the comma. The document always stands in quotes; a label does where it has a comma
@@ -15,56 +15,58 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import numpy.typing as npt
 
     from include.nightsort.columnar.columns import Column
+    from include.nightsort.training.row_labels import Numbers
 
 _QUOTE = 0x22
+_ROW_END = '"\n'
 
 
-def row_starts(cells: Iterable[str]) -> Column:
-    """Return what stands before the document, for each cell of labels."""
-    return pa.array([f'{_quoted(cell)},"' for cell in cells], pa.string())
+def row_starts(cells: Column) -> Column:
+    """Return what stands before each document.
+
+    :param cells: the labels of each document, as one text.
+    """
+    return pc.binary_join_element_wise(_quoted(cells), pa.scalar(',"'), "")
 
 
-def csv_rows(starts: Column, texts: Column) -> memoryview:
+def csv_rows(starts: Column, texts: Column) -> Column:
     """Return whole rows of the CSV.
 
     :param starts: of each row, as :func:`row_starts` gives them.
     :param texts: the cleaned documents.
     """
-    end = pa.scalar('"\n')
-    return _values(pc.binary_join_element_wise(starts, _double_quotes(texts), end, ""))
+    return pc.binary_join_element_wise(starts, _double_quotes(texts), pa.scalar(_ROW_END), "")
 
 
-def text_lines(texts: Column) -> memoryview:
-    """Return the cleaned documents, one per line."""
-    return _values(pc.binary_join_element_wise(texts, pa.scalar("\n"), ""))
+def text_lines(texts: Column) -> Column:
+    """Return the cleaned documents, each as a line."""
+    return pc.binary_join_element_wise(texts, pa.scalar("\n"), "")
 
 
-def _quoted(cell: str) -> str:
-    if any(mark in cell for mark in ',"'):
-        doubled = cell.replace('"', '""')
-        return f'"{doubled}"'
-    return cell
+def texts_of_rows(rows: Column, starts: Column) -> Column:
+    """Return the documents in whole rows of the CSV.
+
+    :param rows: as :func:`csv_rows` makes them.
+    :param starts: what they were made with.
+    """
+    begins, ends = _offsets(rows)[:-1] + _sizes(starts), _offsets(rows)[1:] - len(_ROW_END)
+    return pc.replace_substring(_cut(rows, begins, ends), '""', '"')
 
 
-def _double_quotes(texts: Column) -> Column:
-    """Double every quote: in all texts at once, as their bytes lie one behind the other."""
-    data = bytes(_values(texts))
-    if b'"' not in data:
-        return texts
-    offsets = _offsets(texts)
-    quotes = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _QUOTE)
-    ends = offsets - offsets[0]
-    moved = (ends + np.searchsorted(quotes, ends)).astype(np.int32)
-    doubled = data.replace(b'"', b'""')
-    return pa.StringArray.from_buffers(len(texts), pa.py_buffer(moved.tobytes()), pa.py_buffer(doubled))
+def with_starts(rows: Column, old: Column, new: Column) -> Column:
+    """Return rows of the CSV with other labels.
+
+    :param old: what the rows were made with.
+    :param new: what they begin with from now on.
+    """
+    offsets = _offsets(rows)
+    return pc.binary_join_element_wise(new, _cut(rows, offsets[:-1] + _sizes(old), offsets[1:]), "")
 
 
-def _values(texts: Column) -> memoryview:
+def values(texts: Column) -> memoryview:
     """Return the bytes of all texts, one behind the other."""
     if not len(texts) or texts.buffers()[2] is None:
         return memoryview(b"")
@@ -72,6 +74,56 @@ def _values(texts: Column) -> memoryview:
     return memoryview(texts.buffers()[2])[offsets[0] : offsets[-1]]
 
 
+def rows_of(data: bytes, sizes: Numbers) -> Column:
+    """Return rows of a file as a column; the reverse of :func:`values`.
+
+    :param sizes: of each, in bytes.
+    """
+    offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
+    return _strings(len(sizes), offsets, pa.py_buffer(data))
+
+
+def _quoted(cells: Column) -> Column:
+    if not any(mark in bytes(values(cells)) for mark in (b",", b'"')):
+        return cells
+    doubled = pc.replace_substring(cells, '"', '""')
+    quoted = pc.binary_join_element_wise(pa.scalar('"'), doubled, pa.scalar('"'), "")
+    return pc.if_else(pc.match_substring_regex(cells, '[,"]'), quoted, cells)
+
+
+def _double_quotes(texts: Column) -> Column:
+    """Double every quote: in all texts at once, as their bytes lie one behind the other."""
+    data = bytes(values(texts))
+    if b'"' not in data:
+        return texts
+    offsets = _offsets(texts)
+    quotes = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _QUOTE)
+    ends = offsets - offsets[0]
+    moved = (ends + np.searchsorted(quotes, ends)).astype(np.int32)
+    return _strings(len(texts), moved, pa.py_buffer(data.replace(b'"', b'""')))
+
+
+def _cut(texts: Column, begins: Numbers, ends: Numbers) -> Column:
+    """Return a part of each text.
+
+    :param begins: where each part begins among the bytes of all texts.
+    :param ends: where it ends.
+    """
+    borders = np.column_stack((begins, ends)).ravel()
+    if not len(borders):
+        return texts
+    pieces = _strings(len(borders) - 1, borders, texts.buffers()[2])
+    return pieces.take(pa.array(np.arange(0, len(pieces), 2)))
+
+
+def _sizes(texts: Column) -> Numbers:
+    return np.diff(_offsets(texts))
+
+
 def _offsets(texts: Column) -> npt.NDArray[np.int32]:
     offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
     return offsets[texts.offset : texts.offset + len(texts) + 1]
+
+
+def _strings(count: int, offsets: Numbers, data: pa.Buffer) -> Column:
+    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.tobytes()), data)

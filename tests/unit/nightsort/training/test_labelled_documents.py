@@ -1,81 +1,72 @@
-"""Doubles are found by text and labels, whatever the order, and documents come back as they went in."""
+"""What is known about labelled documents comes back as it went in, stretch by stretch."""
 
 from __future__ import annotations
 
 import tempfile
-from collections import Counter
 from pathlib import Path
 
-import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
+from labelled_rows import Row, batches, drafted
 
-from include.nightsort.documents import LABELLED_SCHEMA
-from include.nightsort.training.labelled_documents import Doubles, LabelledDocuments, spool
+from include.nightsort.training.drafts import Drafts
+from include.nightsort.training.labelled_documents import spool
 
-Row = tuple[str, tuple[str, ...]]
 ROWS = st.lists(
-    st.tuples(st.sampled_from("abcde"), st.lists(st.sampled_from("xyz"), min_size=1, unique=True).map(tuple)),
+    st.tuples(
+        st.text("aä\U0001f600", max_size=5),
+        st.lists(st.sampled_from("xyz"), min_size=1, unique=True).map(tuple),
+    ),
     max_size=15,
 )
 
 
-def batches(rows: list[Row], *, size: int = 4) -> list[pa.RecordBatch]:
-    return [
-        pa.RecordBatch.from_pylist(
-            [
-                {"document_id": f"id{n}", "text": text, "labels": list(labels), "file": "x", "row": n}
-                for n, (text, labels) in enumerate(rows[start : start + size], start)
-            ],
-            schema=LABELLED_SCHEMA,
-        )
-        for start in range(0, len(rows), size)
+@given(ROWS)
+def test_documents_come_back_in_order_with_their_places_labels_and_lengths(rows: list[Row]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        documents, _ = drafted(rows, Path(folder))
+        stretches = list(documents)
+        ids = [(places, batch.to_pylist()) for places, batch in documents.ids()]
+
+    assert len(documents) == len(rows)
+    everywhere = list(range(len(rows)))
+    assert [
+        n for stretch in stretches for n in range(stretch.places.start, stretch.places.stop)
+    ] == everywhere
+    assert [n for stretch in stretches for n in stretch.characters] == [len(text) for text, _ in rows]
+    sets = [
+        tuple(documents.names[n] for n in stretch.labels.numbers[start:end])
+        for stretch in stretches
+        for start, end in zip(stretch.labels.starts[:-1], stretch.labels.starts[1:], strict=True)
     ]
-
-
-def documents(rows: list[Row], folder: str, *, most: int = 100) -> LabelledDocuments | None:
-    return spool(batches(rows), Path(folder) / "spool", most=most)
-
-
-@given(ROWS)
-def test_doubles_are_those_that_one_would_find_by_hand(rows: list[Row]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        kept = documents(rows, folder)
-        assert kept is not None
-        doubles = Doubles.of(kept)
-
-    seen: Counter[tuple[str, frozenset[str]]] = Counter()
-    for place, (text, labels) in enumerate(rows):
-        key = (text, frozenset(labels))
-        assert doubles.again[place] == (seen[key] > 0)
-        seen[key] += 1
-        others = {frozenset(other) for same, other in rows if same == text}
-        assert doubles.differing[place] == (len(others) > 1)
-
-
-@given(ROWS)
-def test_documents_come_back_in_order_with_their_places(rows: list[Row]) -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        kept = documents(rows, folder)
-        assert kept is not None
-        back = [(places, batch.to_pylist()) for places, batch in kept.batches()]
-
-    assert [row["text"] for _, batch in back for row in batch] == [text for text, _ in rows]
-    assert [n for places, _ in back for n in range(places.start, places.stop)] == list(range(len(rows)))
-    sets = [kept.sets[number] for number in kept.labelling.set_of_document.tolist()]
     assert sets == [tuple(sorted(labels)) for _, labels in rows]
-    assert kept.labels == sorted({label for _, labels in rows for label in labels})
+    assert set(documents.names) == {label for _, labels in rows for label in labels}
+    assert [n for places, _ in ids for n in range(places.start, places.stop)] == everywhere
+    assert [row["document_id"] for _, batch in ids for row in batch] == [f"id{n}" for n in everywhere]
+
+
+@given(ROWS, st.integers(1, 60))
+def test_parts_of_a_stretch_are_the_stretch_and_no_larger_than_asked_for(rows: list[Row], most: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        documents, _ = drafted(rows, Path(folder))
+        for stretch in documents:
+            parts = list(stretch.parts(most))
+
+            assert all(len(part.size) == 1 or part.size.sum() <= most for part in parts)
+            assert [part.places.start for part in parts[1:]] == [part.places.stop for part in parts[:-1]]
+            for name in ("first", "second", "characters", "size"):
+                joined = [n for part in parts for n in getattr(part, name).tolist()]
+                assert joined == getattr(stretch, name).tolist()
+            assert [
+                n for part in parts for n in part.labels.numbers.tolist()
+            ] == stretch.labels.numbers.tolist()
+            assert all(len(part.labels) == len(part.size) for part in parts)
 
 
 def test_reading_stops_where_nobody_could_use_more(tmp_path: Path) -> None:
     rows: list[Row] = [("a", ("x",))] * 10
 
-    assert documents(rows, str(tmp_path), most=9) is None
-    assert documents(rows, str(tmp_path), most=10) is not None
-
-
-def test_lengths_are_characters(tmp_path: Path) -> None:
-    kept = documents([("äöü", ("x",)), ("", ("x",))], str(tmp_path))
-
-    assert kept is not None
-    assert kept.characters.tolist() == [3, 0]
+    for most, stops in ((9, True), (10, False)):
+        with Drafts(tmp_path, None) as drafts:
+            documents = spool(batches(rows), tmp_path, drafts, most=most, with_ids=False)
+        assert (documents is None) == stops

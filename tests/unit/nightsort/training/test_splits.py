@@ -9,8 +9,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.columnar.hashing import hash_texts
-from include.nightsort.training.splits import Labelling, choose_test
+from include.nightsort.columnar.hashing import Hashes, hash_texts
+from include.nightsort.training.labelled_documents import Stretch
+from include.nightsort.training.row_labels import RowLabels
+from include.nightsort.training.splits import choose_test
 
 Document = tuple[str, frozenset[int]]
 
@@ -23,13 +25,28 @@ DOCUMENTS = st.dictionaries(
 SHARES = st.sampled_from([0.01, 0.1, 0.3, 0.5])
 
 
+def stretches(hashes: Hashes, sets: list[list[int]], *, size: int = 7) -> list[Stretch]:
+    """Documents with these hashes and labels, some at a time."""
+    nothing = np.empty(0, dtype=np.int32)
+    return [
+        Stretch(
+            slice(start, start + len(found)),
+            hashes[start : start + len(found)],
+            hashes[start : start + len(found)],
+            nothing,
+            nothing,
+            RowLabels.of_column(pa.array(found, pa.list_(pa.int32()))),
+        )
+        for start in range(0, len(sets), size)
+        for found in [sets[start : start + size]]
+    ]
+
+
 def held_back(documents: list[Document], share: float) -> set[str]:
     """The texts that are held back for the test."""
-    sets = sorted({labels for _, labels in documents}, key=sorted)
-    of_document = np.array([sets.index(labels) for _, labels in documents])
-    labelling = Labelling.of(of_document, [sorted(labels) for labels in sets], 5)
     hashes, _ = hash_texts(pa.array([text for text, _ in documents]))
-    flags = choose_test(hashes, labelling, np.ones(len(documents), dtype=bool), share)
+    parts = stretches(hashes, [sorted(labels) for _, labels in documents])
+    flags = choose_test(parts, np.ones(len(documents), dtype=bool), 5, share)
     return {text for (text, _), flag in zip(documents, flags, strict=True) if flag}
 
 
@@ -94,16 +111,6 @@ def test_a_lower_share_only_moves_documents_into_the_training() -> None:
 
 
 def test_documents_that_do_not_count_are_on_neither_side() -> None:
-    labelling = Labelling.of(np.array([0, 0, 1]), [[0], [1]], 2)
-    hashes = np.array([5, 9, 7], dtype=np.uint64)
+    documents = stretches(np.array([5, 9, 7], dtype=np.uint64), [[0], [0], [1]])
 
-    assert choose_test(hashes, labelling, np.array([False, True, True]), 0.1).tolist() == [False, True, True]
-
-
-def test_pairs_and_counts() -> None:
-    labelling = Labelling.of(np.array([1, 0, 1]), [[2], [0, 1]], 3)
-
-    documents, labels = labelling.pairs(np.array([True, True, False]))
-
-    assert list(zip(documents.tolist(), labels.tolist(), strict=True)) == [(0, 0), (0, 1), (1, 2)]
-    assert labelling.count(np.array([True, True, True])).tolist() == [2, 2, 1]
+    assert choose_test(documents, np.array([False, True, True]), 2, 0.1).tolist() == [False, True, True]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 from hypothesis import example, given
@@ -14,7 +15,15 @@ from include.local_stack.local_aws.learning.examples import Example, Unusable
 from include.local_stack.local_aws.learning.labelled_csv import read_csv
 from include.nightsort.limits import LABEL_DELIMITERS, MODES
 from include.nightsort.sources.cleaning import clean_label, clean_texts
-from include.nightsort.training.training_csv import csv_rows, row_starts, text_lines
+from include.nightsort.training.training_csv import (
+    csv_rows,
+    row_starts,
+    rows_of,
+    text_lines,
+    texts_of_rows,
+    values,
+    with_starts,
+)
 
 WORDS = st.text() | st.text('a"," \n\r\t|', max_size=12)
 ROWS = st.lists(st.tuples(WORDS.map(clean_label).filter(bool), WORDS), max_size=20)
@@ -27,10 +36,9 @@ def written(rows: list[tuple[str, str]], *, offset: int = 0) -> tuple[bytes, lis
         pa.array([text.encode() for text in [*padding, *(text for _, text in rows)]], pa.binary())
     ).texts
     texts = texts.slice(offset)
-    starts = row_starts(label for label, _ in rows)
-    return bytes(csv_rows(starts, texts)), list(
-        zip((label for label, _ in rows), texts.to_pylist(), strict=True)
-    )
+    cells = [label for label, _ in rows]
+    starts = row_starts(pa.array(cells, pa.string()))
+    return bytes(values(csv_rows(starts, texts))), list(zip(cells, texts.to_pylist(), strict=True))
 
 
 @given(ROWS, st.integers(0, 2))
@@ -100,6 +108,25 @@ def test_rows_look_as_comprehend_wants_them() -> None:
 def test_test_documents_are_lines_in_the_order_of_the_rows(rows: list[tuple[str, str]]) -> None:
     _, expected = written(rows)
 
-    lines = bytes(text_lines(pa.array([text for _, text in expected], pa.string()))).decode()
+    lines = bytes(values(text_lines(pa.array([text for _, text in expected], pa.string())))).decode()
 
     assert lines.split("\n")[:-1] == [text for _, text in expected]
+
+
+@given(ROWS, ROWS)
+def test_rows_give_their_texts_back_and_take_other_labels(
+    rows: list[tuple[str, str]], others: list[tuple[str, str]]
+) -> None:
+    data, expected = written(rows)
+    count = min(len(rows), len(others))
+    before, after = (
+        row_starts(pa.array([label for label, _ in some[:count]], pa.string())) for some in (rows, others)
+    )
+    texts = pa.array([text for _, text in expected[:count]], pa.string())
+    made = csv_rows(before, texts)
+
+    read = rows_of(bytes(values(made)), np.array([len(row.encode()) for row in made.to_pylist()], np.int32))
+
+    assert data.startswith(bytes(values(read)))
+    assert texts_of_rows(read, before).equals(texts)
+    assert with_starts(read, before, after).equals(csv_rows(after, texts))

@@ -1,0 +1,142 @@
+"""The labels of many documents as numbers, without a Python object per document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from include.nightsort.columnar.arrow_arrays import from_numpy
+from include.nightsort.columnar.columns import to_numpy
+from include.nightsort.columnar.hashing import hash_names
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from include.nightsort.columnar.columns import Column
+    from include.nightsort.columnar.hashing import Hashes
+
+Flags = npt.NDArray[np.bool_]
+Numbers = npt.NDArray[np.int32]
+Places = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class RowLabels:
+    """The labels of some documents, at least one each.
+
+    :param starts: where the labels of each document begin in ``numbers``, and the end of the last.
+    :param numbers: the labels' numbers, document after document.
+    """
+
+    starts: Numbers
+    numbers: Numbers
+
+    def __len__(self) -> int:
+        return len(self.starts) - 1
+
+    @classmethod
+    def of_column(cls, labels: Column) -> RowLabels:
+        """Take a column of lists of numbers."""
+        return cls(_starts(to_numpy(labels.value_lengths())), to_numpy(labels.flatten()))
+
+    def part(self, documents: slice) -> RowLabels:
+        """Return the labels of documents that follow one another."""
+        starts = self.starts[documents.start : documents.stop + 1]
+        return RowLabels(starts - starts[0], self.numbers[starts[0] : starts[-1]])
+
+    def column(self) -> Column:
+        """Return them as a column of lists of numbers."""
+        return pa.ListArray.from_arrays(from_numpy(self.starts), from_numpy(self.numbers))
+
+    def cells(self, names: Column, delimiter: str | None) -> Column:
+        """Return the labels of each document as one text.
+
+        :param names: the name of each number.
+        :param delimiter: joins the labels of a document; ``None`` where each has one.
+        """
+        flat = names.take(from_numpy(self.numbers))
+        if delimiter is None or self._single:
+            return flat
+        return pc.binary_join(pa.ListArray.from_arrays(from_numpy(self.starts), flat), delimiter)
+
+    def pairs(self, documents: Flags) -> tuple[Places, Numbers]:
+        """Return every pair of a document and one of its labels, for the documents that are flagged."""
+        if self._single:
+            chosen = np.flatnonzero(documents)
+            return chosen, self.numbers[chosen]
+        owners = np.repeat(np.arange(len(self)), np.diff(self.starts))
+        wanted = documents[owners]
+        return owners[wanted], self.numbers[wanted]
+
+    def having(self, labels: Flags) -> Flags:
+        """Return which documents have one of the flagged labels."""
+        found = labels[self.numbers]
+        return found if self._single else np.logical_or.reduceat(found, self.starts[:-1])
+
+    def only(self, documents: Flags, labels: Flags) -> RowLabels:
+        """Return the flagged labels of the flagged documents; each must have one."""
+        owners, numbers = self.pairs(documents)
+        wanted = labels[numbers]
+        lengths = np.bincount(owners[wanted], minlength=len(self))[documents]
+        return RowLabels(_starts(lengths), numbers[wanted])
+
+    def hashes(self, of_label: Hashes) -> Hashes:
+        """Return a hash of each document's set of labels, in whatever order they stand.
+
+        :param of_label: a hash of each label's name.
+        """
+        hashes = of_label[self.numbers]
+        return hashes if self._single else np.add.reduceat(hashes, self.starts[:-1])
+
+    @property
+    def _single(self) -> bool:
+        return len(self.numbers) == len(self)
+
+
+class LabelNumbers:
+    """Numbers labels in the order in which they come."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def names(self) -> list[str]:
+        """The labels by their numbers."""
+        return list(self._numbers)
+
+    def read(self, labels: Column, delimiter: str | None) -> tuple[RowLabels, Column]:
+        """Return the labels of a column of lists of labels, by name in each, and as one text each.
+
+        :param delimiter: joins the labels of a document.
+        """
+        encoded = labels.flatten().dictionary_encode()
+        by_name = pc.sort_indices(encoded.dictionary)
+        names = encoded.dictionary.take(by_name)
+        rank = np.empty(len(names), dtype=np.int64)
+        rank[to_numpy(by_name)] = np.arange(len(names))
+        ranks = rank[to_numpy(encoded.indices)]
+        lengths = to_numpy(labels.value_lengths())
+        if len(ranks) > len(lengths):
+            owners = np.repeat(np.arange(len(lengths)), lengths)
+            ranks = np.sort((owners << 32) | ranks) & 0xFFFFFFFF
+        starts = _starts(lengths)
+        cells = RowLabels(starts, ranks.astype(np.int32)).cells(names, delimiter)
+        return RowLabels(starts, self._of(names.to_pylist())[ranks]), cells
+
+    def _of(self, names: list[str]) -> Numbers:
+        numbers = self._numbers
+        return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int32)
+
+
+def hash_labels(names: Sequence[str]) -> Hashes:
+    """Return a hash of each label's name."""
+    return np.concatenate([np.empty(0, dtype=np.uint64), *(hash_names([name]) for name in names)])
+
+
+def _starts(lengths: npt.NDArray[Any]) -> Numbers:
+    return np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)

@@ -95,8 +95,8 @@ SUPPLY_CHAIN := $(BIN)/python -m deployment.supply_chain --tools $(AUDIT)/bin \
 	--environment $(DEPLOYED)/bin/python --sbom dist/sbom.json
 
 .PHONY: audit
-audit: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Check licences and known vulnerabilities, write dist/sbom.json
-	@$(SUPPLY_CHAIN) licences sbom vulnerabilities
+audit: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Check the licences and the known vulnerabilities of what is deployed
+	@$(SUPPLY_CHAIN) licences vulnerabilities
 
 .PHONY: sbom
 sbom: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Write dist/sbom.json: all packages of the image, as CycloneDX

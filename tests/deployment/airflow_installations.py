@@ -11,7 +11,8 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 SPECS = sorted(path.stem for path in (REPOSITORY / "include" / "classifiers").glob("*.yaml"))
-DAG_IDS = [f"{kind}_{name}" for kind in ("classify", "train") for name in SPECS]
+DAGS_OF_NO_SPEC = [path.stem for path in (REPOSITORY / "dags").glob("nightsort_*.py")]
+DAG_IDS = sorted(DAGS_OF_NO_SPEC + [f"{kind}_{name}" for kind in ("classify", "train") for name in SPECS])
 TRIGGERS = ("ComprehendDocumentClassificationJobTrigger", "ComprehendDocumentClassifierTrainedTrigger")
 
 # The triggerer never sees the dags folder, so its modules are imported before a DAG file is.
@@ -43,6 +44,21 @@ print(json.dumps({
     "local_stack": importlib.util.find_spec("include.local_stack") is not None,
 }))
 """
+
+
+def startup_environment(home: str) -> dict[str, str]:
+    """
+    What MWAA takes over from our startup script: it runs it by bash, and then reads what bash exports.
+
+    :param home: ``AIRFLOW_HOME`` there.
+    """
+    script = REPOSITORY / "deployment" / "mwaa" / "startup.sh"
+    given = {"AIRFLOW_HOME": home, "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        ["bash", "-euc", f'. "{script}"; env -0'], env=given, capture_output=True, text=True, check=True
+    )
+    exported = dict(line.split("=", 1) for line in done.stdout.split("\0") if line)
+    return {name: value for name, value in exported.items() if name not in {*given, "PWD", "SHLVL", "_"}}
 
 
 @dataclass(frozen=True)

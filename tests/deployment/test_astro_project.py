@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import yaml
 from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
 
 FOLDERS = ("dags", "include", "plugins")
@@ -15,6 +16,12 @@ def test_the_tree_has_what_an_astro_project_has() -> None:
         assert (REPOSITORY / name).is_file(), name
     for name in (*FOLDERS, "tests"):
         assert (REPOSITORY / name).is_dir(), name
+
+
+def test_the_astro_cli_takes_the_folder_for_a_project() -> None:
+    # It looks for nothing but this file (astro-cli, config.IsProjectDir), and names containers by it.
+    settings = yaml.safe_load((REPOSITORY / ".astro" / "config.yaml").read_text(encoding="utf-8"))
+    assert settings == {"project": {"name": "nightsort"}}
 
 
 def test_with_the_project_root_on_the_path_every_dag_parses_and_every_trigger_imports(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
+from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation, startup_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -57,7 +57,7 @@ def test_the_archive_holds_the_plugin_and_the_domain_and_nothing_of_the_local_st
     assert roots == {"include/__init__.py", "include/nightsort", "include/classifiers"}
     assert {name.split("/")[0] for name in members} == {".airflowignore", "include", "nightsort_airflow"}
     assert "nightsort_airflow/waiters/comprehend.json" in members
-    assert "include/nightsort/tables/schema.sql" in members
+    assert "include/nightsort/tables/migrations/0001_first_tables.sql" in members
     assert not [name for name in members if "__pycache__" in name or name.endswith(".pyc")]
 
 
@@ -92,6 +92,19 @@ def test_what_the_bundle_requires_is_what_the_mwaa_test_installs(bundle: Path) -
         if line[:1].isalnum() and "==" in line
     }
     assert {canonicalize_name(package.name) for package in requirements(bundle)} <= pinned
+
+
+def test_the_bundle_is_small_so_that_an_environment_starts_soon(bundle: Path) -> None:
+    # AWS recommends less than 1 GB, and ends a start whose files are not in place after ten minutes.
+    assert (bundle / "plugins.zip").stat().st_size < 2_000_000
+
+
+def test_the_startup_script_sets_nothing_that_mwaa_keeps_for_itself() -> None:
+    exported = startup_environment("/usr/local/airflow")
+    assert exported == {"NIGHTSORT_SPECS": "/usr/local/airflow/dags/classifiers"}
+    # amazon-mwaa-docker-images, mwaa/config/setup_environment.py: what a script exports of these is dropped.
+    assert not {*exported} & {"AIRFLOW_HOME", "AWS_DEFAULT_REGION", "AWS_REGION", "PYTHONPATH"}
+    assert not [name for name in exported if name.startswith("MWAA__")]
 
 
 def test_with_only_the_plugins_folder_on_the_path_every_dag_parses_and_every_trigger_imports(

@@ -14,7 +14,7 @@ from zipfile import ZipFile
 
 import boto3
 import pytest
-from airflow_installations import DAG_IDS, TRIGGERS, AirflowInstallation
+from airflow_installations import DAGS_OF_NO_SPEC, TRIGGERS, AirflowInstallation, startup_environment
 from deployed_classifier import DAY, NAME, bring_documents, write_spec
 
 from deployment.mwaa_bundle import AIRFLOW, write_bundle
@@ -50,7 +50,7 @@ def services() -> Iterator[LocalStack]:
 def installation(services: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AirflowInstallation:
     """The bundle laid out as MWAA does: `plugins.zip` unzipped, `PYTHONPATH` led to a folder of MWAA's own.
 
-    Specs lie in a folder beside the DAGs, as docs/deployment.md advises.
+    Specs lie in a folder beside the DAGs, as the startup script says.
     """
     assert ENVIRONMENT in os.environ, "this test needs an environment like MWAA's: run it by `make mwaa-test`"
     root = tmp_path_factory.mktemp("usr-local")
@@ -72,7 +72,7 @@ def installation(services: LocalStack, tmp_path_factory: pytest.TempPathFactory)
             "AIRFLOW__CORE__EXECUTE_TASKS_NEW_PYTHON_INTERPRETER": "True",
             "AIRFLOW_CONN_AWS_DEFAULT": given["AIRFLOW_CONN_AWS_DEFAULT"],
             "AIRFLOW_CONN_NIGHTSORT_DB": given["AIRFLOW_CONN_NIGHTSORT_DB"],
-            "NIGHTSORT_SPECS": f"{home}/dags/classifiers:{home}/plugins/include/classifiers",
+            **startup_environment(str(home)),
             "NIGHTSORT_POLL_SECONDS": "1",
         },
     )
@@ -85,7 +85,7 @@ def test_the_environment_has_the_versions_of_mwaas_image(installation: AirflowIn
 def test_every_dag_parses_and_the_triggerer_imports_every_trigger(installation: AirflowInstallation) -> None:
     seen = installation.look_around()
     assert seen["import_errors"] == {}
-    assert seen["dag_ids"] == sorted([*DAG_IDS, f"classify_{NAME}", f"train_{NAME}"])
+    assert seen["dag_ids"] == sorted([*DAGS_OF_NO_SPEC, f"classify_{NAME}", f"train_{NAME}"])
     assert {*TRIGGERS} <= {*seen["triggers"]}
     assert seen["plugins"] == ["nightsort"]
     assert seen["executed"] == ["airflow_plugin"]

@@ -6,6 +6,7 @@ import logging
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
 
 import orjson
@@ -103,22 +104,27 @@ def load_rejects(
     """
     loaded = 0
 
-    def rows() -> Iterator[pa.RecordBatch]:
+    def counted() -> Iterator[pa.RecordBatch]:
         nonlocal loaded
-        with rejects_path.open("rb") as file:
-            kept: list[dict[str, Any]] = []
-            for line in file:
-                kept.append(orjson.loads(line))
-                if len(kept) == _ROWS_AT_ONCE:
-                    yield _as_rows(kept, loaded)
-                    loaded += len(kept)
-                    kept = []
-            yield _as_rows(kept, loaded)
-            loaded += len(kept)
+        for rows in read_rejects(rejects_path):
+            loaded += len(rows)
+            yield rows
 
-    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=rows())
+    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=counted())
     log.info("Loaded %d rejects of run %s", loaded, run_key)
     return loaded
+
+
+def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
+    """Stream the rejects of a run as rows with :data:`~include.nightsort.job_output.results.RESULT_SCHEMA`.
+
+    :param path: ``rejects.jsonl`` of the run.
+    """
+    first = 0
+    with path.open("rb") as lines:
+        while some := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
+            yield _as_rows(some, first)
+            first += len(some)
 
 
 def finish_run(

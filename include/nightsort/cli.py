@@ -251,15 +251,15 @@ def init_db(
         str, typer.Argument(help="PostgreSQL connection string; empty: PGHOST, PGDATABASE and so on.")
     ] = "",
 ) -> None:
-    """Create the schema nightsort and its tables, where they are not there yet."""
+    """Create the schema nightsort and its tables, or bring older ones up to date."""
     import psycopg
 
-    from include.nightsort.tables.schema import SCHEMA_VERSION, SchemaVersionError, ensure_schema
+    from include.nightsort.tables.schema import SCHEMA_VERSION, SchemaError, ensure_schema
 
     try:
         with psycopg.connect(dsn) as connection:
             ensure_schema(connection)
-    except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege, SchemaVersionError) as error:
+    except (psycopg.OperationalError, SchemaError) as error:
         raise _refusal(error) from error
     out.print(f"The schema nightsort, version {SCHEMA_VERSION}, is there.")
 

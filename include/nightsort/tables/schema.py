@@ -1,4 +1,10 @@
-"""Creates the tables, once, whoever comes first."""
+"""Creates the tables and brings them up to date, once, whoever comes first.
+
+Each file of ``migrations/`` takes the schema ``nightsort`` from one version to the next; the number that its
+name begins with is the version that it makes. A file that was released is never changed: what comes later is
+a file of its own, so that new and old databases end with the same tables
+(``docs/adr/0020-tables-at-size.md``).
+"""
 
 from __future__ import annotations
 
@@ -6,55 +12,124 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from psycopg import errors
+
 if TYPE_CHECKING:
     import psycopg
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
+MIGRATIONS = {
+    int(file.name[:4]): file for file in sorted((Path(__file__).parent / "migrations").glob("*.sql"))
+}
+"""The SQL files by the version that they make."""
+
+SCHEMA_VERSION = max(MIGRATIONS)
 """The version of the tables that this code works with."""
 
-_SCHEMA_FILE = Path(__file__).with_name("schema.sql")
+ENCODING = "UTF8"
+"""What the database must be in: SQL_ASCII gives texts back as bytes, any other lacks characters."""
+
 _LOCK = 0x6E69676874736F72
-"""Key of the advisory lock that keeps two from creating the tables at once ("nightsor")."""
+"""Key of the advisory lock that keeps two from changing the schema at once ("nightsor")."""
 
 
-class SchemaVersionError(RuntimeError):
-    """The database has tables of another version than this code: which, and what to do."""
+class SchemaError(RuntimeError):
+    """The tables of the database cannot be used as they are: why, and what to do."""
+
+
+class SchemaVersionError(SchemaError):
+    """The database has tables of a newer version than this code: which, and what to do."""
+
+
+class SchemaRightsError(SchemaError):
+    """The tables have to be made or changed, and the role may not: what to have run by whom."""
+
+
+class DatabaseEncodingError(SchemaError):
+    """The database is in an encoding that does not hold every text: which, and what to do."""
 
 
 def ensure_schema(conn: psycopg.Connection[Any]) -> None:
-    """Create the schema ``nightsort`` with its tables if it is not there.
+    """Create the schema ``nightsort`` with its tables, or bring an older one up to date.
 
-    Where it is, this is one look-up, so every task may call it. Several at once wait for the first.
+    Where it is up to date, this is one look-up, so every task may call it. Several at once wait for the
+    first. All versions that are missing are applied in one transaction: none or all.
 
-    :param conn: needs the right to create schemas in its database only if the tables are not there yet.
-    :raises SchemaVersionError: the tables are of another version.
+    :param conn: only if something is to be done, it needs the right to create schemas in its database, or
+        must be the tables' owner.
+    :raises DatabaseEncodingError: the database is not in UTF8.
+    :raises SchemaRightsError: there is something to be done, and the role of `conn` may not.
+    :raises SchemaVersionError: the tables are of a newer version.
     """
-    with conn.transaction():
-        found = _applied_version(conn)
-        if found is None:
-            conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
-            found = _applied_version(conn)
-        if found is None:
-            conn.execute(_SCHEMA_FILE.read_bytes())
-            conn.execute("INSERT INTO nightsort.schema_version (version) VALUES (%s)", (SCHEMA_VERSION,))
-            log.info("Created the schema nightsort, version %d", SCHEMA_VERSION)
-            return
-    if found != SCHEMA_VERSION:
-        remedy = "the newer code everywhere" if found > SCHEMA_VERSION else "a release that migrates it"
+    _check_encoding(conn)
+    found = 0
+    try:
+        with conn.transaction():
+            found = schema_version(conn)
+            if found < SCHEMA_VERSION:
+                conn.execute("SELECT pg_advisory_xact_lock(%s)", (_LOCK,))
+                found = schema_version(conn)
+                _migrate(conn, found)
+    except errors.InsufficientPrivilege as error:
+        raise SchemaRightsError(_rights_remedy(conn, found, error)) from error
+    if found > SCHEMA_VERSION:
         raise SchemaVersionError(
             f"the database has version {found} of the schema nightsort, this code needs {SCHEMA_VERSION}. "
-            f"Deploy {remedy}"
+            "Deploy the newer code everywhere"
         )
 
 
-def _applied_version(conn: psycopg.Connection[Any]) -> int | None:
+def schema_version(conn: psycopg.Connection[Any]) -> int:
+    """Return the version of the tables in a database, 0 if there are none."""
     # Not to_regclass(): it answers from a cache, which taking the advisory lock does not refresh.
     there = conn.execute(
         "SELECT FROM pg_catalog.pg_tables WHERE schemaname = 'nightsort' AND tablename = 'schema_version'"
     ).fetchone()
     if there is None:
-        return None
+        return 0
     row = conn.execute("SELECT max(version) FROM nightsort.schema_version").fetchone()
-    return row[0] if row else None
+    return (row[0] if row else None) or 0
+
+
+def _migrate(conn: psycopg.Connection[Any], found: int) -> None:
+    for version, file in MIGRATIONS.items():
+        if version > found:
+            conn.execute(file.read_bytes())
+            conn.execute("INSERT INTO nightsort.schema_version (version) VALUES (%s)", (version,))
+            log.info("Made version %d of the schema nightsort: %s", version, file.stem)
+
+
+def _check_encoding(conn: psycopg.Connection[Any]) -> None:
+    encoding = conn.info.parameter_status("server_encoding")
+    if encoding != ENCODING:
+        raise DatabaseEncodingError(
+            f"the database {conn.info.dbname} is in {encoding}, which does not hold every text. Make one "
+            f"with CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and let the connection name it"
+        )
+
+
+def _rights_remedy(conn: psycopg.Connection[Any], found: int, error: errors.InsufficientPrivilege) -> str:
+    row = conn.execute(
+        "SELECT current_user, current_database(), "
+        "EXISTS (SELECT FROM pg_namespace WHERE nspname = 'nightsort')"
+    ).fetchone()
+    user, database, there = row or ("", "", False)
+    told = error.diag.message_primary
+    command = f'python -m include.nightsort init-db "host=… dbname={database} user=…"'
+    grants = (
+        f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightsort TO {user}"
+    )
+    if found:
+        return (
+            f"the database {database} has version {found} of the schema nightsort, this code needs "
+            f"{SCHEMA_VERSION}, and {user} may not change it ({told}). Have the tables' owner run {command}"
+        )
+    if there:
+        return f"{user} may not use the schema nightsort in {database} ({told}). Have its owner run {grants}"
+    return (
+        f"the database {database} has no schema nightsort, and {user} may not make it ({told}). Either run "
+        f"GRANT CREATE ON DATABASE {database} TO {user}, or have somebody who may run {command}, and then "
+        f"{grants}"
+    )

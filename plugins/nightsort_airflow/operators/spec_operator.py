@@ -95,7 +95,7 @@ class SpecOperator(BaseOperator):
         from include.nightsort.job_output.manifests import ManifestError
         from include.nightsort.job_output.results import WrongOutputError
         from include.nightsort.sources.source_files import SourceError
-        from include.nightsort.tables.schema import SchemaVersionError
+        from include.nightsort.tables.schema import SchemaError
         from include.nightsort.training.training_checks import TrainingDataError
 
         try:
@@ -106,7 +106,7 @@ class SpecOperator(BaseOperator):
         except (
             EvaluationError,
             ManifestError,
-            SchemaVersionError,
+            SchemaError,
             SourceError,
             TooManyBatchesError,
             TrainingDataError,

@@ -79,7 +79,6 @@ CREATE TABLE nightsort.classification_runs (
     rejected     bigint           NOT NULL,
     reasons      jsonb            NOT NULL DEFAULT '{}',
     batches      jsonb            NOT NULL DEFAULT '[]',
-    failed_jobs  jsonb            NOT NULL DEFAULT '[]',
     units        bigint           NOT NULL DEFAULT 0,
     cost_usd     numeric(14, 4)   NOT NULL DEFAULT 0,
     source_uri   text,
@@ -104,8 +103,6 @@ COMMENT ON COLUMN nightsort.classification_runs.rejected IS 'Rows that were not 
 COMMENT ON COLUMN nightsort.classification_runs.reasons IS 'Failed and rejected rows by reason: {reason: rows}.';
 COMMENT ON COLUMN nightsort.classification_runs.batches IS
     'The batches: [{name, documents, loaded, …}], with what the caller knows of their jobs.';
-COMMENT ON COLUMN nightsort.classification_runs.failed_jobs IS
-    'Jobs that failed, also where a later one did their work: [{job_id, job_name, status, message}].';
 COMMENT ON COLUMN nightsort.classification_runs.units IS 'Units billed: 100 characters each, at least 3 a document.';
 COMMENT ON COLUMN nightsort.classification_runs.cost_usd IS 'What Comprehend charges for the run, in USD.';
 COMMENT ON COLUMN nightsort.classification_runs.source_uri IS 'The source, if it was given by hand.';

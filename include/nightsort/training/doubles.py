@@ -42,7 +42,7 @@ class Doubles:
         """Compare documents given in their order, sorting only what shares a hash with another."""
         if len(first) < 2:
             return
-        order = np.argsort(first, kind="stable")
+        order = np.argsort(first)
         equal = first[order][1:] == first[order][:-1]
         shared = order[np.append(equal, False) | np.insert(equal, 0, False)]
         if not len(shared):

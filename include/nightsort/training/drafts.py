@@ -10,12 +10,14 @@ the file in the end costs a second writing of everything.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from include.nightsort.columnar.ahead import ahead
 from include.nightsort.columnar.columns import to_numpy
 from include.nightsort.training.decisions import TEST, TRAINING
 from include.nightsort.training.training_checks import check_bytes
@@ -30,6 +32,7 @@ from include.nightsort.training.training_csv import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Generator
     from pathlib import Path
     from types import TracebackType
 
@@ -83,18 +86,24 @@ class Drafts:
             (self._folder / TEST_FILE).open("wb") as test,
             (self._folder / TEST_DOCUMENTS).open("wb") as test_documents,
         ):
-            for part in (part for stretch in documents for part in stretch.parts(at_once)):
-                fates = decided.fates[part.places]
-                rows = rows_of(draft.read(int(part.size.sum())), part.size)
-                for_training, _ = self._choose(rows, part, fates == TRAINING, documents, decided)
-                for_test, starts = self._choose(rows, part, fates == TEST, documents, decided)
+            for rows in ahead(self._chosen(draft, documents, decided, at_once)):
                 # Never beyond what is read: rows are left out or become shorter, none becomes longer.
-                training.write(values(for_training))
-                test.write(values(for_test))
-                test_documents.write(values(text_lines(texts_of_rows(for_test, starts))))
+                training.write(values(rows.training))
+                test.write(values(rows.test))
+                test_documents.write(values(rows.test_documents))
             training.truncate()
             check_bytes(training.tell() + test.tell())
             return training.tell()
+
+    def _chosen(
+        self, draft: IO[bytes], documents: LabelledDocuments, decided: Decided, at_once: int
+    ) -> Generator[_Chosen, None, None]:
+        for part in (part for stretch in documents for part in stretch.parts(at_once)):
+            fates = decided.fates[part.places]
+            rows = rows_of(draft.read(int(part.size.sum())), part.size)
+            training, _ = self._choose(rows, part, fates == TRAINING, documents, decided)
+            test, starts = self._choose(rows, part, fates == TEST, documents, decided)
+            yield _Chosen(training, test, text_lines(texts_of_rows(test, starts)))
 
     def _choose(
         self, rows: Column, part: Stretch, chosen: Flags, documents: LabelledDocuments, decided: Decided
@@ -116,3 +125,10 @@ class Drafts:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._draft.close()
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    training: Column
+    test: Column
+    test_documents: Column

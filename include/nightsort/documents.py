@@ -114,10 +114,9 @@ class _Finished:
 def _finished(
     source: Source, access: Access, mode: str, delimiter: str | None
 ) -> Generator[_Finished, None, None]:
-    with (
-        SeenIds() as seen,
-        closing(_raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)) as stream,
-    ):
+    raw_documents = _raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)
+    # One thread reads and parses, one cleans, and the caller's uses what they make.
+    with SeenIds() as seen, closing(ahead(raw_documents)) as stream:
         finish = _Finish(source, mode, delimiter, seen)
         for raw in stream:
             yield finish(raw)
@@ -202,10 +201,9 @@ class _Finish:
             fates.reject(cleaned.fates == fate, reason)
         labels = None
         if self._labels is not None:
-            cells, reasons, cell_of_row = self._labels.read(raw.labels)
-            labels = cells.take(pa.array(cell_of_row))
-            for reason in set(filter(None, reasons)):
-                fates.reject(np.array([r == reason for r in reasons])[cell_of_row], reason)
+            labels, unusable = self._labels.read(raw.labels)
+            for reason, rows in unusable.items():
+                fates.reject(rows, reason)
         if self._seen is not None:
             # Of equal ids the first usable document wins: a blank one before it takes nothing away.
             usable = np.flatnonzero(fates.usable)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
     import numpy.typing as npt
+
+    Offsets: TypeAlias = npt.NDArray[np.int32]
+    Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 Column: TypeAlias = Any
 """An Arrow array. Any, because the stubs know no type that all kernels take and give."""
@@ -33,3 +37,24 @@ def without_nulls(column: Column) -> Column:
         return column
     filled: Column = column.fill_null(b"" if pa.types.is_binary(column.type) else "")
     return filled
+
+
+def content_of(column: Column) -> tuple[Offsets, Bytes]:
+    """Return where each value of a column of bytes or text begins and the last one ends, and all their bytes.
+
+    The bytes share the column's memory.
+    """
+    _, offsets, values = column.buffers()
+    if offsets is None or values is None:
+        return np.zeros(len(column) + 1, dtype=np.int32), np.empty(0, dtype=np.uint8)
+    ends = np.frombuffer(offsets, dtype=np.int32)[column.offset : column.offset + len(column) + 1]
+    return ends - ends[0], np.frombuffer(values, dtype=np.uint8)[ends[0] : ends[-1]]
+
+
+def from_content(kind: pa.DataType, offsets: Any, values: Any) -> Column:
+    """Return the column of bytes or text that :func:`content_of` would take apart like this.
+
+    :param kind: ``pa.string()`` or ``pa.binary()``.
+    """
+    ends: Any = np.ascontiguousarray(offsets, dtype=np.int32)
+    return pa.Array.from_buffers(kind, len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(values)])

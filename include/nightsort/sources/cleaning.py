@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import Column, to_numpy, without_nulls
+from include.nightsort.columnar.columns import Column, content_of, from_content, to_numpy, without_nulls
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
 
 GOOD: Final = 0
@@ -35,18 +35,18 @@ REASON_OF_FATE: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Offsets = npt.NDArray[np.int32]
+    Places: TypeAlias = npt.NDArray[np.intp]
+    Bytes: TypeAlias = npt.NDArray[np.uint8]
 
-_CONTROLS: Final = bytes(range(0x20)) + b"\x7f"
-_TO_BLANK: Final = bytes.maketrans(_CONTROLS, b" " * len(_CONTROLS))
-# The bytes with which wide controls begin, and the controls: most texts lack the former, and that is quick
-# to see.
-_WIDE_CONTROLS: Final = (
-    (b"\xc2", re.compile(rb"\xc2[\x80-\x9f]")),
-    (b"\xe2", re.compile(rb"\xe2\x80[\xa8\xa9]")),
-    (b"\xef", re.compile(rb"\xef\xbb\xbf")),
-)
+_SPACE: Final = 0x20
+_DELETE: Final = 0x7F
 _BEYOND_ASCII: Final = 0x80
+# In UTF-8: U+0080 to U+009F; U+2028 and U+2029; U+FEFF. First byte, and the least and greatest of the others.
+_WIDE_CONTROLS: Final = (
+    (0xC2, ((0x80, 0x9F),)),
+    (0xE2, ((0x80, 0x80), (0xA8, 0xA9))),
+    (0xEF, ((0xBB, 0xBB), (0xBF, 0xBF))),
+)
 _BREAKS: Final = r"[\x{80}-\x{9f}\x{2028}\x{2029}]"
 _MARK: Final = "\ufeff"
 _NOTHING_TO_SEE: Final = r"^[\pZ\pC]*$"
@@ -71,7 +71,7 @@ class CleanedTexts:
 def clean_texts(raw: Column, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedTexts:
     """Clean texts and say which of them cannot be used.
 
-    :param raw: the bytes as they were read; null counts as empty.
+    :param raw: the bytes as they were read, or text that is known to be UTF-8; null counts as empty.
     :param max_bytes: the largest text that is good, in bytes of UTF-8.
     """
     fates = np.zeros(len(raw), dtype=np.int8)
@@ -89,77 +89,109 @@ def clean_label(label: str) -> str:
     return _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip()
 
 
-def _decode(raw: Column) -> tuple[Column, list[int]]:
-    """Return the texts, with the rows that are no UTF-8 emptied, and the numbers of those rows."""
-    raw = without_nulls(raw)
+def is_utf8(data: bytes) -> bool:
+    """Tell whether bytes are UTF-8, without a copy of them as text."""
+    whole = from_content(pa.string(), [0, len(data)], data)
     try:
-        return raw.cast(pa.string()), []
+        whole.validate(full=True)
     except pa.ArrowInvalid:
-        values: list[bytes] = raw.to_pylist()
-    invalid = [row for row, value in enumerate(values) if not _is_utf8(value)]
-    for row in invalid:
-        values[row] = b""
-    return pa.array(values, pa.binary()).cast(pa.string()), invalid
-
-
-def _is_utf8(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
         return False
     return True
 
 
+def _decode(raw: Column) -> tuple[Column, list[int]]:
+    """Return the texts, with the rows that are no UTF-8 emptied, and the numbers of those rows."""
+    raw = without_nulls(raw)
+    if pa.types.is_string(raw.type):
+        return raw, []
+    try:
+        return raw.cast(pa.string()), []
+    except pa.ArrowInvalid:
+        invalid = _invalid_rows(raw)
+    flags = np.zeros(len(raw), dtype=bool)
+    flags[invalid] = True
+    return pc.replace_with_mask(raw, pa.array(flags), pa.scalar(b"")).cast(pa.string()), invalid
+
+
+def _invalid_rows(raw: Column, start: int = 0) -> list[int]:
+    """Return the rows that are no UTF-8, found by halving: there are few of them, or none."""
+    try:
+        raw.cast(pa.string())
+    except pa.ArrowInvalid:
+        if len(raw) == 1:
+            return [start]
+        half = len(raw) // 2
+        return _invalid_rows(raw[:half], start) + _invalid_rows(raw[half:], start + half)
+    return []
+
+
 def _blank_controls(texts: Column) -> Column:
     """Return the texts without control characters."""
-    _, offsets, values = texts.buffers()
-    if offsets is None or values is None or not len(texts):
+    offsets, values = content_of(texts)
+    if not len(values):
         return texts
-    # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character: offsets stay true.
-    blanked = values.to_pybytes().translate(_TO_BLANK)
-    texts = pa.StringArray.from_buffers(len(texts), offsets, pa.py_buffer(blanked), offset=texts.offset)
-    if blanked.isascii() or not _holds_wide_controls(blanked):
+    largest = values.max()
+    if largest == _DELETE or (largest > _DELETE and (values == _DELETE).any()):
+        values = np.where(values == _DELETE, np.uint8(_SPACE), values)
+        texts = from_content(pa.string(), offsets, values)
+    if values.min() < _SPACE:
+        # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character.
+        values = np.maximum(values, np.uint8(_SPACE))
+        texts = from_content(pa.string(), offsets, values)
+    if largest < _BEYOND_ASCII:
         return texts
-    return pc.replace_substring_regex(pc.replace_substring(texts, _MARK, ""), _BREAKS, " ")
+    wide = np.concatenate([_places_of(values, *control) for control in _WIDE_CONTROLS])
+    if not len(wide):
+        return texts
+    concerned = np.zeros(len(texts), dtype=bool)
+    concerned[np.searchsorted(offsets, wide, side="right") - 1] = True
+    return _replaced(
+        texts,
+        concerned,
+        lambda some: pc.replace_substring_regex(pc.replace_substring(some, _MARK, ""), _BREAKS, " "),
+    )
 
 
-def _holds_wide_controls(data: bytes) -> bool:
-    return any(first in data and pattern.search(data) for first, pattern in _WIDE_CONTROLS)
+def _places_of(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
+    """Return where a sequence of bytes begins; whoever calls it knows that no sequence is cut off."""
+    places = np.flatnonzero(values == first)
+    for distance, (least, greatest) in enumerate(others, 1):
+        following = values[places + distance]
+        places = places[(following >= least) & (following <= greatest)]
+    return places
+
+
+def _replaced(texts: Column, rows: npt.NDArray[np.bool_], change: Callable[[Column], Column]) -> Column:
+    """Return the texts with some of them changed."""
+    if not rows.any():
+        return texts
+    flags = pa.array(rows)
+    return pc.replace_with_mask(texts, flags, change(texts.filter(flags)))
 
 
 def _trim(texts: Column) -> Column:
     """Cut white space off both ends; only texts that begin or end beyond ASCII need the slow way."""
-    texts = pc.ascii_trim_whitespace(texts)
-    beyond = _begins_beyond_ascii(texts) | _ends_beyond_ascii(texts)
-    if not beyond.any():
+    edges = np.concatenate(_edges(texts))
+    if not ((edges == _SPACE) | (edges >= _BEYOND_ASCII)).any():
         return texts
-    flags = pa.array(beyond)
-    return pc.replace_with_mask(texts, flags, pc.utf8_trim_whitespace(texts.filter(flags)))
+    texts = pc.ascii_trim_whitespace(texts)
+    first, last = _edges(texts)
+    return _replaced(texts, (first >= _BEYOND_ASCII) | (last >= _BEYOND_ASCII), pc.utf8_trim_whitespace)
 
 
 def _invisible(texts: Column, sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
     """Return which trimmed texts hold only what cannot be seen; such a text begins beyond ASCII."""
-    found = _begins_beyond_ascii(texts) & (sizes <= _LONGEST_INVISIBLE)
+    found = (_edges(texts)[0] >= _BEYOND_ASCII) & (sizes <= _LONGEST_INVISIBLE)
     if found.any():
         found[found] = to_numpy(pc.match_substring_regex(texts.filter(pa.array(found)), _NOTHING_TO_SEE))
     return found
 
 
-def _begins_beyond_ascii(texts: Column) -> npt.NDArray[np.bool_]:
-    return _beyond_ascii(texts, lambda offsets: offsets[:-1])
-
-
-def _ends_beyond_ascii(texts: Column) -> npt.NDArray[np.bool_]:
-    return _beyond_ascii(texts, lambda offsets: offsets[1:] - 1)
-
-
-def _beyond_ascii(texts: Column, place: Callable[[Offsets], Offsets]) -> npt.NDArray[np.bool_]:
-    found = np.zeros(len(texts), dtype=bool)
-    _, offsets_buffer, values_buffer = texts.buffers()
-    if values_buffer is None or not len(texts):
-        return found
-    offsets = np.frombuffer(offsets_buffer, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
-    values = np.frombuffer(values_buffer, dtype=np.uint8)
+def _edges(texts: Column) -> tuple[Bytes, Bytes]:
+    """Return the first and the last byte of each text, 0 for those that have none."""
+    offsets, values = content_of(texts)
     filled = offsets[1:] > offsets[:-1]
-    found[filled] = values[place(offsets)[filled]] >= _BEYOND_ASCII
-    return found
+    first, last = np.zeros((2, len(texts)), dtype=np.uint8)
+    first[filled] = values[offsets[:-1][filled]]
+    last[filled] = values[offsets[1:][filled] - 1]
+    return first, last

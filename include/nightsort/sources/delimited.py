@@ -12,13 +12,14 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from include.nightsort.columnar.columns import one_column
+from include.nightsort.columnar.columns import content_of, from_content, one_column
+from include.nightsort.sources.cleaning import is_utf8
 from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
 from include.nightsort.sources.source_files import SourceError
 
@@ -110,7 +111,7 @@ def _parse(
     data: bytes, names: list[str], delimiter: str, wanted: Wanted
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
-    if not _is_utf8(data):
+    if not is_utf8(data):
         # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
         # character leaves delimiters, quotes and line ends as they are, and can be taken back.
         table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
@@ -125,7 +126,7 @@ def _parse(
         return "skip"
 
     table = pa_csv.read_csv(
-        io.BytesIO(data),
+        cast("IO[bytes]", pa.BufferReader(data)),
         # All in one block: pyarrow refuses rows that span more than two.
         read_options=pa_csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
         parse_options=pa_csv.ParseOptions(
@@ -133,7 +134,7 @@ def _parse(
         ),
         convert_options=pa_csv.ConvertOptions(
             include_columns=wanted.names,
-            column_types={name: pa.binary() for name in wanted.names},
+            column_types={name: pa.string() for name in wanted.names},
             strings_can_be_null=False,
             check_utf8=False,
         ),
@@ -141,18 +142,12 @@ def _parse(
     return table, bad
 
 
-def _is_utf8(data: bytes) -> bool:
-    offsets: Any = pa.array([0, len(data)], pa.int32()).buffers()[1]
-    whole: Column = pa.StringArray.from_buffers(1, offsets, pa.py_buffer(data))
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
 def _from_latin_1(column: Column) -> Column:
-    return pa.array([value.decode().encode("latin-1") for value in column.to_pylist()], pa.binary())
+    """Return the bytes that were taken for Latin-1 as they were."""
+    offsets, values = content_of(one_column(column))
+    begins_character = (values & 0xC0) != 0x80
+    ends = np.concatenate(([0], np.cumsum(begins_character)))[offsets]
+    return from_content(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
 
 
 def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:
@@ -164,7 +159,7 @@ def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], 
         line_feeds = line_feeds or b"\n" in pending
         if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
             return [], 0
-        if line_feeds and pending.count(b"\r") > pending.count(b"\r\n"):
+        if line_feeds and b"\r" in pending:
             # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
             pending = _LONE_CARRIAGE_RETURN.sub(b" ", pending)
         return _find_rows(pending, mark, at_end)
@@ -175,14 +170,22 @@ def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], 
 def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
     values = np.frombuffer(pending, dtype=np.uint8)
     quotes = np.flatnonzero(values == _QUOTE)
-    if not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2):
+    if len(quotes) and (not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2)):
         return _scan(pending, mark, at_end)
-    line_ends = np.flatnonzero(values == _LINE_FEED)
-    if not len(line_ends):
-        line_ends = np.flatnonzero(values[:-1] == _CARRIAGE_RETURN)
-    outside = line_ends[np.searchsorted(quotes, line_ends) % 2 == 0]
-    end = len(pending) if at_end else int(outside[-1]) + 1 if len(outside) else 0
+    end = len(pending) if at_end else _last_row_end(pending, quotes)
     return ([Stretch(pending[:end])] if end else []), end
+
+
+def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
+    """Return where the last whole row ends: behind the last line end that is outside quotes, or 0."""
+    # A carriage return at the very end may be the first half of a line end.
+    line_end, end = (b"\n", len(data)) if b"\n" in data else (b"\r", len(data) - 1)
+    while (end := data.rfind(line_end, 0, end)) >= 0:
+        before = int(np.searchsorted(quotes, end))
+        if before % 2 == 0:
+            break
+        end = int(quotes[before - 1])
+    return end + 1
 
 
 def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:

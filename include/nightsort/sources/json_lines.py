@@ -7,9 +7,8 @@ rejected.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
 
 import numpy as np
 import orjson
@@ -17,6 +16,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from include.nightsort.columnar.columns import Column, one_column
+from include.nightsort.sources.cleaning import is_utf8
 from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
     schema = pa.schema({name: _type_of(name, first.get(name), wanted) for name in wanted.names})
     try:
         table = pa_json.read_json(
-            io.BytesIO(data),
+            cast("IO[bytes]", pa.BufferReader(data)),
             read_options=pa_json.ReadOptions(use_threads=False, block_size=len(data) + 1),
             parse_options=pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore"),
         )
@@ -140,7 +140,7 @@ def _take(line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: s
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
-        if not _is_utf8(line):
+        if not is_utf8(line):
             return BadRow(number, "the line is not UTF-8", "invalid_utf8")
         return BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
@@ -187,14 +187,6 @@ def _object(line: bytes) -> Json:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
         return None
-
-
-def _is_utf8(line: bytes) -> bool:
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 def _name_of(value: Json) -> str:

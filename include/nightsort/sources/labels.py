@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,20 +12,19 @@ from include.nightsort.columnar.columns import Column, to_numpy, without_nulls
 from include.nightsort.limits import MAX_LABEL_CHARACTERS
 from include.nightsort.sources.cleaning import clean_label
 
-SEPARATOR: Final = "\x1f"
-"""Joins labels where they travel as one text; cleaned labels hold no control character."""
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Numbers: TypeAlias = npt.NDArray[np.int64]
+    Rows: TypeAlias = npt.NDArray[np.bool_]
 
 _MOST_REMEMBERED: Final = 100_000
-
-
-@dataclass(frozen=True)
-class _Cell:
-    labels: tuple[str, ...]
-    reason: str | None = None
+_EMPTY: Final = -1
+_INVALID: Final = -2
 
 
 class LabelReader:
-    """Reads columns of labels; what a cell means is worked out once per different cell, not once per row.
+    """Reads columns of labels; each different label is cleaned once, not once per row.
 
     White space around a label is cut off, empty labels are dropped (``a||b``, ``|a``), a label that stands
     twice counts once.
@@ -39,51 +36,70 @@ class LabelReader:
     def __init__(self, mode: str, delimiter: str | None) -> None:
         self._single = mode == "MULTI_CLASS"
         self._delimiter = None if self._single else delimiter
-        self._cells: dict[tuple[bytes, str | None], _Cell] = {}
+        self._cleaned: dict[bytes, str | None] = {}
 
-    def read(self, column: Column) -> tuple[Column, list[str | None], npt.NDArray[np.intp]]:
+    def read(self, column: Column) -> tuple[Column, dict[str, Rows]]:
         """Return the labels of a column.
 
-        :param column: a cell of bytes per row, or a list of texts or of bytes per row.
-        :returns: the labels (list of texts) of each different cell; its reason to be rejected or ``None``;
-            and for each row the number of its cell.
+        :param column: a cell of bytes or text per row, or a list of such per row.
+        :returns: the labels (list of texts) of each row; and by each reason the rows that it rejects, the
+            first reason counting where there are several. Labels of rejected rows mean nothing.
         """
-        delimiter = self._delimiter
-        if pa.types.is_list(column.type):
-            column, delimiter = _joined(column), SEPARATOR
-        encoded = without_nulls(column).dictionary_encode()
-        if len(self._cells) > _MOST_REMEMBERED:
-            self._cells.clear()
-        cells = [self._cell(value, delimiter) for value in encoded.dictionary.to_pylist()]
-        labels = pa.array([list(cell.labels) for cell in cells], pa.list_(pa.string()))
-        return labels, [cell.reason for cell in cells], to_numpy(encoded.indices).astype(np.intp)
+        parts, lengths = self._parts(column)
+        encoded = without_nulls(parts).dictionary_encode()
+        cleaned = self._clean(encoded.dictionary.to_pylist())
+        number = {name: place for place, name in enumerate(dict.fromkeys(filter(None, cleaned)))}
+        codes = [_INVALID if name is None else number.get(name, _EMPTY) for name in cleaned]
+        label = np.array(codes, dtype=np.int64)[to_numpy(encoded.indices)]
+        row = np.repeat(np.arange(len(column)), lengths)
+        kept = (label >= 0) & ~_again(label, row, int(lengths.max(initial=0)))
+        counts = np.bincount(row[kept], minlength=len(column))
+        too_long = np.array([len(name) > MAX_LABEL_CHARACTERS for name in number], dtype=bool)
+        names = pa.array(number, pa.string()).take(pa.array(label[kept]))
+        offsets = np.concatenate(([0], np.cumsum(counts)))
+        return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names), {
+            "invalid_utf8": _among(row[label == _INVALID], len(column)),
+            "no_label": counts == 0,
+            "several_labels": self._single & (counts > 1),
+            "label_too_long": _among(row[kept][too_long[label[kept]]], len(column)),
+        }
 
-    def _cell(self, value: bytes, delimiter: str | None) -> _Cell:
-        key = (value, delimiter)
-        cell = self._cells.get(key)
-        if cell is None:
-            cell = self._cells[key] = self._read_cell(value, delimiter)
-        return cell
+    def _parts(self, column: Column) -> tuple[Column, Numbers]:
+        """Return what may be labels, one row's after the other's, as bytes, and how many each row has."""
+        if not pa.types.is_list(column.type):
+            cells = without_nulls(column.cast(pa.binary()))
+            if self._delimiter is None:
+                return cells, np.ones(len(cells), dtype=np.int64)
+            column = pc.split_pattern(cells, self._delimiter)
+        lengths = to_numpy(column.value_lengths().fill_null(0)).astype(np.int64)
+        return column.flatten().cast(pa.binary()), lengths
 
-    def _read_cell(self, value: bytes, delimiter: str | None) -> _Cell:
-        try:
-            text = value.decode()
-        except UnicodeDecodeError:
-            return _Cell((), "invalid_utf8")
-        parts = [text] if delimiter is None else text.split(delimiter)
-        labels = tuple(dict.fromkeys(filter(None, map(clean_label, parts))))
-        if not labels:
-            return _Cell((), "no_label")
-        if self._single and len(labels) > 1:
-            return _Cell((), "several_labels")
-        if max(map(len, labels)) > MAX_LABEL_CHARACTERS:
-            return _Cell((), "label_too_long")
-        return _Cell(labels)
+    def _clean(self, labels: list[bytes]) -> list[str | None]:
+        """Return the labels cleaned, ``None`` for those that are no UTF-8."""
+        if len(self._cleaned) > _MOST_REMEMBERED:
+            self._cleaned.clear()
+        for label in labels:
+            if label not in self._cleaned:
+                self._cleaned[label] = _clean(label)
+        return [self._cleaned[label] for label in labels]
 
 
-def _joined(lists: Column) -> Column:
-    """Return each list of labels as one text; as bytes, since one that is no UTF-8 costs only its own row."""
-    labels = pc.replace_substring(without_nulls(lists.flatten().cast(pa.binary())), SEPARATOR, " ")
-    lengths = to_numpy(lists.value_lengths().fill_null(0))
-    offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-    return pc.binary_join(pa.ListArray.from_arrays(offsets, labels), pa.scalar(SEPARATOR.encode()))
+def _clean(label: bytes) -> str | None:
+    try:
+        return clean_label(label.decode())
+    except UnicodeDecodeError:
+        return None
+
+
+def _again(label: Numbers, row: Numbers, longest: int) -> Rows:
+    """Return which labels stand in the same row before; rows are short, so each is compared with each."""
+    again = np.zeros(len(label), dtype=bool)
+    for distance in range(1, longest):
+        again[distance:] |= (label[distance:] == label[:-distance]) & (row[distance:] == row[:-distance])
+    return again
+
+
+def _among(rows: Numbers, count: int) -> Rows:
+    found = np.zeros(count, dtype=bool)
+    found[rows] = True
+    return found

@@ -52,8 +52,8 @@ class RawDocuments:
 
     :param file: the file's name, or a column of names where each row is a file of its own.
     :param rows: the row's number in the file, from 0.
-    :param texts: the text of each row.
-    :param ids: the id of each row; ``None`` where the source has no id column.
+    :param texts: the text of each row, as bytes, or as text where it is known to be UTF-8.
+    :param ids: the id of each row, likewise; ``None`` where the source has no id column.
     :param labels: a cell of labels per row (binary), or a list of labels per row (texts or binary);
         ``None`` without labels.
     :param bad: rows of the same stretch of the file that cannot be read, by number.

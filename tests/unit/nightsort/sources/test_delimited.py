@@ -6,6 +6,7 @@ import csv
 import io
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -43,7 +44,9 @@ class Rows:
         ):
             self.bad += [(bad.row, bad.detail) for bad in some.bad]
             if some.ids is not None and some.labels is not None:
-                columns = (some.ids.to_pylist(), some.labels.to_pylist(), some.texts.to_pylist())
+                columns = (
+                    column.cast(pa.binary()).to_pylist() for column in (some.ids, some.labels, some.texts)
+                )
                 self.good += zip(some.rows.tolist(), *columns, strict=True)
 
     @property

@@ -6,15 +6,25 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from include.nightsort.sources import labels
 from include.nightsort.sources.labels import LabelReader
 
 
 def read(mode: str, delimiter: str | None, *rows: Any) -> list[Any]:
     kind = pa.list_(pa.string()) if isinstance(rows[0], list) else pa.binary()
     values = [row.encode() if isinstance(row, str) else row for row in rows]
-    labels, reasons, cell_of_row = LabelReader(mode, delimiter).read(pa.array(values, kind))
-    return [reasons[cell] or labels[cell].as_py() for cell in cell_of_row.tolist()]
+    return labels_or_reasons(LabelReader(mode, delimiter), pa.array(values, kind))
+
+
+def labels_or_reasons(reader: LabelReader, column: Any) -> list[Any]:
+    found, rejected = reader.read(column)
+    return [
+        next((reason for reason, rows in rejected.items() if rows[row]), None) or found[row].as_py()
+        for row in range(len(column))
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +66,7 @@ def test_lists_are_labels_in_both_modes() -> None:
 
 def test_a_label_in_a_list_that_is_no_utf8_costs_only_its_row() -> None:
     lists = pa.array([[b"a"], [b"a", b"\xff"], [b"b\x1fc"]], pa.list_(pa.binary()))
-    labels, reasons, cell_of_row = LabelReader("MULTI_LABEL", "|").read(lists)
-    found = [reasons[cell] or labels[cell].as_py() for cell in cell_of_row.tolist()]
-    assert found == [["a"], "invalid_utf8", ["b c"]]
+    assert labels_or_reasons(LabelReader("MULTI_LABEL", "|"), lists) == [["a"], "invalid_utf8", ["b c"]]
 
 
 def test_a_blank_or_tab_may_join_labels() -> None:
@@ -66,8 +74,21 @@ def test_a_blank_or_tab_may_join_labels() -> None:
     assert read("MULTI_LABEL", " ", "a  b") == [["a", "b"]]
 
 
-def test_each_different_cell_is_worked_out_once() -> None:
-    labels, _, cell_of_row = LabelReader("MULTI_CLASS", None).read(pa.array([b"a", b"b", b"a"] * 100))
+def test_each_different_label_is_cleaned_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(labels, "clean_label", lambda label: (asked.append(label), label)[1])
+    reader = LabelReader("MULTI_LABEL", "|")
 
-    assert len(labels) == 2
-    assert cell_of_row.tolist() == [0, 1, 0] * 100
+    for _ in range(2):
+        found = labels_or_reasons(reader, pa.array([b"a|b", b"b|c", b"c|a"] * 100))
+
+    assert found == [["a", "b"], ["b", "c"], ["c", "a"]] * 100
+    assert sorted(asked) == ["a", "b", "c"]
+
+
+@given(st.lists(st.lists(st.sampled_from(["", "a", "b", " a ", "c"]), max_size=5), min_size=1))
+def test_a_row_keeps_each_label_once_in_the_order_of_the_row(cells: list[list[str]]) -> None:
+    expected = [list(dict.fromkeys(filter(None, map(str.strip, cell)))) or "no_label" for cell in cells]
+
+    assert read("MULTI_LABEL", "|", *map("|".join, cells)) == expected
+    assert read("MULTI_LABEL", "|", *cells) == expected

@@ -118,12 +118,14 @@ def prepare_batches(
     folder = f"{spec.work_uri.rstrip('/')}/runs/{run_key}"
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name)
-        with RejectLog(local / "rejects.jsonl") as rejects:
-            earlier = EarlierBatches(folder, spec.input_format, access)
+        with (
+            RejectLog(local / "rejects.jsonl") as rejects,
+            EarlierBatches(folder, spec.input_format, access, local) as earlier,
+            _Uploads(access, folder, spec.input_format) as uploads,
+        ):
             documents = earlier.without(_incoming(spec, access, day, source_uri, rejects, progress))
-            with _Uploads(access, folder, spec.input_format) as uploads:
-                for shard in shards(documents, spec, local, first=earlier.next_number):
-                    uploads.add(shard, run_key)
+            for shard in shards(documents, spec, local, first=earlier.next_number):
+                uploads.add(shard, run_key)
         batches = [*earlier.kept, *uploads.batches]
         check_number(len(batches), spec)
         rejects_uri = f"{folder}/rejects.jsonl"

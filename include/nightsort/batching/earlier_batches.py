@@ -6,29 +6,37 @@ new or changed goes into further batches. Where the documents stand now, and in 
 A batch that has lost a document is given up, since its job is about all of it: what is left of it is cut
 anew.
 
-In memory a document of an earlier batch takes 25 bytes; without an earlier preparation nothing is kept.
+Memory does not grow with the documents: the keys of what was sent lie on local disk, sorted batch by batch,
+and so do the documents that arrive, a block at a time, until it is known which of them are new. Without an
+earlier preparation nothing is kept and nothing is written.
 """
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+import os
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from include.nightsort.batching.plans import read_plan
+from include.nightsort.columnar.columns import one_column
 from include.nightsort.columnar.hashing import hash_texts, mix
-from include.nightsort.job_output.manifests import Manifest, ManifestError
+from include.nightsort.columnar.stored_hashes import StoredHashes
+from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, ManifestError
 from include.nightsort.sources.object_streams import open_file
 from include.nightsort.sources.other_formats import read_files, read_lines
 from include.nightsort.sources.source_files import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     import numpy.typing as npt
+    from typing_extensions import Self
 
     from include.nightsort.access import Access
     from include.nightsort.batching.plans import Batch
@@ -36,117 +44,216 @@ if TYPE_CHECKING:
     from include.nightsort.columnar.hashing import Hashes
 
     IdsAndTexts = tuple[Column, Column]
+    Chosen = npt.NDArray[np.bool_]
 
 log = logging.getLogger(__name__)
 
+BLOCK_DOCUMENTS: Final = 2**18
+BLOCK_BYTES: Final = 2**28
+"""A block of arriving documents ends at one or the other."""
+
+_FILES_TOGETHER: Final = 8_192
+_SENT: Final = pa.schema([MANIFEST_SCHEMA.field("file"), MANIFEST_SCHEMA.field("document_id")])
+_ARRIVING: Final = pa.schema({"document_id": pa.string(), "text": pa.string()})
+
 
 class EarlierBatches:
-    """The batches of a run's last preparation.
+    """The batches of a run's last preparation. To be used in a ``with``.
 
     :param folder: the run's folder.
     :param input_format: batches in another format are of no use.
+    :param scratch: a local folder.
 
     Attributes:
         next_number: the number of the first batch to be added.
     """
 
-    def __init__(self, folder: str, input_format: str, access: Access) -> None:
+    def __init__(self, folder: str, input_format: str, access: Access, scratch: Path) -> None:
         self._access = access
         self._per_file = input_format == "ONE_DOC_PER_FILE"
-        self._batches: list[Batch] = []
-        first: list[Hashes] = []
-        second: list[Hashes] = []
+        self._scratch = scratch
+        self._keys_file = (scratch / "sent.keys").open("w+b")
+        self._sent: list[_SentBatch] = []
         for batch in read_plan(folder, input_format, access):
             keys = self._keys_of(batch)
             if keys is not None:
-                self._batches.append(batch)
-                first.append(keys[0])
-                second.append(keys[1])
-        self.next_number = max((batch.number + 1 for batch in self._batches), default=0)
-        self._starts = np.cumsum([0, *(batch.documents for batch in self._batches)])
-        self._found = np.zeros(self._starts[-1], np.bool_)
-        if self._batches:
-            joined = np.concatenate(first)
-            self._order = np.argsort(joined, kind="stable")
-            self._first, self._second = joined[self._order], np.concatenate(second)[self._order]
+                self._sent.append(_SentBatch(batch, keys, self._keys_file))
+        self.next_number = max((sent.batch.number + 1 for sent in self._sent), default=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._keys_file.close()
 
     def without(self, documents: Iterator[pa.RecordBatch]) -> Iterator[IdsAndTexts]:
-        """Give the ids and texts that no batch holds which can be kept; at the end :attr:`kept` is known."""
-        for some in documents:
-            ids: Column = some["document_id"]
-            texts: Column = some["text"]
-            if self._batches:
-                new = self._not_found(ids, texts)
-                ids, texts = ids.filter(new), texts.filter(new)
-            if len(ids):
-                yield ids, texts
-        for batch, found in self._with_found():
-            if found.any() and not found.all():
-                log.info("Batch %s has lost documents; the rest of it is sent anew", batch.name)
-                yield from self._chosen(batch, found)
+        """Give the ids and texts that no batch holds which can be kept; at the end :attr:`kept` is known.
+
+        :raises OSError: no room on local disk.
+        """
+        if not self._sent:
+            for some in documents:
+                yield some["document_id"], some["text"]
+            return
+        while (block := _Block(documents, self._scratch / "arriving.arrows")).keys.size:
+            known = self._find(block.keys)
+            yield from _chosen(block.documents(), ~known)
+        for sent in self._sent:
+            if sent.number_found and not sent.complete:
+                log.info("Batch %s has lost documents; the rest of it is sent anew", sent.batch.name)
+                yield from _chosen(self._read(sent.batch), sent.found)
 
     @property
     def kept(self) -> list[Batch]:
         """The batches whose documents were all found."""
-        return [batch for batch, found in self._with_found() if found.all()]
+        return [sent.batch for sent in self._sent if sent.complete]
 
-    def _with_found(self) -> Iterator[tuple[Batch, npt.NDArray[np.bool_]]]:
-        for number, batch in enumerate(self._batches):
-            yield batch, self._found[self._starts[number] : self._starts[number + 1]]
+    def _find(self, keys: Hashes) -> Chosen:
+        """Return which documents were sent before, and take note of them in their batches."""
+        order = np.argsort(keys[0])
+        known = np.zeros(len(order), np.bool_)
+        unknown = order
+        for sent in self._sent:
+            if not sent.complete:
+                found = sent.find(keys[:, unknown])
+                known[unknown[found]] = True
+                unknown = unknown[~found]
+            if not len(unknown):
+                break
+        return known
 
-    def _not_found(self, ids: Column, texts: Column) -> Column:
-        first, second = _keys(ids, texts)
-        places = np.minimum(np.searchsorted(self._first, first), len(self._first) - 1)
-        known = (self._first[places] == first) & (self._second[places] == second)
-        self._found[self._order[places[known]]] = True
-        return pa.array(~known)
-
-    def _chosen(self, batch: Batch, chosen: npt.NDArray[np.bool_]) -> Iterator[IdsAndTexts]:
-        start = 0
-        for ids, texts in self._read(batch):
-            mask = pa.array(chosen[start : start + len(ids)])
-            yield ids.filter(mask), texts.filter(mask)
-            start += len(ids)
-
-    def _keys_of(self, batch: Batch) -> tuple[Hashes, Hashes] | None:
+    def _keys_of(self, batch: Batch) -> Hashes | None:
         """Return the keys of a batch's documents; ``None`` if its objects are not there as they were."""
-        keys: list[tuple[Hashes, Hashes]] = []
-        size = 0
+        keys = np.empty((2, batch.documents), np.uint64)
+        number = size = 0
         try:
             for ids, texts in self._read(batch):
-                keys.append(_keys(ids, texts))
+                keys[:, number : number + len(texts)] = _keys(ids, texts)
+                number += len(texts)
                 size += pc.sum(pc.binary_length(texts)).as_py() + (0 if self._per_file else len(texts))
         except (FileNotFoundError, ManifestError, SourceError, pa.ArrowInvalid):
             size = -1
-        if size != batch.bytes:
+        if (number, size) != (batch.documents, batch.bytes):
             log.warning("Batch %s is not in storage any more as it was; it is made anew", batch.name)
             return None
-        return np.concatenate([key for key, _ in keys]), np.concatenate([key for _, key in keys])
+        return keys
 
     def _read(self, batch: Batch) -> Iterator[IdsAndTexts]:
         """Give a batch's documents, as they were sent."""
-        manifest = Manifest.read(self._access.path(batch.manifest_uri))
+        manifest = self._manifest(batch)
+        ids: Column = manifest["document_id"]
         start = 0
-        for texts in self._texts(batch, manifest.files):
-            ids = manifest.document_ids.slice(start, len(texts))
-            if len(ids) < len(texts):
+        for texts in self._texts(batch, manifest["file"]):
+            here = one_column(ids.slice(start, len(texts)))
+            if len(here) < len(texts):
                 raise ManifestError(f"{batch.manifest_uri}: the batch has more documents")
-            yield ids.cast(pa.string()), texts
+            yield here, texts
             start += len(texts)
 
-    def _texts(self, batch: Batch, names: list[str]) -> Iterator[Column]:
-        if self._per_file:
+    def _manifest(self, batch: Batch) -> Any:
+        """Return the files and ids of a batch's documents."""
+        content = self._access.path(batch.manifest_uri).read_bytes()
+        try:
+            manifest: Any = pq.read_table(pa.BufferReader(content), columns=["file", "document_id"])
+            return manifest.cast(_SENT)
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise ManifestError(f"{batch.manifest_uri}: not a manifest") from error
+
+    def _texts(self, batch: Batch, names: Column) -> Iterator[Column]:
+        if not self._per_file:
+            with open_file(SourceFile(batch.input_uri, batch.name), self._access) as stream:
+                for some in read_lines(stream, file=batch.name):
+                    yield pc.utf8_rtrim(some.texts.cast(pa.string()), "\n")
+            return
+        for start in range(0, len(names), _FILES_TOGETHER):
             # The number for the name: a document whose id ends in .gz is not compressed for that.
-            files = [SourceFile(batch.input_uri + name, str(number)) for number, name in enumerate(names)]
+            files = [
+                SourceFile(batch.input_uri + name, str(number))
+                for number, name in enumerate(names.slice(start, _FILES_TOGETHER).to_pylist())
+            ]
             for some in read_files(files, self._access, labelled=False):
                 yield some.texts.cast(pa.string())
-            return
-        with open_file(SourceFile(batch.input_uri, batch.name), self._access) as stream:
-            for some in read_lines(stream, file=batch.name):
-                yield pc.utf8_rtrim(some.texts.cast(pa.string()), "\n")
 
 
-def _keys(ids: Any, texts: Any) -> tuple[Hashes, Hashes]:
-    """Return 128 bits that stand for an id with its text."""
+class _SentBatch:
+    """A batch as it was sent: its documents' keys in a file, and which of them were found, as bits.
+
+    :param file: where the keys of all batches go, and their places in the batch.
+    """
+
+    def __init__(self, batch: Batch, keys: Hashes, file: IO[bytes]) -> None:
+        self.batch = batch
+        self.number_found = 0
+        self._found = np.packbits(np.zeros(batch.documents, np.bool_))
+        order = np.argsort(keys[0])
+        self._keys = StoredHashes(file, keys[0][order], keys[1][order])
+        self._file = file
+        self._places_at = file.tell()
+        file.write(order.astype(np.uint32).data)
+        file.flush()
+
+    @property
+    def complete(self) -> bool:
+        """Whether all its documents were found."""
+        return self.number_found == self.batch.documents
+
+    @property
+    def found(self) -> Chosen:
+        """Which documents were found, in the batch's order."""
+        return np.unpackbits(self._found, count=self.batch.documents).astype(np.bool_)
+
+    def find(self, keys: Hashes) -> Chosen:
+        """Return which documents are of this batch, and take note of them."""
+        at = self._keys.find(keys[0], keys[1])
+        held = at >= 0
+        if held.any():
+            content = os.pread(self._file.fileno(), 4 * self.batch.documents, self._places_at)
+            found = self.found
+            found[np.frombuffer(content, np.uint32)[at[held]]] = True
+            self.number_found = int(np.count_nonzero(found))
+            self._found = np.packbits(found)
+        return held
+
+
+class _Block:
+    """The next documents of the source on local disk, and their keys.
+
+    :param documents: as many are taken as belong in a block.
+    :param path: the file, written anew.
+    """
+
+    def __init__(self, documents: Iterator[pa.RecordBatch], path: Path) -> None:
+        self._path = str(path)
+        keys = [np.empty((2, 0), np.uint64)]
+        number = size = 0
+        with pa.OSFile(self._path, "wb") as file, pa.ipc.new_stream(file, _ARRIVING) as stream:
+            for some in documents:
+                stream.write_batch(some.select(_ARRIVING.names))
+                keys.append(_keys(some["document_id"], some["text"]))
+                number += len(some)
+                size += some.nbytes
+                if number >= BLOCK_DOCUMENTS or size >= BLOCK_BYTES:
+                    break
+        self.keys = np.concatenate(keys, axis=1)
+
+    def documents(self) -> Iterator[IdsAndTexts]:
+        """Give the ids and texts."""
+        with pa.OSFile(self._path, "rb") as file, pa.ipc.open_stream(file) as stream:
+            for some in stream:
+                yield some["document_id"], some["text"]
+
+
+def _chosen(documents: Iterator[IdsAndTexts], chosen: Chosen) -> Iterator[IdsAndTexts]:
+    start = 0
+    for ids, texts in documents:
+        here = chosen[start : start + len(ids)]
+        if here.any():
+            mask = pa.array(here)
+            yield ids.filter(mask), texts.filter(mask)
+        start += len(ids)
+
+
+def _keys(ids: Column, texts: Column) -> Hashes:
+    """Return 128 bits that stand for an id with its text, in two rows."""
     (id_first, id_second), (text_first, text_second) = hash_texts(ids), hash_texts(texts)
-    return id_first ^ mix(text_first), id_second ^ mix(text_second)
+    return np.stack((id_first ^ mix(text_first), id_second ^ mix(text_second)))

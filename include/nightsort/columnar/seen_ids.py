@@ -7,13 +7,13 @@ the disk is asked for repeated ids, and for hardly any other.
 
 from __future__ import annotations
 
-import os
 import tempfile
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from include.nightsort.columnar.hashing import find, hash_texts, in_order
+from include.nightsort.columnar.stored_hashes import StoredHashes
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -22,20 +22,12 @@ if TYPE_CHECKING:
     from include.nightsort.columnar.columns import Column
     from include.nightsort.columnar.hashing import Hashes
 
-IDS_IN_MEMORY: Final = 2**19
-"""So few that a million documents need as much memory as ten million do: 8 MB, and as much again to sort."""
+IDS_IN_MEMORY: Final = 2**18
+"""So few that a million documents need the memory of ten million: 4 MB, and four times that to sort."""
 
 _FILTER_BITS: Final = 22
 """2^22 words of 64 bits, 32 MB: of 10 million new ids 1 in 1,000 is looked for on disk, of 100 million 1 in
 3."""
-
-_INDEX_BITS: Final = 12
-"""A run is indexed by so many leading bits: an id is looked for among some 128 others, 2 kB."""
-
-_MOST_READS: Final = 64
-"""Per run and column of ids; where more ids are looked for, neighbours are read together."""
-
-_WIDTH: Final = 16
 
 
 class SeenIds:
@@ -49,7 +41,7 @@ class SeenIds:
     def __init__(self, in_memory: int = IDS_IN_MEMORY) -> None:
         self._in_memory = in_memory
         self._runs: list[tuple[Hashes, Hashes]] = []
-        self._on_disk: _RunsOnDisk | None = None
+        self._on_disk: _IdsOnDisk | None = None
 
     def __len__(self) -> int:
         return sum(len(first) for first, _ in self._runs) + (len(self._on_disk) if self._on_disk else 0)
@@ -79,7 +71,7 @@ class SeenIds:
         for run_first, run_second in self._runs:
             again |= find(first, second, run_first, run_second) >= 0
         if self._on_disk is not None:
-            again |= self._on_disk.holds(first, second)
+            again |= self._on_disk.hold(first, second)
         self._keep(first[~again], second[~again])
         new = np.empty(len(ids), dtype=bool)
         new[order] = ~again
@@ -96,7 +88,7 @@ class SeenIds:
             run = self._runs.pop()
             while self._runs:
                 run = _merged(self._runs.pop(), run)
-            self._on_disk = self._on_disk or _RunsOnDisk()
+            self._on_disk = self._on_disk or _IdsOnDisk()
             self._on_disk.append(*run)
 
 
@@ -106,46 +98,35 @@ def _merged(one: tuple[Hashes, Hashes], other: tuple[Hashes, Hashes]) -> tuple[H
     return first[order], second[order]
 
 
-class _RunsOnDisk:
+class _IdsOnDisk:
     """Sorted runs of hashes in an unnamed file, and the filter."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by the owner)
-        self._runs: list[tuple[int, npt.NDArray[np.int64]]] = []
+        self._runs: list[StoredHashes] = []
         self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
-        self._borders = np.arange(2**_INDEX_BITS, dtype=np.uint64) << np.uint64(64 - _INDEX_BITS)
 
     def __len__(self) -> int:
-        return sum(int(starts[-1]) for _, starts in self._runs)
+        return sum(map(len, self._runs))
 
     def close(self) -> None:
         self._file.close()
 
     def append(self, first: Hashes, second: Hashes) -> None:
         """Write a sorted run."""
-        starts = np.append(np.searchsorted(first, self._borders), len(first))
-        self._runs.append((self._file.tell(), starts))
-        self._file.write(np.stack((first, second), axis=1).data)
-        self._file.flush()
+        self._runs.append(StoredHashes(self._file, first, second))
         words, bits = _filter_places(first, second)
         # The words ascend, as the hashes do: those that are equal stand together.
         begins = np.flatnonzero(np.diff(words, prepend=-1))
         self._filter[words[begins]] |= np.bitwise_or.reduceat(bits, begins)
 
-    def holds(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
+    def hold(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
         """Return which of some hashes, sorted, are on disk."""
         found = np.zeros(len(first), dtype=bool)
         words, bits = _filter_places(first, second)
         maybe = np.flatnonzero(self._filter[words] & bits == bits)
-        if not len(maybe):
-            return found
-        bucket = (first >> np.uint64(64 - _INDEX_BITS)).astype(np.intp)
-        for some in np.array_split(maybe, min(len(maybe), _MOST_READS)):
-            for offset, starts in self._runs:
-                begin, end = int(starts[bucket[some[0]]]), int(starts[bucket[some[-1]] + 1])
-                content = os.pread(self._file.fileno(), (end - begin) * _WIDTH, offset + begin * _WIDTH)
-                stored = np.frombuffer(content, np.uint64).reshape(-1, 2)
-                found[some] |= find(first[some], second[some], stored[:, 0], stored[:, 1]) >= 0
+        for run in self._runs if len(maybe) else ():
+            found[maybe] |= run.find(first[maybe], second[maybe]) >= 0
         return found
 
 

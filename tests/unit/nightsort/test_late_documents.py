@@ -15,7 +15,7 @@ from nights import Night, documents, sent
 from upath import UPath
 
 from include.nightsort.batches import MAX_BATCHES, PreparedBatches, TooManyBatchesError
-from include.nightsort.batching import shards
+from include.nightsort.batching import earlier_batches, shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -217,6 +217,31 @@ def test_whatever_comes_and_goes_every_document_is_sent_once(
         for name, held in earlier.items():
             assert (name in names(prepared)) == (held.items() <= first.items())
         earlier = {batch.name: {i: first[i] for i in _ids(batch.manifest_uri)} for batch in prepared.batches}
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(before=ARRIVALS, after=ARRIVALS, block=st.integers(1, 3), most=st.integers(1, 4))
+def test_so_it_is_where_the_documents_arrive_in_several_blocks(
+    tmp_path_factory: pytest.TempPathFactory,
+    before: list[tuple[str, str]],
+    after: list[tuple[str, str]],
+    block: int,
+    most: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("night")
+    night = Night(folder, before, batch={"max_documents": most})
+    earlier = night.prepare()
+    night.write("documents.jsonl", [])
+    for number, document in enumerate(after):
+        night.write(f"document-{number}.jsonl", [document])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(earlier_batches, "BLOCK_DOCUMENTS", block)
+        prepared = night.prepare()
+    first = dict(reversed(after))
+    assert sent(prepared) == first
+    for batch in earlier.batches:
+        held = {i: dict(reversed(before))[i] for i in _ids(batch.manifest_uri)}
+        assert (batch in prepared.batches) == (held.items() <= first.items())
 
 
 def _ids(manifest_uri: str) -> list[str]:

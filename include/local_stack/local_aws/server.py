@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import make_server
 
 from include.local_stack.local_aws import settings as settings_module
+from include.local_stack.local_aws.account_quotas import know_quotas_of_comprehend
 from include.local_stack.local_aws.application import Application
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
 from include.local_stack.local_aws.comprehend.behaviour import Behaviour
@@ -27,8 +28,9 @@ from include.local_stack.local_aws.control.control_pages import ControlPages
 from include.local_stack.local_aws.control.fault_plan import FaultPlan
 from include.local_stack.local_aws.control.request_faults import RequestFaults
 from include.local_stack.local_aws.http_handler import PersistentConnectionHandler
-from include.local_stack.local_aws.rights.data_access import use_data_access_role
+from include.local_stack.local_aws.rights.data_access import have_the_samples_role, use_data_access_role
 from include.local_stack.local_aws.rights.enforcement import Enforcement, enforced_by
+from include.local_stack.local_aws.rights.simulator import complete_iam
 from include.local_stack.local_aws.s3.bucket_snapshot import BucketSnapshot
 from include.local_stack.local_aws.s3.moto_s3 import keep_bodies_in
 from include.local_stack.local_aws.s3.object_bodies import BodyFolder
@@ -79,6 +81,10 @@ class LocalAws:
             path.mkdir(parents=True, exist_ok=True)
         bodies = BodyFolder(objects, least=0 if data is not None else LARGE_OBJECT)
         keep_bodies_in(bodies)
+        complete_iam(enforced=self._enforces_iam)
+        know_quotas_of_comprehend()
+        if not self._enforces_iam:
+            have_the_samples_role()
         self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 COMPREHEND = "comprehend.amazonaws.com"
 """The service principal that a data access role must trust."""
 
+SAMPLES_ROLE = "NightsortComprehendDataAccess"
+"""The role that the specs in ``include/classifiers`` name."""
+
 VPC_ACTIONS = (
     "ec2:CreateNetworkInterface",
     "ec2:CreateNetworkInterfacePermission",
@@ -72,6 +75,20 @@ def use_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Cred
         if not _may(policies, needed):
             raise refusal
     return Credentials(session.access_key_id, session.secret_access_key, session.session_token)
+
+
+def have_the_samples_role() -> None:
+    """Make the role that the sample specs name, for whoever looks for it where IAM is not in force."""
+    trust = {"Effect": "Allow", "Principal": {"Service": COMPREHEND}, "Action": "sts:AssumeRole"}
+    iam_backends[ACCOUNT_ID][_PARTITION].create_role(
+        role_name=SAMPLES_ROLE,
+        assume_role_policy_document=json.dumps({"Version": "2012-10-17", "Statement": [trust]}),
+        path="/",
+        permissions_boundary="",
+        description="The data access role of the sample specs",
+        tags=[],
+        max_session_duration=str(_SESSION_SECONDS),
+    )
 
 
 def _may(policies: Iterable[Mapping[str, Any]], access: Access) -> bool:

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from moto.iam.access_control import CreateAccessKeyFailure, create_access_key
-from moto.iam.models import Policy
+from moto.iam.access_control import (
+    AssumedRoleAccessKey,
+    CreateAccessKeyFailure,
+    IAMUserAccessKey,
+    create_access_key,
+)
+from moto.iam.models import Policy, iam_backends
 
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
 
@@ -46,6 +52,24 @@ def identity_of(access_key_id: str, session_token: str | None) -> Identity:
     except CreateAccessKeyFailure as error:
         raise UnknownIdentityError(access_key_id) from error
     return Identity(key.arn, tuple(_document(policy) for policy in key.collect_policies()))
+
+
+def policies_of(arn: str) -> tuple[Mapping[str, Any], ...]:
+    """Return the documents of all policies that a user or a role has.
+
+    Raises:
+        NotFoundException: there is none of this ARN.
+    """
+    backend = iam_backends[ACCOUNT_ID][_PARTITION]
+    name = arn.rpartition("/")[2]
+    # moto collects policies for the owner of an access key, and looks at no more of the key than this.
+    if ":role/" in arn:
+        backend.get_role_by_arn(arn)
+        role: Any = SimpleNamespace(backend=backend, _owner_role_name=name)
+        return tuple(_document(policy) for policy in AssumedRoleAccessKey.collect_policies(role))
+    backend.get_user(name)
+    user: Any = SimpleNamespace(backend=backend, _owner_user_name=name)
+    return tuple(_document(policy) for policy in IAMUserAccessKey.collect_policies(user))
 
 
 def _document(policy: Any) -> Mapping[str, Any]:

@@ -137,6 +137,10 @@ class DatabaseDriverError(AirflowFailException):
     """The database connection is not one of psycopg 3."""
 
 
+class DeploymentBrokenError(AirflowFailException):
+    """The doctor found something on which a night or a training would fail."""
+
+
 class RunIncompleteError(AirflowFailException):
     """The night's numbers do not add up, or batches of it are missing; another try alone changes nothing."""
 

@@ -34,6 +34,7 @@ def test_there_is_something_to_check() -> None:
         "ComprehendDocumentClassifierTrainedTrigger",
         "ComprehendDocumentClassificationJobTrigger",
         "ComprehendQuotaTrigger",
+        "TriggererExaminationTrigger",
     }
 
 
@@ -104,6 +105,7 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "moment": "2026-11-20T02:00:00+00:00",
         "document_classifier_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier/c/version/v1",
         "job_id": "0123456789abcdef0123456789abcdef",
+        "aws_conn_ids": ["aws_default", "aws_other"],
     }
     return {name: values[name] for name in inspect.signature(trigger).parameters}
 

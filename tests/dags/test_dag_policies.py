@@ -40,15 +40,60 @@ WAITING = {"wait_for_training", "score_active_version", "classify_batch.start_jo
 TAGS = {"nightsort", "train", "classify", *SAMPLES}
 
 
+DOCTOR = "nightsort_doctor"
+
+
 @pytest.fixture
 def dags(monkeypatch: pytest.MonkeyPatch) -> dict[str, DAG]:
-    return dict(parse(monkeypatch).dags)
+    """The DAGs that are made of specs."""
+    return {name: dag for name, dag in parse(monkeypatch).dags.items() if name != DOCTOR}
+
+
+@pytest.fixture
+def doctor(monkeypatch: pytest.MonkeyPatch) -> DAG:
+    dag: DAG = parse(monkeypatch).dags[DOCTOR]
+    return dag
 
 
 def test_each_spec_gives_exactly_two_dags_and_no_import_error(monkeypatch: pytest.MonkeyPatch) -> None:
     bag = parse(monkeypatch)
     assert bag.import_errors == {}
-    assert set(bag.dags) == {f"{kind}_{name}" for kind in ("train", "classify") for name in SAMPLES}
+    of_specs = {f"{kind}_{name}" for kind in ("train", "classify") for name in SAMPLES}
+    assert set(bag.dags) == {*of_specs, DOCTOR}
+
+
+def test_the_doctor_is_there_without_any_spec_runs_by_hand_only_and_waits_outside_of_the_pool(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    dags = parse(monkeypatch, (tmp_path,)).dags
+    assert set(dags) == {DOCTOR}
+    assert dags[DOCTOR].schedule is None
+    (task,) = dags[DOCTOR].tasks
+    # A task in a pool that is not there is never started, and could not say so.
+    assert task.pool == "default_pool"
+    assert task.retries >= 2
+
+
+def test_the_doctor_looks_at_all_specs_or_at_the_one_that_is_named(doctor: DAG) -> None:
+    param = doctor.params.get_param("spec")
+    assert param.resolve() is None
+    assert param.resolve("aws-topics") == "aws-topics"
+    (task,) = doctor.tasks
+    assert task.spec_name == "{{ params.spec or '' }}"
+    assert param.description
+
+
+def test_the_doctor_says_what_it_does_that_it_costs_nothing_and_what_to_do_when_it_is_red(
+    doctor: DAG,
+) -> None:
+    for part in ("What it does.", "What it costs.", "When it is red.", "0 USD", "`check_deployment`"):
+        assert part in (doctor.doc_md or "")
+    assert doctor.tags == {"nightsort", "doctor"}
+    assert doctor.owner == "nightsort"
+    assert doctor.description
+    assert doctor.max_active_runs == 1
+    back = DagSerialization.from_dict(DagSerialization.to_dict(doctor))
+    assert set(back.task_dict) == {"check_deployment"}
 
 
 def test_the_tasks_are_those_of_the_design_in_its_order(dags: dict[str, DAG]) -> None:
@@ -75,7 +120,7 @@ def test_a_broken_spec_takes_only_its_own_dags_away_and_says_file_key_and_remedy
     broken.write_text(SPEC.format(name="reviews").replace("MULTI_CLASS", "MULTI_TASK"))
     (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets"))
     bag = parse(monkeypatch, (tmp_path,))
-    assert set(bag.dags) == {"train_tickets", "classify_tickets"}
+    assert set(bag.dags) == {"train_tickets", "classify_tickets", DOCTOR}
     assert [name.rsplit("/", 1)[-1] for name in bag.import_errors] == ["check_specs.py"]
     (told,) = bag.import_errors.values()
     assert str(broken) in told
@@ -161,7 +206,7 @@ def test_the_specs_notifiers_are_told_of_failed_runs_and_late_nights(
 ) -> None:
     (tmp_path / "tickets.yaml").write_text(asking(tmp_path))
     bag = parse(monkeypatch, (tmp_path,))
-    for dag in bag.dags.values():
+    for dag in (bag.dags["train_tickets"], bag.dags["classify_tickets"]):
         assert len(dag.on_failure_callback) == 1
         back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
         assert back.has_on_failure_callback
@@ -175,7 +220,7 @@ def test_a_notifier_that_cannot_be_called_is_an_import_error(
 ) -> None:
     (tmp_path / "tickets.yaml").write_text(asking(tmp_path, notifiers="[{import_path: no.such.Mailer}]"))
     bag = parse(monkeypatch, (tmp_path,))
-    assert bag.dags == {}
+    assert set(bag.dags) == {DOCTOR}
     (told,) = bag.import_errors.values()
     assert "tickets.yaml: notifiers.0: no.such.Mailer cannot be imported here" in told
 
@@ -297,7 +342,7 @@ socket.socket.connect = refuse
 began = time.process_time()
 bag = DagBag(sys.argv[1])
 took = time.process_time() - began
-assert len(bag.dags) == 4 and not bag.import_errors, bag.import_errors
+assert len(bag.dags) == 5 and not bag.import_errors, bag.import_errors
 loaded = {"pyarrow", "psycopg", "pandas", "numpy", "aiobotocore", "s3fs"} & set(sys.modules)
 print(took, *sorted(loaded))
 """

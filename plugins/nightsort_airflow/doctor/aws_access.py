@@ -1,0 +1,190 @@
+"""An AWS connection, and what can be asked of it without spending anything: who it is, and Comprehend."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
+from airflow.sdk import BaseHook
+from airflow.sdk.exceptions import AirflowNotFoundException
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
+
+from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
+from nightsort_airflow.exceptions import error_code, remedy
+from nightsort_airflow.states import JOB_ACTIVE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort_airflow.doctor.findings import Outcome
+
+GROUP: Final = "AWS"
+
+# A dead endpoint is told within seconds. Nothing here changes anything, so a second attempt is harmless.
+QUICK: Final = Config(
+    connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
+)
+UNREACHABLE: Final = (BotocoreConnectionError, HTTPClientError)
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
+# Well-formed, and nobody's: what is answered says whether one may ask, and nothing is found.
+NO_JOB: Final = "0" * 32
+NO_VERSION: Final = "document-classifier/nightsort-doctor/version/none"
+
+
+class QuickHook(AwsBaseHook):
+    """The provider's hook with the connection's own settings, but without its patience."""
+
+    @property
+    def config(self) -> Config:
+        """The botocore configuration: the connection's, with short time limits."""
+        return super().config.merge(QUICK)
+
+
+class AwsAccess:
+    """
+    One AWS connection, as several checks use it.
+
+    :param conn_id: the Airflow connection.
+    """
+
+    def __init__(self, conn_id: str) -> None:
+        self.conn_id = conn_id
+        self.caller: str | None = None
+        """ARN of the connection's identity, once it was asked."""
+        self._clients: dict[str, Any] = {}
+
+    def client(self, service: str) -> Any:
+        """
+        Give a boto3 client, made once.
+
+        :param service: the service, as boto3 calls it.
+        """
+        if service not in self._clients:
+            self._clients[service] = QuickHook(aws_conn_id=self.conn_id, client_type=service).conn
+        return self._clients[service]
+
+    @cached_property
+    def region(self) -> str:
+        """The region of the connection, where Comprehend works."""
+        region: str = self.client("comprehend").meta.region_name
+        return region
+
+    @property
+    def account(self) -> str | None:
+        """The account of the connection's identity, once it was asked."""
+        return self.caller.split(":")[4] if self.caller else None
+
+    def find_identity(self) -> Outcome:
+        """Ask who the connection is, and in which region."""
+        where = self._origin()
+        try:
+            region = self.region
+        except NoRegionError:
+            return failed(f"{where}, and no region", "set region_name in the extra of the AWS connection")
+        try:
+            self.caller = self.client("sts").get_caller_identity()["Arn"]
+        except UNREACHABLE as error:
+            return cannot_tell(
+                f"{where}, region {region}; STS does not answer: {error}",
+                "nothing for the DAGs, which do not call STS, if the line on Comprehend is ok",
+            )
+        return ok(f"{where}: {self.caller}, region {region}")
+
+    def _origin(self) -> str:
+        try:
+            BaseHook.get_connection(self.conn_id)
+        except AirflowNotFoundException:
+            return "no such connection, so boto3 searches by itself (role, environment)"
+        return "the connection is there"
+
+
+def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check]:
+    """
+    Give the checks of a connection: itself, Comprehend, and the rights to look.
+
+    :param access: the connection; the first check finds out who it is.
+    :param specs: those that use it; at least one.
+    """
+    identity = Check(GROUP, f"connection {access.conn_id}", access.find_identity)
+    comprehend = Check(
+        GROUP, f"{access.conn_id}: Comprehend", lambda: jobs_of_comprehend(access), (identity,)
+    )
+    # A role can be passed within its own account only, so its account is ours.
+    account = specs[0].data_access_role_arn.split(":")[4]
+    looking = Check(
+        GROUP,
+        f"{access.conn_id}: may look at jobs and versions",
+        lambda: right_to_look(access, account),
+        (comprehend,),
+    )
+    return [identity, comprehend, looking]
+
+
+def jobs_of_comprehend(access: AwsAccess) -> Outcome:
+    """Ask Comprehend for the active jobs, which says whether it answers, knows us, and how busy it is."""
+    client = access.client("comprehend")
+    active = {}
+    try:
+        for state in JOB_ACTIVE:
+            answer = client.list_document_classification_jobs(Filter={"JobStatus": state}, MaxResults=500)
+            active[state] = len(answer["DocumentClassificationJobPropertiesList"])
+    except UNREACHABLE as error:
+        session = QuickHook(aws_conn_id=access.conn_id).get_session()
+        offered = access.region in session.get_available_regions("comprehend", client.meta.partition)
+        return failed(
+            f"does not answer in {access.region}: {error}",
+            "let this machine reach it: VPC endpoint, security group, proxy"
+            if offered
+            else "take a region that has Comprehend, for the connection and for work_uri",
+        )
+    except ClientError as error:
+        return refused(error)
+    busy = {state: number for state, number in active.items() if number}
+    told = ", ".join(f"{number} {state}" for state, number in busy.items()) or "no"
+    return ok(f"answers in {access.region}; {told} active jobs")
+
+
+def right_to_look(access: AwsAccess, account: str) -> Outcome:
+    """
+    Describe a job and a version that do not exist: a refusal is a missing right.
+
+    :param account: the account that owns the classifiers.
+    """
+    client = access.client("comprehend")
+    arn = f"arn:{client.meta.partition}:comprehend:{access.region}:{account}:{NO_VERSION}"
+    refusal = _refusal(lambda: client.describe_document_classification_job(JobId=NO_JOB))
+    refusal = refusal or _refusal(lambda: client.describe_document_classifier(DocumentClassifierArn=arn))
+    return refused(refusal) if refusal else ok("both")
+
+
+def _refusal(ask: Callable[[], Any]) -> ClientError | None:
+    """Give what AWS refuses; that there is no such thing is no refusal."""
+    try:
+        ask()
+    except ClientError as error:
+        return None if error_code(error) in {"ResourceNotFoundException", "JobNotFoundException"} else error
+    return None
+
+
+def refused(error: ClientError | BotoCoreError) -> Outcome:
+    """
+    Give the finding for a call that AWS refused and that the DAGs make, too.
+
+    :param error: the refusal.
+    """
+    return failed(
+        str(error), remedy(error) or "mend what the message names, or try again if it passes by itself"
+    )
+
+
+def is_denied(error: ClientError) -> bool:
+    """
+    Tell whether a call was refused for want of a right.
+
+    :param error: what AWS answered.
+    """
+    return error_code(error) in DENIED

@@ -1,0 +1,179 @@
+"""The buckets and the documents: there, in the right region, and open to those who read and write."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from include.nightsort.spec.spec_source import DAY
+from nightsort_airflow.doctor.aws_access import refused
+from nightsort_airflow.doctor.findings import Check, failed, ok, warning
+from nightsort_airflow.exceptions import error_code
+from nightsort_airflow.hooks.storage import S3, connect_sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from include.nightsort.classifier_spec import ClassifierSpec, Source
+    from nightsort_airflow.doctor.aws_access import AwsAccess
+    from nightsort_airflow.doctor.findings import Outcome
+
+GROUP: Final = "buckets and documents"
+
+# One name, so that an identity which may not delete, as Nightsort never does, leaves one object and no more.
+PROBE: Final = "doctor/probe.txt"
+PROBE_TEXT: Final = b"Written by `python -m include.nightsort doctor`. It may be deleted.\n"
+
+
+def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
+    """
+    Give the checks of all buckets, of each ``work_uri`` and of each source.
+
+    :param access: the AWS connection.
+    :param specs: those that use it.
+    :param needs: the check of the connection.
+    """
+    work_uris = list(dict.fromkeys(spec.work_uri for spec in specs))
+    sources = {
+        f"{spec.name}: {key} documents": source
+        for spec in specs
+        for key, source in (("labelled", spec.labelled), ("incoming", spec.incoming))
+    }
+    read = [source.uri for source in sources.values() if source.uri is not None]
+    work_buckets = {split(uri)[0] for uri in work_uris if uri.startswith(S3)}
+    buckets = {}
+    for name in sorted({*work_buckets, *(split(uri)[0] for uri in read if uri.startswith(S3))}):
+        buckets[name] = Check(
+            GROUP,
+            f"bucket {name}",
+            partial(bucket_and_region, access, name, written=name in work_buckets),
+            (needs,),
+        )
+        yield buckets[name]
+    for uri in work_uris:
+        needed = (buckets[split(uri)[0]],) if uri.startswith(S3) else ()
+        yield Check(GROUP, f"work_uri {uri}", partial(work_folder, access, uri), needed)
+    for subject, source in sources.items():
+        on_s3 = source.uri is not None and source.uri.startswith(S3)
+        needed = (buckets[split(source.uri)[0]],) if on_s3 and source.uri else ()
+        yield Check(GROUP, subject, partial(documents, access, source), needed)
+
+
+def split(uri: str) -> tuple[str, str]:
+    """Give bucket and key of an S3 URI."""
+    bucket, _, key = uri.removeprefix(S3).partition("/")
+    return bucket, key
+
+
+def bucket_and_region(access: AwsAccess, name: str, *, written: bool) -> Outcome:
+    """
+    Look whether a bucket is there, and where.
+
+    :param name: the bucket.
+    :param written: whether Comprehend reads and writes in it, which it does in its own region only.
+    """
+    try:
+        answer = access.client("s3").head_bucket(Bucket=name)
+    except ClientError as error:
+        if error_code(error) == "404":
+            return failed("there is no such bucket", "create it, or correct the URI in the spec")
+        return failed(
+            f"no access ({error})",
+            "allow s3:ListBucket: docs/iam/airflow-policy.json, and the bucket's own policy",
+        )
+    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", access.region)
+    if region == access.region:
+        return ok(f"is there, in {region} as Comprehend is")
+    if written:
+        return failed(
+            f"is in {region}, and Comprehend works in {access.region}: it cannot read there",
+            f"take a bucket in {access.region} for work_uri, or the connection of {region}",
+        )
+    return warning(
+        f"is in {region}, and Comprehend works in {access.region}: what is read crosses regions, which costs",
+        f"keep the documents in {access.region}",
+    )
+
+
+def work_folder(access: AwsAccess, uri: str) -> Outcome:
+    """
+    List, write, read and delete below a ``work_uri``, as far as one may.
+
+    :param uri: the ``work_uri``.
+    """
+    if not uri.startswith(S3):
+        return failed("is no S3 URI, and Comprehend reads nothing else", "write s3://bucket/prefix")
+    bucket, prefix = split(uri)
+    key = f"{prefix}/{PROBE}" if prefix else PROBE
+    s3 = access.client("s3")
+    try:
+        s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
+        s3.put_object(Bucket=bucket, Key=key, Body=PROBE_TEXT)
+        read = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+    except ClientError as error:
+        return refused(error)
+    if read != PROBE_TEXT:
+        return failed(
+            f"{S3}{bucket}/{key} is read otherwise than it was written", "look for who else writes it"
+        )
+    try:
+        s3.delete_object(Bucket=bucket, Key=key)
+    except ClientError:
+        return ok(
+            f"list, write and read; {PROBE} stays there, for want of the right to delete, which no DAG needs"
+        )
+    return ok("list, write, read and delete")
+
+
+def documents(access: AwsAccess, source: Source) -> Outcome:
+    """
+    Look whether there is something to read at a source, and whether it can be read.
+
+    :param source: the source; ``{day}`` stands for any day.
+    """
+    if source.uri is None:
+        return _database_of(source.conn_id or "")
+    prefix = re.split(r"[{*?\[]", source.uri)[0]
+    if not prefix.startswith(S3):
+        return _folder(prefix)
+    bucket, key = split(prefix)
+    s3 = access.client("s3")
+    try:
+        found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
+        if found:
+            # The first byte: a look at the object alone would not show a key that may not be used.
+            s3.get_object(Bucket=bucket, Key=found[0]["Key"], Range="bytes=0-0")
+    except ClientError as error:
+        if error_code(error) != "InvalidRange":
+            return refused(error)
+    if not found:
+        return warning(f"nothing lies at {prefix}", _what_is_missing(source))
+    return ok(f"readable at {prefix}")
+
+
+def _what_is_missing(source: Source) -> str:
+    if source.labelled:
+        return "put labelled documents there before the first training"
+    return "a night without documents succeeds with zeros; put some there if there should be" + (
+        " some for its day" if source.uri and DAY in source.uri else ""
+    )
+
+
+def _folder(prefix: str) -> Outcome:
+    path = Path(prefix.removeprefix("file://"))
+    folder = path if prefix.endswith("/") or path.exists() else path.parent
+    if not folder.exists():
+        return failed(
+            f"there is no {folder} on this machine", "put the documents where every worker sees them"
+        )
+    return ok(f"{folder} is there, on this machine; every worker has to see it")
+
+
+def _database_of(conn_id: str) -> Outcome:
+    with connect_sql(conn_id):
+        pass
+    return ok(f"the connection {conn_id} opens; the query itself is not run")

@@ -1,0 +1,138 @@
+"""The code: where every process finds it, whether the plugin is loaded, and whether the DAG files import."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from airflow import plugins_manager
+from airflow.configuration import conf
+
+import nightsort_airflow
+from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nightsort_airflow.doctor.findings import Outcome
+
+GROUP: Final = "code"
+
+DAG_FILES: Final = ("check_specs.py", "classify_documents.py", "nightsort_doctor.py", "train_classifier.py")
+PARSE_SECONDS: Final = 120.0
+
+# A process of its own, so that neither this one's modules nor its folder can hide what is missing elsewhere.
+FIND_INCLUDE: Final = """
+import sys
+sys.path.append(sys.argv[1])
+import include.nightsort
+print(include.nightsort.__path__[0])
+"""
+PARSE: Final = """
+import json, sys
+from airflow.dag_processing.dagbag import DagBag
+dags, errors = [], {}
+for file in sys.argv[1:]:
+    bag = DagBag(file)
+    dags += bag.dags
+    errors.update(bag.import_errors)
+print("\\n" + json.dumps([dags, errors]))
+"""
+
+
+def code_checks(names: Sequence[str]) -> list[Check]:
+    """
+    Give the checks of the code.
+
+    :param names: the specs of which there must be DAGs.
+    """
+    return [
+        Check(GROUP, "PYTHONPATH", python_path),
+        Check(GROUP, "plugins folder", plugin),
+        Check(GROUP, "DAGs", lambda: dags(names)),
+    ]
+
+
+def python_path() -> Outcome:
+    """Look whether a process that stands elsewhere finds ``include``, and the same one."""
+    plugins = conf.get("core", "plugins_folder")
+    done = subprocess.run(  # noqa: S603 - our own arguments
+        [sys.executable, "-c", FIND_INCLUDE, plugins], cwd="/", capture_output=True, text=True, check=False
+    )
+    set_to = os.environ.get("PYTHONPATH") or "not set"
+    here = find_spec("include.nightsort")
+    own = Path((here.submodule_search_locations or [""])[0]) if here else Path()
+    if done.returncode:
+        return failed(
+            f"is {set_to}, so other processes do not find include/",
+            f"set it to {own.parents[1]}, for scheduler, DAG processor, triggerer, API server and workers",
+        )
+    found = Path(done.stdout.strip())
+    if found.resolve() != own.resolve():
+        return failed(f"leads to {found}, and here {own} is used", "leave one copy of include/ on the path")
+    return ok(f"every process finds {found}")
+
+
+def plugin() -> Outcome:
+    """Look whether Airflow loaded the plugin, from its plugins folder."""
+    folder = Path(conf.get("core", "plugins_folder"))
+    package = Path(nightsort_airflow.__file__).parent
+    for file, error in plugins_manager.get_import_errors().items():
+        if package.name in file:
+            return failed(f"{file} cannot be loaded: {error}", "mend what it names")
+    if package.parent.resolve() != folder.resolve():
+        return failed(
+            f"nightsort_airflow is imported from {package.parent}, not from [core] plugins_folder ({folder})",
+            "let plugins_folder be the folder plugins/ of this tree, in every Airflow process",
+        )
+    if "nightsort" not in [found["name"] for found in plugins_manager.get_plugin_info()]:
+        return failed(f"the plugin in {package} is not loaded", "see the log of Airflow's plugin manager")
+    if not (folder / ".airflowignore").is_file():
+        return failed(f"{folder} has no .airflowignore, so Airflow executes every file there", "copy it, too")
+    return ok(str(folder))
+
+
+def dags(names: Sequence[str]) -> Outcome:
+    """
+    Parse the DAG files as the DAG processor does.
+
+    :param names: the specs of which there must be DAGs.
+    """
+    folder = Path(conf.get("core", "dags_folder"))
+    files = sorted(file for name in DAG_FILES for file in folder.rglob(name))
+    absent = sorted({*DAG_FILES} - {file.name for file in files})
+    if absent:
+        return cannot_tell(
+            f"{', '.join(absent)} not in [core] dags_folder ({folder}) of this machine",
+            "where DAGs come from a bundle, look at Import Errors in the UI; else copy dags/ there",
+        )
+    try:
+        done = subprocess.run(  # noqa: S603 - our own arguments
+            [sys.executable, "-c", PARSE, *map(str, files)],
+            cwd="/",
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=PARSE_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return failed(
+            f"not parsed within {PARSE_SECONDS:g} s", "look for what else this machine is busy with"
+        )
+    if done.returncode:
+        return failed(f"the parse ended so: {done.stderr.strip().splitlines()[-1]}", "mend what it names")
+    found, errors = json.loads(done.stdout.strip().splitlines()[-1])
+    if errors:
+        told = "; ".join(
+            f"{Path(file).name}: {error.strip().splitlines()[-1]}" for file, error in errors.items()
+        )
+        return failed(told, "mend what it names; Airflow shows the same under Import Errors")
+    wanted = [f"{kind}_{name}" for name in names for kind in ("train", "classify")]
+    if missing := [dag for dag in wanted if dag not in found]:
+        return failed(f"no DAG {', '.join(missing)}", "see the specs above")
+    return ok(f"{len(found)} DAGs of {len(files)} files in {folder}")

@@ -1,0 +1,64 @@
+"""How many jobs and trainings the account may have at once, where Service Quotas may be asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS
+from nightsort_airflow.dag_parts import POOL
+from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from nightsort_airflow.doctor.aws_access import AwsAccess
+    from nightsort_airflow.doctor.findings import Outcome
+
+GROUP: Final = "quotas"
+
+# Codes of the Service Quotas API; include/nightsort/limits.py has their sources.
+JOBS_QUOTA: Final = "L-E65FE76A"
+TRAININGS_QUOTA: Final = "L-94042C4D"
+
+
+def quota_checks(access: AwsAccess, pool_slots: Callable[[], int | None], needs: Check) -> list[Check]:
+    """
+    Give the checks of the account's quotas.
+
+    :param access: the AWS connection.
+    :param pool_slots: gives the slots of the jobs' pool; None where they cannot be asked or are endless.
+    :param needs: the check of the connection.
+    """
+
+    def jobs() -> Outcome:
+        return _quota(access, JOBS_QUOTA, MAX_ACTIVE_CLASSIFICATION_JOBS, pool_slots())
+
+    def trainings() -> Outcome:
+        return _quota(access, TRAININGS_QUOTA, MAX_ACTIVE_TRAININGS, None)
+
+    return [
+        Check(GROUP, f"{access.conn_id}: active classification jobs", jobs, (needs,)),
+        Check(GROUP, f"{access.conn_id}: active trainings", trainings, (needs,)),
+    ]
+
+
+def _quota(access: AwsAccess, code: str, usual: int, slots: int | None) -> Outcome:
+    try:
+        answer = access.client("service-quotas").get_service_quota(ServiceCode="comprehend", QuotaCode=code)
+    except (ClientError, *UNREACHABLE) as error:
+        denied = isinstance(error, ClientError) and is_denied(error)
+        return cannot_tell(
+            f"Service Quotas does not say ({error}); AWS's default is {usual}",
+            "give this identity docs/iam/doctor.json" if denied else "look at the quota in AWS's console",
+        )
+    quota = int(answer["Quota"]["Value"])
+    if slots is not None and slots > quota:
+        return warning(
+            f"{quota}, and the pool {POOL} has {slots} slots: what is too many waits for its turn",
+            f'airflow pools set {POOL} {quota} "Active Comprehend jobs" --include-deferred',
+        )
+    room = "" if slots is None or slots == quota else f"; the pool {POOL} uses {slots} of them"
+    return ok(f"{quota}{room}")

@@ -1,0 +1,117 @@
+"""What an identity may do, by IAM's own simulator: nothing is called that costs or changes anything."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.doctor.findings import cannot_tell, failed, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from nightsort_airflow.doctor.findings import Outcome
+
+NOT_SIMULATED: Final = "policies of buckets, keys and the organization are not part of the simulation"
+
+
+@dataclass(frozen=True)
+class Right:
+    """
+    One thing that somebody must be allowed.
+
+    :param action: for instance ``s3:GetObject``.
+    :param resource: ARN of what it is done to, or ``*``.
+    :param context: condition keys of the request, with their values.
+    """
+
+    action: str
+    resource: str
+    context: tuple[tuple[str, str], ...] = field(default=())
+
+
+def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file: str) -> Outcome:
+    """
+    Ask IAM whether an identity has all of some rights.
+
+    :param iam: a boto3 client.
+    :param principal: ARN of the user or role.
+    :param rights: what it must be allowed.
+    :param policy_file: the file in ``docs/iam`` that grants them.
+    """
+    wanted = list(dict.fromkeys(rights))
+    if principal.endswith(":root"):
+        return ok("the account's root user may do anything")
+    try:
+        missing = [f"{right.action} on {right.resource}" for right in _missing(iam, principal, wanted)]
+    except (ClientError, *UNREACHABLE) as error:
+        return not_told(error, f"compare the policies of {principal} with docs/iam/{policy_file}")
+    if missing:
+        return failed(
+            f"{principal} is not allowed {', '.join(missing)} ({NOT_SIMULATED})",
+            f"grant it: docs/iam/{policy_file}",
+        )
+    return ok(f"all {len(wanted)} rights that were simulated")
+
+
+def not_told(error: Exception, by_hand: str) -> Outcome:
+    """
+    Give the finding for a question that IAM did not answer.
+
+    :param error: what came in place of an answer.
+    :param by_hand: how to find out without it.
+    """
+    denied = isinstance(error, ClientError) and is_denied(error)
+    return cannot_tell(
+        f"IAM does not say: {error}",
+        f"give this identity docs/iam/doctor.json, or {by_hand}" if denied else by_hand,
+    )
+
+
+def simulated_principal(iam: Any, caller: str) -> str | None:
+    """
+    Give the identity whose policies count, for simulation; None where it has none of its own.
+
+    :param iam: a boto3 client.
+    :param caller: an ARN as STS gives it.
+    :raises ClientError: when IAM does not say which role a session is of.
+    """
+    head, _, name = caller.partition(":assumed-role/")
+    if name:
+        # The session's ARN leaves out the path of the role.
+        arn: str = iam.get_role(RoleName=name.split("/")[0])["Role"]["Arn"]
+        return arn
+    return caller if ":user/" in head or head.endswith(":root") else None
+
+
+def _missing(iam: Any, principal: str, rights: list[Right]) -> list[Right]:
+    together: dict[tuple[str, tuple[tuple[str, str], ...]], list[Right]] = {}
+    for right in rights:
+        together.setdefault((right.resource, right.context), []).append(right)
+    missing = []
+    for (resource, context), asked in together.items():
+        allowed = _allowed(iam, principal, [right.action for right in asked], resource, dict(context))
+        missing += [right for right in asked if right.action not in allowed]
+    return missing
+
+
+def _allowed(
+    iam: Any, principal: str, actions: list[str], resource: str, context: Mapping[str, str]
+) -> set[str]:
+    answer = iam.simulate_principal_policy(
+        PolicySourceArn=principal,
+        ActionNames=actions,
+        ResourceArns=[resource],
+        ContextEntries=[
+            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            for key, value in context.items()
+        ],
+    )
+    return {
+        result["EvalActionName"]
+        for result in answer["EvaluationResults"]
+        if result["EvalDecision"] == "allowed"
+    }

@@ -1,0 +1,166 @@
+"""The rights of the two identities: the connection's, and the data access role that Comprehend works with."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from botocore.exceptions import ClientError
+
+from nightsort_airflow.doctor.aws_access import UNREACHABLE
+from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
+from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
+from nightsort_airflow.doctor.trust_policies import COMPREHEND, UnknownConditionError, trust_problem
+from nightsort_airflow.exceptions import error_code
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort_airflow.doctor.aws_access import AwsAccess
+    from nightsort_airflow.doctor.findings import Outcome
+
+GROUP: Final = "roles"
+
+VPC_ACTIONS: Final = (
+    "ec2:CreateNetworkInterface",
+    "ec2:CreateNetworkInterfacePermission",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DeleteNetworkInterfacePermission",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeVpcs",
+    "ec2:DescribeDhcpOptions",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeSecurityGroups",
+)
+"""What a data access role needs for a VPC (Comprehend Developer Guide, "usingVPC")."""
+
+
+def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
+    """
+    Give the checks of the connection's rights on Comprehend, and of each data access role.
+
+    :param access: the AWS connection.
+    :param specs: those that use it.
+    :param needs: the check of the connection.
+    """
+    yield Check(
+        GROUP,
+        f"{access.conn_id}: may train and classify",
+        lambda: _callers_rights(access, list(comprehend_rights(access, specs))),
+        (needs,),
+    )
+    for arn in dict.fromkeys(spec.data_access_role_arn for spec in specs):
+        users = [spec for spec in specs if spec.data_access_role_arn == arn]
+        yield from _checks_of_role(access, arn, users, needs)
+
+
+def _checks_of_role(
+    access: AwsAccess, arn: str, users: Sequence[ClassifierSpec], needs: Check
+) -> Iterator[Check]:
+    name = arn.rpartition("/")[2]
+    trusted = Check(GROUP, f"{name}: trusts Comprehend", lambda: _trust(access, arn, users), (needs,))
+    passing = Right("iam:PassRole", arn, (("iam:PassedToService", COMPREHEND),))
+    yield trusted
+    yield Check(GROUP, f"{name}: may be passed", lambda: _callers_rights(access, [passing]), (needs, trusted))
+    yield Check(
+        GROUP, f"{name}: rights on data", lambda: _rights_of_role(access, arn, users), (needs, trusted)
+    )
+
+
+def _callers_rights(access: AwsAccess, rights: Sequence[Right]) -> Outcome:
+    by_hand = "compare the connection's rights with docs/iam/airflow-policy.json"
+    if access.caller is None:
+        return cannot_tell("nobody says who the connection is, since STS does not answer", by_hand)
+    iam = access.client("iam")
+    try:
+        principal = simulated_principal(iam, access.caller)
+    except (ClientError, *UNREACHABLE) as error:
+        return not_told(error, by_hand)
+    if principal is None:
+        return cannot_tell(f"{access.caller} is neither a user nor a role of IAM", by_hand)
+    return judged_rights(iam, principal, rights, "airflow-policy.json")
+
+
+def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
+    account = arn.split(":")[4]
+    if access.account is not None and account != access.account:
+        return failed(
+            f"{arn} is a role of another account than {access.caller}, and cannot be passed",
+            "name a role of the connection's account in data_access_role_arn",
+        )
+    by_hand = f"read the trust policy of {arn}: docs/iam/data-access-role-trust.json"
+    try:
+        role = access.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
+    except UNREACHABLE as error:
+        return not_told(error, by_hand)
+    except ClientError as error:
+        if error_code(error) == "NoSuchEntity":
+            return failed(f"there is no role {arn}", "create it: docs/iam/README.md; or correct the spec")
+        return not_told(error, by_hand)
+    if role["Arn"] != arn:
+        return failed(
+            f"there is no role {arn}, but {role['Arn']}", "correct data_access_role_arn in the spec"
+        )
+    work = f"arn:{arn.split(':')[1]}:comprehend:{access.region}:{account}"
+    sources = [f"{work}:document-classifier/{spec.name}/version/v0" for spec in users]
+    sources.append(f"{work}:document-classification-job/{'0' * 32}")
+    try:
+        problem = trust_problem(role["AssumeRolePolicyDocument"], account=account, sources=sources)
+    except UnknownConditionError as error:
+        return cannot_tell(f"its trust policy has a condition that is unknown here: {error}", by_hand)
+    if problem is not None:
+        return failed(problem, "give it the trust policy docs/iam/data-access-role-trust.json")
+    return ok(f"{arn}, for classifiers and jobs in {access.region}")
+
+
+def _rights_of_role(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
+    rights = [right for spec in users for right in data_rights(spec, access.region)]
+    return judged_rights(access.client("iam"), arn, rights, "data-access-role-policy.json")
+
+
+def comprehend_rights(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Right]:
+    """
+    Give the connection's rights that only a paid call would show.
+
+    :param access: the AWS connection.
+    :param specs: those that use it.
+    """
+    for spec in specs:
+        parts = spec.data_access_role_arn.split(":")
+        work = f"arn:{parts[1]}:comprehend:{access.region}:{parts[4]}"
+        version = f"{work}:document-classifier/{spec.name}/version/v0"
+        job = f"{work}:document-classification-job/*"
+        yield Right("comprehend:CreateDocumentClassifier", version)
+        yield Right("comprehend:StartDocumentClassificationJob", version)
+        yield Right("comprehend:StartDocumentClassificationJob", job)
+        if spec.stop_training_on_kill or spec.training_time_limit_hours:
+            yield Right("comprehend:StopTrainingDocumentClassifier", version)
+        if spec.tags:
+            yield Right("comprehend:TagResource", version)
+            yield Right("comprehend:TagResource", job)
+
+
+def data_rights(spec: ClassifierSpec, region: str) -> Iterator[Right]:
+    """
+    Give what the data access role of a spec must be allowed.
+
+    :param spec: the spec.
+    :param region: where Comprehend works; keys that are named by their id are taken to be there.
+    """
+    partition, account = spec.data_access_role_arn.split(":")[1], spec.data_access_role_arn.split(":")[4]
+    bucket, _, prefix = spec.work_uri.removeprefix("s3://").partition("/")
+    folder = f"arn:{partition}:s3:::{bucket}/{f'{prefix}/' if prefix else ''}"
+    yield Right("s3:ListBucket", f"arn:{partition}:s3:::{bucket}")
+    yield Right("s3:GetObject", f"{folder}runs/doctor/input/batch.txt")
+    yield Right("s3:PutObject", f"{folder}runs/doctor/output/output.tar.gz")
+
+    def key_arn(key: str) -> str:
+        return key if key.startswith("arn:") else f"arn:{partition}:kms:{region}:{account}:key/{key}"
+
+    if spec.kms.volume_key_id:
+        yield Right("kms:CreateGrant", key_arn(spec.kms.volume_key_id))
+    # Which key an alias stands for is not asked: the right to ask is one more that nobody else needs.
+    if spec.kms.output_key_id and "alias/" not in spec.kms.output_key_id:
+        yield Right("kms:GenerateDataKey", key_arn(spec.kms.output_key_id))
+    if spec.vpc:
+        yield from (Right(action, "*") for action in VPC_ACTIONS)

@@ -1,0 +1,81 @@
+"""Where the code lies is where every Airflow process looks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from nightsort_airflow.doctor.deployed_code import dags, plugin, python_path
+from nightsort_airflow.doctor.findings import State
+from tests.airflow_environment import ROOT, SAMPLE_SPECS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+SPECS = ("aws-services", "aws-topics")
+
+
+def test_with_the_projects_root_on_the_path_every_process_finds_the_same_include(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    outcome = python_path()
+    assert outcome.state is State.OK
+    assert str(ROOT / "include" / "nightsort") in outcome.says
+
+
+def test_what_only_this_process_finds_is_not_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    outcome = python_path()
+    assert outcome.state is State.FAILED
+    assert outcome.remedy.startswith(f"set it to {ROOT},")
+
+
+def test_another_copy_of_include_on_the_path_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "include" / "nightsort").mkdir(parents=True)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    outcome = python_path()
+    assert outcome.state is State.FAILED
+    assert str(tmp_path) in outcome.says
+    assert str(ROOT) in outcome.says
+
+
+def test_the_plugin_is_loaded_from_airflows_plugins_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert plugin().says == str(ROOT / "plugins")
+    assert plugin().state is State.OK
+    monkeypatch.setenv("AIRFLOW__CORE__PLUGINS_FOLDER", str(tmp_path))
+    outcome = plugin()
+    assert outcome.state is State.FAILED
+    assert str(tmp_path) in outcome.says
+
+
+def test_the_dag_files_import_elsewhere_too_and_each_spec_has_its_dags(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(SAMPLE_SPECS))
+    every = dags(SPECS)
+    assert every.state is State.OK
+    assert every.says.startswith("5 DAGs of 4 files")
+    missing = dags([*SPECS, "tickets"])
+    assert missing.state is State.FAILED
+    assert "train_tickets, classify_tickets" in missing.says
+
+
+def test_an_import_error_is_told_with_its_last_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path / "nowhere"))
+    outcome = dags(SPECS)
+    assert outcome.state is State.FAILED
+    assert "check_specs.py" in outcome.says
+    assert "there is no such folder" in outcome.says
+
+
+def test_dags_that_lie_elsewhere_cannot_be_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
+    outcome = dags(SPECS)
+    assert outcome.state is State.CANNOT_TELL
+    assert "train_classifier.py" in outcome.says

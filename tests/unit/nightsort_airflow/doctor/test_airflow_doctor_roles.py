@@ -1,0 +1,61 @@
+"""The rights that are asked for are those that the documented policies grant."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from airflow_specs import local_spec
+
+from nightsort_airflow.doctor.aws_access import AwsAccess
+from nightsort_airflow.doctor.roles import comprehend_rights, data_rights
+from tests.airflow_environment import ROOT
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def documented(name: str) -> set[str]:
+    statements = json.loads((ROOT / "docs" / "iam" / name).read_text())["Statement"]
+    actions = [statement["Action"] for statement in statements]
+    return {action for named in actions for action in ([named] if isinstance(named, str) else named)}
+
+
+def asked(folder: Path, **changes: Any) -> dict[str, str]:
+    spec = local_spec(folder, **{"work_uri": "s3://your-bucket/nightsort/tickets", **changes})
+    return {right.action: right.resource for right in data_rights(spec, "us-east-1")}
+
+
+def test_the_data_access_role_is_asked_for_what_its_policy_grants(tmp_path: Path) -> None:
+    rights = asked(tmp_path)
+    assert set(rights) == documented("data-access-role-policy.json")
+    assert rights["s3:ListBucket"] == "arn:aws:s3:::your-bucket"
+    for action in ("s3:GetObject", "s3:PutObject"):
+        assert rights[action].startswith("arn:aws:s3:::your-bucket/nightsort/tickets/")
+
+
+def test_keys_and_a_network_add_what_their_policies_grant(tmp_path: Path) -> None:
+    plain = set(asked(tmp_path))
+    key = "11111111-2222-3333-4444-555555555555"
+    keys = {"volume_key_id": key, "output_key_id": f"arn:aws:kms:us-east-1:123456789012:key/{key}"}
+    with_keys = asked(tmp_path, kms=keys)
+    assert set(with_keys) - plain == documented("data-access-role-kms-policy.json")
+    assert with_keys["kms:CreateGrant"] == with_keys["kms:GenerateDataKey"] == keys["output_key_id"]
+    network = {"security_group_ids": ["sg-1"], "subnets": ["subnet-1"]}
+    assert set(asked(tmp_path, vpc=network)) - plain == documented("data-access-role-vpc-policy.json")
+
+
+def test_a_key_behind_an_alias_is_not_asked_for_since_it_is_not_known(tmp_path: Path) -> None:
+    assert "kms:GenerateDataKey" not in asked(tmp_path, kms={"output_key_id": "alias/results"})
+
+
+def test_the_connection_is_asked_for_what_only_a_paid_call_would_show(tmp_path: Path) -> None:
+    def actions(**changes: Any) -> set[str]:
+        rights = comprehend_rights(AwsAccess("aws_default"), [local_spec(tmp_path, **changes)])
+        return {right.action for right in rights}
+
+    everything = actions(tags={"team": "support"})
+    paid = {name for name in documented("airflow-policy.json") if name.startswith("comprehend:")}
+    assert everything == {name for name in paid if "Describe" not in name and "List" not in name}
+    lean = actions(stop_training_on_kill=False, training_time_limit_hours=None)
+    assert lean == {"comprehend:CreateDocumentClassifier", "comprehend:StartDocumentClassificationJob"}

@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.io import attach
 from upath import UPath
 
-from include.nightsort.access import Access
+from include.nightsort.access import S3_OPTIONS, Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,9 @@ def task_access(aws_conn_id: str | None) -> Access:
         # Airflow's file system for the connection, in a plain UPath: an ObjectStoragePath would do, but it
         # writes the connection's id into its own text (s3://conn@bucket/key), and tells the lineage collector
         # of each single read.
-        bound: UPath = UPath(uri, **attach("s3", aws_conn_id).fs.storage_options)
+        options = attach("s3", aws_conn_id).fs.storage_options
+        config = {**S3_OPTIONS["config_kwargs"], **options.get("config_kwargs", {})}
+        bound: UPath = UPath(uri, **{**options, "config_kwargs": config})
         return bound
 
     return Access(path=path, connect=connect_sql)

@@ -21,6 +21,7 @@ def test_s3_uris_are_s3_paths() -> None:
     path = plain_access().path("s3://bucket/folder/key")
 
     assert (path.protocol, path.path) == ("s3", "bucket/folder/key")
+    assert path.fs.config_kwargs == {"max_pool_connections": 32}
 
 
 def test_there_are_no_databases() -> None:

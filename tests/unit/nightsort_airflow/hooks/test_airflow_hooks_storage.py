@@ -59,6 +59,26 @@ def test_s3_paths_use_the_connections_keys_region_and_endpoint(
     assert [str(child) for child in folder.iterdir()] == ["s3://papers/keys/a.txt"]
     assert all(child.read_bytes() == b"text" for child in folder.iterdir())
     assert folder.fs.s3.meta.region_name == REGION
+    assert folder.fs.s3.meta.config.max_pool_connections == 32
+
+
+def test_the_settings_of_a_connection_win_over_ours(
+    s3_endpoint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = connection(
+        monkeypatch,
+        "s3_settings",
+        login="tester",
+        password="secret-key",  # noqa: S106
+        extra={
+            "region_name": REGION,
+            "endpoint_url": s3_endpoint,
+            "config_kwargs": {"max_pool_connections": 7, "signature_version": "s3v4"},
+        },
+    )
+    config = task_access(name).path("s3://papers/settings/").fs.config_kwargs
+    assert config["max_pool_connections"] == 7
+    assert config["signature_version"] == "s3v4"
 
 
 def test_s3_paths_work_with_a_role_and_without_keys_of_the_connection(

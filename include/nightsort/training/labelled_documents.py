@@ -145,6 +145,8 @@ def spool(
             numbers.add(pa.RecordBatch.from_arrays([*columns, row_labels.column()], _NUMBER_COLUMNS))
             if with_ids:
                 ids.add(batch.select(_ID_COLUMNS))
+    # What reading took is not needed again; without this it would stay beside what deciding takes.
+    pa.default_memory_pool().release_unused()
     return LabelledDocuments(folder, count, labels.names)
 
 

@@ -32,6 +32,7 @@ AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
 COMPONENTS = (POSTGRES, LOCAL_AWS, *AIRFLOW)
 """In the order in which they depend on one another."""
 
+PARENTS = ("scheduler", "dag-processor")
 TRIGGERER = "triggerer"
 TRIGGERER_PATIENCE = 2
 ENDED = ("STOPPED", "EXITED", "FATAL")
@@ -106,6 +107,9 @@ def write_configuration(home: Home, components: Iterable[str], aws_port: int) ->
             f"[program:{name}]",
             f"command={_escaped(' '.join(map(_quoted, command)))}",
             "autostart=false",
+            # Tasks are forks of the scheduler, DAG files are parsed in forks of the processor: what these two
+            # have imported at their start, nobody has to import again.
+            *(['environment=AIRFLOW__CORE__LAZY_LOAD_PLUGINS="False"'] if name in PARENTS else []),
             "autorestart=true",
             "startsecs=2",
             "startretries=3",

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from airflow.sdk import conf
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from nightsort_airflow.deadlines import NightLoadedBy
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
+
+if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
+    from nightsort_airflow.preloading import preload
+
+    preload()
 
 
 class NightsortPlugin(AirflowPlugin):

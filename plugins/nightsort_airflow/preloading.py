@@ -1,0 +1,29 @@
+"""Import everything that Nightsort's tasks need, in a process that they are forked from.
+
+A task's process is a fork of the scheduler (LocalExecutor) or of a Celery worker. What those have imported it
+finds there; else each task spends a second of a core on importing Nightsort, pyarrow, pandas, botocore, s3fs.
+Airflow loads plugins at the start of a process where ``[core] lazy_load_plugins`` is False: that is when this
+is done, see ``airflow_plugin.py``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pkgutil import walk_packages
+
+import nightsort_airflow
+from include import nightsort
+
+# Commands are no part of tasks, and the plugin is who asks for this.
+_LEFT_OUT = ("__main__", "cli", "airflow_plugin")
+_LIBRARIES = ("airflow.providers.amazon.aws.fs.s3", "airflow.providers.postgres.hooks.postgres", "s3fs")
+
+
+def preload() -> None:
+    """Import all modules of Nightsort, and the libraries that Airflow imports only when they are used."""
+    for package in (nightsort_airflow, nightsort):
+        for module in walk_packages(package.__path__, f"{package.__name__}."):
+            if module.name.rpartition(".")[2] not in _LEFT_OUT:
+                import_module(module.name)
+    for name in _LIBRARIES:
+        import_module(name)

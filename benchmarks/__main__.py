@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.measuring import Comparison, StepFailedError, compare
 from benchmarks.results import as_markdown, save, write_page
 
-SUBJECTS: tuple[str, ...] = ()
+SUBJECTS: tuple[str, ...] = ("orchestration",)
 """The modules with benchmarks, in the order of RESULTS.md."""
 
 console = Console()

@@ -26,6 +26,7 @@ _UNITS = {"wall_seconds": "s", "cpu_seconds": "CPU s", "peak_mb": "peak MB"}
 
 def save(subject: str, comparisons: Sequence[Mapping[str, Any]]) -> None:
     """Keep what a subject's comparisons gave."""
+    (FOLDER / "results").mkdir(exist_ok=True)
     text = json.dumps(comparisons, indent=1, default=str)
     (FOLDER / "results" / f"{subject}.json").write_text(text + "\n")
 

@@ -30,7 +30,8 @@ COPY include/__init__.py include/
 COPY include/nightsort/ include/nightsort/
 COPY include/classifiers/ include/classifiers/
 COPY plugins/ plugins/
-COPY dags/ dags/
+# May be missing: where an Astro deployment takes DAGs apart from the image, its CLI keeps them out of the build.
+COPY dag[s] dags/
 
 
 FROM packages AS airflow

@@ -46,9 +46,9 @@ stop: ## Stop the local stack; its data stay
 	@if [ -x $(BIN)/python ]; then $(STACK) down; else $(stop_without_venv); fi
 
 .PHONY: clean
-clean: ## Stop the local stack and remove its data, .venv and all caches
+clean: ## Stop the local stack and remove its data, all environments and caches
 	@if [ -x $(BIN)/python ]; then $(STACK) down --remove; else $(stop_without_venv); rm -rf "$(STACK_HOME)"; fi
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@rm -rf $(VENV) $(DEPLOYED) $(MWAA_ENVIRONMENT) dist/airflow-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The supervisor, asked to end, stops its components in order.

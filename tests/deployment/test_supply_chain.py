@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from pydantic import ValidationError
 
 from deployment.supply_chain import (
@@ -131,3 +134,14 @@ def test_what_was_reviewed_can_be_read_and_was_reviewed_in_the_past() -> None:
     entries = [*reviewed.licences.exceptions, *reviewed.vulnerabilities.ignored]
     assert entries
     assert all(entry.reviewed <= date.today() for entry in entries)
+
+
+def test_workflows_take_actions_by_their_commit_and_may_only_read() -> None:
+    workflows = sorted((Path(__file__).parents[2] / ".github" / "workflows").iterdir())
+    assert workflows
+    for workflow in workflows:
+        text = workflow.read_text(encoding="utf-8")
+        assert all(
+            re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", action) for action in re.findall(r"uses: (\S+)", text)
+        )
+        assert yaml.safe_load(text)["permissions"] == {"contents": "read"}

@@ -15,6 +15,7 @@ from nightsort_airflow.dag_parts import (
     WAITING,
     cost_approved,
     day_param,
+    export_asset,
     gives,
     job_parameters,
     predictions_asset,
@@ -22,6 +23,7 @@ from nightsort_airflow.dag_parts import (
     timetable,
 )
 from nightsort_airflow.operators.classification import (
+    ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
     ReconcileRunOperator,
@@ -103,6 +105,13 @@ def classify_dag(spec: ClassifierSpec) -> None:
         )
         approved >> classify_batch.expand_kwargs(prepared.output) >> reconciled
         prepared >> reconciled
+        if spec.export:
+            reconciled >> ExportPredictionsOperator(
+                task_id="export_predictions",
+                spec=spec,
+                run=gives(prepared, "run"),
+                outlets=[export_asset(spec.name)],
+            )
 
 
 for spec in dag_specs().specs.values():

@@ -18,9 +18,10 @@ from typing_extensions import Self
 
 from include.nightsort import limits
 from include.nightsort.spec.spec_alerts import Notifier, alert_problems
+from include.nightsort.spec.spec_export import DEFAULT_FOLDER, Export
 from include.nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
 from include.nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
-from include.nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, uri_problem
+from include.nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -30,6 +31,7 @@ __all__ = [
     "Batch",
     "Budget",
     "ClassifierSpec",
+    "Export",
     "Format",
     "Kms",
     "LabelledSource",
@@ -167,6 +169,7 @@ class ClassifierSpec(SpecPart):
     loaded_by: str | None = Field(None, description="HH:MM in `timezone`; later is told to the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
     batch: Batch = Batch()
+    export: Export | None = None
     kms: Kms = Kms()
     vpc: Vpc | None = None
     tags: dict[str, str] = Field(default_factory=dict)
@@ -193,13 +196,7 @@ class ClassifierSpec(SpecPart):
     @field_validator("work_uri")
     @classmethod
     def _check_work_uri(cls, uri: str) -> str:
-        if message := uri_problem(uri):
-            raise refuse(message)
-        if any(character in uri for character in "{}*?["):
-            raise refuse(f"{shown(uri)} has a placeholder or wildcard; write one fixed prefix")
-        if len(uri) > limits.MAX_WORK_URI:
-            raise refuse(f"has {len(uri)} characters; shorten it to {limits.MAX_WORK_URI}")
-        return uri.rstrip("/") or "/"
+        return fixed_prefix(uri)
 
     @field_validator("data_access_role_arn")
     @classmethod
@@ -294,17 +291,28 @@ class ClassifierSpec(SpecPart):
                 "is missing; rows of a query have no number of their own, name the column that holds the id"
             )
             problems.append(Problem("incoming.id_column", message))
-        for key, source in (("labelled", self.labelled), ("incoming", self.incoming)):
-            if source.uri is not None and overlap(source.uri, self.work_uri):
-                message = (
-                    f"{self.work_uri} and {key}.uri ({source.uri}) contain one another, so results would be "
-                    "read as documents; give work_uri a prefix of its own"
-                )
-                problems.append(Problem("work_uri", message))
+        written = {"work_uri": self.work_uri, "export.uri": self.export.uri if self.export else None}
+        problems += [
+            Problem(
+                written_key,
+                f"{uri} and {key}.uri ({source.uri}) contain one another, so results would be read as "
+                f"documents; give {written_key} a prefix of its own",
+            )
+            for key, source in (("labelled", self.labelled), ("incoming", self.incoming))
+            for written_key, uri in written.items()
+            if uri is not None and source.uri is not None and overlap(source.uri, uri)
+        ]
         problems += alert_problems(self.loaded_by, self.schedule, self.notifiers)
         if problems:
             raise refuse_keys(problems)
         return self
+
+    @property
+    def export_uri(self) -> str | None:
+        """What the partitions of the export lie below; ``None`` if there is no export."""
+        if self.export is None:
+            return None
+        return self.export.uri or f"{self.work_uri.rstrip('/')}/{DEFAULT_FOLDER}"
 
 
 def overlap(source_uri: str, work_uri: str) -> bool:
@@ -336,6 +344,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "promotion": Promotion,
     "batch": Batch,
     "budget": Budget,
+    "export": Export,
     "notifiers": Notifier,
     "kms": Kms,
     "vpc": Vpc,

@@ -94,7 +94,7 @@ def classify_doc(spec: ClassifierSpec) -> str:
         "version, and loads one row per document into `nightsort.predictions` (connection "
         f"`{spec.db_conn_id}`). Documents in = classified + failed + rejected, or the run is red. A day "
         "without "
-        "documents is a success.",
+        f"documents is a success.{_export(spec)}",
         f"**What it costs.** {PRICE}. {budget}. The same day again starts no job again, unless documents or "
         "the "
         "active version changed.",
@@ -122,6 +122,7 @@ def classify_doc(spec: ClassifierSpec) -> str:
                 "reconcile_run",
                 "It names the batches and how many documents are missing. Clear those batches' tasks.",
             ),
+            *_export_failed(spec),
         ),
         "A job cannot be stopped: AWS has no call for that. A killed `start_job` finds its job when it runs "
         "again. If "
@@ -149,6 +150,20 @@ def _approval(spec: ClassifierSpec) -> tuple[tuple[str, str], ...]:
         return ()
     told = "The cost was rejected, or nobody answered. Nothing was paid. Clear it to be asked again."
     return (("approve_cost", told),)
+
+
+def _export(spec: ClassifierSpec) -> str:
+    if spec.export_uri is None:
+        return ""
+    place = f"{spec.export_uri}/classifier={spec.name}/"
+    return f" A complete run is also written as Parquet files, to `{place}`."
+
+
+def _export_failed(spec: ClassifierSpec) -> tuple[tuple[str, str], ...]:
+    if spec.export is None:
+        return ()
+    told = "Database or S3 was not there, or a right is missing. Clear it; the table is complete without it."
+    return (("export_predictions", told),)
 
 
 def _page(*paragraphs: str) -> str:

@@ -134,6 +134,15 @@ def predictions_asset(name: str) -> Asset:
     )
 
 
+def export_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when a run's results are there as Parquet files; its event says where.
+
+    :param name: the classifier.
+    """
+    return Asset(name=f"nightsort_{name}_export", uri=f"x-nightsort://{name}/export", group="nightsort")
+
+
 def active_version_asset(name: str) -> Asset:
     """
     Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the

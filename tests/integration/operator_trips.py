@@ -20,6 +20,7 @@ from operator_runs import OperatorRun
 from include.nightsort.classifier_spec import ClassifierSpec
 from nightsort_airflow import dag_parts
 from nightsort_airflow.operators.classification import (
+    ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
     ReconcileRunOperator,
@@ -195,7 +196,21 @@ class Trip:
         run = run or OperatorRun()
         for index, mapped in enumerate(self.prepare(run, **given)):
             self.classify_batch(run, index, mapped)
-        return self.reconcile(run)
+        counts = self.reconcile(run)
+        if self.spec.export:
+            self.export(run)
+        return counts
+
+    def export(self, run: OperatorRun) -> dict[str, Any]:
+        exported: dict[str, Any] = run.execute(
+            ExportPredictionsOperator(
+                task_id="export_predictions",
+                spec=self.spec,
+                run=run.xcoms["prepare_batches", "run"][0],
+                outlets=[dag_parts.export_asset(self.spec.name)],
+            )
+        )
+        return exported
 
 
 def make_trip(aws: LocalAwsServer, dsn: str, monkeypatch: pytest.MonkeyPatch, test: str) -> Trip:

@@ -2,117 +2,20 @@
 
 from __future__ import annotations
 
-import io
-import json
-import tarfile
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from upath import UPath
+from local_nights import DAY, Nights
 
-from include.nightsort.access import plain_access
-from include.nightsort.batches import PreparedBatches, prepare_batches, run_key
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.tables.load import load_predictions
-from include.nightsort.tables.runs import RunCounts, finish_run, load_rejects
+from include.nightsort.batches import run_key
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
 
-    from include.nightsort.batches import Batch
-
 pytestmark = pytest.mark.integration
-
-DAY = date(2026, 11, 18)
-
-
-class Nights:
-    """A source by days, and a Comprehend that calls each document by its text and keeps an account.
-
-    As with the real one, a job is found again by its name, which begins with the version: it is paid once.
-    """
-
-    def __init__(self, folder: Path, database: psycopg.Connection[Any]) -> None:
-        self.folder = folder
-        self.database = database
-        self.paid: dict[str, int] = {}
-        self.spec = ClassifierSpec.model_validate(
-            {
-                "name": "tickets",
-                "mode": "MULTI_CLASS",
-                "labelled": {"uri": "/data/labelled.csv", "format": "csv"},
-                "incoming": {"uri": f"{folder}/{{day}}/", "format": "jsonl", "id_column": "id"},
-                "work_uri": f"{folder}/work",
-                "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
-                "batch": {"max_documents": 4},
-            }
-        )
-
-    def arrives(self, name: str, documents: dict[str, str], day: date = DAY) -> str:
-        file = self.folder / day.isoformat() / name
-        file.parent.mkdir(exist_ok=True)
-        file.write_text("".join(json.dumps({"id": i, "text": t}) + "\n" for i, t in documents.items()))
-        return str(file)
-
-    def classify(
-        self, day: date = DAY, source_uri: str | None = None, version: str = "v1"
-    ) -> tuple[PreparedBatches, RunCounts]:
-        key = run_key(day, source_uri)
-        prepared = prepare_batches(self.spec, plain_access(), run_key=key, day=day, source_uri=source_uri)
-        for batch in prepared.batches:
-            self.paid.setdefault(f"{version}-{batch.name}", batch.units)
-            load_predictions(
-                self.database,
-                spec=self.spec,
-                version=version,
-                run_key=key,
-                batch=batch,
-                archive=self._output(batch),
-                manifest=UPath(batch.manifest_uri),
-            )
-        load_rejects(self.database, spec=self.spec, run_key=key, rejects_path=UPath(prepared.rejects_uri))
-        counts = finish_run(
-            self.database,
-            spec=self.spec,
-            run_key=key,
-            version=version,
-            prepared=prepared,
-            source_uri=source_uri,
-        )
-        return prepared, counts
-
-    def _output(self, batch: Batch) -> io.BytesIO:
-        file = batch.input_uri.rpartition("/")[2]
-        texts = UPath(batch.input_uri).read_text().splitlines()
-        lines = [
-            json.dumps({"File": file, "Line": str(n), "Classes": [{"Name": text, "Score": 0.5}]})
-            for n, text in enumerate(texts)
-        ]
-        content = "\n".join(lines).encode()
-        buffer = io.BytesIO()
-        with tarfile.open(fileobj=buffer, mode="w:gz") as tar:
-            member = tarfile.TarInfo("predictions.jsonl")
-            member.size = len(content)
-            tar.addfile(member, io.BytesIO(content))
-        return io.BytesIO(buffer.getvalue())
-
-    def table(self, run: str = "20261118") -> dict[str, str]:
-        """The label of each document of a run; each document has one row."""
-        rows = self.database.execute(
-            "SELECT document_id, label FROM nightsort.predictions"
-            " WHERE run_key = %s AND status <> 'rejected'",
-            (run,),
-        ).fetchall()
-        assert len(dict(rows)) == len(rows)
-        return dict(rows)
-
-    def latest(self) -> dict[str, str]:
-        rows = self.database.execute("SELECT document_id, label FROM nightsort.latest_predictions").fetchall()
-        assert len(dict(rows)) == len(rows)
-        return dict(rows)
 
 
 @pytest.fixture

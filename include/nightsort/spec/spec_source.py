@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
-from include.nightsort.limits import MAX_S3_URI, S3_URI_PATTERN
+from include.nightsort.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
 from include.nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "lines", "files"]
@@ -213,3 +213,17 @@ def uri_problem(uri: str) -> str | None:
     if len(uri) > MAX_S3_URI:
         return f"has {len(uri)} characters, an S3 URI may have {MAX_S3_URI}; shorten the key"
     return None
+
+
+def fixed_prefix(uri: str) -> str:
+    """Return the prefix (or folder) below which Nightsort writes, without a slash at its end.
+
+    :raises PydanticCustomError: it is none.
+    """
+    if message := uri_problem(uri):
+        raise refuse(message)
+    if any(character in uri for character in "{}*?["):
+        raise refuse(f"{shown(uri)} has a placeholder or wildcard; write one fixed prefix")
+    if len(uri) > MAX_WORK_URI:
+        raise refuse(f"has {len(uri)} characters; shorten it to {MAX_WORK_URI}")
+    return uri.rstrip("/") or "/"

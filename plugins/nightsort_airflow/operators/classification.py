@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import Asset
+from airflow.sdk.configuration import conf
 
 from nightsort_airflow.dag_parts import output_config
-from nightsort_airflow.exceptions import NoActiveVersionError, RunIncompleteError
+from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
 from nightsort_airflow.operators.classification_job import FAILED_JOBS
 from nightsort_airflow.operators.spec_operator import SpecOperator
@@ -70,6 +70,7 @@ class PrepareBatchesOperator(SpecOperator):
                 source_uri=source_uri,
                 progress=self.log_progress,
             )
+            self._check_mapped_tasks(len(prepared.batches))
             paid = self._paid_units(prepared, active)
             forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
             self.refuse_over_budget(forecast, self.spec.budget.run_usd)
@@ -89,6 +90,16 @@ class PrepareBatchesOperator(SpecOperator):
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]
+
+    def _check_mapped_tasks(self, batches: int) -> None:
+        """Refuse what Airflow would refuse itself, but try again first, and without naming a remedy."""
+        most = conf.getint("core", "max_map_length", fallback=1024)
+        if batches > most:
+            raise BadInputError(
+                f"{batches:,} batches, but this Airflow maps a task at most {most:,} times. Raise "
+                f"[core] max_map_length, or batch.max_documents ({self.spec.batch.max_documents:,}) or "
+                f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or give a smaller source."
+            )
 
     def _active(self) -> ActiveVersion:
         from include.nightsort.tables.versions import active_version
@@ -134,7 +145,7 @@ class LoadPredictionsOperator(SpecOperator):
 
     Done again, it leaves the same rows. Gives the dict of
     :class:`include.nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
-    (``job_id``, ``job_name`` and the times).
+    (``job_id``, ``job_name``, the times and where its output is).
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
@@ -168,7 +179,7 @@ class LoadPredictionsOperator(SpecOperator):
                 manifest=self.access.path(self.batch["manifest_uri"]),
             )
         self.log.info("Batch %s: %s", self.batch["name"], counts)
-        told = ("job_id", "job_name", "submitted_at", "ended_at")
+        told = ("job_id", "job_name", "submitted_at", "ended_at", "output_uri")
         return {**counts.to_dict(), "batch": self.batch["name"], "job": {key: self.job[key] for key in told}}
 
 
@@ -222,11 +233,7 @@ class ReconcileRunOperator(SpecOperator):
             except CountsDoNotAddUp as error:
                 raise RunIncompleteError(f"{error}.") from error
         summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
-        for outlet in self.outlets:
-            if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(
-                    {**summary, "version": run["version"], "day": run["day"]}
-                )
+        self.tell_assets(context, {**summary, "version": run["version"], "day": run["day"]})
         return summary
 
     def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
@@ -239,3 +246,36 @@ class ReconcileRunOperator(SpecOperator):
         """Jobs that failed, of tasks that came through in the end, too."""
         told = context["ti"].xcom_pull(task_ids=[self.job_task_id], key=FAILED_JOBS)
         return [job for jobs in told for job in jobs or ()]
+
+
+class ExportPredictionsOperator(SpecOperator):
+    """
+    Write a complete run's results as Parquet files, where the spec has ``export``.
+
+    Stands after :class:`ReconcileRunOperator`: the run's row says which batches there are and where their
+    outputs lie. Done again, it leaves the same files. An outlet that is an asset gets an event with what the
+    operator gives: the dict of :class:`include.nightsort.exports.Exported` and the day.
+
+    :param spec: The classifier spec.
+    :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
+    """
+
+    template_fields: Sequence[str] = ("run",)
+    template_fields_renderers: ClassVar[dict[str, str]] = {"run": "json"}
+
+    def __init__(self, *, run: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.run = run
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Write the files; say where they are and what is in them."""
+        from include.nightsort.exports import export_run
+
+        key = self.run["run_key"]
+        with self.refusals_fail(f"export run {key}"), self.database() as connection:
+            exported = export_run(
+                connection, spec=self.spec, access=self.access, run_key=key, progress=self.log_progress
+            )
+        told = {**exported.to_dict(), "day": self.run["day"]}
+        self.tell_assets(context, told)
+        return told

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import BaseOperator
+from airflow.sdk import Asset, BaseOperator
 
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, permanent_errors_fail
 
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     import psycopg
+    from airflow.sdk import Context
 
     from include.nightsort.access import Access
     from include.nightsort.classifier_spec import ClassifierSpec
@@ -70,6 +71,17 @@ class SpecOperator(BaseOperator):
             self._told = now
             self.log.info("%s: %d documents so far", doing, documents)
 
+    def tell_assets(self, context: Context, told: dict[str, Any]) -> None:
+        """
+        Put values into the events of those outlets that are assets.
+
+        :param context: the task's.
+        :param told: JSON-safe values.
+        """
+        for outlet in self.outlets:
+            if isinstance(outlet, Asset):
+                context["outlet_events"][outlet].extra.update(told)
+
     def refuse_over_budget(self, forecast: Forecast | TrainingForecast, budget_usd: float | None) -> None:
         """
         Refuse a forecast above the budget, where the spec does not leave that to a person.
@@ -92,6 +104,7 @@ class SpecOperator(BaseOperator):
         from include.nightsort.batches import TooManyBatchesError
         from include.nightsort.costs import OverBudgetError
         from include.nightsort.evaluation import EvaluationError
+        from include.nightsort.exports import ExportError
         from include.nightsort.job_output.manifests import ManifestError
         from include.nightsort.job_output.results import WrongOutputError
         from include.nightsort.sources.source_files import SourceError
@@ -105,6 +118,7 @@ class SpecOperator(BaseOperator):
             raise BudgetExceededError(f"Will not {doing}: {error}") from error
         except (
             EvaluationError,
+            ExportError,
             ManifestError,
             SchemaError,
             SourceError,

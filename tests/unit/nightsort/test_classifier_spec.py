@@ -62,6 +62,22 @@ def test_multi_label_joins_labels_with_a_bar_unless_told_otherwise(tmp_path: Pat
     assert load(tmp_path, mode="MULTI_LABEL", label_delimiter="\t").label_delimiter == "\t"
 
 
+@pytest.mark.parametrize(
+    ("given", "uri"),
+    [
+        ("parquet", "s3://bucket/nightsort/support-tickets/predictions"),
+        ({"format": "parquet"}, "s3://bucket/nightsort/support-tickets/predictions"),
+        ({"uri": "s3://lake/nightsort/"}, "s3://lake/nightsort"),
+        ({"uri": "/data/lake/"}, "/data/lake"),
+        ("-", None),
+    ],
+)
+def test_results_are_exported_where_the_spec_says_or_below_work_uri(
+    tmp_path: Path, given: Any, uri: str | None
+) -> None:
+    assert load(tmp_path, export=given).export_uri == uri
+
+
 def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="frozen"):
         load(tmp_path).mode = "MULTI_LABEL"  # type: ignore[misc]
@@ -77,6 +93,13 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"name": "-"}, "name", "is missing; add it, for instance  name: support-tickets"),
         ({"mode": "MULTICLASS"}, "mode", '"MULTICLASS" is not a mode; choose MULTI_CLASS, MULTI_LABEL'),
         ({"language": "ja"}, "language", "choose en, es, de, it, fr, pt"),
+        ({"export": "csv"}, "export.format", '"csv" is not a format; choose parquet'),
+        ({"export": True}, "export", "must hold keys of its own, but is true"),
+        ({"export": {"url": "s3://b/c"}}, "export.url", 'did you mean "uri"?'),
+        ({"export": {"uri": "s3://lake/{day}/"}}, "export.uri", "write one fixed prefix"),
+        ({"export": {"uri": "gs://lake/n"}}, "export.uri", "use s3://"),
+        ({"export": {"uri": "s3://bucket/labelled/x"}}, "export.uri", "results would be read as documents"),
+        ({"export": {"uri": "s3://bucket/incoming"}}, "export.uri", "give export.uri a prefix of its own"),
         ({"input_format": "LINES"}, "input_format", "is not an input format"),
         ({"label_delimiter": "|"}, "label_delimiter", "is for MULTI_LABEL only"),
         ({"mode": "MULTI_LABEL", "label_delimiter": ","}, "label_delimiter", "choose one of"),

@@ -1,0 +1,245 @@
+"""The results of a finished run as Parquet files, for a warehouse or a query engine to read.
+
+A run is a file per batch and one for its rejects, in the partition of its classifier and day::
+
+    <export uri>/classifier=<name>/day=<YYYY-MM-DD>/<batch>.parquet
+                                                    <run_key>-rejects.parquet
+
+The rows are those of the table ``predictions``, with its columns in its order (:data:`EXPORT_SCHEMA`);
+``classifier`` and ``day`` are in the path. They are read from where the load read them, and the run's row
+says which run is complete and what it consists of. A file appears whole or not at all, and its name is its
+batch's: done again, it replaces itself. What only an earlier attempt had is removed last. Why not from the
+table, and why not batch by batch: ``docs/adr/0021-results-as-parquet.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import tempfile
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from include.nightsort.job_output.manifests import Manifest
+from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from include.nightsort.sources.source_files import list_files
+from include.nightsort.tables.load import run_day
+from include.nightsort.tables.runs import REJECTS, read_rejects
+from include.nightsort.uploads import upload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+    from datetime import datetime
+
+    import psycopg
+
+    from include.nightsort.access import Access, Progress
+    from include.nightsort.classifier_spec import ClassifierSpec
+
+log = logging.getLogger(__name__)
+
+_RUN_COLUMNS: Final = pa.schema({"run_key": pa.string(), "batch": pa.string(), "version": pa.string()})
+
+EXPORT_SCHEMA: Final = pa.schema(
+    [*_RUN_COLUMNS, *RESULT_SCHEMA, pa.field("loaded_at", pa.timestamp("us", tz="UTC"))]
+)
+"""Columns of the files: those of ``predictions`` but for the two in the path. Where Arrow has a dictionary,
+the file has plain strings."""
+
+ROWS_PER_GROUP: Final = 250_000
+"""Rows of a row group, of which one is in memory: some 25 MB there, some 5 MB in the file."""
+
+# The other columns hardly repeat a value: to look for that costs time and memory.
+_REPEATING: Final[Any] = [
+    *("run_key", "batch", "version", "status", "label", "reason", "loaded_at"),
+    *("labels.list.element", "accepted.list.element"),
+]
+
+
+class ExportError(ValueError):
+    """A run that cannot be exported: which, why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What an export left.
+
+    :param uri: the partition of the run's classifier and day, ending in ``/``.
+    :param files: files of the run.
+    :param rows: rows in them: ``classified + failed + rejected`` of the run.
+    :param removed: files of an earlier attempt that the run no longer has.
+    """
+
+    uri: str
+    files: int
+    rows: int
+    removed: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON-safe values."""
+        return asdict(self)
+
+
+class _About(NamedTuple):
+    """What is the same in all rows of a file."""
+
+    run_key: str
+    batch: str
+    version: str | None
+    loaded_at: datetime | None
+
+
+class _Run(NamedTuple):
+    run_key: str
+    version: str | None
+    documents: int
+    batches: list[dict[str, Any]]
+    loaded_at: Mapping[str, datetime]
+
+
+def partition_uri(spec: ClassifierSpec, run_key: str) -> str:
+    """Return where the files of a run go, ending in ``/``: a prefix that Hive calls a partition.
+
+    :raises ExportError: the spec has no export.
+    """
+    if spec.export_uri is None:
+        raise ExportError(f"{spec.name}: the spec has no export; add it, for instance  export: parquet")
+    root = spec.export_uri.rstrip("/")
+    return f"{root}/classifier={spec.name}/day={run_day(run_key).isoformat()}/"
+
+
+def export_run(
+    conn: psycopg.Connection[Any],
+    *,
+    spec: ClassifierSpec,
+    access: Access,
+    run_key: str,
+    progress: Progress | None = None,
+) -> Exported:
+    """Write a complete run's results as Parquet files, in place of those that an earlier export left.
+
+    :param conn: the tables, of which the run's row is read, and when each batch was loaded.
+    :param run_key: the run.
+    :param progress: called after each file with the rows written so far.
+    :raises ExportError: the run is not complete, or its outputs are not those that were loaded.
+    :raises ArchiveError: an output is damaged.
+    :raises ManifestError: a manifest cannot be read.
+    """
+    partition = partition_uri(spec, run_key)
+    run = _complete_run(conn, spec.name, run_key)
+    rows: dict[str, int] = {}
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
+        local = Path(name) / "rows.parquet"
+        for about, results in _results(spec, access, run):
+            file = f"{run_key}-{REJECTS}.parquet" if about.batch == REJECTS else f"{about.batch}.parquet"
+            if written := _write(local, about, results):
+                _put(local, partition, file, access)
+                rows[file] = written
+            if progress is not None:
+                progress("exporting predictions", sum(rows.values()))
+    exported = sum(rows.values())
+    if exported != run.documents:
+        raise ExportError(
+            f"run {run_key} has {run.documents:,} rows in the table, but its outputs hold {exported:,}. "
+            "Clear load_predictions and what is downstream"
+        )
+    removed = _remove_others(partition, run_key, rows, access)
+    log.info("Exported %d rows of run %s as %d files to %s", exported, run_key, len(rows), partition)
+    return Exported(partition, len(rows), exported, removed)
+
+
+def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> _Run:
+    row = conn.execute(
+        "SELECT state, version, classified + failed + rejected, batches FROM nightsort.classification_runs"
+        " WHERE classifier = %s AND run_key = %s",
+        (classifier, run_key),
+    ).fetchone()
+    if row is None or row[0] != "complete":
+        raise ExportError(
+            f"run {run_key} of {classifier} is not complete, and what is not complete is not exported. "
+            "Clear what failed before, reconcile_run with it"
+        )
+    _, version, documents, batches = row
+    if without := [batch["name"] for batch in batches if "output_uri" not in batch]:
+        raise ExportError(
+            f"run {run_key} does not say where the output of batch {without[0]} is: an earlier release "
+            "loaded it. Clear load_predictions and what is downstream; no job is started again"
+        )
+    loaded_at = conn.execute(
+        "SELECT name, (SELECT loaded_at FROM nightsort.predictions"
+        " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1) FROM unnest(%s::text[]) AS name",
+        (classifier, run_key, [*(batch["name"] for batch in batches), REJECTS]),
+    )
+    return _Run(run_key, version, documents, batches, dict(loaded_at.fetchall()))
+
+
+def _results(
+    spec: ClassifierSpec, access: Access, run: _Run
+) -> Iterator[tuple[_About, Iterable[pa.RecordBatch]]]:
+    """Give the results of each batch, then the rejects."""
+    folder = f"{spec.work_uri.rstrip('/')}/runs/{run.run_key}"
+    for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
+        manifest = Manifest.read(access.path(f"{folder}/manifests/{name}.parquet"))
+        about = _About(run.run_key, name, run.version, run.loaded_at.get(name))
+        archive = access.path(output_uri)
+        yield about, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
+    about = _About(run.run_key, REJECTS, None, run.loaded_at.get(REJECTS))
+    yield about, read_rejects(access.path(f"{folder}/rejects.jsonl"))
+
+
+def _write(local: Path, about: _About, results: Iterable[pa.RecordBatch]) -> int:
+    """Write the rows of a batch to a local file; return how many."""
+    written = waiting = 0
+    kept: list[pa.RecordBatch] = []
+    # Without Arrow's own schema in it, readers see plain strings, as they do in every other file.
+    with pq.ParquetWriter(
+        local, EXPORT_SCHEMA, compression="zstd", use_dictionary=_REPEATING, store_schema=False
+    ) as writer:
+
+        def write_group() -> None:
+            table = pa.Table.from_batches(kept, RESULT_SCHEMA).unify_dictionaries()
+            *before, after = (
+                pa.repeat(pa.scalar(value, EXPORT_SCHEMA.field(column).type), len(table))
+                for column, value in about._asdict().items()
+            )
+            columns = [*before, *table.columns, after]
+            writer.write_table(pa.Table.from_arrays(columns, schema=EXPORT_SCHEMA), len(table))
+
+        for rows in results:
+            kept.append(rows)
+            waiting += len(rows)
+            if waiting >= ROWS_PER_GROUP:
+                write_group()
+                kept, written, waiting = [], written + waiting, 0
+        if waiting:
+            write_group()
+    return written + waiting
+
+
+def _put(local: Path, partition: str, file: str, access: Access) -> None:
+    """Bring a file to its place, where it appears whole: S3 does that, a local disk by renaming."""
+    if partition.startswith("s3://"):
+        upload(local, partition + file, access)
+        return
+    hidden = f"{partition}.{file}.part"
+    upload(local, hidden, access)
+    os.replace(access.path(hidden).path, access.path(partition + file).path)
+
+
+def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access: Access) -> int:
+    """Remove the run's files that are not of this export; other runs of the day have files here, too."""
+    of_run = re.compile(rf"{re.escape(run_key)}-({REJECTS}|\d{{5,}}-[0-9a-f]{{8}})\.parquet")
+    removed = 0
+    for file in list_files(partition, access):
+        if file.name not in kept and of_run.fullmatch(file.name):
+            path = access.path(file.uri)
+            path.fs.rm_file(path.path)
+            removed += 1
+    if removed:
+        log.info("Removed %d files of %s that run %s no longer has", removed, partition, run_key)
+    return removed

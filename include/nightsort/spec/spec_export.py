@@ -1,0 +1,34 @@
+"""The part of a classifier spec that says where results also go as files."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import field_validator, model_validator
+
+from include.nightsort.spec.spec_source import SpecPart, fixed_prefix
+
+DEFAULT_FOLDER = "predictions"
+"""Folder of the export below ``work_uri`` where the spec names no place."""
+
+
+class Export(SpecPart):
+    """Results also as Parquet files, partitioned by classifier and day.
+
+    :param format: of the files. ``export: parquet`` is short for ``export: {format: parquet}``.
+    :param uri: what the partitions lie below, without a slash at its end; ``None``: ``predictions`` below
+        ``work_uri``. Several classifiers may share one.
+    """
+
+    format: Literal["parquet"] = "parquet"
+    uri: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_format_alone(cls, data: Any) -> Any:
+        return {"format": data} if isinstance(data, str) else data
+
+    @field_validator("uri")
+    @classmethod
+    def _check_uri(cls, uri: str | None) -> str | None:
+        return uri if uri is None else fixed_prefix(uri)

@@ -105,9 +105,13 @@ class ComposeStack:
             }
             time.sleep(2)
 
+    def inside(self, service: str, *command: str) -> str:
+        """Run a program in a service's container; one that fails is an error."""
+        return run("docker", "exec", self.inspect(service)["Id"], *command)
+
     def python(self, service: str, program: str) -> str:
         """Run a line of Python in a service's container."""
-        return run("docker", "exec", self.inspect(service)["Id"], "python", "-c", program)
+        return self.inside(service, "python", "-c", program)
 
     def inject(self, kind: str, **members: Any) -> None:
         """Have the local AWS fail as told."""
@@ -128,11 +132,10 @@ class ComposeStack:
 
     def query(self, statement: str, database: str = "nightsort") -> list[dict[str, Any]]:
         """Ask a database, in its container; give the rows."""
-        container = self.inspect("postgres")["Id"]
         as_json = f"SELECT coalesce(json_agg(row_to_json(answer)), '[]') FROM ({statement}) AS answer"  # noqa: S608
         options = ("--username=postgres", f"--dbname={database}", "--no-align", "--tuples-only")
         rows: list[dict[str, Any]] = json.loads(
-            run("docker", "exec", container, "psql", *options, "--command", as_json)
+            self.inside("postgres", "psql", *options, "--command", as_json)
         )
         return rows
 

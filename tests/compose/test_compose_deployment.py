@@ -6,10 +6,11 @@ The tests follow one another. `make compose-test` runs them; docs/deployment.md 
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from compose_stack import ENDING, wait_until
+from compose_stack import ENDING, WORKERS, wait_until
 
 from include.local_stack import sample_corpus
 
@@ -67,6 +68,19 @@ def test_both_dags_run(stack: ComposeStack) -> None:
     stack.succeed(stack.start_run(TRAIN, {}))
     stack.succeed(stack.start_run(CLASSIFY, {"day": FIRST}))
     assert adds_up(stack, FIRST)
+
+
+def test_the_doctor_finds_nothing_missing_from_a_shell_and_as_a_dag(stack: ComposeStack) -> None:
+    report = stack.inside("worker-1", "python", "-m", "include.nightsort", "doctor")
+    print(report)
+    stack.succeed(stack.start_run("nightsort_doctor", {}))
+
+
+def test_what_tasks_need_is_imported_before_a_worker_forks(stack: ComposeStack) -> None:
+    for worker in WORKERS:
+        process = Path("/proc", str(stack.inspect(worker)["State"]["Pid"]))
+        (celery,) = (process / "task" / process.name / "children").read_text(encoding="ascii").split()
+        assert "pyarrow" in Path("/proc", celery, "maps").read_text(encoding="utf-8")
 
 
 def test_a_worker_killed_in_the_middle_of_a_job_is_replaced_within_a_minute_and_nothing_is_paid_twice(

@@ -159,6 +159,8 @@ def test_helm_and_compose_set_the_same() -> None:
     assert HELM["triggerer"]["enabled"], "deferred tasks wait there"
     named = [entry.get("name", entry.get("envName")) for entry in [*HELM["env"], *HELM["secret"]]]
     assert set(named) <= NAMED
+    workers = COMPOSE["services"]["worker-1"]["environment"]
+    assert {entry["name"]: entry["value"] for entry in HELM["workers"]["env"]}.items() <= workers.items()
 
 
 @pytest.mark.parametrize(

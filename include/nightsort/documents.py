@@ -33,7 +33,7 @@ from include.nightsort.sources.json_lines import read_json_lines
 from include.nightsort.sources.labels import LabelReader
 from include.nightsort.sources.object_streams import open_files, open_for_seeking
 from include.nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
-from include.nightsort.sources.raw_documents import Wanted
+from include.nightsort.sources.raw_documents import Wanted, gathered
 from include.nightsort.sources.source_files import SourceError, list_files
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def _finished(
 ) -> Generator[_Finished, None, None]:
     raw_documents = _raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)
     # One thread reads and parses, one cleans, and the caller's uses what they make.
-    with SeenIds() as seen, closing(ahead(raw_documents)) as stream:
+    with SeenIds() as seen, closing(ahead(gathered(raw_documents))) as stream:
         finish = _Finish(source, mode, delimiter, seen)
         for raw in stream:
             yield finish(raw)
@@ -253,7 +253,7 @@ class _Finish:
             }
             for place in np.flatnonzero(~fates.usable).tolist()
         )
-        return sorted(rejects, key=itemgetter("row"))
+        return sorted(rejects, key=itemgetter("row")) if raw.bad else rejects
 
 
 class _Fates:

@@ -140,7 +140,9 @@ def _blank_controls(texts: Column) -> Column:
         texts = from_content(pa.string(), offsets, values)
     if largest < _BEYOND_ASCII:
         return texts
-    wide = np.concatenate([_places_of(values, *control) for control in _WIDE_CONTROLS])
+    wide = np.concatenate(
+        [_places_of(values, *control) for control in _WIDE_CONTROLS if control[0] <= largest]
+    )
     if not len(wide):
         return texts
     concerned = np.zeros(len(texts), dtype=bool)
@@ -154,7 +156,8 @@ def _blank_controls(texts: Column) -> Column:
 
 def _places_of(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
     """Return where a sequence of bytes begins; whoever calls it knows that no sequence is cut off."""
-    places = np.flatnonzero(values == first)
+    found = values == first
+    places = np.flatnonzero(found) if found.any() else np.empty(0, dtype=np.intp)
     for distance, (least, greatest) in enumerate(others, 1):
         following = values[places + distance]
         places = places[(following >= least) & (following <= greatest)]
@@ -171,11 +174,10 @@ def _replaced(texts: Column, rows: npt.NDArray[np.bool_], change: Callable[[Colu
 
 def _trim(texts: Column) -> Column:
     """Cut white space off both ends; only texts that begin or end beyond ASCII need the slow way."""
-    edges = np.concatenate(_edges(texts))
-    if not ((edges == _SPACE) | (edges >= _BEYOND_ASCII)).any():
-        return texts
-    texts = pc.ascii_trim_whitespace(texts)
     first, last = _edges(texts)
+    if (first == _SPACE).any() or (last == _SPACE).any():
+        texts = pc.ascii_trim_whitespace(texts)
+        first, last = _edges(texts)
     return _replaced(texts, (first >= _BEYOND_ASCII) | (last >= _BEYOND_ASCII), pc.utf8_trim_whitespace)
 
 

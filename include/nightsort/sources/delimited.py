@@ -159,12 +159,20 @@ def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], 
         line_feeds = line_feeds or b"\n" in pending
         if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
             return [], 0
-        if line_feeds and b"\r" in pending:
+        if line_feeds and _has_lone_carriage_return(pending):
             # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
             pending = _LONE_CARRIAGE_RETURN.sub(b" ", pending)
         return _find_rows(pending, mark, at_end)
 
     return find
+
+
+def _has_lone_carriage_return(data: bytes) -> bool:
+    if b"\r" not in data:
+        return False
+    values = np.frombuffer(data, dtype=np.uint8)
+    returns = values[:-1] == _CARRIAGE_RETURN
+    return bool((returns & (values[1:] != _LINE_FEED)).any())
 
 
 def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:

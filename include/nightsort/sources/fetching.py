@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from include.nightsort.access import Access
 
-PART_BYTES = CHUNK_BYTES
+PART_BYTES: Final = 2 * CHUNK_BYTES
 """How much of an object one request asks for."""
 
 PARTS_AT_ONCE: Final = 16

@@ -8,7 +8,7 @@ rejected.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, TypeAlias, cast
+from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
 
 import numpy as np
 import orjson
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 Json: TypeAlias = Any
+
+_LINE_FEED: Final = 0x0A
+_CARRIAGE_RETURN: Final = 0x0D
 
 
 def read_json_lines(
@@ -74,7 +77,8 @@ def _check_keys(data: bytes, wanted: Wanted, where: str) -> bool:
 
 def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
     """Parse all lines at once, or return ``None`` where one of them is unlike the first."""
-    if b"\n\n" in data or b"\n\r\n" in data or data.startswith((b"\n", b"\r")):
+    rows = _count_rows(data)
+    if rows is None:
         return None
     first = _object(data[: data.find(b"\n") + 1 or len(data)])
     if not isinstance(first, dict):
@@ -88,9 +92,21 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    if len(table) != data.count(b"\n") + (not data.endswith(b"\n")):
+    if len(table) != rows:
         return None
     return {name: _as_bytes(one_column(table[name])) for name in wanted.names}
+
+
+def _count_rows(data: bytes) -> int | None:
+    """Return how many lines there are, or ``None`` where one is empty."""
+    values = np.frombuffer(data, dtype=np.uint8)
+    ends = np.flatnonzero(values == _LINE_FEED)
+    if not data.endswith(b"\n"):
+        ends = np.append(ends, len(data))
+    lengths = np.diff(ends, prepend=-1) - 1
+    short = np.flatnonzero(lengths < 2)
+    empty = (lengths[short] == 0) | (values[ends[short] - 1] == _CARRIAGE_RETURN)
+    return None if empty.any() else len(ends)
 
 
 def _type_of(name: str, value: Json, wanted: Wanted) -> pa.DataType:

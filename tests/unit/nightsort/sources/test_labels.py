@@ -76,7 +76,12 @@ def test_a_blank_or_tab_may_join_labels() -> None:
 
 def test_each_different_label_is_cleaned_once(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
-    monkeypatch.setattr(labels, "clean_label", lambda label: (asked.append(label), label)[1])
+
+    def clean(label: str) -> str:
+        asked.append(label)
+        return label
+
+    monkeypatch.setattr(labels, "clean_label", clean)
     reader = LabelReader("MULTI_LABEL", "|")
 
     for _ in range(2):

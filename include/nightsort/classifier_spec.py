@@ -363,17 +363,27 @@ def load_spec(path: Path) -> ClassifierSpec:
         raise SpecError(path, describe(error.errors(), _MODELS)) from None
 
 
-def load_specs(folders: Iterable[Path]) -> LoadedSpecs[ClassifierSpec]:
+def _contains(file: Path, text: str) -> bool:
+    try:
+        return not text or text.encode() in file.read_bytes()
+    except OSError:
+        # Whoever reads it says why it cannot be read.
+        return True
+
+
+def load_specs(folders: Iterable[Path], *, containing: str = "") -> LoadedSpecs[ClassifierSpec]:
     """Read all specs (``*.yaml``, ``*.yml``) of some folders; a broken one hurts no other.
 
     Of two specs with one name, the later file is the error.
+
+    :param containing: leave out the files in which this text does not occur.
     """
     specs: dict[str, ClassifierSpec] = {}
     origin: dict[str, Path] = {}
     errors: list[SpecError] = []
     for folder in folders:
         try:
-            files = spec_files(folder)
+            files = [file for file in spec_files(folder) if _contains(file, containing)]
         except SpecError as error:
             errors.append(error)
             continue

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from airflow.sdk import get_parsing_context
+
 from include.nightsort.classifier_spec import Problem, SpecError, load_specs, spec_folders
 from include.nightsort.spec.spec_files import LoadedSpecs
 from nightsort_airflow.alerts import notifier_problem
@@ -19,8 +21,11 @@ def dag_specs() -> LoadedSpecs[ClassifierSpec]:
 
     One that names a notifier which Airflow could not call is an error, as is one that cannot be read: a night
     that fails would fail in silence.
+
+    A task parses its DAG file again before it runs: there, only the specs that name its DAG are read.
     """
-    loaded = load_specs(spec_folders(os.environ))
+    dag_id = get_parsing_context().dag_id or ""
+    loaded = load_specs(spec_folders(os.environ), containing=dag_id.partition("_")[2])
     specs, errors = {}, list(loaded.errors)
     for name, spec in loaded.specs.items():
         problems = [

@@ -24,3 +24,15 @@ def test_a_spec_whose_notifier_cannot_be_called_is_an_error_and_hurts_no_other(
     assert loaded.specs == {"tickets": good}
     (error,) = loaded.errors
     assert str(error).startswith(f"{tmp_path / 'mute.yaml'}: notifiers.0: nowhere.at.All cannot be imported")
+
+
+def test_a_task_reads_the_spec_of_its_own_dag_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path))
+    own, other = local_spec(tmp_path, name="own-tickets"), local_spec(tmp_path, name="mails")
+    for spec in (own, other):
+        (tmp_path / f"{spec.name}.yaml").write_text(spec.model_dump_json(exclude_unset=True))
+    # What Airflow's task process sets while it parses the file of its DAG.
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "classify_own-tickets")
+    assert dag_specs().specs == {"own-tickets": own}

@@ -41,6 +41,10 @@ check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 
+.PHONY: doctor
+doctor: $(VENV)/.local ## Check the local stack, as `python -m include.nightsort doctor` checks a deployment
+	@$(STACK) doctor
+
 .PHONY: stop
 stop: ## Stop the local stack; its data stay
 	@if [ -x $(BIN)/python ]; then $(STACK) down; else $(stop_without_venv); fi

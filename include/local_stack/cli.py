@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -138,6 +140,15 @@ def env() -> None:
         stack = _running_stack()
         # Not through rich, which would wrap and colour what a shell is to read.
         typer.echo(settings.shell_exports(stack.environment(), os.environ))
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def doctor(context: typer.Context) -> None:
+    """Check the stack as a deployment; it takes the options of `python -m include.nightsort doctor`."""
+    with _told_plainly():
+        command = [sys.executable, "-m", "include.nightsort", "doctor", *context.args]
+        environment = _running_stack().environment()
+        raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
 
 
 @app.command("run-dag")

@@ -102,35 +102,43 @@ class LabelNumbers:
     """Numbers labels in the order in which they come."""
 
     def __init__(self) -> None:
-        self._numbers: dict[str, int] = {}
+        self._names: Column = pa.array([], pa.string())
 
     @property
     def names(self) -> list[str]:
         """The labels by their numbers."""
-        return list(self._numbers)
+        names: list[str] = self._names.to_pylist()
+        return names
 
     def read(self, labels: Column, delimiter: str | None) -> tuple[RowLabels, Column]:
         """Return the labels of a column of lists of labels, by name in each, and as one text each.
 
         :param delimiter: joins the labels of a document.
         """
-        encoded = labels.flatten().dictionary_encode()
-        by_name = pc.sort_indices(encoded.dictionary)
-        names = encoded.dictionary.take(by_name)
+        flat = labels.flatten()
+        lengths = to_numpy(labels.value_lengths())
+        starts = _starts(lengths)
+        encoded = flat.dictionary_encode()
+        places, names = to_numpy(encoded.indices), encoded.dictionary
+        if len(flat) == len(lengths):
+            return RowLabels(starts, self._numbers(names)[places]), flat
+        by_name = pc.sort_indices(names)
         rank = np.empty(len(names), dtype=np.int64)
         rank[to_numpy(by_name)] = np.arange(len(names))
-        ranks = rank[to_numpy(encoded.indices)]
-        lengths = to_numpy(labels.value_lengths())
-        if len(ranks) > len(lengths):
-            owners = np.repeat(np.arange(len(lengths)), lengths)
-            ranks = np.sort((owners << 32) | ranks) & 0xFFFFFFFF
-        starts = _starts(lengths)
-        cells = RowLabels(starts, ranks.astype(np.int32)).cells(names, delimiter)
-        return RowLabels(starts, self._of(names.to_pylist())[ranks]), cells
+        owners = np.repeat(np.arange(len(lengths)), lengths)
+        ranks = (np.sort((owners << 32) | rank[places]) & 0xFFFFFFFF).astype(np.int32)
+        names = names.take(by_name)
+        return RowLabels(starts, self._numbers(names)[ranks]), RowLabels(starts, ranks).cells(
+            names, delimiter
+        )
 
-    def _of(self, names: list[str]) -> Numbers:
-        numbers = self._numbers
-        return np.array([numbers.setdefault(name, len(numbers)) for name in names], dtype=np.int32)
+    def _numbers(self, names: Column) -> Numbers:
+        """Return the numbers of different labels."""
+        numbers: Column = pc.index_in(names, value_set=self._names)
+        if numbers.null_count:
+            self._names = pa.concat_arrays([self._names, names.filter(numbers.is_null())])
+            numbers = pc.index_in(names, value_set=self._names)
+        return to_numpy(numbers)
 
 
 def hash_labels(names: Sequence[str]) -> Hashes:

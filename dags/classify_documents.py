@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, task_group
+from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort_airflow.alerts import failure_notices, late_alerts
 from nightsort_airflow.dag_docs import classify_doc
@@ -47,12 +48,8 @@ def classify_dag(spec: ClassifierSpec) -> None:
         default_args=DEFAULT_ARGS,
         on_failure_callback=failure_notices(spec) or None,
         deadline=late_alerts(spec) or None,
-        params={
-            "day": day_param("the day on which the run's data interval starts"),
-            "source_uri": source_uri_param(),
-        },
         tags=["nightsort", "classify", spec.name],
-    ):
+    ) as dag:
         prepared = PrepareBatchesOperator(
             task_id="prepare_batches",
             spec=spec,
@@ -112,6 +109,9 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 run=gives(prepared, "run"),
                 outlets=[export_asset(spec.name)],
             )
+    # Set after the tasks are made: each would copy them, and Airflow checks every copy whenever it parses.
+    day = day_param("the day on which the run's data interval starts")
+    dag.params = ParamsDict({"day": day, "source_uri": source_uri_param()})
 
 
 for spec in dag_specs().specs.values():

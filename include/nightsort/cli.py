@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -53,6 +53,9 @@ Day = Annotated[
 SourceUri = Annotated[
     str | None,
     typer.Option(help="Read this in place of the spec's incoming source.", show_default=False),
+]
+Dsn = Annotated[
+    str, typer.Argument(help="PostgreSQL connection string; empty: PGHOST, PGDATABASE and so on.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
@@ -247,9 +250,7 @@ def read_predictions(
 
 @app.command()
 def init_db(
-    dsn: Annotated[
-        str, typer.Argument(help="PostgreSQL connection string; empty: PGHOST, PGDATABASE and so on.")
-    ] = "",
+    dsn: Dsn = "",
 ) -> None:
     """Create the schema nightsort and its tables, or bring older ones up to date."""
     import psycopg
@@ -262,6 +263,36 @@ def init_db(
     except (psycopg.OperationalError, SchemaError) as error:
         raise _refusal(error) from error
     out.print(f"The schema nightsort, version {SCHEMA_VERSION}, is there.")
+
+
+@app.command()
+def drop_runs(
+    dsn: Dsn = "",
+    keep_days: Annotated[int, typer.Option(min=1, help="How many days before today stay.")] = 400,
+    classifier: Annotated[
+        str | None, typer.Option(help="Only of this classifier.", show_default=False)
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete the predictions of old runs. What each run held and cost stays in classification_runs."""
+    import psycopg
+
+    from include.nightsort.tables.retention import drop_run, find_runs
+    from include.nightsort.tables.schema import SchemaError, ensure_schema
+
+    before = date.today() - timedelta(days=keep_days)
+    try:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            ensure_schema(connection)
+            runs = find_runs(connection, before=before, classifier=classifier)
+            told = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
+            if runs and not yes:
+                typer.confirm(f"Delete {told}?", abort=True)
+            for run in runs:
+                drop_run(connection, run)
+    except (psycopg.OperationalError, SchemaError) as error:
+        raise _refusal(error) from error
+    out.print(f"Deleted {told}.")
 
 
 def _day(value: datetime | None) -> date | None:

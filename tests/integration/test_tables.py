@@ -27,8 +27,8 @@ from include.nightsort.batches import Batch, PreparedBatches
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.evaluation import Decision, Metrics
 from include.nightsort.job_output.archives import DamagedArchiveError
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
-from include.nightsort.job_output.results import RESULT_SCHEMA, LoadCounts, WrongOutputError
+from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
+from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
 from include.nightsort.rejects import RejectLog
 from include.nightsort.tables import binary_copy, schema
 from include.nightsort.tables.load import load_predictions, replace_rows, run_day
@@ -350,6 +350,42 @@ class TestLoad:
                 database.execute("SET statement_timeout = '5s'")
                 assert other.load(database).classified == 4
         assert slow_is_open == psycopg.pq.TransactionStatus.IDLE
+        assert len(table(database)) == 8
+
+    def test_loads_of_one_run_go_on_at_the_same_time(
+        self, database: Connection, empty_database: str, tmp_path: Path
+    ) -> None:
+        results = list(
+            BatchResults(UPath(job.archive), Manifest.read(UPath(job.manifest)), mode="", threshold=0)
+        )
+        job, other = Job(tmp_path), Job(tmp_path, 1)
+        copying, other_is_done = threading.Event(), threading.Event()
+        results = list(
+            BatchResults(UPath(job.archive), Manifest.read(UPath(job.manifest)), mode="", threshold=0)
+        )
+
+        def rows() -> Iterator[pa.RecordBatch]:
+            yield results[0].slice(0, 2)
+            copying.set()
+            assert other_is_done.wait(30)
+            yield results[0].slice(2)
+
+        def load() -> None:
+            with psycopg.connect(empty_database) as conn:
+                replace_rows(
+                    conn, classifier="tickets", run_key=RUN, batch=job.name, version=VERSION, rows=rows()
+                )
+
+        thread = threading.Thread(target=load)
+        thread.start()
+        try:
+            assert copying.wait(30)
+            database.execute("SET lock_timeout = '5s'")
+            assert other.load(database).classified == 4
+        finally:
+            other_is_done.set()
+            thread.join()
+        assert {row["batch"] for row in table(database)} == {job.name, other.name}
         assert len(table(database)) == 8
 
     def test_two_loads_of_one_batch_at_once_leave_its_rows_once(

@@ -1,0 +1,60 @@
+"""Drops the predictions of old runs, so that the table does not grow for ever."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import psycopg
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class OldRun:
+    """A run whose predictions may be dropped.
+
+    :param rows: how many it has in ``predictions``.
+    """
+
+    classifier: str
+    run_key: str
+    day: date
+    rows: int
+
+
+def find_runs(conn: psycopg.Connection[Any], *, before: date, classifier: str | None = None) -> list[OldRun]:
+    """Return the runs of the days before another that have predictions, oldest first.
+
+    :param before: the first day that is not looked at.
+    :param classifier: only of this one; of all if none is given.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT classifier, run_key, day, count(*) FROM nightsort.predictions "
+            "WHERE day < %(before)s AND (%(classifier)s::text IS NULL OR classifier = %(classifier)s) "
+            "GROUP BY classifier, run_key, day ORDER BY day, classifier, run_key",
+            {"before": before, "classifier": classifier},
+        ).fetchall()
+    return [OldRun(*row) for row in rows]
+
+
+def drop_run(conn: psycopg.Connection[Any], run: OldRun) -> int:
+    """Delete the predictions of a run, in one transaction; its row in ``classification_runs`` stays.
+
+    So what a night held and cost is known for ever. A document that no later run classified is no longer in
+    ``latest_predictions``.
+
+    :return: how many were deleted.
+    """
+    with conn.transaction():
+        deleted = conn.execute(
+            "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s",
+            (run.classifier, run.run_key),
+        ).rowcount
+    log.info("Dropped %d predictions of %s, run %s", deleted, run.classifier, run.run_key)
+    return deleted

@@ -20,6 +20,7 @@ _INDEX_BITS: Final = 12
 _MOST_READS: Final = 64
 """In one search; where more is looked for, neighbours are read together."""
 
+_ROWS_TOGETHER: Final = 65_536
 _WIDTH: Final = 16
 
 
@@ -33,7 +34,9 @@ class StoredHashes:
     def __init__(self, file: IO[bytes], first: Hashes, second: Hashes) -> None:
         self._file = file
         self._offset = file.seek(0, os.SEEK_END)
-        file.write(np.stack((first, second), axis=1).data)
+        for start in range(0, len(first), _ROWS_TOGETHER):
+            rows = slice(start, start + _ROWS_TOGETHER)
+            file.write(np.stack((first[rows], second[rows]), axis=1).data)
         file.flush()
         borders = np.arange(2**_INDEX_BITS, dtype=np.uint64) << np.uint64(64 - _INDEX_BITS)
         self._starts = np.append(np.searchsorted(first, borders), len(first))

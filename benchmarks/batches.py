@@ -1,0 +1,240 @@
+"""Incoming CSV -> batches with manifests and rejects: ours, Arrow alone, and a script with pandas.
+
+Also a day that is prepared again with late documents, and one small object per document on an S3 that takes
+its time.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+
+from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.random_texts import RandomTexts
+from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
+from include.nightsort.access import plain_access
+from include.nightsort.batches import prepare_batches, run_key
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
+
+if TYPE_CHECKING:
+    from include.nightsort.batches import PreparedBatches
+
+INCOMING, WORK = "incoming", "work"
+DAY = date(2026, 11, 21)
+
+_SEED = 20_261_121
+_CHUNK = 20_000
+_DIFFERENT = 1_000_000
+_BLANK, _DOUBLE_IDS = 0.001, 0.002
+_LATE = 100
+
+
+def make(folder: Path, size: int) -> None:
+    """Write id and text of so many documents; behind a million, the same texts come again."""
+    (folder / INCOMING).mkdir()
+    _write(folder / INCOMING / "documents.csv", size, "document")
+
+
+def make_prepared(folder: Path, size: int) -> None:
+    """Prepare a night, and have some more documents come, in a file that is read before the others."""
+    make(folder, size)
+    _prepare(folder, str(folder / WORK))
+    _write(folder / INCOMING / "a-late.csv", _LATE, "late")
+
+
+def _write(path: Path, size: int, name: str) -> None:
+    texts = RandomTexts(_SEED)
+    schema = pa.schema({"id": pa.string(), "text": pa.string()})
+    with pa_csv.CSVWriter(str(path), schema) as writer:
+        for start in range(0, size, _CHUNK):
+            random = np.random.default_rng([_SEED, start % _DIFFERENT])
+            count = min(_CHUNK, size - start)
+            numbers = np.arange(start, start + count)
+            again = random.random(count) < _DOUBLE_IDS
+            numbers[again] = random.integers(0, start + count, int(again.sum()))
+            ids = pa.array([f"{name}-{number:08}" for number in numbers.tolist()])
+            blank = pa.array(random.random(count) < _BLANK)
+            column = pc.if_else(blank, " \n", texts.column(random, count))
+            writer.write_batch(pa.record_batch([ids, column], schema=schema))
+
+
+def ours(folder: Path, _size: int) -> dict[str, float]:
+    """Nightsort, as its operator calls it."""
+    return _figures(_prepare(folder, str(Path.cwd() / WORK)))
+
+
+def again(folder: Path, _size: int) -> dict[str, float]:
+    """Nightsort, where all but the late documents were sent before."""
+    # The plan in this run's own folder, what it names where it lies: so each run finds the same.
+    before, here = (parent / WORK / "runs" / run_key(DAY, None) for parent in (folder, Path.cwd()))
+    here.mkdir(parents=True)
+    shutil.copy(before / "batches.json", here)
+    for part in ("input", "manifests"):
+        (here / part).symlink_to(before / part)
+    prepared = _prepare(folder, str(Path.cwd() / WORK))
+    return {**_figures(prepared), "new_documents": prepared.batches[-1].documents}
+
+
+def floor(folder: Path, _size: int) -> dict[str, float]:
+    """Arrow reads the CSV as a stream and writes the texts as lines; no check, no manifest."""
+    documents = 0
+    with (
+        pa_csv.open_csv(
+            str(folder / INCOMING / "documents.csv"),
+            parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+            convert_options=pa_csv.ConvertOptions(column_types={"id": pa.string(), "text": pa.string()}),
+        ) as reader,
+        pa.OSFile("batch.txt", "wb") as sink,
+    ):
+        for batch in reader:
+            texts: Any = batch["text"]
+            lines: Any = pc.binary_join_element_wise(texts, "", "\n")
+            _, offsets, content = lines.buffers()
+            ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
+            sink.write(content.slice(int(ends[0]), int(ends[-1] - ends[0])))
+            documents += len(batch)
+    return {"documents": documents}
+
+
+def pandas_script(folder: Path, _size: int) -> dict[str, float]:
+    """The script one would write with pandas; cleans, rejects, cuts and keeps account alike."""
+    import pandas as pd
+
+    frame = pd.read_csv(folder / INCOMING / "documents.csv", dtype=str, keep_default_na=False)
+    for column in ("id", "text"):
+        frame[column] = (
+            frame[column]
+            .str.replace("\ufeff", "")
+            .str.replace(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", regex=True)
+            .str.strip()
+        )
+    rejects = []
+    for reason, is_wrong in (
+        ("missing_id", lambda rows: rows["id"] == ""),
+        ("id_too_long", lambda rows: rows["id"].str.encode("utf-8").str.len() > MAX_DOCUMENT_ID_BYTES),
+        ("blank", lambda rows: rows["text"] == ""),
+        ("too_large", lambda rows: rows["text"].str.encode("utf-8").str.len() > MAX_DOCUMENT_BYTES),
+        ("duplicate_id", lambda rows: rows.duplicated("id")),
+    ):
+        wrong = is_wrong(frame)
+        rejects.append(frame[wrong].assign(reason=reason))
+        frame = frame[~wrong]
+    for start in range(0, len(frame), MAX_JOB_DOCUMENTS):
+        batch = frame.iloc[start : start + MAX_JOB_DOCUMENTS]
+        name = f"batch-{start // MAX_JOB_DOCUMENTS:05}"
+        Path(f"{name}.txt").write_text("\n".join(batch["text"]) + "\n", encoding="utf-8")
+        manifest = pd.DataFrame(
+            {"file": f"{name}.txt", "line": range(len(batch)), "document_id": batch["id"]}
+        )
+        manifest.to_parquet(f"{name}.parquet", index=False)
+    pd.concat(rejects)[["id", "reason"]].to_json("rejects.jsonl", orient="records", lines=True)
+    return {"documents": len(frame)}
+
+
+def one_file_each(folder: Path, _size: int) -> dict[str, float]:
+    """Nightsort with ONE_DOC_PER_FILE, as its operator calls it."""
+    prepared = _prepare(folder, f"s3://{BUCKET}/{WORK}", input_format="ONE_DOC_PER_FILE")
+    return {**_figures(prepared), "objects": stored_objects()}
+
+
+def boto3_threads(folder: Path, _size: int) -> dict[str, float]:
+    """put_object of boto3 in 16 threads; no check, no manifest."""
+    import boto3
+
+    client = boto3.client("s3")
+    table = pa_csv.read_csv(
+        folder / INCOMING / "documents.csv", parse_options=pa_csv.ParseOptions(newlines_in_values=True)
+    )
+
+    def put(number: int) -> None:
+        text: Any = table["text"][number]
+        client.put_object(Bucket=BUCKET, Key=f"{WORK}/{number}", Body=text.as_py().encode())
+
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(put, range(len(table))))
+    return {"documents": len(table), "objects": stored_objects()}
+
+
+def _prepare(folder: Path, work_uri: str, **settings: Any) -> PreparedBatches:
+    spec = ClassifierSpec.model_validate(
+        {
+            "name": "benchmark",
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": "s3://bucket/labelled.csv", "format": "csv"},
+            "incoming": {"uri": f"{folder / INCOMING}/", "format": "csv", "id_column": "id"},
+            "work_uri": work_uri,
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+            **settings,
+        }
+    )
+    return prepare_batches(spec, plain_access(), run_key=run_key(DAY, None), day=DAY)
+
+
+def _figures(prepared: PreparedBatches) -> dict[str, float]:
+    return {"documents": prepared.documents_sent, "batches": len(prepared.batches)}
+
+
+_THOUSAND, _MILLION, _TEN_MILLION = 1_000, 1_000_000, 10_000_000
+
+
+def _flat(contender: str) -> list[Target]:
+    return [
+        Target(contender, "<=", 400, measure="peak_mb", size=_MILLION),
+        Target(contender, "<=", 1.1, measure="peak_mb", size=_TEN_MILLION, over_size=_MILLION),
+        Target(contender, "<=", 11, size=_TEN_MILLION, over_size=_MILLION),
+    ]
+
+
+COMPARISONS = [
+    Comparison(
+        "batches",
+        "Batches: incoming CSV to the input of jobs, with manifests and rejects",
+        make=make,
+        contenders=[
+            Contender(ours),
+            Contender(floor),
+            Contender(pandas_script, imports=("pandas",), sizes=(10_000, 100_000, _MILLION), runs=1),
+        ],
+        sizes={10_000: 3, 100_000: 3, _MILLION: 3, _TEN_MILLION: 1},
+        targets=[
+            Target("ours", "<=", 2.5, over="floor", size=_MILLION),
+            Target("ours", "<=", 2.5, over="floor", size=_TEN_MILLION),
+            Target("pandas_script", ">=", 3, over="ours", size=_MILLION),
+            *_flat("ours"),
+        ],
+        quick_size=10_000,
+    ),
+    Comparison(
+        "batches_again",
+        f"Batches: the same day prepared again, with {_LATE} late documents",
+        make=make_prepared,
+        contenders=[Contender(again)],
+        sizes={10_000: 3, _MILLION: 3, _TEN_MILLION: 1},
+        targets=_flat("again"),
+        quick_size=10_000,
+    ),
+    Comparison(
+        "batches_one_file_each",
+        "Batches: one object per document, on an S3 that answers after 30 ms",
+        make=make,
+        contenders=[
+            Contender(one_file_each),
+            Contender(boto3_threads, imports=("boto3",), sizes=(_THOUSAND, 10 * _THOUSAND)),
+        ],
+        sizes={_THOUSAND: 3, 10 * _THOUSAND: 1, 100 * _THOUSAND: 1},
+        targets=[
+            Target("boto3_threads", ">=", 1, over="one_file_each", size=10 * _THOUSAND),
+            Target("one_file_each", "<=", 400, measure="peak_mb", size=100 * _THOUSAND),
+        ],
+        service=slow_s3,
+    ),
+]

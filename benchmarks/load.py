@@ -1,0 +1,251 @@
+"""output.tar.gz and manifest -> table: ours, gunzip + orjson + COPY, scripts with pandas and awswrangler."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tarfile
+import venv
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+import orjson
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+from upath import UPath
+
+from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.postgres_server import postgres
+from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
+from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from include.nightsort.limits import MAX_JOB_DOCUMENTS
+from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from include.nightsort.tables.load import load_predictions, run_day
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+RUN, VERSION = "20261118", "v0123456789ab"
+MODE = "mode.txt"
+AWSWRANGLER = "awswrangler[postgres]==3.17.1"
+
+_SEED = 20_261_121
+_LABELS = 25
+_FORMS = 100_000
+_PIECE = 1 << 20
+_ENVIRONMENT = "awswrangler"
+_PEER_SIZES = (1_000, 1_000_000)
+_COLUMNS = ("classifier", "run_key", "batch", "day", "version", *RESULT_SCHEMA.names)
+
+
+def make_multi_class(folder: Path, size: int) -> None:
+    """Give each document the three labels that Comprehend returns, of 25."""
+    _make(folder, size, "MULTI_CLASS", 3)
+
+
+def make_multi_label(folder: Path, size: int) -> None:
+    """Give each document five labels with scores, of 25; two or three of them are accepted."""
+    _make(folder, size, "MULTI_LABEL", 5)
+
+
+def ours(folder: Path, size: int) -> dict[str, float]:
+    """Nightsort: `load_predictions`, as the operator calls it, a batch after the other."""
+    spec = _spec((folder / MODE).read_text())
+    with psycopg.connect() as conn:
+        conn.execute("TRUNCATE nightsort.predictions")
+        conn.commit()
+        loaded = 0
+        for name in _batches(size):
+            counts = load_predictions(
+                conn,
+                spec=spec,
+                version=VERSION,
+                run_key=RUN,
+                batch={"name": name},
+                archive=UPath(folder / f"{name}.tar.gz"),
+                manifest=UPath(folder / f"{name}.parquet"),
+            )
+            loaded += counts.classified
+    return {"documents": loaded}
+
+
+def floor(folder: Path, size: int) -> dict[str, float]:
+    """Gunzip, orjson for each line, one COPY of ready bytes into the same table: no checks, no join."""
+    return _floor(folder, size, "nightsort.predictions")
+
+
+def floor_bare_table(folder: Path, size: int) -> dict[str, float]:
+    """The same into a table without key, index and checks."""
+    with psycopg.connect() as conn:
+        conn.execute("CREATE TABLE IF NOT EXISTS bare AS TABLE nightsort.predictions WITH NO DATA")
+    return _floor(folder, size, "bare")
+
+
+def pandas_script(folder: Path, size: int) -> dict[str, float]:
+    """pandas: `read_json(lines=True)`, explode, merge with the manifest, `to_sql`; a row per label."""
+    import sqlalchemy
+
+    from benchmarks import load_peers
+
+    engine = sqlalchemy.create_engine("postgresql+psycopg2://")
+    documents = 0
+    with engine.begin() as conn:
+        conn.exec_driver_sql(load_peers.CREATE)
+        conn.exec_driver_sql(load_peers.EMPTY)
+        for name in _batches(size):
+            rows = load_peers.exploded(folder / f"{name}.tar.gz", folder / f"{name}.parquet")
+            rows.to_sql(load_peers.TABLE, conn, if_exists="append", index=False, chunksize=100_000)
+            documents += rows["document_id"].nunique()
+    return {"documents": documents}
+
+
+def awswrangler_script(folder: Path, size: int) -> dict[str, float]:
+    """AWS SDK for pandas: the same rows by `awswrangler.postgresql.to_sql`."""
+    command = [str(folder / _ENVIRONMENT / "bin" / "python"), "-m", "benchmarks.load_peers"]
+    for name in _batches(size):
+        command += [str(folder / f"{name}.tar.gz"), str(folder / f"{name}.parquet")]
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def _floor(folder: Path, size: int, table: str) -> dict[str, float]:
+    copy_rows = f"COPY {table} ({', '.join(_COLUMNS)}) FROM STDIN (FORMAT binary)"
+    documents = 0
+    with psycopg.connect() as conn, conn.cursor() as cursor:
+        cursor.execute(f"TRUNCATE {table}")
+        for name in _batches(size):
+            with tarfile.open(folder / f"{name}.tar.gz", "r|gz") as tar:
+                lines = tar.extractfile(tar.next() or "")
+                for line in lines or ():
+                    orjson.loads(line)
+                    documents += 1
+            with (folder / f"{name}.copy").open("rb") as ready, cursor.copy(copy_rows) as copy:
+                while piece := ready.read(_PIECE):
+                    copy.write(piece)
+    return {"documents": documents}
+
+
+def _make(folder: Path, size: int, mode: str, labels: int) -> None:
+    (folder / MODE).write_text(mode)
+    lines = _lines(mode, labels)
+    for number, name in enumerate(_batches(size)):
+        documents = min(MAX_JOB_DOCUMENTS, size - number * MAX_JOB_DOCUMENTS)
+        _write_manifest(folder / f"{name}.parquet", f"{name}.txt", number * MAX_JOB_DOCUMENTS, documents)
+        _write_archive(folder / f"{name}.tar.gz", f"{name}.txt", lines, documents)
+        _write_ready_bytes(folder, name, mode)
+    if size in _PEER_SIZES:
+        environment = folder / _ENVIRONMENT
+        venv.create(environment, with_pip=True)
+        install = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", AWSWRANGLER]
+        subprocess.run(install, check=True)
+
+
+def _lines(mode: str, labels: int) -> list[bytes]:
+    """Return what follows the place in each line, in some different forms."""
+    random = np.random.default_rng(_SEED)
+    scores = -np.sort(-random.dirichlet(np.full(labels, 0.3), _FORMS))
+    names = random.permuted(np.tile(np.arange(_LABELS), (_FORMS, 1)), axis=1)[:, :labels]
+    key = "Labels" if mode == "MULTI_LABEL" else "Classes"
+    return [
+        json.dumps({key: [{"Name": f"LABEL_{name:02}", "Score": round(score, 4)} for name, score in found]})
+        .removeprefix("{")
+        .encode()
+        + b"\n"
+        for found in (
+            list(zip(*pair, strict=True)) for pair in zip(names.tolist(), scores.tolist(), strict=True)
+        )
+    ]
+
+
+def _write_manifest(path: Path, file: str, first: int, documents: int) -> None:
+    with pq.ParquetWriter(path, MANIFEST_SCHEMA, use_dictionary=["file"], compression="zstd") as writer:
+        for start in range(0, documents, 50_000):
+            places = range(start, min(start + 50_000, documents))
+            ids = [f"document-{first + place:010}" for place in places]
+            files = pa.array([file] * len(places), pa.string()).dictionary_encode()
+            writer.write_batch(
+                pa.record_batch([files, pa.array(places, pa.int64()), pa.array(ids)], schema=MANIFEST_SCHEMA)
+            )
+
+
+def _write_archive(path: Path, file: str, lines: list[bytes], documents: int) -> None:
+    head = b'{"File": "%b", "Line": "' % file.encode()
+    unpacked = path.with_suffix(".jsonl")
+    with unpacked.open("wb") as output:
+        for number in range(documents):
+            output.write(b'%b%d", %b' % (head, number, lines[number % len(lines)]))
+    with tarfile.open(path, "w:gz", compresslevel=6) as tar:
+        tar.add(unpacked, "predictions.jsonl")
+    unpacked.unlink()
+
+
+def _write_ready_bytes(folder: Path, name: str, mode: str) -> None:
+    manifest = Manifest.read(UPath(folder / f"{name}.parquet"))
+    rows = BatchResults(
+        UPath(folder / f"{name}.tar.gz"), manifest, mode=mode, threshold=_spec(mode).threshold
+    )
+    key = [encode_text(value) for value in (_spec(mode).name, RUN, name)]
+    prefix = [*key, encode_date((run_day(RUN) - date(2000, 1, 1)).days), encode_text(VERSION)]
+    with (folder / f"{name}.copy").open("wb") as ready:
+        ready.write(HEADER)
+        for batch in rows:
+            ready.write(encode_rows(prefix, batch))
+        ready.write(TRAILER)
+
+
+def _batches(size: int) -> list[str]:
+    return [f"{RUN}-{number:05}-0123abcd" for number in range(-(-size // MAX_JOB_DOCUMENTS))]
+
+
+def _spec(mode: str) -> ClassifierSpec:
+    return ClassifierSpec.model_validate(
+        {
+            "name": "tickets",
+            "mode": mode,
+            "labelled": {"uri": "/data/labelled.csv", "format": "csv"},
+            "incoming": {"uri": "/data/incoming.csv", "format": "csv"},
+            "work_uri": "/data/work",
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+        }
+    )
+
+
+COMPARISONS = [
+    Comparison(
+        "load",
+        "output.tar.gz to table: three labels a document",
+        make=make_multi_class,
+        service=postgres,
+        contenders=[
+            Contender(ours),
+            Contender(floor),
+            Contender(floor_bare_table),
+            Contender(pandas_script, imports=("pandas", "sqlalchemy"), sizes=_PEER_SIZES, runs=1),
+            Contender(awswrangler_script, sizes=_PEER_SIZES, runs=1),
+        ],
+        sizes={10_000: 3, 100_000: 3, 1_000_000: 3, 10_000_000: 1},
+        targets=[
+            Target("ours", "<=", 1.3, over="floor"),
+            Target("pandas_script", ">=", 15, over="ours"),
+            Target("ours", "<=", 400, measure="peak_mb"),
+            Target("ours", "<=", 1.1, measure="peak_mb", size=10_000_000, over_size=1_000_000),
+            Target("ours", "<=", 11, size=10_000_000, over_size=1_000_000),
+        ],
+    ),
+    Comparison(
+        "load-multi-label",
+        "output.tar.gz to table: five labels a document, those above 0.5 accepted",
+        make=make_multi_label,
+        service=postgres,
+        contenders=[Contender(ours), Contender(floor)],
+        sizes={100_000: 3, 1_000_000: 3},
+        targets=[
+            Target("ours", "<=", 1.3, over="floor"),
+            Target("ours", "<=", 400, measure="peak_mb"),
+        ],
+    ),
+]

@@ -35,6 +35,7 @@ OPTIONAL = json.loads(
 )
 DATA_ACCESS = documented("data-access-role-policy.json", BUCKET)
 TRUST = documented("data-access-role-trust.json", BUCKET)
+PASSING = ("HandTheDataAccessRoleToComprehend", "iam:PassRole", ROLE)
 PROBE = "nightsort/tickets/doctor/probe.txt"
 ROLE_NAME = ROLE.rpartition("/")[2]
 WORK, LABELLED = f"work_uri s3://{BUCKET}/nightsort/tickets", "tickets: labelled documents"
@@ -78,8 +79,8 @@ def airflow(
     admin.client("s3").delete_object(Bucket=BUCKET, Key=PROBE)
 
 
-def connect(monkeypatch: pytest.MonkeyPatch, url: str, key: str, secret: str, region: str = REGION) -> None:
-    extra = {"region_name": region, "endpoint_url": url}
+def connect(monkeypatch: pytest.MonkeyPatch, url: str, key: str, secret: str, **more: str) -> None:
+    extra = {"region_name": REGION, "endpoint_url": url, **more}
     connection = {"conn_type": "aws", "login": key, "password": secret, "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_DOCTOR_AWS", json.dumps(connection))
 
@@ -275,3 +276,25 @@ def test_keys_that_nobody_knows_fail_the_connection_and_stay_secret(
     text = " ".join(f"{finding.says} {finding.remedy}" for finding in found.values())
     assert "secret-canary-91" not in text
     assert "correct the connection" in text.lower()
+
+
+def test_a_session_of_a_role_is_judged_by_the_role_with_the_documents_as_they_are(
+    airflow: LocalAwsUser, admin: LocalAwsUser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arn = "arn:aws:iam::123456789012:role/YOUR-AIRFLOW-ROLE"
+    role(admin, arn, both(AIRFLOW, documented("doctor.json", BUCKET)), TRUST)
+    session = admin.client("sts").assume_role(RoleArn=arn, RoleSessionName="worker")["Credentials"]
+    connect(
+        monkeypatch,
+        airflow.url,
+        session["AccessKeyId"],
+        session["SecretAccessKey"],
+        aws_session_token=session["SessionToken"],
+    )
+    found = look(access=AwsAccess("doctor_aws"))
+    assert "assumed-role/YOUR-AIRFLOW-ROLE/worker" in found["connection doctor_aws"].says
+    assert told(found, State.FAILED, State.CANNOT_TELL) == set()
+    role(admin, arn, without(both(AIRFLOW, documented("doctor.json", BUCKET)), PASSING), TRUST)
+    passed = look(access=AwsAccess("doctor_aws"))[f"{ROLE_NAME}: may be passed"]
+    assert passed.state is State.FAILED
+    assert f"{arn} is not allowed iam:PassRole" in passed.says

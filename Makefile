@@ -45,6 +45,17 @@ check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 doctor: $(VENV)/.local ## Check the local stack, as `python -m include.nightsort doctor` checks a deployment
 	@$(STACK) doctor
 
+# Peers that want other versions than ours have an environment of their own.
+PEERS := $(VENV)/bench
+
+.PHONY: bench
+bench: $(VENV)/.dev $(PEERS)/.installed ## Measure each step beside its floor and its peers; SUBJECT=load only one of them
+	@$(BIN)/python -m benchmarks $(SUBJECT)
+
+$(PEERS)/.installed: requirements-bench.txt | $(BIN)/python
+	@$(call new_environment,$(PEERS),$(BIN)/python,requirements-bench.txt)
+	@touch $@
+
 .PHONY: stop
 stop: ## Stop the local stack; its data stay
 	@if [ -x $(BIN)/python ]; then $(STACK) down; else $(stop_without_venv); fi
@@ -71,6 +82,7 @@ lock: $(VENV)/.dev ## Pin the requirements with hashes, for every Python from 3.
 	@$(call lock,requirements-celery,-c requirements-dev.txt)
 	@$(call lock,requirements-uv)
 	@$(call lock,requirements-audit,-c requirements-dev.txt)
+	@$(call lock,requirements-bench)
 
 # Without it a version moves only where it must. UPGRADE=1 takes the newest of all, UPGRADE=numpy of one package.
 UPGRADE_OPTION := $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))

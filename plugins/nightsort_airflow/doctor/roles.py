@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
-from nightsort_airflow.doctor.trust_policies import COMPREHEND, UnknownConditionError, trust_problem
+from nightsort_airflow.doctor.trust_policies import UnknownConditionError, trust_problem
 from nightsort_airflow.exceptions import error_code
 
 if TYPE_CHECKING:
@@ -20,19 +21,6 @@ if TYPE_CHECKING:
     from nightsort_airflow.doctor.findings import Outcome
 
 GROUP: Final = "roles"
-
-VPC_ACTIONS: Final = (
-    "ec2:CreateNetworkInterface",
-    "ec2:CreateNetworkInterfacePermission",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DeleteNetworkInterfacePermission",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeVpcs",
-    "ec2:DescribeDhcpOptions",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeSecurityGroups",
-)
-"""What a data access role needs for a VPC (Comprehend Developer Guide, "usingVPC")."""
 
 
 def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from include.nightsort.rights import COMPREHEND
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-
-COMPREHEND: Final = "comprehend.amazonaws.com"
 
 _EXACT: Final = ("StringEquals", "StringEqualsIgnoreCase")
 _PATTERNS: Final = ("StringLike", "ArnLike", "ArnEquals")

@@ -14,28 +14,13 @@ from include.local_stack.local_aws.rights.identities import identity_of
 from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
 from include.local_stack.local_aws.work.object_store import no_read_access, no_write_access
 from include.local_stack.local_aws.work.tasks import Credentials, TaskError
+from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-COMPREHEND = "comprehend.amazonaws.com"
-"""The service principal that a data access role must trust."""
-
 SAMPLES_ROLE = "NightsortComprehendDataAccess"
 """The role that the specs in ``include/classifiers`` name."""
-
-VPC_ACTIONS = (
-    "ec2:CreateNetworkInterface",
-    "ec2:CreateNetworkInterfacePermission",
-    "ec2:DeleteNetworkInterface",
-    "ec2:DeleteNetworkInterfacePermission",
-    "ec2:DescribeNetworkInterfaces",
-    "ec2:DescribeVpcs",
-    "ec2:DescribeDhcpOptions",
-    "ec2:DescribeSubnets",
-    "ec2:DescribeSecurityGroups",
-)
-"""What work in a VPC needs (Comprehend Developer Guide, "usingVPC")."""
 
 _PARTITION = "aws"
 _SESSION_SECONDS = 3_600

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
+import re
+from datetime import date, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import duckdb
 import numpy as np
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
@@ -19,8 +22,6 @@ from include.nightsort.batches import run_key
 from include.nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
 pytestmark = pytest.mark.integration
@@ -38,10 +39,9 @@ class ExportedNights(Nights):
             return {"ErrorCode": "INTERNAL_SERVER_ERROR", "ErrorMessage": "no luck"}
         return {"Labels": [{"Name": word, "Score": 0.9 - n / 5} for n, word in enumerate(text.split())]}
 
-    def export(self, source_uri: str | None = None) -> Exported:
-        return export_run(
-            self.database, spec=self.spec, access=plain_access(), run_key=run_key(DAY, source_uri)
-        )
+    def export(self, source_uri: str | None = None, day: date = DAY) -> Exported:
+        key = run_key(day, source_uri)
+        return export_run(self.database, spec=self.spec, access=plain_access(), run_key=key)
 
     @property
     def place(self) -> Path:
@@ -241,3 +241,65 @@ def test_a_spec_without_export_says_how_to_ask_for_one(nights: ExportedNights) -
     nights.spec = nights.spec.model_copy(update={"export": None})
     with pytest.raises(ExportError, match="export: parquet"):
         nights.export()
+
+
+# --- docs/parquet-export.md
+# ---------------------------------------------------------------------------------------------------
+
+PAGE = (Path(__file__).parents[2] / "docs" / "parquet-export.md").read_text(encoding="utf-8")
+STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+SQL_TYPES = {
+    "string": "string",
+    "bigint": "int64",
+    "float": "float",
+    "real": "float",
+    "array<string>": "list<element: string>",
+    "array<float>": "list<element: float>",
+    "array<real>": "list<element: float>",
+    "timestamp": "timestamp[us, tz=UTC]",
+}
+
+
+@pytest.mark.parametrize("table", ["nightsort.predictions", "lake.predictions"])
+def test_the_documented_tables_of_athena_and_redshift_have_the_columns_of_the_files(
+    nights: ExportedNights, table: str
+) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    nights.export()
+    schema = pq.read_schema(next((nights.place / PARTITION).iterdir()))
+    (statement,) = (text for text in STATEMENTS if text.startswith(f"CREATE EXTERNAL TABLE {table} ("))
+    inner, _, partitions = statement.partition("(\n")[2].partition("\n)\nPARTITIONED BY ")
+    columns = [line.strip().rstrip(",").split(maxsplit=1) for line in inner.splitlines()]
+    plain = [(name, SQL_TYPES[re.sub(r"varchar\(\d+\)", "string", type_)]) for name, type_ in columns]
+    assert plain == [(field.name, str(field.type)) for field in schema]
+    assert re.findall(r"(\w+) (?:string|date|varchar)", partitions.splitlines()[0]) == ["classifier", "day"]
+    assert PARTITION.replace("tickets", "${classifier}").replace("2026-11-18", "${day}") in PAGE
+
+
+def test_the_documented_queries_run_and_the_newest_rows_are_those_of_the_view(
+    nights: ExportedNights,
+) -> None:
+    for day in (DAY, DAY + timedelta(days=1)):
+        nights.arrives("m.jsonl", {**EARLY, "blank": " ", f"only-{day}": "one"}, day=day)
+        nights.classify(day=day)
+        nights.export(day=day)
+    newest, by_label = (text for text in STATEMENTS if text.startswith("SELECT"))
+    with duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        files = f"{nights.place}/*/*/*.parquet"
+        connection.read_parquet(files, hive_partitioning=True).create_view("predictions")
+        keys = "classifier, document_id, day, run_key, batch, line"
+        found = connection.sql(newest).order(keys).select(keys).fetchall()
+        counted = connection.execute(
+            by_label.replace("s3://your-lake/nightsort/predictions/*/*/*.parquet", files).replace(
+                "support-tickets", "tickets"
+            )
+        ).fetchall()
+    view = nights.database.execute(
+        "SELECT classifier, document_id, day, run_key, batch, line FROM nightsort.latest_predictions"
+        " ORDER BY 1, 2, 3, 4, 5, 6"
+    ).fetchall()
+    assert found == view
+    assert len(view) == len(EARLY) + 2
+    assert (DAY, "text", 6) in counted

@@ -128,8 +128,8 @@ class SpecOperator(BaseOperator):
         ) as error:
             raise BadInputError(f"Cannot {doing}: {error}") from error
         except PermissionError as error:
+            and_export = " and, for the export, airflow-export-policy.json" if self.spec.export else ""
             raise BadInputError(
                 f"Cannot {doing}: {error}. Grant the identity of the connection {self.spec.aws_conn_id} this "
-                "right: "
-                "docs/iam/airflow-policy.json lists them all."
+                f"right: docs/iam/airflow-policy.json{and_export} lists them all."
             ) from error

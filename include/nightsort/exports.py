@@ -99,7 +99,7 @@ class _Run(NamedTuple):
     version: str | None
     documents: int
     batches: list[dict[str, Any]]
-    loaded_at: Mapping[str, datetime]
+    loaded_at: Mapping[str, datetime | None]
 
 
 def partition_uri(spec: ClassifierSpec, run_key: str) -> str:
@@ -170,12 +170,21 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
             f"run {run_key} does not say where the output of batch {without[0]} is: an earlier release "
             "loaded it. Clear load_predictions and what is downstream; no job is started again"
         )
-    loaded_at = conn.execute(
-        "SELECT name, (SELECT loaded_at FROM nightsort.predictions"
-        " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1) FROM unnest(%s::text[]) AS name",
-        (classifier, run_key, [*(batch["name"] for batch in batches), REJECTS]),
+    names = [batch["name"] for batch in batches]
+    loaded_at = dict(
+        conn.execute(
+            "SELECT name, (SELECT loaded_at FROM nightsort.predictions"
+            " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1)"
+            " FROM unnest(%s::text[]) AS name",
+            (classifier, run_key, [*names, REJECTS]),
+        ).fetchall()
     )
-    return _Run(run_key, version, documents, batches, dict(loaded_at.fetchall()))
+    if dropped := [name for name in names if loaded_at[name] is None]:
+        raise ExportError(
+            f"run {run_key} has no rows of batch {dropped[0]} in the table any more: they were dropped. Its "
+            "files are left as they are; to write them anew, clear load_predictions and what is downstream"
+        )
+    return _Run(run_key, version, documents, batches, loaded_at)
 
 
 def _results(
@@ -185,10 +194,10 @@ def _results(
     folder = f"{spec.work_uri.rstrip('/')}/runs/{run.run_key}"
     for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
         manifest = Manifest.read(access.path(f"{folder}/manifests/{name}.parquet"))
-        about = _About(run.run_key, name, run.version, run.loaded_at.get(name))
+        about = _About(run.run_key, name, run.version, run.loaded_at[name])
         archive = access.path(output_uri)
         yield about, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
-    about = _About(run.run_key, REJECTS, None, run.loaded_at.get(REJECTS))
+    about = _About(run.run_key, REJECTS, None, run.loaded_at[REJECTS])
     yield about, read_rejects(access.path(f"{folder}/rejects.jsonl"))
 
 

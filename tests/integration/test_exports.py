@@ -20,6 +20,7 @@ from include.nightsort import exports
 from include.nightsort.access import plain_access
 from include.nightsort.batches import run_key
 from include.nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
+from include.nightsort.tables.retention import drop_run, find_runs
 
 if TYPE_CHECKING:
     import psycopg
@@ -227,6 +228,18 @@ def test_a_run_of_an_earlier_release_says_what_to_clear(nights: ExportedNights) 
     )
     with pytest.raises(ExportError, match=r"does not say where.*Clear load_predictions"):
         nights.export()
+
+
+def test_a_run_whose_rows_were_dropped_keeps_its_files(nights: ExportedNights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    nights.classify()
+    nights.export()
+    before = nights.files()
+    (run,) = find_runs(nights.database, before=DAY + timedelta(days=1))
+    drop_run(nights.database, run)
+    with pytest.raises(ExportError, match=r"they were dropped. Its files are left as they are"):
+        nights.export()
+    assert nights.files() == before
 
 
 def test_rows_that_the_table_does_not_count_are_an_error(nights: ExportedNights) -> None:

@@ -36,7 +36,7 @@ OPTIONAL = json.loads(
 DATA_ACCESS = documented("data-access-role-policy.json", BUCKET)
 TRUST = documented("data-access-role-trust.json", BUCKET)
 PASSING = ("HandTheDataAccessRoleToComprehend", "iam:PassRole", ROLE)
-PROBE = "nightsort/tickets/doctor/probe.txt"
+PROBE = "nightsort/tickets/_nightsort_doctor_probe"
 ROLE_NAME = ROLE.rpartition("/")[2]
 WORK, LABELLED = f"work_uri s3://{BUCKET}/nightsort/tickets", "tickets: labelled documents"
 
@@ -145,7 +145,7 @@ def test_without_the_optional_rights_it_cannot_tell_and_says_which_file_grants_t
         assert "docs/iam/doctor.json" in found[subject].remedy
     # Nightsort itself never deletes, so that the probe stays is told, and no fault.
     assert found[WORK].state is State.OK
-    assert "doctor/probe.txt stays there" in found[WORK].says
+    assert "_nightsort_doctor_probe stays" in found[WORK].says
     kept = admin.client("s3").list_objects_v2(Bucket=BUCKET, Prefix="nightsort/")["Contents"]
     assert [item["Key"] for item in kept] == [PROBE]
 
@@ -237,6 +237,17 @@ def test_a_work_bucket_in_another_region_fails_and_a_source_there_is_a_warning(a
     assert source["bucket in-frankfurt"].state is State.WARNING
     assert source[LABELLED].state is State.WARNING
     assert "nothing lies at s3://in-frankfurt/labelled/" in source[LABELLED].says
+
+
+def test_an_export_needs_the_right_to_remove_what_an_earlier_attempt_left(airflow: LocalAwsUser) -> None:
+    lacking = look(export="parquet")[f"export s3://{BUCKET}/nightsort/tickets/predictions"]
+    assert lacking.state is State.FAILED
+    assert "s3:DeleteObject" in lacking.says
+    assert "docs/iam/airflow-export-policy.json" in lacking.remedy
+    export = json.dumps(documented("airflow-export-policy.json", BUCKET)).replace("your-lake", BUCKET)
+    airflow.may(both(AIRFLOW, OPTIONAL, json.loads(export)))
+    written = look(export={"uri": f"s3://{BUCKET}/nightsort/predictions"})
+    assert written[f"export s3://{BUCKET}/nightsort/predictions"].says == "list, write and delete"
 
 
 def test_jobs_that_are_active_now_are_counted(airflow: LocalAwsUser, admin: LocalAwsUser) -> None:

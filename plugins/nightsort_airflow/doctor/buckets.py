@@ -16,7 +16,7 @@ from nightsort_airflow.exceptions import error_code
 from nightsort_airflow.hooks.storage import S3, connect_sql
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from include.nightsort.classifier_spec import ClassifierSpec, Source
     from nightsort_airflow.doctor.aws_access import AwsAccess
@@ -24,43 +24,55 @@ if TYPE_CHECKING:
 
 GROUP: Final = "buckets and documents"
 
-# One name, so that an identity which may not delete, as Nightsort never does, leaves one object and no more.
-PROBE: Final = "doctor/probe.txt"
+# One name, so that an identity which may not delete leaves one object and no more.
+PROBE: Final = "_nightsort_doctor_probe"
+# Readers of a folder of Parquet files pass over names that begin with an underscore. A name of its own, since
+# docs/iam/doctor.json grants the removal of the other one, which says nothing of the files there.
+EXPORT_PROBE: Final = "_nightsort_export_probe"
 PROBE_TEXT: Final = b"Written by `python -m include.nightsort doctor`. It may be deleted.\n"
 
 
 def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
-    Give the checks of all buckets, of each ``work_uri`` and of each source.
+    Give the checks of all buckets, of each folder that is written, and of each source.
 
     :param access: the AWS connection.
     :param specs: those that use it.
     :param needs: the check of the connection.
     """
-    work_uris = list(dict.fromkeys(spec.work_uri for spec in specs))
     sources = {
         f"{spec.name}: {key} documents": source
         for spec in specs
         for key, source in (("labelled", spec.labelled), ("incoming", spec.incoming))
     }
-    read = [source.uri for source in sources.values() if source.uri is not None]
-    work_buckets = {split(uri)[0] for uri in work_uris if uri.startswith(S3)}
-    buckets = {}
-    for name in sorted({*work_buckets, *(split(uri)[0] for uri in read if uri.startswith(S3))}):
-        buckets[name] = Check(
+    work_uris = dict.fromkeys(spec.work_uri for spec in specs)
+    export_uris = dict.fromkeys(spec.export_uri for spec in specs if spec.export_uri)
+    work_buckets = _buckets(work_uris)
+    others = _buckets([*export_uris, *(source.uri for source in sources.values() if source.uri)])
+    buckets = {
+        name: Check(
             GROUP,
             f"bucket {name}",
-            partial(bucket_and_region, access, name, written=name in work_buckets),
+            partial(bucket_and_region, access, name, of_work=name in work_buckets),
             (needs,),
         )
-        yield buckets[name]
+        for name in sorted(work_buckets | others)
+    }
+
+    def bucket_of(uri: str | None) -> tuple[Check, ...]:
+        return tuple(buckets[name] for name in _buckets([uri or ""]))
+
+    yield from buckets.values()
     for uri in work_uris:
-        needed = (buckets[split(uri)[0]],) if uri.startswith(S3) else ()
-        yield Check(GROUP, f"work_uri {uri}", partial(work_folder, access, uri), needed)
+        yield Check(GROUP, f"work_uri {uri}", partial(work_folder, access, uri), bucket_of(uri))
+    for uri in export_uris:
+        yield Check(GROUP, f"export {uri}", partial(export_folder, access, uri), bucket_of(uri))
     for subject, source in sources.items():
-        on_s3 = source.uri is not None and source.uri.startswith(S3)
-        needed = (buckets[split(source.uri)[0]],) if on_s3 and source.uri else ()
-        yield Check(GROUP, subject, partial(documents, access, source), needed)
+        yield Check(GROUP, subject, partial(documents, access, source), bucket_of(source.uri))
+
+
+def _buckets(uris: Iterable[str]) -> set[str]:
+    return {split(uri)[0] for uri in uris if uri.startswith(S3)}
 
 
 def split(uri: str) -> tuple[str, str]:
@@ -69,12 +81,12 @@ def split(uri: str) -> tuple[str, str]:
     return bucket, key
 
 
-def bucket_and_region(access: AwsAccess, name: str, *, written: bool) -> Outcome:
+def bucket_and_region(access: AwsAccess, name: str, *, of_work: bool) -> Outcome:
     """
     Look whether a bucket is there, and where.
 
     :param name: the bucket.
-    :param written: whether Comprehend reads and writes in it, which it does in its own region only.
+    :param of_work: whether Comprehend reads and writes in it, which it does in its own region only.
     """
     try:
         answer = access.client("s3").head_bucket(Bucket=name)
@@ -88,45 +100,57 @@ def bucket_and_region(access: AwsAccess, name: str, *, written: bool) -> Outcome
     region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", access.region)
     if region == access.region:
         return ok(f"is there, in {region} as Comprehend is")
-    if written:
+    if of_work:
         return failed(
             f"is in {region}, and Comprehend works in {access.region}: it cannot read there",
             f"take a bucket in {access.region} for work_uri, or the connection of {region}",
         )
     return warning(
-        f"is in {region}, and Comprehend works in {access.region}: what is read crosses regions, which costs",
-        f"keep the documents in {access.region}",
+        f"is in {region}, and Comprehend works in {access.region}: what passes between them costs",
+        f"keep documents and exports in {access.region}",
     )
 
 
 def work_folder(access: AwsAccess, uri: str) -> Outcome:
     """
-    List, write, read and delete below a ``work_uri``, as far as one may.
+    List, write, read and, as far as one may, delete below a ``work_uri``.
 
     :param uri: the ``work_uri``.
     """
     if not uri.startswith(S3):
         return failed("is no S3 URI, and Comprehend reads nothing else", "write s3://bucket/prefix")
-    bucket, prefix = split(uri)
-    key = f"{prefix}/{PROBE}" if prefix else PROBE
+    bucket, prefix = split(f"{uri}/")
     s3 = access.client("s3")
     try:
-        s3.list_objects_v2(Bucket=bucket, Prefix=f"{prefix}/" if prefix else "", MaxKeys=1)
-        s3.put_object(Bucket=bucket, Key=key, Body=PROBE_TEXT)
-        read = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{PROBE}", Body=PROBE_TEXT)
+        s3.get_object(Bucket=bucket, Key=f"{prefix}{PROBE}")["Body"].read()
     except ClientError as error:
         return refused(error)
-    if read != PROBE_TEXT:
-        return failed(
-            f"{S3}{bucket}/{key} is read otherwise than it was written", "look for who else writes it"
-        )
     try:
-        s3.delete_object(Bucket=bucket, Key=key)
+        s3.delete_object(Bucket=bucket, Key=f"{prefix}{PROBE}")
     except ClientError:
-        return ok(
-            f"list, write and read; {PROBE} stays there, for want of the right to delete, which no DAG needs"
-        )
+        return ok(f"list, write and read; {PROBE} stays, for want of a right that no DAG needs")
     return ok("list, write, read and delete")
+
+
+def export_folder(access: AwsAccess, uri: str) -> Outcome:
+    """
+    List, write and delete where results go as files: there, files of earlier attempts are removed.
+
+    :param uri: what the partitions lie below.
+    """
+    if not uri.startswith(S3):
+        return _folder(f"{uri}/")
+    bucket, prefix = split(f"{uri}/")
+    s3 = access.client("s3")
+    try:
+        s3.list_objects_v2(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        s3.put_object(Bucket=bucket, Key=f"{prefix}{EXPORT_PROBE}", Body=PROBE_TEXT)
+        s3.delete_object(Bucket=bucket, Key=f"{prefix}{EXPORT_PROBE}")
+    except ClientError as error:
+        return failed(str(error), "grant this right: docs/iam/airflow-export-policy.json")
+    return ok("list, write and delete")
 
 
 def documents(access: AwsAccess, source: Source) -> Outcome:

@@ -53,15 +53,15 @@ def make_multi_label(folder: Path, size: int) -> None:
 
 def ours(folder: Path, size: int) -> dict[str, float]:
     """Nightsort: `load_predictions`, as the operator calls it, a batch after the other."""
-    spec = _spec((folder / MODE).read_text())
+    classifier = spec((folder / MODE).read_text())
     with psycopg.connect() as conn:
         conn.execute("TRUNCATE nightsort.predictions")
         conn.commit()
         loaded = 0
-        for name in _batches(size):
+        for name in batches(size):
             counts = load_predictions(
                 conn,
-                spec=spec,
+                spec=classifier,
                 version=VERSION,
                 run_key=RUN,
                 batch={"name": name},
@@ -95,7 +95,7 @@ def pandas_script(folder: Path, size: int) -> dict[str, float]:
     with engine.begin() as conn:
         conn.exec_driver_sql(load_peers.CREATE)
         conn.exec_driver_sql(load_peers.EMPTY)
-        for name in _batches(size):
+        for name in batches(size):
             rows = load_peers.exploded(folder / f"{name}.tar.gz", folder / f"{name}.parquet")
             rows.to_sql(load_peers.TABLE, conn, if_exists="append", index=False, chunksize=100_000)
             documents += rows["document_id"].nunique()
@@ -105,7 +105,7 @@ def pandas_script(folder: Path, size: int) -> dict[str, float]:
 def awswrangler_script(folder: Path, size: int) -> dict[str, float]:
     """AWS SDK for pandas: the same rows by `awswrangler.postgresql.to_sql`."""
     command = [str(folder / _ENVIRONMENT / "bin" / "python"), "-m", "benchmarks.load_peers"]
-    for name in _batches(size):
+    for name in batches(size):
         command += [str(folder / f"{name}.tar.gz"), str(folder / f"{name}.parquet")]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
@@ -117,7 +117,7 @@ def _floor(folder: Path, size: int, table: str) -> dict[str, float]:
     documents = 0
     with psycopg.connect() as conn, conn.cursor() as cursor:
         cursor.execute(f"TRUNCATE {table}")
-        for name in _batches(size):
+        for name in batches(size):
             with tarfile.open(folder / f"{name}.tar.gz", "r|gz") as tar:
                 lines = tar.extractfile(tar.next() or "")
                 for line in lines or ():
@@ -132,7 +132,7 @@ def _floor(folder: Path, size: int, table: str) -> dict[str, float]:
 def _make(folder: Path, size: int, mode: str, labels: int) -> None:
     (folder / MODE).write_text(mode)
     lines = _lines(mode, labels)
-    for number, name in enumerate(_batches(size)):
+    for number, name in enumerate(batches(size)):
         documents = min(MAX_JOB_DOCUMENTS, size - number * MAX_JOB_DOCUMENTS)
         _write_manifest(folder / f"{name}.parquet", f"{name}.txt", number * MAX_JOB_DOCUMENTS, documents)
         _write_archive(folder / f"{name}.tar.gz", f"{name}.txt", lines, documents)
@@ -185,10 +185,8 @@ def _write_archive(path: Path, file: str, lines: list[bytes], documents: int) ->
 
 def _write_ready_bytes(folder: Path, name: str, mode: str) -> None:
     manifest = Manifest.read(UPath(folder / f"{name}.parquet"))
-    rows = BatchResults(
-        UPath(folder / f"{name}.tar.gz"), manifest, mode=mode, threshold=_spec(mode).threshold
-    )
-    key = [encode_text(value) for value in (_spec(mode).name, RUN, name)]
+    rows = BatchResults(UPath(folder / f"{name}.tar.gz"), manifest, mode=mode, threshold=spec(mode).threshold)
+    key = [encode_text(value) for value in (spec(mode).name, RUN, name)]
     prefix = [*key, encode_date((run_day(RUN) - date(2000, 1, 1)).days), encode_text(VERSION)]
     with (folder / f"{name}.copy").open("wb") as ready:
         ready.write(HEADER)
@@ -197,11 +195,13 @@ def _write_ready_bytes(folder: Path, name: str, mode: str) -> None:
         ready.write(TRAILER)
 
 
-def _batches(size: int) -> list[str]:
+def batches(size: int) -> list[str]:
+    """Return the names of the batches of so many documents; the files of each begin with it."""
     return [f"{RUN}-{number:05}-0123abcd" for number in range(-(-size // MAX_JOB_DOCUMENTS))]
 
 
-def _spec(mode: str) -> ClassifierSpec:
+def spec(mode: str) -> ClassifierSpec:
+    """Return a spec of the mode."""
     return ClassifierSpec.model_validate(
         {
             "name": "tickets",

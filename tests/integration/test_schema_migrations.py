@@ -1,4 +1,4 @@
-"""What an upgrade promises, on a real PostgreSQL: older tables come up to date, nothing lost, and end like new
+"""What an upgrade promises, on a real PostgreSQL: old tables come up to date, nothing lost, and end like new
 ones, and who may not change them is told what to have run by whom."""
 
 from __future__ import annotations

@@ -11,13 +11,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markdown import Markdown
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benchmarks.measuring import Comparison, StepFailedError, compare
 from benchmarks.results import as_markdown, save, write_page
 
-SUBJECTS: tuple[str, ...] = ("orchestration",)
+SUBJECTS: tuple[str, ...] = ("orchestration", "dag_parsing", "learning")
 """The modules with benchmarks, in the order of RESULTS.md."""
 
 console = Console()
@@ -49,7 +48,7 @@ def _measured(subject: str, sizes: list[int] | None, runs: int | None, quick: bo
         except StepFailedError as error:
             console.print(str(error), style="red", markup=False, highlight=False)
             return False
-        console.print(Markdown(as_markdown(results[-1])))
+        console.print(as_markdown(results[-1]), markup=False, highlight=False, soft_wrap=True)
     if not (sizes or runs or quick):
         save(subject, results)
         write_page(SUBJECTS)

@@ -210,15 +210,18 @@ def _write(folder: Path, mode: str, labels: int, documents: int) -> None:
             csv.writer(stream).writerows(("|".join(found), text) for found, text in rows)
 
 
+def read_labelled(file: str, mode: str) -> LabelledData:
+    """Read a CSV as the local Comprehend does; several labels are joined by "|"."""
+
+    def read(stream: BinaryIO, name: str) -> Iterator[Example | Unusable]:
+        return read_csv(stream, name, mode, "|")
+
+    return read_labelled_data(cast("ObjectStore", _Folder()), [(file, read)])
+
+
 def _size(folder: str, mode: str) -> list[str]:
-    def read(stream: BinaryIO, file: str) -> Iterator[Example | Unusable]:
-        return read_csv(stream, file, mode, "|")
-
-    def labelled(name: str) -> LabelledData:
-        return read_labelled_data(cast("ObjectStore", _Folder()), [(str(Path(folder, name)), read)])
-
     times = [time.perf_counter()]
-    data = labelled("train")
+    data = read_labelled(str(Path(folder, "train")), mode)
     times.append(time.perf_counter())
     classifier = train(mode, data.labels, data.counts, data.carries)
     times.append(time.perf_counter())
@@ -229,7 +232,9 @@ def _size(folder: str, mode: str) -> list[str]:
     begin = time.process_time()
     blocks = [decided(classifier, texts[start : start + 4_096]) for start in range(0, len(texts), 4_096)]
     classifying = time.process_time() - begin
-    found = macro_f1(labelled("test").carries.tocsr(), sparse.vstack(blocks, format="csr"))
+    found = macro_f1(
+        read_labelled(str(Path(folder, "test")), mode).carries.tocsr(), sparse.vstack(blocks, format="csr")
+    )
     return [
         *(f"{late - early:.0f}" for early, late in pairwise(times)),
         f"{len(texts) / classifying:,.0f}",

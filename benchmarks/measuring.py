@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[1]
+PEERS_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"
+"""The interpreter with the packages of requirements-bench.txt, which `make bench` installs."""
+
 MEASURED = ("wall_seconds", "cpu_seconds", "peak_mb")
 """What is measured of every run: seconds of the call, CPU seconds of the process and its children, and the
 process's peak resident memory, in 10^6 bytes, with its imports and its children."""
@@ -80,12 +83,14 @@ class Contender:
     Args:
         step: a function of the subject's module; its name is the contender's.
         imports: what only this contender imports, in its body: loaded before the clock starts.
+        peers: the packages of requirements-bench.txt that it uses, for the versions in the results.
         sizes: where it takes part; everywhere if none are given.
         runs: at most so many rounds; those of the comparison if none is given.
     """
 
     step: Callable[[Path, int], object]
     imports: tuple[str, ...] = ()
+    peers: tuple[str, ...] = ()
     sizes: tuple[int, ...] | None = None
     runs: int | None = None
 
@@ -321,7 +326,15 @@ def _versions(comparison: Comparison) -> dict[str, str]:
     distributions = packages_distributions()
     imported = {name.partition(".")[0] for contender in comparison.contenders for name in contender.imports}
     peers = {distributions[name][0] for name in imported if name in distributions}
-    return {
-        "Python": platform.python_version(),
-        **{name: version(name) for name in (*LIBRARIES, *sorted(peers))},
-    }
+    elsewhere = sorted({name for contender in comparison.contenders for name in contender.peers})
+    here = {name: version(name) for name in (*LIBRARIES, *sorted(peers))}
+    return {"Python": platform.python_version(), **here, **_versions_elsewhere(elsewhere)}
+
+
+def _versions_elsewhere(names: Sequence[str]) -> dict[str, str]:
+    if not names:
+        return {}
+    ask = "import json, sys; from importlib.metadata import version; "
+    code = f"{ask} print(json.dumps([version(name) for name in sys.argv[1:]]))"
+    told = subprocess.run([PEERS_PYTHON, "-c", code, *names], check=True, stdout=subprocess.PIPE, text=True)
+    return dict(zip(names, json.loads(told.stdout), strict=True))

@@ -116,16 +116,17 @@ def _slopes(comparison: Mapping[str, Any]) -> Iterator[str]:
         rows.sort(key=lambda row: int(row["size"]))
         if len(rows) > 1:
             less, more = rows[-2:]
+            # Of documents a million is what a night may bring; of batches and specs each one counts.
+            step, per = (1_000_000, "a million ") if more["size"] >= 100_000 else (1, "each of the ")
             seconds, memory = (
-                (more["median"][name] - less["median"][name]) / (more["size"] - less["size"])
+                (more["median"][name] - less["median"][name]) / (more["size"] - less["size"]) * step
                 for name in ("wall_seconds", "peak_mb")
             )
             times = more["median"]["wall_seconds"] / less["median"]["wall_seconds"]
             yield (
                 f"- Slope of `{contender['name']}` from {less['size']:,} to {more['size']:,}: "
-                f"{_number(seconds * 1e6)} s and {_number(memory * 1e6)} MB per million "
-                f"{comparison['unit']}; {_number(times)} times the time for "
-                f"{_number(more['size'] / less['size'])} times as many."
+                f"{_number(seconds)} s and {_number(memory)} MB for {per}{comparison['unit']}; "
+                f"{_number(times)} times the time for {_number(more['size'] / less['size'])} times as many."
             )
     yield ""
 

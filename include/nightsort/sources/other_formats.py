@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
+from include.nightsort.sources.fetching import PART_BYTES
 from include.nightsort.sources.json_lines import as_labels
 from include.nightsort.sources.object_streams import is_damage, open_files
 from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
@@ -40,10 +42,12 @@ def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) ->
         return
     stream.seek(0)
     with _damage_named(where):
-        parquet = pq.ParquetFile(stream, buffer_size=CHUNK_BYTES)
+        # A row group may be as large as the file: it is read in pieces, and none of them is kept.
+        parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
         wanted.check(parquet.schema_arrow.names, where)
         number = 0
-        for batch in parquet.iter_batches(PARQUET_ROWS, columns=wanted.names):
+        rows = _rows_at_once(parquet.metadata)
+        for batch in parquet.iter_batches(rows, columns=wanted.names, use_threads=False):
             columns = {name: batch.column(name) for name in wanted.names}
             yield RawDocuments(
                 file=file,
@@ -57,6 +61,13 @@ def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) ->
                 else _label_column(columns[wanted.label], f"{where}: column {wanted.label}"),
             )
             number += len(batch)
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Return how many rows are few megabytes, in the row group with the largest ones."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return min(PARQUET_ROWS, max(CHUNK_BYTES // max(largest, 1), 1))
 
 
 @contextmanager
@@ -171,13 +182,18 @@ def read_query(connection: Any, sql: str, *, wanted: Wanted, delimiter: str | No
         records = cursor.fetchmany(QUERY_ROWS)
         names = [column[0] for column in cursor.description or ()]
         wanted.check(names, "the query")
-        text, label = names.index(wanted.text), None if wanted.label is None else names.index(wanted.label)
-        identity = None if wanted.id is None else names.index(wanted.id)
+        places = _Places(
+            text=names.index(wanted.text),
+            id=None if wanted.id is None else names.index(wanted.id),
+            label=None if wanted.label is None else names.index(wanted.label),
+        )
         number = 0
         while records:
-            yield _from_records(records, number, text, identity, label, delimiter)
+            some = _together(records, number, places) or _singly(records, number, places, delimiter)
             number += len(records)
-            records = cursor.fetchmany(QUERY_ROWS)
+            mean = max(some.texts.nbytes // len(records), 1)
+            yield some
+            records = cursor.fetchmany(min(QUERY_ROWS, max(CHUNK_BYTES // mean, 1)))
     finally:
         cursor.close()
 
@@ -189,14 +205,36 @@ def _cursor(connection: Any) -> Any:
         return connection.cursor()
 
 
-def _from_records(
-    records: Sequence[Sequence[Any]],
-    number: int,
-    text: int,
-    identity: int | None,
-    label: int | None,
-    delimiter: str | None,
+@dataclass(frozen=True)
+class _Places:
+    text: int
+    id: int | None
+    label: int | None
+
+
+def _together(records: Sequence[Sequence[Any]], number: int, places: _Places) -> RawDocuments | None:
+    """Return the rows by whole columns, or ``None`` where one holds something else than texts."""
+    columns = list(zip(*records, strict=True))
+    try:
+        texts = pa.array(columns[places.text])
+        ids = None if places.id is None else pa.array(columns[places.id])
+        labels = None if places.label is None else pa.array(columns[places.label])
+    except (pa.ArrowException, ValueError, OverflowError):
+        return None
+    if ids is not None and pa.types.is_integer(ids.type):
+        ids = ids.cast(pa.string())
+    kinds = [column.type for column in (texts, ids, labels) if column is not None]
+    if labels is not None and labels.type == pa.list_(pa.string()):
+        kinds.pop()
+    if any(kind != pa.string() for kind in kinds):
+        return None
+    return RawDocuments(QUERY_NAME, np.arange(number, number + len(records)), texts, ids, labels)
+
+
+def _singly(
+    records: Sequence[Sequence[Any]], number: int, places: _Places, delimiter: str | None
 ) -> RawDocuments:
+    text, identity, label = places.text, places.id, places.label
     rows: list[int] = []
     texts: list[bytes] = []
     ids: list[bytes] = []

@@ -17,15 +17,24 @@ if TYPE_CHECKING:
 
 def dag_specs() -> LoadedSpecs[ClassifierSpec]:
     """
+    Read the specs of which a DAG file is to make DAGs.
+
+    A task parses its DAG file again before it runs: there, only the specs that name its DAG are read.
+    """
+    dag_id = get_parsing_context().dag_id or ""
+    return read_specs(naming=dag_id.partition("_")[2])
+
+
+def read_specs(naming: str = "") -> LoadedSpecs[ClassifierSpec]:
+    """
     Read the specs of the folders that the environment names.
 
     One that names a notifier which Airflow could not call is an error, as is one that cannot be read: a night
     that fails would fail in silence.
 
-    A task parses its DAG file again before it runs: there, only the specs that name its DAG are read.
+    :param naming: only those whose files have this text; empty: all.
     """
-    dag_id = get_parsing_context().dag_id or ""
-    loaded = load_specs(spec_folders(os.environ), containing=dag_id.partition("_")[2])
+    loaded = load_specs(spec_folders(os.environ), containing=naming)
     specs, errors = {}, list(loaded.errors)
     for name, spec in loaded.specs.items():
         problems = [

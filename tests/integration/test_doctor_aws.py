@@ -274,7 +274,7 @@ def test_a_pool_that_is_larger_than_the_quota_is_a_warning_with_the_command(airf
     jobs = look(slots=20)["active classification jobs"]
     assert jobs.state is State.WARNING
     assert "airflow pools set comprehend_jobs 10" in jobs.remedy
-    assert look(slots=10)["active classification jobs"].says == "10"
+    assert look(slots=10)["active classification jobs"].says == "10 at once"
 
 
 def test_keys_that_nobody_knows_fail_the_connection_and_stay_secret(

@@ -158,7 +158,7 @@ def right_to_look(access: AwsAccess, account: str) -> Outcome:
     arn = f"arn:{client.meta.partition}:comprehend:{access.region}:{account}:{NO_VERSION}"
     refusal = _refusal(lambda: client.describe_document_classification_job(JobId=NO_JOB))
     refusal = refusal or _refusal(lambda: client.describe_document_classifier(DocumentClassifierArn=arn))
-    return refused(refusal) if refusal else ok("both")
+    return refused(refusal) if refusal else ok("describes both")
 
 
 def _refusal(ask: Callable[[], Any]) -> ClientError | None:

@@ -19,7 +19,7 @@ from nightsort_airflow.doctor.findings import Check, failed, ok, warning
 from nightsort_airflow.doctor.quotas import quota_checks
 from nightsort_airflow.doctor.roles import role_checks
 from nightsort_airflow.doctor.versions import version_checks
-from nightsort_airflow.spec_loading import dag_specs
+from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -37,7 +37,7 @@ def deployment_checks(names: Sequence[str] = (), *, in_a_task: bool) -> Iterator
     :param names: the specs to look at; none: all.
     :param in_a_task: whether a task asks, which may not read Airflow's database.
     """
-    loaded = dag_specs()
+    loaded = read_specs()
     specs = [spec for name, spec in loaded.specs.items() if not names or name in names]
     yield from version_checks()
     yield from _spec_checks(loaded, names)

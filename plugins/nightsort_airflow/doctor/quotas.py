@@ -61,4 +61,4 @@ def _quota(access: AwsAccess, code: str, usual: int, slots: int | None) -> Outco
             f'airflow pools set {POOL} {quota} "Active Comprehend jobs" --include-deferred',
         )
     room = "" if slots is None or slots == quota else f"; the pool {POOL} uses {slots} of them"
-    return ok(f"{quota}{room}")
+    return ok(f"{quota} at once{room}")

@@ -54,7 +54,7 @@ def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file
             f"{principal} is not allowed {', '.join(missing)} ({NOT_SIMULATED})",
             f"grant it: docs/iam/{policy_file}",
         )
-    return ok(f"all {len(wanted)} rights that were simulated")
+    return ok(f"allowed by simulation: {', '.join(dict.fromkeys(right.action for right in wanted))}")
 
 
 def not_told(error: Exception, by_hand: str) -> Outcome:

@@ -9,7 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
 
 from nightsort_airflow.exceptions import DeploymentBrokenError
-from nightsort_airflow.spec_loading import dag_specs
+from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,7 +43,7 @@ class CheckDeploymentOperator(BaseOperator):
         """Hand over to the triggerer, for a few seconds."""
         from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
 
-        specs = dag_specs().specs
+        specs = read_specs().specs
         wanted = [spec for name, spec in specs.items() if self.spec_name in ("", name)]
         self.defer(
             trigger=TriggererExaminationTrigger(sorted({spec.aws_conn_id for spec in wanted})),

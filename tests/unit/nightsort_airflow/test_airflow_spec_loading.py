@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from airflow_specs import local_spec
 
-from nightsort_airflow.spec_loading import dag_specs
+from nightsort_airflow.spec_loading import dag_specs, read_specs
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,3 +36,6 @@ def test_a_task_reads_the_spec_of_its_own_dag_and_no_other(
     # What Airflow's task process sets while it parses the file of its DAG.
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "classify_own-tickets")
     assert dag_specs().specs == {"own-tickets": own}
+    # The doctor, whose DAG is of no spec, looks at all of them.
+    monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "nightsort_doctor")
+    assert set(read_specs().specs) == {"own-tickets", "mails"}

@@ -88,6 +88,21 @@ def test_public_images_are_pinned_by_an_exact_tag() -> None:
     assert int(SERVICES["postgres"]["image"].partition(":")[2].partition(".")[0]) >= 16
 
 
+def test_a_change_of_the_code_installs_nothing_anew_and_both_images_run_as_no_root() -> None:
+    text = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+    stages = {
+        name: body.splitlines()
+        for name, body in re.findall(r"^FROM \S+ AS (\S+)$(.*?)(?=^FROM|\Z)", text, re.MULTILINE | re.DOTALL)
+    }
+    # What is built once more after a change: a stage's lines from the first that copies code.
+    for name in ("airflow", "local-aws"):
+        start = stages[name].index("COPY --from=code /code/ ./")
+        assert not [line for line in stages[name][start:] if line.startswith(("RUN", "USER"))], name
+    assert not [line for line in stages["packages"] if re.match(r"COPY (?!\$\{REQUIREMENTS\} )", line)]
+    users = {name: [line for line in lines if line.startswith("USER")] for name, lines in stages.items()}
+    assert users["packages"][-1] == users["local-aws"][-1] == "USER 50000"
+
+
 def test_the_airflow_of_the_image_is_the_airflow_of_the_requirements() -> None:
     requirements = (REPOSITORY / "requirements-celery.txt").read_text(encoding="utf-8")
     airflow = re.search(r"^apache-airflow==(\S+)", requirements, re.MULTILINE)

@@ -1,0 +1,96 @@
+"""Batches hold all documents, in their order, and each as many as it may; their manifests say where."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from include.nightsort.batching import shards
+from include.nightsort.classifier_spec import ClassifierSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def spec(**settings: Any) -> ClassifierSpec:
+    return ClassifierSpec.model_validate(
+        {
+            "name": "tickets",
+            "mode": "MULTI_CLASS",
+            "labelled": {"uri": "/data/labelled.csv", "format": "csv"},
+            "incoming": {"uri": "/data/incoming/", "format": "csv"},
+            "work_uri": "/data/work",
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+            **settings,
+        }
+    )
+
+
+DOCUMENTS = st.lists(st.integers(1, 12).map("é".__mul__), max_size=9)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    columns=st.lists(DOCUMENTS, max_size=5),
+    most_documents=st.integers(1, 6),
+    most_bytes=st.integers(1, 60),
+    per_file=st.booleans(),
+    rows_together=st.integers(1, 4),
+)
+def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
+    tmp_path_factory: pytest.TempPathFactory,
+    columns: list[list[str]],
+    most_documents: int,
+    most_bytes: int,
+    per_file: bool,
+    rows_together: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("shards")
+    limits = spec(
+        batch={"max_documents": most_documents, "max_bytes": most_bytes},
+        input_format="ONE_DOC_PER_FILE" if per_file else "ONE_DOC_PER_LINE",
+    )
+    texts = [text for column in columns for text in column]
+    ids = iter(f"id-{number}" for number in range(len(texts)))
+    documents = [
+        (pa.array([next(ids) for _ in column], pa.string()), pa.array(column, pa.string()))
+        for column in columns
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shards, "_MANIFEST_ROWS", rows_together)
+        made = list(shards.shards(documents, limits, folder, first=7))
+
+    def size(text: str) -> int:
+        return len(text.encode()) + (0 if per_file else 1)
+
+    lines = [shard.path.read_text().splitlines() for shard in made]
+    assert [line for batch in lines for line in batch] == texts
+    assert [shard.number for shard in made] == list(range(7, 7 + len(made)))
+    for batch, following in zip(lines, [*lines[1:], None], strict=False):
+        assert len(batch) <= most_documents
+        assert sum(map(size, batch)) <= most_bytes or len(batch) == 1
+        if following is not None:
+            assert len(batch) == most_documents or sum(map(size, batch)) + size(following[0]) > most_bytes
+    rows = [list(shard.manifest_rows(None if per_file else "name.txt")) for shard in made]
+    manifests = [pa.Table.from_batches(found).to_pylist() for found in rows]
+    assert [row["document_id"] for rows in manifests for row in rows] == [
+        f"id-{number}" for number in range(len(texts))
+    ]
+    for manifest in manifests:
+        places = [(row["file"], row["line"]) for row in manifest]
+        assert places == [
+            (row["document_id"], 0) if per_file else ("name.txt", number)
+            for number, row in enumerate(manifest)
+        ]
+
+
+def test_what_is_removed_is_gone(tmp_path: Path) -> None:
+    (shard,) = shards.shards([(pa.array(["a"]), pa.array(["text"]))], spec(), tmp_path, first=0)
+    assert shard.path.exists()
+    shard.remove()
+    shard.remove()
+    assert list(tmp_path.iterdir()) == []

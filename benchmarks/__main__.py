@@ -16,7 +16,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from benchmarks.measuring import Comparison, StepFailedError, compare
 from benchmarks.results import as_markdown, save, write_page
 
-SUBJECTS: tuple[str, ...] = ("orchestration", "dag_parsing", "learning")
+SUBJECTS = (
+    "sources",
+    "training_data",
+    "batches",
+    "load",
+    "table_at_size",
+    "orchestration",
+    "dag_parsing",
+    "learning",
+)
 """The modules with benchmarks, in the order of RESULTS.md."""
 
 console = Console()

@@ -1,8 +1,8 @@
 """The local Comprehend beside fastText and plain scikit-learn: how fast they are, and how good.
 
 The samples are always there. ``NIGHTSORT_BENCHMARK_DATA`` names a folder with ``banking77/`` and
-``goemotions/`` (see ``benchmarks/public_datasets.py``), neither of which is part of this repository. Calibration and
-the limits of the service are in ``benchmarks/LOCAL_COMPREHEND.md``.
+``goemotions/`` (see ``benchmarks/public_datasets.py``), neither of which is part of this repository.
+Calibration and the limits of the service are in ``benchmarks/LOCAL_COMPREHEND.md``.
 """
 
 from __future__ import annotations

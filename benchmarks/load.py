@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import tarfile
-import venv
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from upath import UPath
 
-from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.measuring import PEERS_PYTHON, Comparison, Contender, Target
 from benchmarks.postgres_server import postgres
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
@@ -30,13 +29,11 @@ if TYPE_CHECKING:
 
 RUN, VERSION = "20261118", "v0123456789ab"
 MODE = "mode.txt"
-AWSWRANGLER = "awswrangler[postgres]==3.17.1"
 
 _SEED = 20_261_121
 _LABELS = 25
 _FORMS = 100_000
 _PIECE = 1 << 20
-_ENVIRONMENT = "awswrangler"
 _PEER_SIZES = (1_000, 1_000_000)
 _COLUMNS = ("classifier", "run_key", "batch", "day", "version", *RESULT_SCHEMA.names)
 
@@ -104,7 +101,7 @@ def pandas_script(folder: Path, size: int) -> dict[str, float]:
 
 def awswrangler_script(folder: Path, size: int) -> dict[str, float]:
     """AWS SDK for pandas: the same rows by `awswrangler.postgresql.to_sql`."""
-    command = [str(folder / _ENVIRONMENT / "bin" / "python"), "-m", "benchmarks.load_peers"]
+    command = [str(PEERS_PYTHON), "-m", "benchmarks.load_peers"]
     for name in batches(size):
         command += [str(folder / f"{name}.tar.gz"), str(folder / f"{name}.parquet")]
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
@@ -137,11 +134,6 @@ def _make(folder: Path, size: int, mode: str, labels: int) -> None:
         _write_manifest(folder / f"{name}.parquet", f"{name}.txt", number * MAX_JOB_DOCUMENTS, documents)
         _write_archive(folder / f"{name}.tar.gz", f"{name}.txt", lines, documents)
         _write_ready_bytes(folder, name, mode)
-    if size in _PEER_SIZES:
-        environment = folder / _ENVIRONMENT
-        venv.create(environment, with_pip=True)
-        install = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", AWSWRANGLER]
-        subprocess.run(install, check=True)
 
 
 def _lines(mode: str, labels: int) -> list[bytes]:
@@ -225,7 +217,7 @@ COMPARISONS = [
             Contender(floor),
             Contender(floor_bare_table),
             Contender(pandas_script, imports=("pandas", "sqlalchemy"), sizes=_PEER_SIZES, runs=1),
-            Contender(awswrangler_script, sizes=_PEER_SIZES, runs=1),
+            Contender(awswrangler_script, peers=("awswrangler",), sizes=_PEER_SIZES, runs=1),
         ],
         sizes={10_000: 3, 100_000: 3, 1_000_000: 3, 10_000_000: 1},
         targets=[

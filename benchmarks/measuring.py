@@ -65,6 +65,9 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[1]
+IMPORTED_FROM = (ROOT, ROOT / "plugins")
+"""The folders that the runs' processes import from."""
+
 PEERS_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"
 """The interpreter with the packages of requirements-bench.txt, which `make bench` installs."""
 
@@ -251,7 +254,7 @@ def _in_new_process(
     environment = {
         **os.environ,
         **variables,
-        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "plugins")]),
+        "PYTHONPATH": os.pathsep.join(map(str, IMPORTED_FROM)),
         "TMPDIR": str(scratch),
     }
     command = [

@@ -13,9 +13,11 @@ from include.nightsort.training.training_checks import named
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from include.nightsort.columnar.hashing import Hashes
     from include.nightsort.rejects import RejectLog
     from include.nightsort.training.decisions import Decided
     from include.nightsort.training.labelled_documents import LabelledDocuments
+    from include.nightsort.training.row_labels import Numbers
 
 
 def reject_conflicts(documents: LabelledDocuments, decided: Decided, rejects: RejectLog) -> None:
@@ -38,10 +40,11 @@ def reject_conflicts(documents: LabelledDocuments, decided: Decided, rejects: Re
 
 def _labels_of_texts(documents: LabelledDocuments, decided: Decided) -> Iterator[str]:
     """Yield, for each document with conflicting labels, all labels of its text."""
-    flags = [(stretch, decided.fates[stretch.places] == CONFLICTING) for stretch in documents]
-    first = np.concatenate([stretch.first[rows] for stretch, rows in flags])
-    second = np.concatenate([stretch.second[rows] for stretch, rows in flags])
-    labels = np.concatenate([stretch.labels.numbers[rows] for stretch, rows in flags])
+    found: list[tuple[Hashes, Hashes, Numbers]] = []
+    for stretch in documents:
+        rows = decided.fates[stretch.places] == CONFLICTING
+        found.append((stretch.first[rows], stretch.second[rows], stretch.labels.numbers[rows]))
+    first, second, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
     order = np.lexsort((labels, second, first))
     first, second, labels = first[order], second[order], labels[order]
     new_text = np.append(True, (first[1:] != first[:-1]) | (second[1:] != second[:-1]))

@@ -256,10 +256,12 @@ def test_a_spec_without_export_says_how_to_ask_for_one(nights: ExportedNights) -
         nights.export()
 
 
-# --- docs/parquet-export.md
+# --- docs/parquet-export.md, docs/scaling.md
 # ---------------------------------------------------------------------------------------------------
 
-PAGE = (Path(__file__).parents[2] / "docs" / "parquet-export.md").read_text(encoding="utf-8")
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "parquet-export.md").read_text(encoding="utf-8")
+SCALING = (DOCS / "scaling.md").read_text(encoding="utf-8")
 STATEMENTS = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
 SQL_TYPES = {
     "string": "string",
@@ -316,3 +318,11 @@ def test_the_documented_queries_run_and_the_newest_rows_are_those_of_the_view(
     assert found == view
     assert len(view) == len(EARLY) + 2
     assert (DAY, "text", 6) in counted
+
+
+def test_how_long_jobs_took_is_asked_as_documented(nights: ExportedNights) -> None:
+    nights.arrives("m.jsonl", EARLY)
+    prepared, _ = nights.classify()
+    (question,) = re.findall(r"^```sql\n(.*?)^```$", SCALING, re.DOTALL | re.MULTILINE)
+    answer = nights.database.execute(question.replace("support-tickets", "tickets")).fetchall()
+    assert [row[:3] for row in answer] == [(RUN, batch.name, batch.documents) for batch in prepared.batches]

@@ -1,4 +1,7 @@
-"""An S3 that takes every object, keeps none, and answers after 30 ms, as AWS does within a region.
+"""An S3 that answers after 30 ms, as AWS does within a region.
+
+It takes every object and keeps none. What it gives are the files of this machine, each with its path as its
+key: ``s3://nightsort/tmp/folder/file``.
 
 What is measured against it is the client: how many requests it has on their way at once, and what a request
 costs it. ``python -m benchmarks.slow_s3 FOLDER`` serves and writes its address to ``FOLDER/address``.
@@ -7,10 +10,12 @@ costs it. ``python -m benchmarks.slow_s3 FOLDER`` serves and writes its address 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +29,8 @@ if TYPE_CHECKING:
 BUCKET = "nightsort"
 _SECONDS = 0.03
 _COUNT = "/-/stored"
+_REQUESTS = "/-/requests"
+_PAGE = 1_000
 _MISSING = "<Error><Code>NoSuchKey</Code><Message>There is nothing here.</Message></Error>"
 _START_SECONDS = 30
 
@@ -60,16 +67,59 @@ def stored_objects() -> int:
         return int(answer.read())
 
 
+def requests() -> dict[str, int]:
+    """Return how many requests of each kind (``LIST``, ``HEAD``, ``GET``, ``PUT``) came since this was last
+    asked.
+    """
+    with urlopen(os.environ["AWS_ENDPOINT_URL"] + _REQUESTS) as answer:
+        counted: dict[str, int] = json.loads(answer.read())
+    return counted
+
+
+def uri_of(path: Path) -> str:
+    """Return the URI under which a file or folder of this machine is served."""
+    return f"s3://{BUCKET}{path.resolve()}"
+
+
+def _listing(query: Mapping[str, str]) -> str:
+    """Return a page of the objects below a prefix, which is a folder."""
+    prefix, start = query["prefix"], int(query.get("continuation-token", "0"))
+    keys = sorted(str(path)[1:] for path in Path(f"/{prefix}").glob("**/*") if path.is_file())
+    page = keys[start : start + _PAGE]
+    objects = "".join(
+        f"<Contents><Key>{key}</Key><Size>{Path(f'/{key}').stat().st_size}</Size>"
+        "<LastModified>2026-11-21T00:00:00.000Z</LastModified></Contents>"
+        for key in page
+    )
+    more = start + _PAGE < len(keys)
+    token = f"<NextContinuationToken>{start + _PAGE}</NextContinuationToken>" if more else ""
+    return (
+        f"<ListBucketResult><Prefix>{prefix}</Prefix><KeyCount>{len(page)}</KeyCount>"
+        f"<IsTruncated>{str(more).lower()}</IsTruncated>{token}{objects}</ListBucketResult>"
+    )
+
+
 async def _serve(folder: Path) -> None:
     stored = 0
+    asked: Counter[str] = Counter()
 
-    async def answer(request: web.Request) -> web.Response:
+    async def answer(request: web.Request) -> web.StreamResponse:
         nonlocal stored
+        if request.path == _REQUESTS:
+            told = json.dumps(asked)
+            asked.clear()
+            return web.Response(text=told)
         if request.path == _COUNT:
-            told, stored = stored, 0
-            return web.Response(text=str(told))
+            count, stored = stored, 0
+            return web.Response(text=str(count))
         await request.read()
         await asyncio.sleep(_SECONDS)
+        asked["LIST" if "list-type" in request.query else request.method] += 1
+        if "list-type" in request.query:
+            return web.Response(text=_listing(request.query), content_type="application/xml")
+        file = Path(request.path.removeprefix(f"/{BUCKET}"))
+        if request.method in ("GET", "HEAD") and file.is_file():
+            return web.FileResponse(file)
         if request.method != "PUT":
             return web.Response(status=404, text=_MISSING, content_type="application/xml")
         stored += 1

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 FIRST, SECOND = sample_corpus.days()[:2]
 SERVICES, TOPICS = "aws-services", "aws-topics"
-DAGS = {f"{kind}_{name}" for kind in ("train", "classify") for name in (SERVICES, TOPICS)} | {"nightsort_doctor"}
+DAGS = {
+    "nightsort_doctor",
+    *(f"{kind}_{name}" for kind in ("train", "classify") for name in (SERVICES, TOPICS)),
+}
 
 
 def command(stack: LocalStack, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -142,6 +143,26 @@ def test_nothing_runs_that_nobody_started(trained_topics: LocalStack) -> None:
         unpaused = connection.execute("SELECT count(*) FROM dag WHERE NOT is_paused").fetchone()
     assert kinds == [("manual",)]
     assert unpaused == (4,), "and yet no nightly run has started"
+
+
+def test_the_doctor_finds_the_stack_well_from_a_shell_from_a_worker_and_from_the_triggerer(
+    trained_topics: LocalStack,
+) -> None:
+    told = command(trained_topics, "doctor", "--json")
+    report = json.loads(told.stdout)
+    unwell = [finding for finding in report["findings"] if finding["state"] != "ok"]
+    assert (told.returncode, unwell) == (0, []), told.stderr
+    assert {"scheduler", "triggerer", "pool comprehend_jobs"} <= {
+        line["subject"] for line in report["findings"]
+    }
+    assert SECRET_KEY not in told.stdout + told.stderr
+    result = trained_topics.run_dag("nightsort_doctor")
+    assert result.succeeded, result.log_tails
+    (log,) = trained_topics.home.airflow_logs.rglob("dag_id=nightsort_doctor/**/attempt=1.log")
+    lines = [json.loads(line)["event"] for line in log.read_text().splitlines()]
+    triggerer = lines[lines.index("triggerer") + 1 :][:2]
+    assert triggerer[0].startswith("  ok          answers"), lines
+    assert triggerer[1].startswith("  ok          aws_default: Comprehend"), lines
 
 
 def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_trains_it(

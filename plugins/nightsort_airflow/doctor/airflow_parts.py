@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.configuration import conf
 from sqlalchemy.exc import SQLAlchemyError
 
+from include.nightsort.batching.shards import MAX_BATCHES
 from nightsort_airflow.dag_parts import POOL
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok, warning
 from nightsort_airflow.settings import JOB_POLL_SECONDS, TRAINING_POLL_SECONDS, poll_seconds
@@ -32,8 +33,6 @@ COMPONENTS: Final = {
 """What must run, the kind of its entry in Airflow's database, and how it is started."""
 
 SLOW_HEARTBEAT_SECONDS: Final = 120
-MOST_BATCHES: Final = 1024
-"""``[core] max_map_length`` as Airflow ships it; a run of so many batches is none of Nightsort's."""
 
 
 def airflow_checks(names: Sequence[str]) -> list[Check]:
@@ -115,10 +114,10 @@ def _look_at_settings() -> Outcome:
         polls = poll_seconds(JOB_POLL_SECONDS), poll_seconds(TRAINING_POLL_SECONDS)
     except ValueError as error:
         return failed(str(error), "then restart workers and triggerer")
-    if (most := conf.getint("core", "max_map_length")) < MOST_BATCHES:
+    if (most := conf.getint("core", "max_map_length")) < MAX_BATCHES:
         return warning(
             f"[core] max_map_length is {most}: a night of more batches fails",
-            f"set it to {MOST_BATCHES}, the default",
+            "set it to 1024, the default",
         )
     if (heartbeat := conf.getint("scheduler", "task_instance_heartbeat_timeout")) > SLOW_HEARTBEAT_SECONDS:
         return warning(

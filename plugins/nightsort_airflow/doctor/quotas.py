@@ -50,9 +50,11 @@ def _quota(access: AwsAccess, code: str, usual: int, slots: int | None) -> Outco
         answer = access.client("service-quotas").get_service_quota(ServiceCode="comprehend", QuotaCode=code)
     except (ClientError, *UNREACHABLE) as error:
         denied = isinstance(error, ClientError) and is_denied(error)
+        why = "the connection may not call servicequotas:GetServiceQuota" if denied else str(error)
+        by_hand = "look at the quota in AWS's console"
         return cannot_tell(
-            f"Service Quotas does not say ({error}); AWS's default is {usual}",
-            "give this identity docs/iam/doctor.json" if denied else "look at the quota in AWS's console",
+            f"{why}; AWS's default is {usual}",
+            f"give it docs/iam/doctor.json, or {by_hand}" if denied else by_hand,
         )
     quota = int(answer["Quota"]["Value"])
     if slots is not None and slots > quota:

@@ -64,11 +64,12 @@ def not_told(error: Exception, by_hand: str) -> Outcome:
     :param error: what came in place of an answer.
     :param by_hand: how to find out without it.
     """
-    denied = isinstance(error, ClientError) and is_denied(error)
-    return cannot_tell(
-        f"IAM does not say: {error}",
-        f"give this identity docs/iam/doctor.json, or {by_hand}" if denied else by_hand,
-    )
+    if isinstance(error, ClientError) and is_denied(error):
+        return cannot_tell(
+            f"the connection may not call iam:{error.operation_name}",
+            f"give it docs/iam/doctor.json, or {by_hand}",
+        )
+    return cannot_tell(f"IAM does not say: {error}", by_hand)
 
 
 def simulated_principal(iam: Any, caller: str) -> str | None:

@@ -26,7 +26,7 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator
     Make the checks, one after the other, and give a finding for each as it is made.
 
     :param checks: in the order of the report; one that is needed comes before those that need it.
-    :param seconds: the time that one check may take. One that takes longer is left to itself, in a thread
+    :param seconds: the time that a check may take, unless it says that it needs more. One that takes longer is left to itself, in a thread
         that ends with the process.
     """
     useless: set[Check] = set()
@@ -35,7 +35,7 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator
         if blocked is not None:
             outcome = Outcome(State.CANNOT_TELL, f"not looked at, because this failed: {blocked.subject}")
         else:
-            outcome = _looked(check, seconds)
+            outcome = _looked(check, max(seconds, check.seconds or 0))
         if blocked is not None or outcome.state is State.FAILED:
             useless.add(check)
         yield Finding.of(check, outcome)

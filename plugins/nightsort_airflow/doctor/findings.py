@@ -68,12 +68,14 @@ class Check:
     :param subject: what is looked at, as its line begins.
     :param look: looks, and says what it saw. It may raise: that is a failed line, too.
     :param needs: checks without whose success this one would only fail for their reason.
+    :param seconds: the time that it may take, where that is more than the time of every check.
     """
 
     group: str
     subject: str
     look: Callable[[], Outcome]
     needs: tuple[Check, ...] = ()
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import numpy as np
 import polars as pl
+import psycopg
 import pytest
 import s3fs
 from local_aws_server import CREDENTIALS, REGION
@@ -20,6 +21,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from operator_runs import OperatorRun
 
 from include.nightsort.classifier_spec import Export
+from include.nightsort.tables.schema import ensure_schema
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BadInputError
 
@@ -93,7 +95,7 @@ def in_polars(trip: Trip, bucket: Any, folder: Path) -> list[tuple[Any, ...]]:
     return [single(row) for row in found.collect().iter_rows()]
 
 
-def test_duckdb_and_polars_read_what_the_table_holds_after_the_night_and_after_late_documents(
+def test_duckdb_and_polars_read_what_the_table_holds_after_a_night_late_documents_and_another_day(
     trip: Trip, bucket: Any, tmp_path: Path
 ) -> None:
     trip.label(40)
@@ -117,13 +119,9 @@ def test_duckdb_and_polars_read_what_the_table_holds_after_the_night_and_after_l
     assert in_duckdb(trip, bucket) == expected
     assert in_polars(trip, bucket, tmp_path / "second") == expected
 
-
-def test_days_and_classifiers_are_partitions_that_a_query_can_choose(trip: Trip, bucket: Any) -> None:
-    trip.label(40)
-    trip.train()
-    for day in ("2026-11-18", "2026-11-19"):
-        trip.bring(5, day=day)
-        trip.classify(day=day)
+    trip.bring(5, day="2026-11-19")
+    trip.classify(day="2026-11-19")
+    assert in_duckdb(trip, bucket) == rows_of_table(trip)
     chosen = f"classifier = '{trip.spec.name}' AND day = DATE '2026-11-19'"
     files = set(in_duckdb(trip, bucket, "day, filename", chosen))
     assert len(files) == 2
@@ -134,12 +132,16 @@ def test_days_and_classifiers_are_partitions_that_a_query_can_choose(trip: Trip,
 def test_more_batches_than_airflow_maps_are_refused_before_a_job_is_paid_for(
     trip: Trip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trip.label(40)
     trip.bring(50)
-    trip.train()
+    with psycopg.connect(trip.dsn) as connection:
+        ensure_schema(connection)
+        connection.execute(
+            "INSERT INTO nightsort.classifier_versions (classifier, version, arn, mode, language, active)"
+            " VALUES (%s, 'v1', 'arn:aws:comprehend', 'MULTI_CLASS', 'en', true)",
+            (trip.spec.name,),
+        )
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
     with pytest.raises(BadInputError, match=r"3 batches.*at most 2 times.*max_map_length.*max_documents"):
-        trip.classify()
-    assert trip.jobs() == []
+        trip.prepare(OperatorRun())
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
-    assert trip.classify()["classified"] == 50
+    assert len(trip.prepare(OperatorRun())) == 3

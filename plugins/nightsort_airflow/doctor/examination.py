@@ -26,8 +26,8 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator
     Make the checks, one after the other, and give a finding for each as it is made.
 
     :param checks: in the order of the report; one that is needed comes before those that need it.
-    :param seconds: the time that a check may take, unless it says that it needs more. One that takes longer is left to itself, in a thread
-        that ends with the process.
+    :param seconds: the time that a check may take, unless it says that it needs more. One that takes longer
+        is left to itself, in a thread that ends with the process.
     """
     useless: set[Check] = set()
     for check in checks:

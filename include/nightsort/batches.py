@@ -17,8 +17,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.parquet as pq
-
 from include.nightsort.batching.earlier_batches import EarlierBatches
 from include.nightsort.batching.plans import Batch, write_plan
 from include.nightsort.batching.shards import (
@@ -30,7 +28,6 @@ from include.nightsort.batching.shards import (
 )
 from include.nightsort.costs import Forecast, document_units, forecast_classification
 from include.nightsort.documents import read_documents
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 from include.nightsort.rejects import RejectLog
 from include.nightsort.uploads import upload, upload_texts
 
@@ -41,7 +38,6 @@ if TYPE_CHECKING:
     from include.nightsort.access import Access, Progress
     from include.nightsort.batching.shards import Shard
     from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.columnar.columns import Column
 
 __all__ = [
     "MAX_BATCHES",
@@ -57,7 +53,6 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 _WAITING_BATCHES: Final = 2
-_FEW_VALUES: Final[Any] = ["file"]
 
 
 @dataclass(frozen=True)
@@ -230,26 +225,17 @@ class _Uploads:
             fingerprint=fingerprint,
         )
         self.batches.append(batch)
+        # Here and not beside the upload: what this thread has used and freed serves again.
+        shard.write_manifest(None if self._per_file else f"{batch.name}.txt")
         self._waiting.append(self._pool.submit(self._upload, shard, batch))
 
     def _upload(self, shard: Shard, batch: Batch) -> None:
-        manifest = shard.path.with_suffix(".parquet")
-        with (
-            shard.path.open("rb") as lines,
-            pq.ParquetWriter(
-                manifest, MANIFEST_SCHEMA, use_dictionary=_FEW_VALUES, compression="zstd"
-            ) as writer,
-        ):
-            for rows in shard.manifest_rows(None if self._per_file else f"{batch.name}.txt"):
-                writer.write_batch(rows)
-                if self._per_file:
-                    names: Column = rows["file"]
-                    texts = (line.removesuffix(b"\n") for line in lines)
-                    named = zip(names.to_pylist(), texts, strict=False)
-                    upload_texts(named, batch.input_uri, self._access)
-        if not self._per_file:
+        if self._per_file:
+            with shard.path.open("rb") as lines:
+                texts = (line.removesuffix(b"\n") for line in lines)
+                upload_texts(zip(shard.file_names(), texts, strict=True), batch.input_uri, self._access)
+        else:
             upload(shard.path, batch.input_uri, self._access, move=True)
-        upload(manifest, batch.manifest_uri, self._access, move=True)
+        upload(shard.manifest_path, batch.manifest_uri, self._access, move=True)
         shard.remove()
-        manifest.unlink(missing_ok=True)
         log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)

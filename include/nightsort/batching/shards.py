@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
 from include.nightsort.costs import document_units
@@ -25,6 +26,7 @@ MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
 
 _MANIFEST_ROWS: Final = 65_536
+_FEW_VALUES: Final[Any] = ["file"]
 _IDS: Final = pa.schema({"document_id": pa.string()})
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
 
@@ -39,6 +41,7 @@ class Shard:
     def __init__(self, number: int, path: Path) -> None:
         self.number = number
         self.path = path
+        self.manifest_path = path.with_suffix(".parquet")
         self.documents = self.text_bytes = self.units = 0
         self._lines = path.open("wb")
         self._ids_path = path.with_suffix(".ids")
@@ -74,33 +77,41 @@ class Shard:
 
     def remove(self) -> None:
         """Remove the files, if they are still there."""
-        self.path.unlink(missing_ok=True)
-        self._ids_path.unlink(missing_ok=True)
+        for path in (self.path, self._ids_path, self.manifest_path):
+            path.unlink(missing_ok=True)
 
     def fingerprint(self, *, per_file: bool) -> str:
         """Hash the content, and the names of files where each document has one."""
         if per_file:
-            for ids in self._stored_ids():
-                for name in map(file_name, ids.to_pylist()):
-                    self._hash.update(b"\0" + name.encode())
+            for name in self.file_names():
+                self._hash.update(b"\0" + name.encode())
         return self._hash.hexdigest()
 
-    def manifest_rows(self, name: str | None) -> Iterator[pa.RecordBatch]:
-        """Give the rows of the manifest, which document is where, in the order of the documents.
+    def file_names(self) -> Iterator[str]:
+        """Give the names of the documents' files, where each has one."""
+        for ids in self._stored_ids():
+            yield from map(file_name, ids.to_pylist())
+
+    def write_manifest(self, name: str | None) -> None:
+        """Write which document is where, in the order of the documents, to :attr:`manifest_path`.
 
         :param name: of the file with all of them; ``None``: each has a file of its own.
         """
         start = 0
-        for ids in self._stored_ids():
-            if name is None:
-                files: Column = pa.array(map(file_name, ids.to_pylist()), MANIFEST_SCHEMA.field("file").type)
-                lines = np.zeros(len(ids), np.int64)
-            else:
-                first: Column = pa.repeat(pa.scalar(0, pa.int32()), len(ids))
-                files = pa.DictionaryArray.from_arrays(first, pa.array([name]))
-                lines = np.arange(start, start + len(ids))
-            yield pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA)
-            start += len(ids)
+        with pq.ParquetWriter(
+            self.manifest_path, MANIFEST_SCHEMA, use_dictionary=_FEW_VALUES, compression="zstd"
+        ) as writer:
+            for ids in self._stored_ids():
+                if name is None:
+                    names = map(file_name, ids.to_pylist())
+                    files: Column = pa.array(names, MANIFEST_SCHEMA.field("file").type)
+                    lines = np.zeros(len(ids), np.int64)
+                else:
+                    first: Column = pa.repeat(pa.scalar(0, pa.int32()), len(ids))
+                    files = pa.DictionaryArray.from_arrays(first, pa.array([name]))
+                    lines = np.arange(start, start + len(ids))
+                writer.write_batch(pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA))
+                start += len(ids)
 
     def _stored_ids(self) -> Iterator[Column]:
         with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:

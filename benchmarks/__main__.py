@@ -21,6 +21,7 @@ SUBJECTS = (
     "training_data",
     "batches",
     "load",
+    "export",
     "table_at_size",
     "orchestration",
     "dag_parsing",

@@ -101,6 +101,7 @@ COMPARISONS = [
         "A run's outputs to Parquet files: three labels a document",
         make=make,
         service=postgres,
+        quick_size=2_000,
         contenders=[
             Contender(ours),
             Contender(floor),

@@ -14,10 +14,13 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
+from include.nightsort.classifier_spec import Source
 from include.nightsort.tables.schema import SCHEMA_VERSION
+from nightsort_airflow.doctor.aws_access import AwsAccess
+from nightsort_airflow.doctor.buckets import documents
 from nightsort_airflow.doctor.database import database_checks
 from nightsort_airflow.doctor.examination import examine
-from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.findings import Check, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -170,3 +173,21 @@ def test_a_database_that_is_not_there_is_told_with_its_name(
     found = look(make_conninfo(postgres_dsn, dbname="nobody_made_it"))
     assert found["connection doctor_db"].state is State.FAILED
     assert 'database "nobody_made_it" does not exist' in found["connection doctor_db"].says
+
+
+def test_the_connection_of_a_query_is_opened_and_one_that_is_not_there_is_named(
+    look: Callable[[str], dict[str, Finding]], empty_database: str
+) -> None:
+    look(empty_database)
+
+    def of(conn_id: str) -> Finding:
+        source = Source(sql="SELECT id, text FROM nobody_has_this", conn_id=conn_id)
+        (finding,) = examine(
+            [Check("documents", "incoming", lambda: documents(AwsAccess("aws_nowhere"), source))]
+        )
+        return finding
+
+    assert of("doctor_db").state is State.OK
+    assert "the query itself is not run" in of("doctor_db").says
+    assert of("no_such_db").state is State.FAILED
+    assert "no_such_db" in of("no_such_db").says

@@ -83,30 +83,38 @@ class Manifest:
         :raises ManifestError: null values, or lines that do not count up from 0 in each file.
         """
         names: list[str] = []
-        starts, lines, ids = [_NONE], [_NONE], [pa.nulls(0, pa.large_string())]
-        rows = 0
+        starts, ids = [_NONE], [pa.nulls(0, pa.large_string())]
+        rows = start = 0
+        counts_up = True
         for batch in batches:
             if any(column.null_count for column in batch.columns):
                 raise ManifestError(f"{where}: has empty values. Run prepare_batches again")
             codes = batch["file"].indices.to_numpy()
             first = np.flatnonzero(np.diff(codes, prepend=-1))
             here = batch["file"].dictionary.take(from_numpy(codes[first])).to_pylist()
-            if names and here and names[-1] == here[0]:
-                here, first = here[1:], first[1:]
-            names += here
-            starts.append(first + rows)
-            lines.append(batch["line"].to_numpy())
+            began = first + rows
+            begun = bool(names and here and names[-1] == here[0])
+            if begun:
+                began[0] = start
+            # Batch by batch, so that no other column of the whole manifest is ever in memory beside the ids.
+            expected = np.arange(rows, rows + len(batch)) - np.repeat(
+                began, np.diff(first, append=len(batch))
+            )
+            counts_up = counts_up and np.array_equal(batch["line"].to_numpy(), expected)
+            names += here[begun:]
+            starts.append(began[begun:])
             ids.append(batch["document_id"].cast(pa.large_string()))
             rows += len(batch)
-        start, line = np.concatenate(starts), np.concatenate(lines)
-        counts = np.diff(np.append(start, rows))
+            start = began[-1] if len(began) else start
         files = {name: index for index, name in enumerate(names)}
-        if len(files) != len(names) or not np.array_equal(line, np.arange(rows) - np.repeat(start, counts)):
+        if len(files) != len(names) or not counts_up:
             raise ManifestError(
                 f"{where}: its lines do not count up from 0 in each file, so Nightsort did not write it. "
                 "Run prepare_batches again"
             )
-        return cls(pa.concat_arrays(ids), files, start, counts)
+        every_start = np.concatenate(starts)
+        counts = np.diff(np.append(every_start, rows))
+        return cls(pa.concat_arrays(ids), files, every_start, counts)
 
     def positions(self, files: Any, lines: Any) -> npt.NDArray[np.int64]:
         """Return the position of each (file, line), -1 where the batch has no such place.

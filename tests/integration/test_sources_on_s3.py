@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import gzip
+import io
+from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from aiobotocore.client import AioBaseClient
 from local_aws_server import local_aws
 
 from include.nightsort.access import Access, plain_access
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.documents import read_documents
 from include.nightsort.rejects import RejectLog
+from include.nightsort.sources import fetching
+from include.nightsort.sources.object_streams import open_file
 from include.nightsort.sources.source_files import SourceError, list_files
 from include.nightsort.spec.spec_source import LabelledSource, Source
 from include.nightsort.training_data import prepare_training_data
@@ -57,6 +65,20 @@ def texts(source: Source, folder: Path, access: Access | None = None) -> list[st
         return [text for batch in batches for text in batch.column("text").to_pylist()]
 
 
+@contextmanager
+def counted_requests() -> Iterator[Counter[str]]:
+    """Count what s3fs asks of S3, by operation."""
+    asked: Counter[str] = Counter()
+    call = AioBaseClient._make_api_call
+
+    async def counted(client: Any, operation: str, arguments: Any) -> Any:
+        asked[operation] += 1
+        return await call(client, operation, arguments)
+
+    with mock.patch.object(AioBaseClient, "_make_api_call", counted):
+        yield asked
+
+
 def test_objects_of_a_prefix_a_glob_and_a_key(client: Any) -> None:
     put(client, **{f"list/{name}": b"x" for name in ("b.csv", "a.csv", "sub/c.csv", "_SUCCESS", "folder/")})
     put(client, **{"list2.csv": b"x"})
@@ -93,6 +115,45 @@ def test_one_document_per_object(client: Any, tmp_path: Path) -> None:
     found = texts(Source(uri="s3://sources/files/", format="files"), tmp_path)
 
     assert found == [f"document {number}" for number in range(40)]
+
+
+def test_many_objects_are_listed_and_read_once_each(client: Any, tmp_path: Path) -> None:
+    put(client, **{f"once/{number:04d}.csv": f"text\n{number}".encode() for number in range(120)})
+
+    with counted_requests() as asked:
+        found = texts(Source(uri="s3://sources/once/", format="csv"), tmp_path)
+
+    assert found == [str(number) for number in range(120)]
+    assert asked == {"ListObjectsV2": 1, "GetObject": 120}
+
+
+@pytest.mark.parametrize("kind", ["lines", "parquet"])
+def test_a_large_object_is_read_in_parts_each_once(client: Any, tmp_path: Path, kind: Any) -> None:
+    rows = [f"document {number} {'text ' * 200}".strip() for number in range(20_000)]
+    body = "\n".join(rows).encode()
+    if kind == "parquet":
+        file = io.BytesIO()
+        pq.write_table(pa.table({"text": rows}), file, compression="none", use_dictionary=False)
+        body = file.getvalue()
+    put(client, **{f"large/{kind}": body})
+
+    with counted_requests() as asked:
+        found = texts(Source(uri=f"s3://sources/large/{kind}", format=kind), tmp_path)
+
+    assert found == rows
+    parts = -(-len(body) // fetching.PART_BYTES)
+    assert parts <= asked["GetObject"] <= parts + 3
+
+
+def test_an_object_that_is_replaced_while_it_is_read_is_an_error(client: Any) -> None:
+    put(client, **{"replaced/x": b"a" * 8 * fetching.PART_BYTES})
+    (file,) = list_files("s3://sources/replaced/x", plain_access())
+
+    with open_file(file, plain_access()) as stream:
+        stream.read(1)
+        put(client, **{"replaced/x": b"b" * 8 * fetching.PART_BYTES})
+        with pytest.raises(SourceError, match="was listed but has changed; nothing may change a source"):
+            stream.read()
 
 
 def test_a_compressed_object(client: Any, tmp_path: Path) -> None:

@@ -171,8 +171,8 @@ def _has_lone_carriage_return(data: bytes) -> bool:
     if b"\r" not in data:
         return False
     values = np.frombuffer(data, dtype=np.uint8)
-    returns = values[:-1] == _CARRIAGE_RETURN
-    return bool((returns & (values[1:] != _LINE_FEED)).any())
+    returns = np.flatnonzero(values[:-1] == _CARRIAGE_RETURN)
+    return bool((values[returns + 1] != _LINE_FEED).any())
 
 
 def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:

@@ -44,6 +44,8 @@ class _Object:
         except IndexError:
             path = self.access.path(self.file.uri)
             handle = path.fs.open(path.path, "rb", cache_type="none")
+            if self.file.version not in (None, getattr(handle, "details", {}).get("ETag")):
+                raise changed(self.file, "has changed") from None
         handle.seek(start)
         data = handle.read(end - start)
         self.idle.append(handle)

@@ -31,11 +31,13 @@ class SourceFile:
     :param uri: where it is.
     :param name: its path below the source's prefix; for a single file its base name.
     :param size: its length in bytes when it was listed; ``None`` where nobody looked.
+    :param version: what tells it from an object that took its place, where the storage says so (ETag).
     """
 
     uri: str
     name: str
     size: int | None = field(default=None, compare=False)
+    version: str | None = field(default=None, compare=False)
 
     @property
     def compression(self) -> str | None:
@@ -60,7 +62,7 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
         if path.is_dir():
             raise SourceError(f"{uri} is a folder; end it with / to read all that is in it")
         try:
-            return [SourceFile(uri, uri[len(prefix) :], _size(path.fs, path.fs.info(path.path), uri))]
+            return [_listed(uri, uri[len(prefix) :], path.fs, path.fs.info(path.path))]
         except FileNotFoundError:
             raise SourceError(
                 f"{uri} does not exist; mend the URI (a prefix that ends in / or a glob may be without files)"
@@ -81,7 +83,7 @@ def list_files(uri: str, access: Access) -> list[SourceFile]:
     if len(kept) < len(listed):
         log.info("%s: %d objects whose names begin with . or _ are left out", uri, len(listed) - len(kept))
     start = f"{scheme}{root}"
-    return [SourceFile(start + name, name, _size(path.fs, listed[name], start + name)) for name in kept]
+    return [_listed(start + name, name, path.fs, listed[name]) for name in kept]
 
 
 def _kind(fs: Any, about: dict[str, Any]) -> str:
@@ -90,11 +92,10 @@ def _kind(fs: Any, about: dict[str, Any]) -> str:
     return "directory" if fs.isdir(about["name"]) else "file" if fs.isfile(about["name"]) else "other"
 
 
-def _size(fs: Any, about: dict[str, Any], uri: str) -> int:
+def _listed(uri: str, name: str, fs: Any, about: dict[str, Any]) -> SourceFile:
     if _kind(fs, about) != "file":
         raise SourceError(f"{uri} is a pipe, a device or a link to nowhere; read plain files only")
-    size: int = about["size"]
-    return size
+    return SourceFile(uri, name, about["size"], about.get("ETag"))
 
 
 def _check_name(name: str, root: str) -> None:

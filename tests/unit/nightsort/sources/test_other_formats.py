@@ -7,6 +7,7 @@ import sqlite3
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -35,6 +36,19 @@ def test_rows_of_parquet_are_numbered_through_all_its_parts(monkeypatch: pytest.
     assert [text for part in parts for text in part.texts.to_pylist()] == [
         f"t{n}".encode() for n in range(10)
     ]
+
+
+def test_large_texts_of_parquet_come_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_formats, "CHUNK_BYTES", 5_000)
+    file = io.BytesIO()
+    texts = [np.random.default_rng(n).bytes(1_000) for n in range(20)]
+    pq.write_table(pa.table({"text": texts}), file)
+    file.seek(0)
+
+    parts = list(read_parquet(file, file="x", where="s3://b/x", wanted=Wanted("text")))
+
+    assert max(len(part.rows) for part in parts) <= 5
+    assert [text for part in parts for text in part.texts.to_pylist()] == texts
 
 
 @pytest.mark.parametrize(
@@ -145,6 +159,16 @@ def test_rows_of_a_query_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> No
     assert [part.texts.to_pylist() for part in parts] == [[b"a", b"b"], [b""]]
     assert [part.labels.to_pylist() for part in parts] == [[["x", "y"], ["x"]], [[""]]]
     assert [part.rows.tolist() for part in parts] == [[0, 1], [2]]
+
+
+def test_large_rows_of_a_query_are_fetched_few_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(other_formats, "QUERY_ROWS", 8)
+    monkeypatch.setattr(other_formats, "CHUNK_BYTES", 5_000)
+
+    parts = rows(*((number, "x" * 2_000, "a") for number in range(20)))
+
+    assert [len(part.rows) for part in parts] == [8, 2, 2, 2, 2, 2, 2]
+    assert [row for part in parts for row in part.rows.tolist()] == list(range(20))
 
 
 def test_a_row_of_another_type_costs_only_itself() -> None:

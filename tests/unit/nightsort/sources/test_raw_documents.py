@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import io
+from typing import TYPE_CHECKING
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from include.nightsort.sources import raw_documents
-from include.nightsort.sources.raw_documents import Wanted, lines, stretches
+from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, gathered, lines, stretches
 from include.nightsort.sources.source_files import SourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 @given(st.binary(max_size=100), st.integers(1, 20))
@@ -48,3 +54,33 @@ def test_a_missing_column_is_named_with_those_there_are() -> None:
         SourceError, match=r's3://b/x\.csv has no column "id"; its columns are: text, label\.'
     ):
         wanted.check(["text", "label"], "s3://b/x.csv")
+
+
+def some(file: str, *texts: str, row: int = 0) -> RawDocuments:
+    return RawDocuments(file, np.arange(row, row + len(texts)), pa.array(texts))
+
+
+def test_rows_of_small_files_are_joined_in_their_order() -> None:
+    bad = RawDocuments.only_bad("c", BadRow(0, "damaged"))
+    binary = RawDocuments("e", np.arange(1), pa.array([b"6"]))
+
+    def stream() -> Generator[RawDocuments, None, None]:
+        yield from (some("a", "1", "2"), some("b", "3"), bad, some("c", "4", row=1), some("d", "5"), binary)
+
+    found = list(gathered(stream()))
+
+    assert [len(raw.rows) for raw in found] == [3, 0, 2, 1]
+    assert pa.array(found[0].file).to_pylist() == ["a", "a", "b"]
+    assert found[0].texts.to_pylist() == ["1", "2", "3"]
+    assert found[0].rows.tolist() == [0, 1, 0]
+    assert found[1] is bad
+    assert found[2].rows.tolist() == [1, 0]
+    assert found[3] is binary
+
+
+def test_joined_rows_are_not_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(raw_documents, "_ENOUGH_ROWS", 3)
+
+    found = gathered(some(str(number), "text") for number in range(8))
+
+    assert [len(raw.rows) for raw in found] == [3, 3, 2]

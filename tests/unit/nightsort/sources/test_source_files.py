@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import os
 from typing import TYPE_CHECKING
 
-import pyarrow as pa
 import pytest
 
 from include.nightsort.access import plain_access
-from include.nightsort.sources.object_streams import open_file
 from include.nightsort.sources.source_files import SourceError, SourceFile, list_files
 
 if TYPE_CHECKING:
@@ -64,12 +61,6 @@ def test_a_file_is_named_by_its_base_name(folder: Path) -> None:
     assert list_files(f"{folder}/sub/a.csv", plain_access()) == [SourceFile(f"{folder}/sub/a.csv", "a.csv")]
 
 
-def test_what_is_listed_can_be_opened(folder: Path) -> None:
-    for file in list_files(f"{folder}/", plain_access()):
-        with open_file(file, plain_access()) as stream:
-            assert stream.read().decode() == file.name
-
-
 def test_a_prefix_without_files_is_empty(tmp_path: Path) -> None:
     assert names(f"{tmp_path}/nothing/") == []
     assert names(f"{tmp_path}/nothing/*.csv") == []
@@ -99,34 +90,17 @@ def test_a_relative_path_is_good_too(folder: Path, monkeypatch: pytest.MonkeyPat
     assert names("in/*.csv") == ["a.csv", "b.csv"]
 
 
-def packed(name: str, data: bytes) -> bytes:
-    if name.endswith(".gz"):
-        return gzip.compress(data)
-    return bytes(pa.Codec("zstd").compress(data))
+def test_links_are_read_and_pipes_are_not(folder: Path) -> None:
+    (folder / "link.csv").symlink_to("a.csv")
+    (folder / "linked").symlink_to("sub")
+    assert names(f"{folder}/*") == ["a.csv", "b.csv", "c.txt", "link.csv"]
+
+    os.mkfifo(folder / "pipe")
+    with pytest.raises(SourceError, match="pipe is a pipe, a device or a link to nowhere; read plain files"):
+        names(f"{folder}/")
 
 
-@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst", "x.csv.ZSTD"])
-def test_compressed_files_are_unpacked_by_their_names(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(packed(name, b"first,") + packed(name, b"second"))
-
-    with open_file(SourceFile(f"{tmp_path}/{name}", name), plain_access()) as stream:
-        assert stream.read() + stream.read() == b"first,second"
-
-
-@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst"])
-@pytest.mark.parametrize("damage", ["cut off", "something else"])
-def test_a_damaged_compressed_file_is_an_error_that_names_it(tmp_path: Path, name: str, damage: str) -> None:
-    data = packed(name, bytes(range(256)) * 400)[:-9] if damage == "cut off" else b"id,text\n1,a\n"
-    (tmp_path / name).write_bytes(data)
-
-    file = SourceFile(f"{tmp_path}/{name}", name)
-    with pytest.raises(SourceError, match="is cut off or is no"), open_file(file, plain_access()) as stream:
-        stream.read()
-
-
-def test_a_file_that_vanished_since_it_was_listed_is_an_error(tmp_path: Path) -> None:
-    with (
-        pytest.raises(SourceError, match="was listed but is gone"),
-        open_file(SourceFile(f"{tmp_path}/x", "x"), plain_access()),
-    ):
-        pass
+def test_sizes_are_those_of_the_listing(folder: Path) -> None:
+    assert [file.size for file in list_files(f"{folder}/", plain_access())] == [5, 5, 5, 9, 14]
+    assert [file.size for file in list_files(f"{folder}/sub/*", plain_access())] == [9]
+    assert [file.size for file in list_files(f"{folder}/a.csv", plain_access())] == [5]

@@ -1,0 +1,109 @@
+"""Objects are streams of bytes, unpacked, and damaged ones are named."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import lzma
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from include.nightsort.access import plain_access
+from include.nightsort.sources import fetching, object_streams
+from include.nightsort.sources.object_streams import open_file, open_for_seeking
+from include.nightsort.sources.source_files import SourceError, SourceFile, list_files
+
+
+def test_what_is_listed_can_be_opened(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for name in ("a.csv", "sub/b.csv"):
+        (tmp_path / name).write_text(name)
+
+    for file in list_files(f"{tmp_path}/", plain_access()):
+        with open_file(file, plain_access()) as stream:
+            assert stream.read().decode() == file.name
+
+
+def packed(name: str, data: bytes) -> bytes:
+    match Path(name).suffix.lower():
+        case ".gz":
+            return gzip.compress(data)
+        case ".bz2":
+            return bz2.compress(data)
+        case ".xz":
+            return lzma.compress(data)
+    return bytes(pa.Codec("zstd").compress(data))
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst", "x.csv.ZSTD", "x.csv.bz2", "x.csv.xz"])
+def test_compressed_files_are_unpacked_by_their_names(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(packed(name, b"first,") + packed(name, b"second"))
+
+    with open_file(SourceFile(f"{tmp_path}/{name}", name), plain_access()) as stream:
+        assert stream.read() + stream.read() == b"first,second"
+
+
+@pytest.mark.parametrize("name", ["x.csv.gz", "x.csv.zst", "x.csv.bz2", "x.csv.xz"])
+@pytest.mark.parametrize("damage", ["cut off", "something else"])
+def test_a_damaged_compressed_file_is_an_error_that_names_it(tmp_path: Path, name: str, damage: str) -> None:
+    data = packed(name, bytes(range(256)) * 400)[:-9] if damage == "cut off" else b"id,text\n1,a\n"
+    (tmp_path / name).write_bytes(data)
+
+    file = SourceFile(f"{tmp_path}/{name}", name)
+    with pytest.raises(SourceError, match="is cut off or is no"), open_file(file, plain_access()) as stream:
+        stream.read()
+
+
+@pytest.mark.parametrize("kind", [".gz", ".zst", ".xz"])
+def test_compressed_files_are_known_without_their_suffix_too(tmp_path: Path, kind: str) -> None:
+    (tmp_path / "x.csv").write_bytes(packed(kind, b"first,") + packed(kind, b"second"))
+
+    with open_file(SourceFile(f"{tmp_path}/x.csv", "x.csv"), plain_access()) as stream:
+        assert stream.read() == b"first,second"
+
+
+@pytest.mark.parametrize("name", ["x", "x.gz", "x.zst", "x.bz2", "x.xz"])
+def test_a_large_file_comes_whole_in_pieces(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = np.random.default_rng(5).bytes(300_000)
+    for module, setting, size in (
+        (fetching, "PART_BYTES", 50_000),
+        (object_streams, "PART_BYTES", 50_000),
+        (object_streams, "CHUNK_BYTES", 20_000),
+    ):
+        monkeypatch.setattr(module, setting, size)
+    halves = data[:90_000], data[90_000:]
+    (tmp_path / name).write_bytes(data if name == "x" else b"".join(packed(name, half) for half in halves))
+
+    with open_file(SourceFile(f"{tmp_path}/{name}", name), plain_access()) as stream:
+        pieces = list(iter(lambda: stream.read(20_000), b""))
+
+    assert b"".join(pieces) == data
+    assert max(map(len, pieces)) <= 20_000
+
+
+def test_small_and_large_files_can_be_read_in_any_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_streams, "BYTES_AT_ONCE", 10)
+    for name, size in (("a", 3), ("b", 30), ("c", 0), ("d", 5)):
+        (tmp_path / name).write_bytes(bytes(range(size)))
+
+    found = {}
+    for file, stream in open_for_seeking(list_files(f"{tmp_path}/", plain_access()), plain_access()):
+        stream.seek(2)
+        found[file.name] = stream.read()
+
+    assert found == {name: bytes(range(2, size)) for name, size in (("a", 3), ("b", 30), ("c", 0), ("d", 5))}
+
+
+def test_a_file_that_vanished_since_it_was_listed_is_an_error(tmp_path: Path) -> None:
+    with (
+        pytest.raises(SourceError, match="was listed but is gone"),
+        open_file(SourceFile(f"{tmp_path}/x", "x"), plain_access()),
+    ):
+        pass

@@ -101,22 +101,24 @@ class Drafts:
         for part in (part for stretch in documents for part in stretch.parts(at_once)):
             fates = decided.fates[part.places]
             rows = rows_of(draft.read(int(part.size.sum())), part.size)
-            training, _ = self._choose(rows, part, fates == TRAINING, documents, decided)
-            test, starts = self._choose(rows, part, fates == TEST, documents, decided)
+            training = self._choose(rows, part, fates == TRAINING, documents, decided)
+            test = self._choose(rows, part, fates == TEST, documents, decided)
+            starts = self._starts(part, fates == TEST, documents, decided.labels)
             yield _Chosen(training, test, text_lines(texts_of_rows(test, starts)))
 
     def _choose(
         self, rows: Column, part: Stretch, chosen: Flags, documents: LabelledDocuments, decided: Decided
-    ) -> tuple[Column, Column]:
-        """Return the chosen rows with the labels that are trained on, and what stands before their texts."""
-
-        def starts(labels: Flags) -> Column:
-            return row_starts(part.labels.only(chosen, labels).cells(documents.name_column, self.delimiter))
-
-        rows, after = rows.filter(pa.array(chosen)), starts(decided.labels)
+    ) -> Column:
+        """Return the chosen rows with the labels that are trained on."""
+        rows = rows.filter(pa.array(chosen))
         if decided.labels.all():
-            return rows, after
-        return with_starts(rows, starts(np.ones_like(decided.labels)), after), after
+            return rows
+        before = self._starts(part, chosen, documents, np.ones_like(decided.labels))
+        return with_starts(rows, before, self._starts(part, chosen, documents, decided.labels))
+
+    def _starts(self, part: Stretch, chosen: Flags, documents: LabelledDocuments, labels: Flags) -> Column:
+        """Return what stands before the texts of the chosen rows, with some of their labels."""
+        return row_starts(part.labels.only(chosen, labels).cells(documents.name_column, self.delimiter))
 
     def __enter__(self) -> Self:
         return self

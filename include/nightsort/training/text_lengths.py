@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from include.nightsort.training.labelled_documents import LabelledDocuments
     from include.nightsort.training.row_labels import Flags
 
-_AT_ONCE = 1_000_000
+_AT_ONCE = 4_000_000
 
 Lengths = dict[str, float]
 """``shortest``, ``median`` and ``longest`` document, in characters."""
@@ -27,7 +27,7 @@ def text_lengths(
 
     :param chosen: documents.
     :param labels: labels by their numbers; each has a document that is chosen.
-    :param at_once: so many lengths are sorted at a time, or those of one label.
+    :param at_once: so many lengths are sorted at a time, in 8 bytes each, or those of one label.
     """
     names = documents.names
     counts = np.zeros(len(names), dtype=np.intp)

@@ -77,6 +77,7 @@ class CheckDeploymentOperator(BaseOperator):
         from nightsort_airflow.doctor.examinations import deployment_checks
         from nightsort_airflow.doctor.findings import Finding, State, counted
 
+        self.log.info("The report follows. Tables that are made until then are a trial, and taken back.")
         names = [self.spec_name] if self.spec_name else []
         findings = [
             *examine(deployment_checks(names, in_a_task=True)),

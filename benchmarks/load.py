@@ -170,7 +170,7 @@ def _write_archive(path: Path, file: str, lines: list[bytes], documents: int) ->
     with unpacked.open("wb") as output:
         for number in range(documents):
             output.write(b'%b%d", %b' % (head, number, lines[number % len(lines)]))
-    with tarfile.open(path, "w:gz", compresslevel=6) as tar:
+    with tarfile.open(path, "w:gz", compresslevel=1) as tar:
         tar.add(unpacked, "predictions.jsonl")
     unpacked.unlink()
 

@@ -19,6 +19,7 @@ from benchmarks.results import as_markdown, save, write_page
 SUBJECTS = (
     "sources",
     "training_data",
+    "sources",
     "batches",
     "load",
     "export",

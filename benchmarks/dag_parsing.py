@@ -115,7 +115,7 @@ COMPARISONS = [
             Contender(ours_in_all),
             Contender(imports, runs=1),
         ],
-        sizes={1: 3, 50: 3, 200: 3},
+        sizes={1: 1, 50: 1, 200: 3},
         targets=[
             Target("ours", "<=", 5, size=200),
             Target("ours_in_all", "<=", 5, size=200),

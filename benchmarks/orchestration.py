@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 BUCKET = "s3://nightsort"
 DOCUMENTS_PER_BATCH = 50
-JOB_SECONDS = {1: 6, 20: 20}
+JOB_SECONDS = {1: 6, 20: 12}
 """How long each job of the local Comprehend waits, by batches: longer than it takes to start ten of them."""
 AFTER_START_SECONDS = 2
 """How long after its start a job counts as waited for: until then its task is still going to rest."""
@@ -259,7 +259,7 @@ COMPARISONS = [
         make=make,
         service=stack_with_classifier,
         contenders=[Contender(ours), Contender(empty_tasks), Contender(empty_tasks_without_waits)],
-        sizes={1: 5, 20: 2},
+        sizes={1: 3, 20: 1},
         targets=[
             Target("ours", "<=", 1.5, over="empty_tasks", size=1, measure="overhead_seconds"),
             Target("ours", "<=", 0, size=1, measure="slots_held_while_waiting"),

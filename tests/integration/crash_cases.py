@@ -117,6 +117,7 @@ def _paid(operation: str) -> dict[str, Place]:
 
 
 UPLOADS: Final = "between two uploads"
+REMOVES: Final = "before it removes what an earlier attempt left"
 CALL: Final = "before the call"
 DEFERS: Final = "before it defers"
 OVER: Final = "when the wait is over"
@@ -211,6 +212,14 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
             COMMITTED: Point("include.nightsort.tables.runs:finish_run", "after"),
         },
     ),
+    "export_predictions": _around(
+        _operator("operators.classification", "ExportPredictionsOperator"),
+        {
+            READS: Hang("s3:GetObject"),
+            UPLOADS: Point("include.nightsort.exports:_put", "after"),
+            REMOVES: Point("include.nightsort.exports:_remove_others", "before"),
+        },
+    ),
 }
 
 
@@ -275,6 +284,8 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("load_predictions", COPY, EXCEPTION),
         ("reconcile_run", BEFORE, TASK),
         ("reconcile_run", COPY, TASK),
+        ("export_predictions", BEFORE, TASK),
+        ("export_predictions", UPLOADS, EXCEPTION),
     ),
     (
         ("prepare_batches", AFTER, TASK),
@@ -287,6 +298,8 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("load_predictions", READS, AWS),
         ("reconcile_run", COPIED, WORKER),
         ("reconcile_run", "between rejects and sums", TASK),
+        ("export_predictions", UPLOADS, SCHEDULER),
+        ("export_predictions", AFTER, TASK),
     ),
     (
         ("prepare_batches", "between two XComs", WORKER),
@@ -296,6 +309,8 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("load_predictions", COMMITTED, TASK),
         ("reconcile_run", COMMIT, EXCEPTION),
         ("reconcile_run", COMMITTED, SCHEDULER),
+        ("export_predictions", UPLOADS, WORKER),
+        ("export_predictions", REMOVES, TASK),
         ("start_job", COMPLETE, CLEAR),
     ),
     (
@@ -305,6 +320,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("load_predictions", AFTER, TASK),
         ("reconcile_run", COMMIT, POSTGRES),
         ("reconcile_run", AFTER, TASK),
+        ("export_predictions", READS, AWS),
         ("reconcile_run", COMPLETE, SECOND_RUN),
     ),
     (

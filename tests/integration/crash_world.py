@@ -7,10 +7,12 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
+import pyarrow.parquet as pq
 from crash_airflow import CrashableAirflow, kill
 from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 from psycopg.conninfo import make_conninfo
@@ -52,9 +54,13 @@ FROM nightsort.promotion_decisions WHERE classifier = %s ORDER BY version, again
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run left behind: rows without their times, and how much was started at Comprehend."""
+    """What a run left behind: rows without their times, and how much was started at Comprehend.
+
+    :param exported: the exported rows, by the file's place below the classifier's own.
+    """
 
     tables: dict[str, list[tuple[Any, ...]]]
+    exported: dict[str, list[dict[str, Any]]]
     jobs: int
     trainings: int
 
@@ -146,7 +152,8 @@ class World:
         for spec in self.airflow.specs.iterdir():
             spec.unlink()
         (self.airflow.specs / f"{name}.yaml").write_text(
-            nightly_spec(name, BUCKET, ROLE) + f"budget: {{when_over: {'ask' if asks else 'fail'}}}\n"
+            nightly_spec(name, BUCKET, ROLE)
+            + f"export: parquet\nbudget: {{when_over: {'ask' if asks else 'fail'}}}\n"
         )
         with self.tables() as connection:
             record_version(connection, replace(self._champion, classifier=name))
@@ -164,7 +171,7 @@ class World:
                     ("promotion_decisions", DECISIONS),
                 )
             }
-        return Outcome(tables, len(self.jobs(name)), self.trainings(name))
+        return Outcome(tables, self._exported(name), len(self.jobs(name)), self.trainings(name))
 
     def jobs(self, name: str) -> list[str]:
         """The names of a classifier's jobs, of whatever state."""
@@ -182,6 +189,15 @@ class World:
         return sum(len(page["DocumentClassifierPropertiesList"]) for page in pages)
 
     # --- parts
+
+    def _exported(self, name: str) -> dict[str, list[dict[str, Any]]]:
+        s3, place = self.aws.client("s3"), f"work/{name}/predictions/classifier={name}/"
+        found = s3.list_objects_v2(Bucket=BUCKET, Prefix=place).get("Contents", [])
+        files = {file["Key"]: s3.get_object(Bucket=BUCKET, Key=file["Key"])["Body"].read() for file in found}
+        return {
+            key.removeprefix(place): pq.read_table(BytesIO(content)).drop_columns("loaded_at").to_pylist()
+            for key, content in files.items()
+        }
 
     def _has_tables(self) -> bool:
         try:

@@ -5,17 +5,14 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from tests.made_texts import WORDS
+
 if TYPE_CHECKING:
     from pathlib import Path
 
 BUCKET = "deployed"
 NAME = "letters"
 DAY = "2026-11-18"
-WORDS = {
-    "billing": "invoice refund payment card",
-    "technical": "crash error screen update",
-    "delivery": "parcel courier street late",
-}
 SPEC = f"""\
 name: {NAME}
 mode: MULTI_CLASS
@@ -24,6 +21,7 @@ labelled: {{uri: "s3://{BUCKET}/labelled/", format: jsonl, text_column: text, la
 incoming: {{uri: "s3://{BUCKET}/incoming/{{day}}/", format: jsonl, id_column: id, text_column: text}}
 work_uri: s3://{BUCKET}/work
 data_access_role_arn: arn:aws:iam::123456789012:role/NightsortComprehendDataAccess
+export: parquet
 """
 
 

@@ -19,7 +19,6 @@ from benchmarks.results import as_markdown, save, write_page
 SUBJECTS = (
     "sources",
     "training_data",
-    "sources",
     "batches",
     "load",
     "export",

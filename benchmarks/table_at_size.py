@@ -40,15 +40,16 @@ _ROWS = """
 INSERT INTO nightsort.predictions (classifier, run_key, batch, day, version, line, document_id, status, label,
     score, labels, scores, accepted, loaded_at)
 SELECT %(classifier)s, %(run_key)s, %(run_key)s || '-00000-0123abcd', %(day)s, 'v0123456789ab', line,
-    'T-' || lpad((CASE WHEN line %% 20 = 0 THEN line * 7919 %% (%(first)s + 1) ELSE %(first)s + line END)::text,
-                 11, '0'),
+    'T-' || lpad(
+        (CASE WHEN line %% 20 = 0 THEN line * 7919 %% (%(first)s + 1) ELSE %(first)s + line END)::text, 11, '0'
+    ),
     'classified', label, score, labels, scores, accepted, %(day)s + interval '26 hours'
 FROM generate_series(0::bigint, %(rows)s - 1) AS line JOIN kinds ON kind = line %% 100
 """
 
 
 def make(folder: Path, size: int) -> None:
-    """Fill the table with nights of a million documents of two classifiers, and write the files of one more."""
+    """Fill the table with nights of a million documents each, and write the files of one more."""
     load.make_multi_class(folder, NIGHT)
     with psycopg.connect(autocommit=True) as conn:
         conn.execute("DROP TABLE IF EXISTS kinds")

@@ -41,8 +41,8 @@ INSERT INTO nightsort.predictions (classifier, run_key, batch, day, version, lin
     score, labels, scores, accepted, loaded_at)
 SELECT %(classifier)s, %(run_key)s, %(run_key)s || '-00000-0123abcd', %(day)s, 'v0123456789ab', line,
     'T-' || lpad(
-        (CASE WHEN line %% 20 = 0 THEN line * 7919 %% (%(first)s + 1) ELSE %(first)s + line END)::text, 11, '0'
-    ),
+        (CASE WHEN line %% 20 = 0 THEN line * 7919 %% (%(first)s + 1) ELSE %(first)s + line END)::text,
+        11, '0'),
     'classified', label, score, labels, scores, accepted, %(day)s + interval '26 hours'
 FROM generate_series(0::bigint, %(rows)s - 1) AS line JOIN kinds ON kind = line %% 100
 """

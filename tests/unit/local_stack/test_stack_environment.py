@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import yaml
@@ -142,15 +143,11 @@ def test_every_setting_is_one_that_airflow_knows(home: Home) -> None:
         assert not set(values) - set(known[section]["options"]), section
 
 
-def test_what_enters_the_stack_leaves_the_user_behind(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in OF_THE_USER.items():
-        monkeypatch.setenv(name, value)
-    # So that what entering sets is taken back at the end of the test.
-    ours = component_environment(home, aws_port=1, specs=[], outer=os.environ)
-    for name in ours:
-        monkeypatch.setenv(name, os.environ.get(name, ""))
-    environment.enter(ours)
-    assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
-    assert "AWS_PROFILE" not in os.environ
-    assert "AIRFLOW__CORE__EXECUTOR" not in os.environ
-    assert "https_proxy" not in os.environ
+def test_what_enters_the_stack_leaves_the_user_behind(home: Home) -> None:
+    # Takes back all of it at the end: what is removed here, other tests of this process need.
+    with patch.dict(os.environ, OF_THE_USER):
+        environment.enter(component_environment(home, aws_port=1, specs=[], outer=os.environ))
+        assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
+        assert "AWS_PROFILE" not in os.environ
+        assert "AIRFLOW__CORE__EXECUTOR" not in os.environ
+        assert "https_proxy" not in os.environ

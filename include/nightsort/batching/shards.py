@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
+from include.nightsort.columnar.columns import content_of
 from include.nightsort.costs import document_units
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 
@@ -52,9 +53,7 @@ class Shard:
     def add(self, ids: Column, texts: Column) -> None:
         """Write some documents."""
         lines: Column = pc.binary_join_element_wise(texts, "", "\n")
-        _, offsets, data = lines.buffers()
-        ends = np.frombuffer(offsets, np.int32)[lines.offset : lines.offset + len(lines) + 1]
-        content = memoryview(data)[ends[0] : ends[-1]]
+        content = content_of(lines)[1].data
         self._lines.write(content)
         self._hash.update(content)
         self._latest_ids.append(ids)

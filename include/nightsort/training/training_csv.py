@@ -14,9 +14,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    import numpy.typing as npt
+from include.nightsort.columnar.columns import content_of, from_content
 
+if TYPE_CHECKING:
     from include.nightsort.columnar.columns import Column
     from include.nightsort.training.row_labels import Numbers
 
@@ -52,8 +52,9 @@ def texts_of_rows(rows: Column, starts: Column) -> Column:
     :param rows: as :func:`csv_rows` makes them.
     :param starts: what they were made with.
     """
-    begins, ends = _offsets(rows)[:-1] + _sizes(starts), _offsets(rows)[1:] - len(_ROW_END)
-    return pc.replace_substring(_cut(rows, begins, ends), '""', '"')
+    offsets, _ = content_of(rows)
+    documents = _cut(rows, offsets[:-1] + _sizes(starts), offsets[1:] - len(_ROW_END))
+    return pc.replace_substring(documents, '""', '"')
 
 
 def with_starts(rows: Column, old: Column, new: Column) -> Column:
@@ -62,16 +63,13 @@ def with_starts(rows: Column, old: Column, new: Column) -> Column:
     :param old: what the rows were made with.
     :param new: what they begin with from now on.
     """
-    offsets = _offsets(rows)
+    offsets, _ = content_of(rows)
     return pc.binary_join_element_wise(new, _cut(rows, offsets[:-1] + _sizes(old), offsets[1:]), "")
 
 
 def values(texts: Column) -> memoryview:
     """Return the bytes of all texts, one behind the other."""
-    if not len(texts) or texts.buffers()[2] is None:
-        return memoryview(b"")
-    offsets = _offsets(texts)
-    return memoryview(texts.buffers()[2])[offsets[0] : offsets[-1]]
+    return content_of(texts)[1].data
 
 
 def rows_of(data: bytes, sizes: Numbers) -> Column:
@@ -79,8 +77,7 @@ def rows_of(data: bytes, sizes: Numbers) -> Column:
 
     :param sizes: of each, in bytes.
     """
-    offsets = np.concatenate(([0], np.cumsum(sizes))).astype(np.int32)
-    return _strings(len(sizes), offsets, pa.py_buffer(data))
+    return from_content(pa.string(), np.concatenate(([0], np.cumsum(sizes))), data)
 
 
 def _quoted(cells: Column) -> Column:
@@ -93,14 +90,12 @@ def _quoted(cells: Column) -> Column:
 
 def _double_quotes(texts: Column) -> Column:
     """Double every quote: in all texts at once, as their bytes lie one behind the other."""
-    data = bytes(values(texts))
-    if b'"' not in data:
+    offsets, content = content_of(texts)
+    quotes = np.flatnonzero(content == _QUOTE)
+    if not len(quotes):
         return texts
-    offsets = _offsets(texts)
-    quotes = np.flatnonzero(np.frombuffer(data, dtype=np.uint8) == _QUOTE)
-    ends = offsets - offsets[0]
-    moved = (ends + np.searchsorted(quotes, ends)).astype(np.int32)
-    return _strings(len(texts), moved, pa.py_buffer(data.replace(b'"', b'""')))
+    moved = offsets + np.searchsorted(quotes, offsets)
+    return from_content(pa.string(), moved, content.tobytes().replace(b'"', b'""'))
 
 
 def _cut(texts: Column, begins: Numbers, ends: Numbers) -> Column:
@@ -112,18 +107,9 @@ def _cut(texts: Column, begins: Numbers, ends: Numbers) -> Column:
     borders = np.column_stack((begins, ends)).ravel()
     if not len(borders):
         return texts
-    pieces = _strings(len(borders) - 1, borders, texts.buffers()[2])
+    pieces = from_content(pa.string(), borders, content_of(texts)[1])
     return pieces.take(pa.array(np.arange(0, len(pieces), 2)))
 
 
 def _sizes(texts: Column) -> Numbers:
-    return np.diff(_offsets(texts))
-
-
-def _offsets(texts: Column) -> npt.NDArray[np.int32]:
-    offsets = np.frombuffer(texts.buffers()[1], dtype=np.int32)
-    return offsets[texts.offset : texts.offset + len(texts) + 1]
-
-
-def _strings(count: int, offsets: Numbers, data: pa.Buffer) -> Column:
-    return pa.StringArray.from_buffers(count, pa.py_buffer(offsets.tobytes()), data)
+    return np.diff(content_of(texts)[0])

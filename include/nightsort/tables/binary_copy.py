@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.nightsort.columnar.arrow_arrays import from_records
+from include.nightsort.columnar.columns import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,10 +51,7 @@ def encode_rows(prefix: Sequence[bytes | None], batch: pa.RecordBatch) -> memory
     pieces: list[Any] = [pa.repeat(_scalar(start), batch.num_rows)]
     for column in batch.columns:
         pieces += _encode_column(column)
-    rows = _joined(pieces)
-    _, offsets, data = rows.buffers()
-    ends = np.frombuffer(offsets, np.int32)[rows.offset : rows.offset + len(rows) + 1]
-    return memoryview(data)[ends[0] : ends[-1]]
+    return content_of(_joined(pieces))[1].data
 
 
 def encode_text(value: str) -> bytes:

@@ -8,6 +8,8 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
 
     Offsets: TypeAlias = npt.NDArray[np.int32]
@@ -58,3 +60,17 @@ def from_content(kind: pa.DataType, offsets: Any, values: Any) -> Column:
     """
     ends: Any = np.ascontiguousarray(offsets, dtype=np.int32)
     return pa.Array.from_buffers(kind, len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(values)])
+
+
+def stretches_of(sizes: npt.NDArray[Any], most: int) -> Iterator[slice]:
+    """Yield, one behind the other, as many items as together have at most a size, or one that is larger.
+
+    :param sizes: of each item, in whole numbers.
+    """
+    ends = np.cumsum(sizes, dtype=np.int64)
+    start = 0
+    while start < len(ends):
+        before = int(ends[start]) - int(sizes[start])
+        end = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
+        yield slice(start, end)
+        start = end

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.columnar.columns import Column, to_numpy
+from include.nightsort.columnar.columns import Column, stretches_of, to_numpy
 from include.nightsort.columnar.hashing import Hashes, hash_texts
 from include.nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
@@ -57,13 +56,7 @@ class Stretch:
 
     def parts(self, most: int) -> Iterator[Stretch]:
         """Yield it in parts that take at most so many bytes in the draft, or are one document."""
-        ends = np.cumsum(self.size, dtype=np.int64)
-        start = 0
-        while start < len(ends):
-            before = int(ends[start]) - int(self.size[start])
-            end = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
-            yield self._part(slice(start, end))
-            start = end
+        yield from map(self._part, stretches_of(self.size, most))
 
     def _part(self, rows: slice) -> Stretch:
         return Stretch(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from include.nightsort.columnar.columns import stretches_of
 
+if TYPE_CHECKING:
     import numpy.typing as npt
 
     from include.nightsort.training.labelled_documents import LabelledDocuments
@@ -34,8 +34,9 @@ def text_lengths(
     for stretch in documents:
         counts += np.bincount(stretch.labels.pairs(chosen[stretch.places])[1], minlength=len(names))
     found: dict[str, Lengths] = {}
-    for first, last in _ranges(counts, at_once):
-        ends = np.cumsum(counts[first:last])
+    for of_labels in stretches_of(counts, at_once):
+        first, last = of_labels.start, of_labels.stop
+        ends = np.cumsum(counts[of_labels])
         lengths = _sorted(documents, chosen, first, last, int(ends[-1]))
         for label in np.flatnonzero(labels[first:last]).tolist():
             of_label = lengths[ends[label] - counts[first + label] : ends[label]]
@@ -45,17 +46,6 @@ def text_lengths(
                 "longest": int(of_label[-1]),
             }
     return found
-
-
-def _ranges(counts: npt.NDArray[np.intp], at_once: int) -> Iterator[tuple[int, int]]:
-    """Yield ranges of labels with at most so many documents, or of one label."""
-    ends = np.cumsum(counts)
-    first = 0
-    while first < len(counts):
-        before = int(ends[first]) - int(counts[first])
-        last = max(first + 1, int(np.searchsorted(ends, before + at_once, side="right")))
-        yield first, last
-        first = last
 
 
 def _sorted(

@@ -363,14 +363,6 @@ def load_spec(path: Path) -> ClassifierSpec:
         raise SpecError(path, describe(error.errors(), _MODELS)) from None
 
 
-def _contains(file: Path, text: str) -> bool:
-    try:
-        return not text or text.encode() in file.read_bytes()
-    except OSError:
-        # Whoever reads it says why it cannot be read.
-        return True
-
-
 def load_specs(folders: Iterable[Path], *, containing: str = "") -> LoadedSpecs[ClassifierSpec]:
     """Read all specs (``*.yaml``, ``*.yml``) of some folders; a broken one hurts no other.
 
@@ -383,7 +375,7 @@ def load_specs(folders: Iterable[Path], *, containing: str = "") -> LoadedSpecs[
     errors: list[SpecError] = []
     for folder in folders:
         try:
-            files = [file for file in spec_files(folder) if _contains(file, containing)]
+            files = spec_files(folder, containing=containing)
         except SpecError as error:
             errors.append(error)
             continue

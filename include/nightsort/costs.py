@@ -127,8 +127,15 @@ def document_units(texts: Column) -> npt.NDArray[np.int64]:
 
     :param texts: a column of strings.
     """
-    characters: npt.NDArray[np.int64] = np.asarray(pc.utf8_length(texts)).astype(np.int64)
-    return np.maximum(MIN_UNITS, -(-characters // UNIT_CHARACTERS))
+    return units_of(np.asarray(pc.utf8_length(texts)))
+
+
+def units_of(characters: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Return the billed units of documents of these lengths.
+
+    :param characters: whole numbers.
+    """
+    return np.maximum(MIN_UNITS, -(-characters.astype(np.int64) // UNIT_CHARACTERS))
 
 
 def classification_cost(units: int) -> float:

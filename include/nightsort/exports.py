@@ -29,7 +29,7 @@ from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from include.nightsort.sources.source_files import list_files
 from include.nightsort.tables.load import run_day
-from include.nightsort.tables.runs import REJECTS, read_rejects
+from include.nightsort.tables.runs import REJECTS, LoadedBatch, loaded_batches, read_rejects
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class _Run(NamedTuple):
     version: str | None
     documents: int
     batches: list[dict[str, Any]]
-    loaded_at: Mapping[str, datetime | None]
+    loaded: Mapping[str, LoadedBatch]
 
 
 def partition_uri(spec: ClassifierSpec, run_key: str) -> str:
@@ -171,20 +171,13 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
             "loaded it. Clear load_predictions and what is downstream; no job is started again"
         )
     names = [batch["name"] for batch in batches]
-    loaded_at = dict(
-        conn.execute(
-            "SELECT name, (SELECT loaded_at FROM nightsort.predictions"
-            " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1)"
-            " FROM unnest(%s::text[]) AS name",
-            (classifier, run_key, [*names, REJECTS]),
-        ).fetchall()
-    )
-    if dropped := [name for name in names if loaded_at[name] is None]:
+    loaded = loaded_batches(conn, classifier=classifier, run_key=run_key, batches=[*names, REJECTS])
+    if dropped := [name for name in names if name not in loaded]:
         raise ExportError(
             f"run {run_key} has no rows of batch {dropped[0]} in the table any more: they were dropped. Its "
             "files are left as they are; to write them anew, clear load_predictions and what is downstream"
         )
-    return _Run(run_key, version, documents, batches, loaded_at)
+    return _Run(run_key, version, documents, batches, loaded)
 
 
 def _results(
@@ -194,10 +187,11 @@ def _results(
     folder = f"{spec.work_uri.rstrip('/')}/runs/{run.run_key}"
     for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
         manifest = Manifest.read(access.path(f"{folder}/manifests/{name}.parquet"))
-        about = _About(run.run_key, name, run.version, run.loaded_at[name])
+        about = _About(run.run_key, name, run.version, run.loaded[name].loaded_at)
         archive = access.path(output_uri)
         yield about, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
-    about = _About(run.run_key, REJECTS, None, run.loaded_at[REJECTS])
+    rejects = run.loaded.get(REJECTS)
+    about = _About(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
     yield about, read_rejects(access.path(f"{folder}/rejects.jsonl"))
 
 

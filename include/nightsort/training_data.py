@@ -15,6 +15,7 @@ import orjson
 
 from include.nightsort import limits
 from include.nightsort.columnar.hashing import mix
+from include.nightsort.costs import units_of
 from include.nightsort.documents import read_documents
 from include.nightsort.rejects import REASONS, RejectLog
 from include.nightsort.training import training_checks
@@ -225,11 +226,7 @@ def _summary(
 
 def _units(documents: LabelledDocuments, chosen: Flags) -> int:
     """Return what classifying the chosen documents is billed as."""
-    units = 0
-    for stretch in documents:
-        characters = stretch.characters[chosen[stretch.places]]
-        units += int(np.maximum(limits.MIN_UNITS, -(-characters // limits.UNIT_CHARACTERS)).sum())
-    return units
+    return sum(int(units_of(stretch.characters[chosen[stretch.places]]).sum()) for stretch in documents)
 
 
 def _fingerprint(documents: LabelledDocuments, decided: Decided, fate: int) -> str:

@@ -86,19 +86,18 @@ RawStream = Generator[RawDocuments, None, None]
 def gathered(stream: RawStream) -> RawStream:
     """Join the rows of small files: all that follows takes as long for ten rows as for thousands."""
     waiting: list[RawDocuments] = []
+    rows = size = 0
     with closing(stream):
         for some in stream:
             if waiting and (some.bad or some.kinds != waiting[0].kinds):
                 yield _joined(waiting)
-                waiting = []
+                waiting, rows, size = [], 0, 0
             waiting.append(some)
-            if (
-                some.bad
-                or sum(len(raw.rows) for raw in waiting) >= _ENOUGH_ROWS
-                or sum(raw.texts.nbytes for raw in waiting) >= CHUNK_BYTES // 2
-            ):
+            rows += len(some.rows)
+            size += some.texts.nbytes
+            if some.bad or rows >= _ENOUGH_ROWS or size >= CHUNK_BYTES // 2:
                 yield _joined(waiting)
-                waiting = []
+                waiting, rows, size = [], 0, 0
     if waiting:
         yield _joined(waiting)
 

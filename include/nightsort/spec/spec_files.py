@@ -42,9 +42,10 @@ def spec_folders(env: Mapping[str, str]) -> list[Path]:
     return named or [DEFAULT_FOLDER]
 
 
-def spec_files(folder: Path) -> list[Path]:
+def spec_files(folder: Path, *, containing: str = "") -> list[Path]:
     """Return the spec files of a folder, sorted by name.
 
+    :param containing: leave out the files in which this text does not occur.
     :raises SpecError: there is no such folder.
     """
     if not folder.is_dir():
@@ -52,7 +53,16 @@ def spec_files(folder: Path) -> list[Path]:
             f"there is no such folder; create it, or mend {FOLDERS_VARIABLE} (folders separated by colons)"
         )
         raise SpecError(folder, [Problem("", message)])
-    return sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    files = sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
+    return [file for file in files if _contains(file, containing)] if containing else files
+
+
+def _contains(file: Path, text: str) -> bool:
+    try:
+        return text.encode() in file.read_bytes()
+    except OSError:
+        # Whoever reads it says why it cannot be read.
+        return True
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

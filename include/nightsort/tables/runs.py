@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import orjson
 import pyarrow as pa
@@ -79,19 +79,27 @@ class CountsDoNotAddUp(Exception):
         self.counts = counts
 
 
+class LoadedBatch(NamedTuple):
+    """What stands in all rows of a batch: which version classified it, and when it was loaded."""
+
+    version: str | None
+    loaded_at: datetime
+
+
 def loaded_batches(
-    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str, batches: Sequence[str]
-) -> set[str]:
-    """Return which batches a version has classified and whose predictions are loaded: those are paid for.
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, batches: Sequence[str]
+) -> dict[str, LoadedBatch]:
+    """Return which batches have rows in ``predictions``, by their names.
 
     :param batches: names; a name stands for the documents of its batch.
     """
     rows = conn.execute(
-        "SELECT name FROM unnest(%s::text[]) AS name WHERE (SELECT version FROM nightsort.predictions"
-        " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1) = %s",
-        (list(batches), classifier, run_key, version),
+        "SELECT name, found.version, found.loaded_at FROM unnest(%s::text[]) AS name,"
+        " LATERAL (SELECT version, loaded_at FROM nightsort.predictions"
+        " WHERE classifier = %s AND run_key = %s AND batch = name LIMIT 1) AS found",
+        (list(batches), classifier, run_key),
     )
-    return {name for (name,) in rows}
+    return {name: LoadedBatch(version, loaded_at) for name, version, loaded_at in rows}
 
 
 def load_rejects(

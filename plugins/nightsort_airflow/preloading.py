@@ -1,7 +1,7 @@
 """Import everything that Nightsort's tasks need, in a process that they are forked from.
 
 A task's process is a fork of the scheduler (LocalExecutor) or of a Celery worker. What those have imported it
-finds there; else each task spends a second of a core on importing Nightsort, pyarrow, pandas, botocore, s3fs.
+finds there; else each task spends a second of a core on importing Nightsort, pyarrow, botocore, s3fs.
 Airflow loads plugins at the start of a process where ``[core] lazy_load_plugins`` is False: that is when this
 is done, see ``airflow_plugin.py``.
 """
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from importlib import import_module
 from pkgutil import walk_packages
+
+import pyarrow as pa
 
 import nightsort_airflow
 from include import nightsort
@@ -27,3 +29,5 @@ def preload() -> None:
                 import_module(module.name)
     for name in _LIBRARIES:
         import_module(name)
+    # pyarrow imports pandas, where it is installed, when it makes its first array.
+    pa.array([])

@@ -1,18 +1,18 @@
 """Hashes of texts and ids: whole columns at a time, compact, the same on every machine and for ever.
 
-SipHash-2-4 with fixed keys, as pandas computes it over a column of bytes. Its values decide on which side
-of the split a document stands, so a test pins them: a library that computes others must not slip in unseen.
+XXH3 with 128 bits (https://xxhash.com), whose values are promised to stay. They decide on which side of the
+split a document stands, so a test pins them: a library that computes others must not slip in unseen.
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from pandas.util import hash_array
+from xxhash import xxh3_128_digest
 
 from include.nightsort.columnar.columns import Column, to_numpy
 
@@ -21,15 +21,13 @@ if TYPE_CHECKING:
 
 Hashes = npt.NDArray[np.uint64]
 
-_KEYS: Final = ("nightsort-first.", "nightsort-second")
-
 
 def hash_texts(texts: Column) -> tuple[Hashes, Hashes]:
     """Return two independent 64-bit hashes per row; together they tell 10 million texts apart beyond
     doubt."""
-    values = to_numpy(texts.cast(pa.binary()))
-    first, second = (hash_array(values, hash_key=key, categorize=False) for key in _KEYS)
-    return first, second
+    digests = b"".join(map(xxh3_128_digest, to_numpy(texts.cast(pa.binary()))))
+    halves = np.frombuffer(digests, dtype=">u8").reshape(-1, 2)
+    return halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64)
 
 
 def hash_names(names: Sequence[str]) -> Hashes:

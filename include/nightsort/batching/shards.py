@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
 
-_MANIFEST_ROWS: Final = 65_536
+_MANIFEST_ROWS: Final = 32_768
 _FEW_VALUES: Final[Any] = ["file"]
 _IDS: Final = pa.schema({"document_id": pa.string()})
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
@@ -111,6 +111,8 @@ class Shard:
                     lines = np.arange(start, start + len(ids))
                 writer.write_batch(pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA))
                 start += len(ids)
+        # Else what Arrow keeps of the manifest would lie beside what the next documents need.
+        pa.default_memory_pool().release_unused()
 
     def _stored_ids(self) -> Iterator[Column]:
         with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:

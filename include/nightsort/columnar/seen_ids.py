@@ -1,21 +1,24 @@
 """Which ids of a stream have come before: exactly, and in memory that does not grow with their number.
 
 An id is kept as 128 bits of hash, 16 bytes. The latest ones are in memory; more of them go to an unnamed file
-on local disk, as sorted runs. A filter in memory knows of nearly every new id that it is not on disk, so that
-the disk is asked for repeated ids, and for hardly any other.
+on local disk. A filter in memory knows of nearly every new id that it is not on disk, so that the disk is
+asked for repeated ids, and for hardly any other.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from include.nightsort.columnar.hashing import find, hash_texts, in_order
-from include.nightsort.columnar.stored_hashes import StoredHashes
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from typing_extensions import Self
 
@@ -28,6 +31,15 @@ IDS_IN_MEMORY: Final = 2**18
 _FILTER_BITS: Final = 22
 """2^22 words of 64 bits, 32 MB: of 10 million new ids 1 in 1,000 is looked for on disk, of 100 million 1 in
 3."""
+
+_REGION_BITS: Final = 11
+"""The file has a region for each value of so many leading bits: to look an id up among 10 million, 78 KB are
+read, whenever it came."""
+
+_REGION_BYTES: Final = 2**29
+"""From one region to the next: room for 32 million ids each. What is not written yet takes no disk."""
+
+_WIDTH: Final = 16
 
 
 class SeenIds:
@@ -71,7 +83,7 @@ class SeenIds:
         for run_first, run_second in self._runs:
             again |= find(first, second, run_first, run_second) >= 0
         if self._on_disk is not None:
-            again |= self._on_disk.hold(first, second)
+            again[~again] = self._on_disk.hold(first[~again], second[~again])
         self._keep(first[~again], second[~again])
         new = np.empty(len(ids), dtype=bool)
         new[order] = ~again
@@ -99,35 +111,53 @@ def _merged(one: tuple[Hashes, Hashes], other: tuple[Hashes, Hashes]) -> tuple[H
 
 
 class _IdsOnDisk:
-    """Sorted runs of hashes in an unnamed file, and the filter."""
+    """Hashes in an unnamed file, those with the same leading bits side by side, and the filter."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by the owner)
-        self._runs: list[StoredHashes] = []
+        self._numbers = np.zeros(2**_REGION_BITS, np.int64)
         self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
 
     def __len__(self) -> int:
-        return sum(map(len, self._runs))
+        return int(self._numbers.sum())
 
     def close(self) -> None:
         self._file.close()
 
     def append(self, first: Hashes, second: Hashes) -> None:
-        """Write a sorted run."""
-        self._runs.append(StoredHashes(self._file, first, second))
+        """Write hashes that are sorted and not there yet."""
+        pairs = np.stack((first, second), axis=1)
+        for region, rows in _by_region(first):
+            self._file.seek(region * _REGION_BYTES + int(self._numbers[region]) * _WIDTH)
+            self._file.write(pairs[rows].data)
+            self._numbers[region] += rows.stop - rows.start
+        self._file.flush()
         words, bits = _filter_places(first, second)
         # The words ascend, as the hashes do: those that are equal stand together.
         begins = np.flatnonzero(np.diff(words, prepend=-1))
         self._filter[words[begins]] |= np.bitwise_or.reduceat(bits, begins)
 
     def hold(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
-        """Return which of some hashes, sorted, are on disk."""
+        """Return which of some hashes, sorted and all different, are on disk."""
         found = np.zeros(len(first), dtype=bool)
         words, bits = _filter_places(first, second)
         maybe = np.flatnonzero(self._filter[words] & bits == bits)
-        for run in self._runs if len(maybe) else ():
-            found[maybe] |= run.find(first[maybe], second[maybe]) >= 0
+        first, second = first[maybe], second[maybe]
+        for region, rows in _by_region(first):
+            size = int(self._numbers[region]) * _WIDTH
+            stored = np.frombuffer(os.pread(self._file.fileno(), size, region * _REGION_BYTES), np.uint64)
+            # Those on disk are looked for among the few: only these are in order.
+            at = find(stored[0::2], stored[1::2], first[rows], second[rows])
+            found[maybe[rows][at[at >= 0]]] = True
         return found
+
+
+def _by_region(first: Hashes) -> Iterator[tuple[int, slice]]:
+    """Yield the regions that hashes, ascending, belong to, and which of them do."""
+    regions = (first >> np.uint64(64 - _REGION_BITS)).astype(np.intp)
+    borders = [*np.flatnonzero(np.diff(regions, prepend=-1)).tolist(), len(regions)]
+    for start, end in pairwise(borders):
+        yield int(regions[start]), slice(start, end)
 
 
 def _filter_places(first: Hashes, second: Hashes) -> tuple[npt.NDArray[np.intp], Hashes]:

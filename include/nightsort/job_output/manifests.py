@@ -25,7 +25,7 @@ MANIFEST_SCHEMA = pa.schema(
 document), id."""
 
 
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE = 16_384
 _NONE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
 
@@ -67,13 +67,18 @@ class Manifest:
         content = path.read_bytes()
         try:
             parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
-            batches = parquet.iter_batches(batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names)
-            return cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
+            # On this thread: each of Arrow's keeps memory of its own.
+            batches = parquet.iter_batches(
+                batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names, use_threads=False
+            )
+            manifest = cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             if isinstance(error, ManifestError):
                 raise
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise ManifestError(f"{path}: not a manifest ({reason}). Run prepare_batches again") from error
+        pa.default_memory_pool().release_unused()
+        return manifest
 
     @classmethod
     def from_batches(cls, batches: Iterable[Any], where: str = "manifest") -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -91,3 +92,22 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert seen._on_disk is not None
     assert list(tmp_path.iterdir()) == []
     assert seen._on_disk._file.closed
+
+
+def test_an_id_is_looked_up_by_one_read_however_many_went_to_disk_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reads: list[int] = []
+    pread = os.pread
+
+    def counted(file: int, size: int, offset: int) -> bytes:
+        reads.append(size)
+        return pread(file, size, offset)
+
+    with SeenIds(in_memory=10) as seen:
+        for start in range(0, 1_000, 50):
+            seen.add(numbered(start, start + 50))
+        monkeypatch.setattr("os.pread", counted)
+
+        assert not seen.add(numbered(500, 501)).any()
+        assert len(reads) == 1

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from include.nightsort.access import plain_access
@@ -200,14 +200,6 @@ def _figures(prepared: PreparedBatches) -> dict[str, float]:
 _THOUSAND, _MILLION, _TEN_MILLION = 1_000, 1_000_000, 10_000_000
 
 
-def _flat(contender: str) -> list[Target]:
-    return [
-        Target(contender, "<=", 400, measure="peak_mb", size=_MILLION),
-        Target(contender, "<=", 1.1, measure="peak_mb", size=_TEN_MILLION, over_size=_MILLION),
-        Target(contender, "<=", 11, size=_TEN_MILLION, over_size=_MILLION),
-    ]
-
-
 COMPARISONS = [
     Comparison(
         "batches",
@@ -223,7 +215,7 @@ COMPARISONS = [
             Target("ours", "<=", 2.5, over="floor", size=_MILLION),
             Target("ours", "<=", 2.5, over="floor", size=_TEN_MILLION),
             Target("pandas_script", ">=", 3, over="ours", size=_MILLION),
-            *_flat("ours"),
+            *flat("ours"),
         ],
         quick_size=10_000,
     ),
@@ -233,7 +225,7 @@ COMPARISONS = [
         make=make_prepared,
         contenders=[Contender(again)],
         sizes={10_000: 3, _MILLION: 3, _TEN_MILLION: 1},
-        targets=_flat("again"),
+        targets=flat("again"),
         quick_size=10_000,
     ),
     Comparison(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 import time
 from datetime import datetime, timezone
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -85,7 +86,7 @@ def ours(folder: Path, _size: int) -> dict[str, float]:
     return {
         "documents": counts.classified,
         "rejects": counts.rejected,
-        **{name: end - begin for name, begin, end in zip(parts, seconds, seconds[1:], strict=False)},
+        **{part: end - begin for part, (begin, end) in zip(parts, pairwise(seconds), strict=True)},
     }
 
 
@@ -141,6 +142,7 @@ COMPARISONS = [
         ],
         sizes={10_000: 3, 100_000: 3, _MILLION: 3, _TEN_MILLION: 1},
         targets=[
+            # The targets of batches and load, weighted by what floors and steps take there.
             Target("ours", "<=", 1.6, over="floor"),
             Target("pandas_script", ">=", 9, over="ours"),
             *flat("ours"),

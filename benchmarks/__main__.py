@@ -22,6 +22,7 @@ SUBJECTS = (
     "batches",
     "load",
     "export",
+    "night",
     "table_at_size",
     "orchestration",
     "dag_parsing",

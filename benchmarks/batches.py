@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from include.nightsort.access import plain_access
@@ -26,6 +26,8 @@ from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from include.nightsort.batches import PreparedBatches
 
 INCOMING, WORK = "incoming", "work"
@@ -47,7 +49,7 @@ def make(folder: Path, size: int) -> None:
 def make_prepared(folder: Path, size: int) -> None:
     """Prepare a night, and have some more documents come, in a file that is read before the others."""
     make(folder, size)
-    _prepare(folder, str(folder / WORK))
+    prepare(folder, str(folder / WORK))
     _write(folder / INCOMING / "a-late.csv", _LATE, "late")
 
 
@@ -69,7 +71,7 @@ def _write(path: Path, size: int, name: str) -> None:
 
 def ours(folder: Path, _size: int) -> dict[str, float]:
     """Nightsort, as its operator calls it."""
-    return _figures(_prepare(folder, str(Path.cwd() / WORK)))
+    return _figures(prepare(folder, str(Path.cwd() / WORK)))
 
 
 def again(folder: Path, _size: int) -> dict[str, float]:
@@ -80,7 +82,7 @@ def again(folder: Path, _size: int) -> dict[str, float]:
     shutil.copy(before / "batches.json", here)
     for part in ("input", "manifests"):
         (here / part).symlink_to(before / part)
-    prepared = _prepare(folder, str(Path.cwd() / WORK))
+    prepared = prepare(folder, str(Path.cwd() / WORK))
     return {**_figures(prepared), "new_documents": prepared.batches[-1].documents}
 
 
@@ -107,6 +109,11 @@ def floor(folder: Path, _size: int) -> dict[str, float]:
 
 def pandas_script(folder: Path, _size: int) -> dict[str, float]:
     """The script one would write with pandas; cleans, rejects, cuts and keeps account alike."""
+    return with_pandas(folder, "batch-{:05}".format)
+
+
+def with_pandas(folder: Path, name_of: Callable[[int], str]) -> dict[str, float]:
+    """Prepare the documents in the folder with pandas, in batches that are named by their numbers."""
     import pandas as pd
 
     frame = pd.read_csv(folder / INCOMING / "documents.csv", dtype=str, keep_default_na=False)
@@ -130,7 +137,7 @@ def pandas_script(folder: Path, _size: int) -> dict[str, float]:
         frame = frame[~wrong]
     for start in range(0, len(frame), MAX_JOB_DOCUMENTS):
         batch = frame.iloc[start : start + MAX_JOB_DOCUMENTS]
-        name = f"batch-{start // MAX_JOB_DOCUMENTS:05}"
+        name = name_of(start // MAX_JOB_DOCUMENTS)
         Path(f"{name}.txt").write_text("\n".join(batch["text"]) + "\n", encoding="utf-8")
         manifest = pd.DataFrame(
             {"file": f"{name}.txt", "line": range(len(batch)), "document_id": batch["id"]}
@@ -142,7 +149,7 @@ def pandas_script(folder: Path, _size: int) -> dict[str, float]:
 
 def one_file_each(folder: Path, _size: int) -> dict[str, float]:
     """Nightsort with ONE_DOC_PER_FILE, as its operator calls it."""
-    prepared = _prepare(folder, f"s3://{BUCKET}/{WORK}", input_format="ONE_DOC_PER_FILE")
+    prepared = prepare(folder, f"s3://{BUCKET}/{WORK}", input_format="ONE_DOC_PER_FILE")
     return {**_figures(prepared), "objects": stored_objects()}
 
 
@@ -164,8 +171,9 @@ def boto3_threads(folder: Path, _size: int) -> dict[str, float]:
     return {"documents": len(table), "objects": stored_objects()}
 
 
-def _prepare(folder: Path, work_uri: str, **settings: Any) -> PreparedBatches:
-    spec = ClassifierSpec.model_validate(
+def spec(folder: Path, work_uri: str, **settings: Any) -> ClassifierSpec:
+    """Return a spec of the documents in the folder."""
+    return ClassifierSpec.model_validate(
         {
             "name": "benchmark",
             "mode": "MULTI_CLASS",
@@ -176,7 +184,13 @@ def _prepare(folder: Path, work_uri: str, **settings: Any) -> PreparedBatches:
             **settings,
         }
     )
-    return prepare_batches(spec, plain_access(), run_key=run_key(DAY, None), day=DAY)
+
+
+def prepare(folder: Path, work_uri: str, **settings: Any) -> PreparedBatches:
+    """Prepare the documents in the folder, as the operator does."""
+    return prepare_batches(
+        spec(folder, work_uri, **settings), plain_access(), run_key=run_key(DAY, None), day=DAY
+    )
 
 
 def _figures(prepared: PreparedBatches) -> dict[str, float]:
@@ -184,14 +198,6 @@ def _figures(prepared: PreparedBatches) -> dict[str, float]:
 
 
 _THOUSAND, _MILLION, _TEN_MILLION = 1_000, 1_000_000, 10_000_000
-
-
-def _flat(contender: str) -> list[Target]:
-    return [
-        Target(contender, "<=", 400, measure="peak_mb", size=_MILLION),
-        Target(contender, "<=", 1.1, measure="peak_mb", size=_TEN_MILLION, over_size=_MILLION),
-        Target(contender, "<=", 11, size=_TEN_MILLION, over_size=_MILLION),
-    ]
 
 
 COMPARISONS = [
@@ -209,7 +215,7 @@ COMPARISONS = [
             Target("ours", "<=", 2.5, over="floor", size=_MILLION),
             Target("ours", "<=", 2.5, over="floor", size=_TEN_MILLION),
             Target("pandas_script", ">=", 3, over="ours", size=_MILLION),
-            *_flat("ours"),
+            *flat("ours"),
         ],
         quick_size=10_000,
     ),
@@ -219,7 +225,7 @@ COMPARISONS = [
         make=make_prepared,
         contenders=[Contender(again)],
         sizes={10_000: 3, _MILLION: 3, _TEN_MILLION: 1},
-        targets=_flat("again"),
+        targets=flat("again"),
         quick_size=10_000,
     ),
     Comparison(

@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks import labelled_texts
 from benchmarks.local_comprehend import decided, read_labelled
 from benchmarks.measuring import PEERS_PYTHON, ROOT, Comparison, Contender
-from benchmarks.peers import carried, macro_f1
+from benchmarks.peers import carried, macro_f1, one_each
 from include.local_stack.local_aws.learning.text_classifier import train
 
 if TYPE_CHECKING:
@@ -114,9 +114,7 @@ def _plain(data: _Data, vectorizer: Any, model: Any) -> dict[str, float]:
         found = model.predict(vectorizer.transform(data.test_texts))
     classified = time.perf_counter()
     if data.mode == "MULTI_CLASS":
-        shape = (len(found), len(labels))
-        ones = np.ones(len(found), dtype=np.int32)
-        found = sparse.csr_matrix((ones, (np.arange(len(found)), found)), shape=shape)
+        found = one_each(found, len(labels))
     decisions = sparse.csr_matrix(found, dtype=np.int32)
     return data.figures(labels, decisions, trained - begin, classified - trained)
 

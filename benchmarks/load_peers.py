@@ -12,6 +12,7 @@ import os
 import sys
 import tarfile
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -32,6 +33,18 @@ def exploded(archive: Path, manifest: Path) -> pd.DataFrame:
     documents["file"] = documents["file"].astype("str")
     rows = documents.merge(output, how="left", left_on=["file", "line"], right_on=["File", "Line"])
     return rows[["document_id", "Name", "Score"]].set_axis(["document_id", "label", "score"], axis=1)
+
+
+def with_pandas(pairs: list[tuple[Path, Path]], conn: Any) -> dict[str, float]:
+    """Load each batch's rows by ``to_sql``, by a connection of SQLAlchemy's."""
+    conn.exec_driver_sql(CREATE)
+    conn.exec_driver_sql(EMPTY)
+    documents = 0
+    for archive, manifest in pairs:
+        rows = exploded(archive, manifest)
+        rows.to_sql(TABLE, conn, if_exists="append", index=False, chunksize=100_000)
+        documents += rows["document_id"].nunique()
+    return {"documents": documents}
 
 
 def with_awswrangler(pairs: list[tuple[Path, Path]]) -> dict[str, int]:

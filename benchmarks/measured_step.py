@@ -6,6 +6,7 @@ python -m benchmarks.measured_step MODULE FUNCTION FOLDER SIZE RESULT [IMPORT ..
 from __future__ import annotations
 
 import json
+import os
 import resource
 import sys
 import time
@@ -36,12 +37,18 @@ def _cpu_seconds() -> float:
     )
 
 
+def linux_peak_mb(pid: int) -> float:
+    """Return the most resident memory that a process had up to now, in 10^6 bytes."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    # A process that has just ended has no memory any more.
+    found = next((line for line in lines if line.startswith("VmHWM")), "VmHWM 0 kB")
+    return int(found.split()[1]) * 1024 / 1e6
+
+
 def _peak_mb() -> float:
     # Better than getrusage's on Linux, which begins with the memory of whoever started this process.
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024 / 1e6
+    if sys.platform == "linux":
+        return linux_peak_mb(os.getpid())
     return (
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
     )

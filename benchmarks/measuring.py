@@ -139,6 +139,15 @@ class Target:
         return value <= self.bound if self.sign == "<=" else value >= self.bound
 
 
+def flat(contender: str, *, size: int = 1_000_000, largest: int = 10_000_000) -> list[Target]:
+    """Return the targets of a step whose memory is bounded, and whose time grows as its documents do."""
+    return [
+        Target(contender, "<=", 400, measure="peak_mb", size=size),
+        Target(contender, "<=", 1.1, measure="peak_mb", size=largest, over_size=size),
+        Target(contender, "<=", round(1.1 * largest / size, 2), size=largest, over_size=size),
+    ]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Contenders for one step, and the data they work on.

@@ -7,57 +7,45 @@ batches hold 50 documents, so that what is measured is not their handling. The e
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
-import os
-import shutil
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta, timezone
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import boto3
-import psycopg
-import yaml
-
-from benchmarks.measuring import ROOT, Comparison, Contender, Target
-from include.local_stack.environment import POOL_SLOTS, enter
+from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.trained_stack import (
+    BUCKET,
+    jobs_of,
+    run_seconds,
+    run_to_success,
+    running_stack,
+    spec,
+    trained_stack,
+    unused_day,
+    write,
+)
+from include.local_stack.environment import POOL_SLOTS
 from include.local_stack.local_aws.control.client import LocalAwsControl
-from include.local_stack.stack import LocalStack
-from include.nightsort.access import plain_access
-from include.nightsort.batches import run_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from include.local_stack.airflow_api import DagRun, TaskInstance
     from include.local_stack.dag_runs import DagRunResult
+    from include.local_stack.stack import LocalStack
 
-BUCKET = "s3://nightsort"
 DOCUMENTS_PER_BATCH = 50
 JOB_SECONDS = {1: 6, 20: 12}
 """How long each job of the local Comprehend waits, by batches: longer than it takes to start ten of them."""
 AFTER_START_SECONDS = 2
 """How long after its start a job counts as waited for: until then its task is still going to rest."""
 
-SPEC = {
-    "name": "night",
-    "mode": "MULTI_CLASS",
-    "language": "en",
-    "labelled": {
-        "uri": f"{BUCKET}/labelled.csv",
-        "format": "csv",
-        "header": False,
-        "columns": ["label", "text"],
-    },
-    "incoming": {"uri": f"{BUCKET}/incoming/{{day}}.jsonl", "format": "jsonl", "text_column": "text"},
-    "work_uri": f"{BUCKET}/work",
-    "data_access_role_arn": "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess",
-    "batch": {"max_documents": DOCUMENTS_PER_BATCH},
-    "budget": {"run_usd": 100.0, "training_usd": 100.0},
-}
+SPEC = spec(
+    incoming={"uri": f"{BUCKET}/incoming/{{day}}.jsonl", "format": "jsonl", "text_column": "text"},
+    batch={"max_documents": DOCUMENTS_PER_BATCH},
+)
 
 EMPTY_TASKS = """\
 from datetime import datetime, timedelta, timezone
@@ -118,46 +106,28 @@ with DAG("empty_tasks", schedule=None, catchup=False, params={"batches": Param(1
 @contextmanager
 def stack_with_classifier(folder: Path) -> Iterator[dict[str, str]]:
     """Run a local stack with a trained classifier and the DAG of empty tasks; give its environment."""
-    dags, specs = folder / "dags", folder / "specs"
-    for made in (dags, specs):
-        made.mkdir()
-    for name in ("train_classifier.py", "classify_documents.py"):
-        shutil.copy(ROOT / "dags" / name, dags)
-    (dags / "empty_tasks.py").write_text(EMPTY_TASKS)
-    (specs / "night.yaml").write_text(yaml.safe_dump(SPEC))
-    stack = LocalStack(folder / "stack", [specs], dags=dags)
-    try:
-        stack.up()
-        with _entered(stack.environment()):
-            plain_access().path(BUCKET).mkdir(exist_ok=True)
-            _write("labelled.csv", _labelled())
-        for dag_id, conf in (("train_night", {}), ("empty_tasks", {"batches": 1})):
-            result = stack.run_dag(dag_id, conf)
-            if not result.succeeded:
-                raise SystemExit(f"{dag_id} ended {result.state}: {result.log_tails}")
-        yield {"NIGHTSORT_HOME": str(stack.home.root)}
-    finally:
-        stack.remove()
+    labelled = [(f"label-{number % 3}", _text(number)) for number in range(300)]
+    with trained_stack(folder, SPEC, labelled, empty_tasks=EMPTY_TASKS) as variables:
+        yield variables
 
 
 def make(folder: Path, size: int) -> None:
     """Have the jobs take the time that belongs to so many batches."""
-    stack = LocalStack(Path(os.environ["NIGHTSORT_HOME"]))
+    stack = running_stack()
     LocalAwsControl(stack.aws_url).set_behaviour(delays={"job_seconds": JOB_SECONDS[size]})
 
 
 def ours(folder: Path, size: int) -> dict[str, float]:
     """`classify_<name>` on a day with so many batches, less what Comprehend needs for ten at a time."""
-    stack = LocalStack(Path(os.environ["NIGHTSORT_HOME"]))
-    enter(stack.environment())
-    day = _unused_day()
+    stack = running_stack()
+    day = unused_day()
     lines = [json.dumps({"text": _text(number)}) for number in range(size * DOCUMENTS_PER_BATCH)]
-    _write(f"incoming/{day}.jsonl", "\n".join(lines))
+    write(f"incoming/{day}.jsonl", "\n".join(lines).encode())
     watch = _SlotsHeld(day)
-    result = stack.run_dag("classify_night", {"day": str(day)}, observer=watch)
-    jobs = _jobs(day)
-    if not result.succeeded or len(jobs) != size:
-        raise SystemExit(f"{result.state}, {len(jobs)} jobs: {result.states()} {result.log_tails}")
+    result = run_to_success(stack, "classify_night", {"day": str(day)}, watch)
+    jobs = jobs_of(day)
+    if len(jobs) != size:
+        raise SystemExit(f"{len(jobs)} jobs: {result.states()}")
     longest = max((job["EndTime"] - job["SubmitTime"]).total_seconds() for job in jobs)
     figures = _figures(stack, result, math.ceil(size / POOL_SLOTS) * longest)
     return {**figures, "slots_held_while_waiting": watch.most()}
@@ -174,31 +144,17 @@ def empty_tasks_without_waits(folder: Path, size: int) -> dict[str, float]:
 
 
 def _run_empty(size: int, seconds: int) -> dict[str, float]:
-    stack = LocalStack(Path(os.environ["NIGHTSORT_HOME"]))
-    result = stack.run_dag("empty_tasks", {"batches": size, "seconds": seconds})
-    if not result.succeeded or len(result.tasks) != 2 + 2 * size:
-        raise SystemExit(f"{result.state}: {result.states()} {result.log_tails}")
+    stack = running_stack()
+    result = run_to_success(stack, "empty_tasks", {"batches": size, "seconds": seconds})
+    if len(result.tasks) != 2 + 2 * size:
+        raise SystemExit(f"{len(result.tasks)} tasks: {result.states()}")
     waited = math.ceil(size / POOL_SLOTS) * seconds
     return _figures(stack, result, waited)
 
 
 def _figures(stack: LocalStack, result: DagRunResult, waited: float) -> dict[str, float]:
-    run = stack.api.run(result.dag_id, result.run_id)
-    if run.start is None or run.end is None:
-        raise SystemExit(f"{run.run_id} is {run.state}")
-    seconds = (run.end - run.start).total_seconds()
+    seconds = run_seconds(stack, result)
     return {"run_seconds": seconds, "waited_seconds": waited, "overhead_seconds": seconds - waited}
-
-
-@contextmanager
-def _entered(environment: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    enter(environment)
-    try:
-        yield
-    finally:
-        os.environ.clear()
-        os.environ.update(before)
 
 
 class _SlotsHeld:
@@ -217,28 +173,10 @@ class _SlotsHeld:
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
         """Count the running tasks, if this is such a moment."""
-        jobs = _jobs(self._day)
+        jobs = jobs_of(self._day)
         settled = datetime.now(timezone.utc) - timedelta(seconds=AFTER_START_SECONDS)
         if jobs and all("EndTime" not in job and job["SubmitTime"] < settled for job in jobs):
             self._running.append(sum(task.state == "running" for task in tasks))
-
-
-def _jobs(day: date) -> list[Any]:
-    pages = boto3.client("comprehend").get_paginator("list_document_classification_jobs").paginate()
-    jobs = [job for page in pages for job in page["DocumentClassificationJobPropertiesList"]]
-    return [job for job in jobs if run_key(day, None) in job["JobName"]]
-
-
-def _unused_day() -> date:
-    with psycopg.connect("") as connection:
-        row = connection.execute("SELECT max(day) FROM nightsort.classification_runs").fetchone()
-    return (row[0] if row and row[0] else date(2026, 1, 1)) + timedelta(days=1)
-
-
-def _labelled() -> str:
-    stream = io.StringIO()
-    csv.writer(stream).writerows((f"label-{number % 3}", _text(number)) for number in range(300))
-    return stream.getvalue()
 
 
 def _text(number: int) -> str:
@@ -246,10 +184,6 @@ def _text(number: int) -> str:
         number % 3
     ]
     return f"{subject} {number:x} {number * 7919:x}"
-
-
-def _write(key: str, text: str) -> None:
-    plain_access().path(f"{BUCKET}/{key}").write_text(text, encoding="utf-8")
 
 
 COMPARISONS = [

@@ -33,6 +33,13 @@ def carried(rows: Sequence[Row], labels: Sequence[str]) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(columns), dtype=np.int32), columns, ends), shape=shape)
 
 
+def one_each(columns: Any, labels: int) -> sparse.csr_matrix:
+    """Return the same where each document carries one label, given by its column."""
+    shape = (len(columns), labels)
+    ones = np.ones(len(columns), dtype=np.int32)
+    return sparse.csr_matrix((ones, (np.arange(len(columns)), columns)), shape=shape)
+
+
 def macro_f1(actual: sparse.csr_matrix, decided: sparse.csr_matrix) -> float:
     """Return the mean of the labels' F1."""
     return float(f1_score(actual, decided, average="macro", zero_division=0))
@@ -98,9 +105,7 @@ def _decide(
             decided = OneVsRestClassifier(model).fit(learnt, answers).predict(tested)
             return sparse.csr_matrix(decided, dtype=np.int32)
         columns = model.fit(learnt, answers.argmax(axis=1).A1).predict(tested)
-    rows = np.arange(len(columns))
-    shape = (len(columns), len(labels))
-    return sparse.csr_matrix((np.ones(len(columns), dtype=np.int32), (rows, columns)), shape=shape)
+    return one_each(columns, len(labels))
 
 
 def _texts(rows: Sequence[Row]) -> list[str]:

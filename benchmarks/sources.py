@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
 
-from benchmarks.measuring import Comparison, Contender, Target
+from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, requests, slow_s3, uri_of
@@ -260,18 +260,8 @@ def boto3_stream(folder: Path, _size: int) -> dict[str, float]:
 _THOUSAND, _MILLION, _TEN_MILLION = 1_000, 1_000_000, 10_000_000
 
 
-def _close_to(floor: str, name: str, factor: float, size: int = _MILLION) -> list[Target]:
-    return [
-        Target(name, "<=", factor, over=floor, size=size),
-        Target(name, "<=", 400, measure="peak_mb", size=size),
-    ]
-
-
-def _flat(name: str) -> list[Target]:
-    return [
-        Target(name, "<=", 1.1, measure="peak_mb", size=_TEN_MILLION, over_size=_MILLION),
-        Target(name, "<=", 11, size=_TEN_MILLION, over_size=_MILLION),
-    ]
+def _close_to(floor: str, name: str, factor: float) -> list[Target]:
+    return [Target(name, "<=", factor, over=floor), Target(name, "<=", 400, measure="peak_mb")]
 
 
 _ONCE: dict[str, Any] = {"sizes": (_MILLION,), "runs": 1}
@@ -287,7 +277,7 @@ COMPARISONS = [
             Contender(pandas_csv, imports=("pandas",), **_ONCE),
         ],
         sizes={_MILLION: 3, _TEN_MILLION: 1},
-        targets=[*_close_to("arrow_csv", "csv", 1.5), *_flat("csv")],
+        targets=[Target("csv", "<=", 1.5, over="arrow_csv"), *flat("csv")],
     ),
     Comparison(
         "sources_packed",
@@ -351,10 +341,7 @@ COMPARISONS = [
         make=make_csv,
         contenders=[Contender(one_object), Contender(boto3_stream, imports=("boto3",), sizes=(_MILLION,))],
         sizes={_MILLION: 1, _TEN_MILLION: 1},
-        targets=[
-            Target("one_object", "<=", 400, measure="peak_mb", size=_MILLION),
-            *_flat("one_object"),
-        ],
+        targets=flat("one_object"),
         service=slow_s3,
     ),
 ]

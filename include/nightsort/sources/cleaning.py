@@ -177,7 +177,10 @@ def _replaced(texts: Column, rows: npt.NDArray[np.bool_], change: Callable[[Colu
     if not rows.any():
         return texts
     flags = pa.array(rows)
-    return pc.replace_with_mask(texts, flags, change(texts.filter(flags)))
+    some = texts.filter(flags)
+    changed = change(some)
+    # That all are copied for a few is worth it only if there is a change.
+    return texts if changed.equals(some) else pc.replace_with_mask(texts, flags, changed)
 
 
 def _trim(texts: Column) -> Column:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from include.nightsort.access import Access
 
-PART_BYTES: Final = 2 * CHUNK_BYTES
-"""How much of an object one request asks for."""
+PART_BYTES: Final = CHUNK_BYTES
+"""How much of an object one request asks for: what is read at once, so that nothing is cut and copied."""
 
 PARTS_AT_ONCE: Final = 16
 BYTES_AT_ONCE: Final = 4 * PART_BYTES

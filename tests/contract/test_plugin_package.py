@@ -102,6 +102,7 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "verify": False,
         "botocore_config": {"read_timeout": 5},
         "stop_training_on_kill": True,
+        "end_from_trigger": True,
         "moment": "2026-11-20T02:00:00+00:00",
         "document_classifier_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier/c/version/v1",
         "job_id": "0123456789abcdef0123456789abcdef",

@@ -10,10 +10,13 @@ import json
 import threading
 import uuid
 from contextlib import suppress
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
+from airflow.sdk.execution_time.xcom import XCom
+from airflow.triggers.base import TaskSuccessEvent
 from botocore.exceptions import ConnectionClosedError
 from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
@@ -313,6 +316,66 @@ def test_a_job_that_failed_for_good_is_started_again_after_the_cause_is_cured(
     assert (done["job_name"], done["status"]) == (f"{name}-g2", "COMPLETED")
     assert [job["job_id"] in str(failed.value) for job in done["failed_jobs"]] == [True]
     assert jobs(aws, name) == [f"{name}-g1", f"{name}-g2"]
+
+
+class TaskOfTrigger(SimpleNamespace):
+    """What the triggerer tells a trigger of its task."""
+
+    def __init__(self) -> None:
+        super().__init__(dag_id="classify_night", task_id="start_job", run_id="monday", map_index=3)
+
+
+def ended(job_id: str, **arguments: Any) -> Any:
+    trigger = ComprehendDocumentClassificationJobTrigger(job_id=job_id, waiter_delay=1, **arguments)
+    trigger.task_instance = TaskOfTrigger()  # type: ignore[assignment]
+
+    async def first() -> Any:
+        return await anext(trigger.run())
+
+    return asyncio.run(first())
+
+
+@pytest.fixture
+def xcoms(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """The XComs that triggers pushed."""
+    pushed: list[tuple[Any, ...]] = []
+
+    async def push(key: str, value: Any, **task: Any) -> None:
+        pushed.append((key, value, task))
+
+    monkeypatch.setattr(XCom, "aset", push)
+    return pushed
+
+
+def test_a_trigger_ends_the_task_of_a_complete_job_with_the_result_that_the_operator_gives(
+    classifier: str, xcoms: list[tuple[Any, ...]]
+) -> None:
+    done = OperatorRun().execute(start(classifier, fresh("end")))
+    assert isinstance(ended(done["job_id"], end_from_trigger=True), TaskSuccessEvent)
+    assert xcoms == [("return_value", done, vars(TaskOfTrigger()))]
+
+
+def test_a_trigger_resumes_the_task_where_it_was_not_asked_to_end_it(
+    classifier: str, xcoms: list[tuple[Any, ...]]
+) -> None:
+    done = OperatorRun().execute(start(classifier, fresh("resume")))
+    assert ended(done["job_id"]).payload == {"status": "success", "job_id": done["job_id"]}
+    assert xcoms == []
+
+
+def test_a_trigger_resumes_the_task_of_a_job_that_failed_or_before_which_one_failed(
+    aws: LocalAwsServer, classifier: str, xcoms: list[tuple[Any, ...]]
+) -> None:
+    name = fresh("again")
+    late = {"S3Uri": f"s3://{BUCKET}/{name}/documents.txt", "InputFormat": "ONE_DOC_PER_LINE"}
+    with pytest.raises(JobFailedForGoodError):
+        OperatorRun().execute(start(classifier, name, input_data_config=late))
+    aws.client("s3").put_object(Bucket=BUCKET, Key=f"{name}/documents.txt", Body="card refund\n")
+    done = OperatorRun().execute(start(classifier, name, input_data_config=late))
+    (failed,) = done["failed_jobs"]
+    assert ended(failed["job_id"], end_from_trigger=True).payload["status"] == "error"
+    assert ended(done["job_id"], end_from_trigger=True).payload["status"] == "success"
+    assert xcoms == []
 
 
 def test_the_triggers_say_what_came_of_it(classifier: str) -> None:

@@ -25,10 +25,12 @@ from nightsort_airflow.exceptions import (
     permanent_errors_fail,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
+from nightsort_airflow.job_results import FAILED_JOBS, job_result, told_job
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
+from nightsort_airflow.task_ends import ends_in_a_worker
 from nightsort_airflow.triggers.comprehend import (
     ComprehendDocumentClassificationJobTrigger,
     ComprehendQuotaTrigger,
@@ -43,7 +45,6 @@ if TYPE_CHECKING:
 
 NOT_THIS_JOB = "NOT_THIS_JOB"
 FAILED_JOBS_KEY = "comprehend_failed_jobs"
-FAILED_JOBS = "failed_jobs"
 # The longest wait for room for a job, in waiter_delays: 4 minutes where that is 30 s.
 LONGEST_TURN = 8
 
@@ -89,7 +90,9 @@ class ComprehendStartDocumentClassificationJobOperator(
     :param wait_for_completion: Whether to wait for the end of the job. (default: True)
     :param waiter_delay: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 30)
     :param waiter_max_attempts: The number of looks. (default: as many as 24 hours hold)
-    :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
+    :param deferrable: Wait in the triggerer, which also ends the task when the job is complete, unless
+        Airflow has more to do then that it does in a worker only: outlets, listeners, callbacks of success.
+        (default: False, or ``[operators] default_deferrable``)
     :param durable: Keep the job's id in Airflow's task state store. (default: True)
     :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
     :param region_name: AWS region_name. If not specified then the connection's is used. (templated)
@@ -243,6 +246,9 @@ class ComprehendStartDocumentClassificationJobOperator(
                 self.defer(
                     trigger=ComprehendDocumentClassificationJobTrigger(
                         job_id=job_id,
+                        end_from_trigger=not ends_in_a_worker(
+                            self, ComprehendStartDocumentClassificationJobOperator.execute_complete
+                        ),
                         waiter_delay=self.waiter_delay,
                         waiter_max_attempts=self.waiter_max_attempts,
                         aws_conn_id=self.aws_conn_id,
@@ -328,31 +334,20 @@ class ComprehendStartDocumentClassificationJobOperator(
                 f"Classification job {job_id} is still {status}. {message} A retry goes on waiting for the "
                 "same job."
             )
-        submitted, ended = job.get("SubmitTime"), job.get("EndTime")
-        name = job.get("JobName", "")
-        failed = self._failed_before(name)
+        failed = self._failed_before(job.get("JobName", ""))
         if failed:
             context["ti"].xcom_push(key=FAILED_JOBS, value=failed)
-        return {
-            "job_id": job_id,
-            "job_arn": job.get("JobArn"),
-            "job_name": name,
-            "status": status,
-            "output_uri": job.get("OutputDataConfig", {}).get("S3Uri"),
-            "submitted_at": submitted.isoformat() if submitted else None,
-            "ended_at": ended.isoformat() if ended else None,
-            FAILED_JOBS: failed,
-        }
+        return job_result(job, failed)
 
     def _failed_before(self, name: str) -> list[dict[str, str]]:
         base, _, generation = name.rpartition("-g")
         earlier = (self.hook.find_job(f"{base}-g{number}") for number in range(1, int(generation or 1)))
-        return [_told(job) for job in earlier if job]
+        return [told_job(job) for job in earlier if job]
 
     def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:
         name, status = job.get("JobName", ""), job.get("JobStatus")
         message = job.get("Message", "no message")
-        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), _told(job)])
+        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), told_job(job)])
         told = f"Classification job {name} ({job['JobId']}) ended {status}: {message}."
         # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
         code = message.partition(":")[0]
@@ -371,12 +366,3 @@ class ComprehendStartDocumentClassificationJobOperator(
             failed: list[JsonValue] = [*sorted(seen)]
             store.set(FAILED_JOBS_KEY, failed)
         raise JobFailedError(f"{told} A retry starts the next generation.")
-
-
-def _told(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
-    return {
-        "job_id": job["JobId"],
-        "job_name": job.get("JobName", ""),
-        "status": job.get("JobStatus", ""),
-        "message": job.get("Message", ""),
-    }

@@ -2,7 +2,8 @@
 Triggers that wait for Comprehend in the triggerer.
 
 An end that is no success is an *event* (``status`` is ``error``, with a ``message``), never an exception: the
-task resumes, looks at Comprehend itself and fails with a message that a person can use.
+task resumes, looks at Comprehend itself and fails with a message that a person can use. The task of a
+complete job ends here, where no worker is needed for that.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
-from airflow.triggers.base import BaseTrigger, TriggerEvent
+from airflow.providers.amazon.aws.utils.waiter_with_logging import async_wait
+from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.execution_time.xcom import XCom
+from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
+from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
-from botocore.exceptions import HTTPClientError
 
 from nightsort_airflow.hooks.comprehend import (
     WAITER_JOB_COMPLETE,
     WAITER_TRAINED,
     ComprehendClassificationHook,
 )
+from nightsort_airflow.job_results import job_result
+from nightsort_airflow.states import JOB_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -57,22 +63,42 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
         while True:
             await asyncio.sleep(self.waiter_delay)
             try:
-                async for event in super().run():
-                    yield event
+                yield await self._wait()
             except (BotocoreConnectionError, HTTPClientError) as error:
                 if time.monotonic() < end:
                     self.log.warning(
                         "No connection to Comprehend, looking again in %s s: %s", self.waiter_delay, error
                     )
                     continue
-                yield TriggerEvent(  # type: ignore[no-untyped-call]
-                    {
-                        "status": "error",
-                        "message": f"No connection: {error}",
-                        self.return_key: self.return_value,
-                    }
-                )
+                yield self._event("error", message=f"No connection: {error}")
             return
+
+    async def _wait(self) -> TriggerEvent:
+        hook = self.hook()
+        async with await hook.get_async_conn() as client:  # type: ignore[no-untyped-call]
+            waiter = hook.get_waiter(self.waiter_name, deferrable=True, client=client)
+            try:
+                await async_wait(
+                    waiter,
+                    self.waiter_delay,
+                    self.attempts,
+                    self.waiter_args,
+                    self.failure_message,
+                    self.status_message,
+                    self.status_queries,
+                )
+            except AirflowException as error:
+                return self._event("error", message=str(error))
+            return await self._succeeded(client)
+
+    async def _succeeded(self, client: Any) -> TriggerEvent:
+        """Give the event of a success, of which the waiter told."""
+        return self._event("success")
+
+    def _event(self, status: str, **more: str) -> TriggerEvent:
+        return TriggerEvent(  # type: ignore[no-untyped-call]
+            {"status": status, **more, self.return_key: self.return_value}
+        )
 
 
 class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
@@ -143,6 +169,9 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
     task, run again, finds it.
 
     :param job_id: The id of the classification job.
+    :param end_from_trigger: End the task successfully in the triggerer when the job is complete, with the
+        result of the operator, in place of resuming it in a worker. Any other end resumes the task, and so
+        does the end of a job before which others of its name failed. (default: False)
     :param waiter_delay: Seconds between two looks. (default: 30)
     :param waiter_max_attempts: The number of looks. (default: 2880)
     :param aws_conn_id: The Airflow connection used for AWS credentials.
@@ -155,6 +184,7 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         self,
         *,
         job_id: str,
+        end_from_trigger: bool = False,
         waiter_delay: int = 30,
         waiter_max_attempts: int = 2880,
         aws_conn_id: str | None = "aws_default",
@@ -163,7 +193,7 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         botocore_config: dict[str, Any] | None = None,
     ) -> None:
         super().__init__(
-            serialized_fields={"job_id": job_id},
+            serialized_fields={"job_id": job_id, "end_from_trigger": end_from_trigger},
             waiter_name=WAITER_JOB_COMPLETE,
             waiter_args={"JobId": job_id},
             failure_message="The classification job failed",
@@ -182,6 +212,34 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
             botocore_config=botocore_config,
         )
         self.job_id = job_id
+        self.end_from_trigger = end_from_trigger
+
+    async def _succeeded(self, client: Any) -> TriggerEvent:
+        resumes = await super()._succeeded(client)
+        task = self.task_instance
+        # `dag.test()` runs triggers without their tasks, and can but resume them.
+        if not self.end_from_trigger or task is None:
+            return resumes
+        try:
+            answer = await client.describe_document_classification_job(JobId=self.job_id)
+        except ClientError as error:
+            self.log.warning("Job %s could not be described, the task resumes: %s", self.job_id, error)
+            return resumes
+        job = answer["DocumentClassificationJobProperties"]
+        # Only a later generation has failed ones before it, which the operator looks for.
+        if job.get("JobStatus") not in JOB_COMPLETED or not job.get("JobName", "").endswith("-g1"):
+            return resumes
+        # Not by the event: Airflow 3.3 stores the XComs of an event as JSON within JSON, and tasks read a
+        # string.
+        await XCom.aset(
+            XCom.XCOM_RETURN_KEY,
+            job_result(job, failed=[]),
+            dag_id=task.dag_id,
+            task_id=task.task_id,
+            run_id=task.run_id,
+            map_index=task.map_index,
+        )
+        return TaskSuccessEvent()
 
     async def on_kill(self) -> None:
         """Say that the job runs on."""

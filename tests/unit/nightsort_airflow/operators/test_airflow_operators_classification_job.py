@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from airflow.sdk import Asset
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 from botocore.exceptions import ClientError
 from botocore.stub import ANY
@@ -101,9 +102,20 @@ def test_a_job_is_started_remembered_and_waited_for_in_the_triggerer(
         task.execute(context)  # type: ignore[arg-type]
     trigger = deferred.value.trigger
     assert isinstance(trigger, ComprehendDocumentClassificationJobTrigger)
-    assert trigger.job_id == f"{1:032x}"
+    assert (trigger.job_id, trigger.end_from_trigger) == (f"{1:032x}", True)
     assert context["task_state_store"]["comprehend_job_id"] == f"{1:032x}"
     assert context["ti"].pushed["comprehend_classification_job"]["job_id"] == f"{1:032x}"
+
+
+def test_a_job_whose_task_has_outlets_is_ended_by_a_worker(context: dict[str, Any], answers: Any) -> None:
+    task = operator(outlets=[Asset("classified")])
+    script = answers(task.hook)
+    lists(script, "night-g1")
+    starts(script, 1, "night-g1")
+    describes(script, job(1, "SUBMITTED"))
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)  # type: ignore[arg-type]
+    assert not deferred.value.trigger.end_from_trigger
 
 
 def test_the_next_try_waits_for_the_job_that_the_first_one_started(

@@ -1,0 +1,37 @@
+"""Where a deferred task that succeeded may end: in the triggerer, or in a worker once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.listener import get_listener_manager
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def ends_in_a_worker(task: BaseOperator, resumed: Callable[..., object]) -> bool:
+    """
+    Whether something is done at the task's success that Airflow does in a worker only.
+
+    Where a trigger ends a task, Airflow 3.3 sets its state, and no more: outlets get no event, listeners and
+    ``post_execute`` are not called, what is mapped over the task is not expanded, and
+    ``on_success_callback`` runs in the DAG processor.
+
+    :param task: the task that is about to defer.
+    :param resumed: the method that it resumes with, of the class that knows how its trigger ends it: a
+        subclass with one of its own does more.
+    """
+    own = type(task)
+    return bool(
+        getattr(own, resumed.__name__) is not resumed
+        or own.post_execute is not BaseOperator.post_execute
+        or task._post_execute_hook
+        or task.outlets
+        or task.on_success_callback
+        or not task.do_xcom_push
+        or task.multiple_outputs
+        or (task.get_dag() and next(task.iter_mapped_dependants(), None))
+        or get_listener_manager().has_listeners
+    )

@@ -224,8 +224,8 @@ COMPARISONS = [
         f"Batches: the same day prepared again, with {_LATE} late documents",
         make=make_prepared,
         contenders=[Contender(again)],
-        sizes={10_000: 3, _MILLION: 3, _TEN_MILLION: 1},
-        targets=flat("again"),
+        sizes={10_000: 3, _MILLION: 3, 4 * _MILLION: 1},
+        targets=flat("again", largest=4 * _MILLION),
         quick_size=10_000,
     ),
     Comparison(
@@ -236,10 +236,10 @@ COMPARISONS = [
             Contender(one_file_each),
             Contender(boto3_threads, imports=("boto3",), sizes=(_THOUSAND, 10 * _THOUSAND)),
         ],
-        sizes={_THOUSAND: 3, 10 * _THOUSAND: 1, 100 * _THOUSAND: 1},
+        sizes={_THOUSAND: 3, 10 * _THOUSAND: 1, 40 * _THOUSAND: 1},
         targets=[
             Target("boto3_threads", ">=", 1, over="one_file_each", size=10 * _THOUSAND),
-            Target("one_file_each", "<=", 400, measure="peak_mb", size=100 * _THOUSAND),
+            Target("one_file_each", "<=", 400, measure="peak_mb", size=40 * _THOUSAND),
         ],
         service=slow_s3,
     ),

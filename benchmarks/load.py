@@ -230,7 +230,7 @@ COMPARISONS = [
         contenders=[
             Contender(ours),
             Contender(floor),
-            Contender(floor_bare_table),
+            Contender(floor_bare_table, sizes=(10_000, 100_000, 1_000_000)),
             Contender(pandas_script, imports=("pandas", "sqlalchemy"), sizes=_PEER_SIZES, runs=1),
             Contender(awswrangler_script, peers=("awswrangler",), sizes=_PEER_SIZES, runs=1),
         ],

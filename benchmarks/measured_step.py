@@ -21,6 +21,9 @@ def main(module: str, function: str, folder: str, size: str, result: str, *impor
     step = getattr(import_module(module), function)
     for name in imports:
         import_module(name)
+    if "pyarrow" in sys.modules:
+        # It imports pandas, where that is installed, when it makes its first array.
+        import_module("pyarrow").array([])
     cpu = _cpu_seconds()
     began = time.perf_counter()
     returned = step(Path(folder), int(size))

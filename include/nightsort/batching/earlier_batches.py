@@ -78,6 +78,8 @@ class EarlierBatches:
             keys = self._keys_of(batch)
             if keys is not None:
                 self._sent.append(_SentBatch(batch, keys, self._keys_file))
+        # Else what Arrow keeps of them would lie beside what the arriving documents need.
+        pa.default_memory_pool().release_unused()
         self.next_number = max((sent.batch.number + 1 for sent in self._sent), default=0)
 
     def __enter__(self) -> Self:

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from xxhash import xxh3_128
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
 from include.nightsort.columnar.columns import content_of
@@ -48,7 +49,7 @@ class Shard:
         self._ids_path = path.with_suffix(".ids")
         self._ids = pa.ipc.new_stream(str(self._ids_path), _IDS)
         self._latest_ids: list[Column] = []
-        self._hash = hashlib.blake2b(digest_size=16)
+        self._hash = xxh3_128()
 
     def add(self, ids: Column, texts: Column) -> None:
         """Write some documents."""

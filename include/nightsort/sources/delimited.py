@@ -45,7 +45,7 @@ _BEFORE_FIELD: Final = {
 
 _LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
 _TO_TELL_LINE_ENDS: Final = 65_536
-_BLOCK_BYTES: Final = 524_288
+_BLOCK_BYTES: Final = 131_072
 """pyarrow parses twice as fast what a core's own cache holds."""
 
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-CHUNK_BYTES = 4_000_000
+CHUNK_BYTES = 3_000_000
 """How much is read at once: enough for columns to pay off, little enough for the caches of a processor."""
 
 _WILDCARD = re.compile(r"[*?\[]")

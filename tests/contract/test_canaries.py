@@ -4,6 +4,7 @@ may go."""
 from __future__ import annotations
 
 import inspect
+import json
 from dataclasses import fields
 from typing import Any
 
@@ -12,12 +13,17 @@ import airflow.providers.amazon.aws.triggers.comprehend as provider_triggers
 import boto3
 import botocore.session
 import pytest
+from airflow.models.trigger import handle_event_submit
+from airflow.models.xcom import XComModel
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.sensors.comprehend import (
     ComprehendCreateDocumentClassifierCompletedSensor,
     ComprehendStartPiiEntitiesDetectionJobCompletedSensor,
 )
 from airflow.sdk import DeadlineReference, ResumableJobMixin, RetryRule
+from airflow.sdk.execution_time.comms import XComResult
+from airflow.sdk.execution_time.xcom import XCom
+from airflow.triggers.base import TaskSuccessEvent
 from comprehend_model import service_model
 from moto import mock_aws
 
@@ -106,6 +112,16 @@ def test_airflows_resumable_jobs_still_return_two_different_things() -> None:
     source = inspect.getsource(ResumableJobMixin.execute_resumable)
     assert "return self.poll_until_complete(" in source
     assert "return self.get_job_result(" in source
+
+
+def test_airflows_trigger_events_still_store_xcoms_as_json_within_json() -> None:
+    """When this fails: let ComprehendDocumentClassificationJobTrigger give its result to TaskSuccessEvent as
+    ``xcoms``, in place of XCom.aset."""
+    assert "task_instance.xcom_push(" in inspect.getsource(handle_event_submit.dispatch(TaskSuccessEvent))
+    result = {"job_id": "1"}
+    # What the model hands to a column of type JSON, and what a task makes of it.
+    stored = XComModel.serialize_value(result)
+    assert XCom.deserialize_value(XComResult(key="return_value", value=stored)) == json.dumps(result)
 
 
 @mock_aws

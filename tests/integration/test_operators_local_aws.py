@@ -355,6 +355,16 @@ def test_a_trigger_ends_the_task_of_a_complete_job_with_the_result_that_the_oper
     assert xcoms == [("return_value", done, vars(TaskOfTrigger()))]
 
 
+def test_a_trigger_whose_triggerer_died_before_its_event_was_stored_gives_the_same_again(
+    classifier: str, xcoms: list[tuple[Any, ...]]
+) -> None:
+    done = OperatorRun().execute(start(classifier, fresh("twice")))
+    for _ in range(2):
+        assert isinstance(ended(done["job_id"], end_from_trigger=True), TaskSuccessEvent)
+    first, again = xcoms
+    assert first == again
+
+
 def test_a_trigger_resumes_the_task_where_it_was_not_asked_to_end_it(
     classifier: str, xcoms: list[tuple[Any, ...]]
 ) -> None:

@@ -123,11 +123,21 @@ def _parse(
         table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
         columns = {name: _from_latin_1(table[name]) for name in wanted.names}
         return pa.table(columns), bad
-    # pyarrow refuses a row that spans more than two blocks, and loses a line feed that a block begins with.
-    if b"\r" not in data:
-        with suppress(pa.ArrowInvalid):
-            return _parse_blocks(data, names, delimiter, wanted, block_bytes=_BLOCK_BYTES)
+    # pyarrow refuses a row that spans more than two blocks.
+    with suppress(pa.ArrowInvalid):
+        return _parse_blocks(data, names, delimiter, wanted, block_bytes=_block_bytes(data))
     return _parse_blocks(data, names, delimiter, wanted, block_bytes=len(data) + 1)
+
+
+def _block_bytes(data: bytes) -> int:
+    """Return a size of blocks none of which ends between a carriage return and its line feed.
+
+    pyarrow takes a line feed behind such an end for half of a row's end, and drops it from quoted text too.
+    """
+    for size in range(_BLOCK_BYTES, _BLOCK_BYTES // 2, -1):
+        if not any(data.startswith(b"\r\n", end - 1) for end in range(size, len(data), size)):
+            return size
+    return len(data) + 1
 
 
 def _parse_blocks(

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from include.local_stack.stack import LocalStack
 
 DOCUMENTS_PER_BATCH = 50
-JOB_SECONDS = {1: 6, 20: 12}
+JOB_SECONDS = {1: 6, 20: 16}
 """How long each job of the local Comprehend waits, by batches: longer than it takes to start ten of them."""
 AFTER_START_SECONDS = 2
 """How long after its start a job counts as waited for: until then its task is still going to rest."""
@@ -123,7 +123,7 @@ def ours(folder: Path, size: int) -> dict[str, float]:
     day = unused_day()
     lines = [json.dumps({"text": _text(number)}) for number in range(size * DOCUMENTS_PER_BATCH)]
     write(f"incoming/{day}.jsonl", "\n".join(lines).encode())
-    watch = _SlotsHeld(day)
+    watch = _SlotsHeld(day, min(size, POOL_SLOTS))
     result = run_to_success(stack, "classify_night", {"day": str(day)}, watch)
     jobs = jobs_of(day)
     if len(jobs) != size:
@@ -158,10 +158,16 @@ def _figures(stack: LocalStack, result: DagRunResult, waited: float) -> dict[str
 
 
 class _SlotsHeld:
-    """Watches a run: how many of its tasks ran while all jobs that were started were waited for."""
+    """Watches a run: how many of its tasks ran while as many jobs as there may be were waited for.
 
-    def __init__(self, day: date) -> None:
+    Args:
+        day: the run's.
+        jobs: so many are started at once; while there are fewer, tasks run to start the others.
+    """
+
+    def __init__(self, day: date, jobs: int) -> None:
         self._day = day
+        self._jobs = jobs
         self._running: list[int] = []
 
     def most(self) -> int:
@@ -175,7 +181,9 @@ class _SlotsHeld:
         """Count the running tasks, if this is such a moment."""
         jobs = jobs_of(self._day)
         settled = datetime.now(timezone.utc) - timedelta(seconds=AFTER_START_SECONDS)
-        if jobs and all("EndTime" not in job and job["SubmitTime"] < settled for job in jobs):
+        if len(jobs) == self._jobs and all(
+            "EndTime" not in job and job["SubmitTime"] < settled for job in jobs
+        ):
             self._running.append(sum(task.state == "running" for task in tasks))
 
 

@@ -4,6 +4,7 @@ may go."""
 from __future__ import annotations
 
 import inspect
+import io
 import json
 from dataclasses import fields
 from typing import Any
@@ -12,6 +13,7 @@ import airflow.providers.amazon.aws.operators.comprehend as provider_operators
 import airflow.providers.amazon.aws.triggers.comprehend as provider_triggers
 import boto3
 import botocore.session
+import pyarrow.csv as pa_csv
 import pytest
 from airflow.models.trigger import handle_event_submit
 from airflow.models.xcom import XComModel
@@ -122,6 +124,17 @@ def test_airflows_trigger_events_still_store_xcoms_as_json_within_json() -> None
     # What the model hands to a column of type JSON, and what a task makes of it.
     stored = XComModel.serialize_value(result)
     assert XCom.deserialize_value(XComResult(key="return_value", value=stored)) == json.dumps(result)
+
+
+def test_pyarrow_still_loses_a_line_feed_that_a_block_of_csv_begins_with() -> None:
+    """When this fails: let delimited.py parse in blocks of one size, whatever the line ends."""
+    data = b'a\nb\n"x\r\ny"\n'
+    table = pa_csv.read_csv(
+        io.BytesIO(data),
+        read_options=pa_csv.ReadOptions(column_names=["text"], block_size=data.index(b"\r") + 1),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+    )
+    assert table["text"].to_pylist() == ["a", "b", "x\ry"]
 
 
 @mock_aws

@@ -28,8 +28,8 @@ from nightsort_airflow.operators.classification import (
     LoadPredictionsOperator,
     PrepareBatchesOperator,
     ReconcileRunOperator,
+    StartBatchJobOperator,
 )
-from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
@@ -58,21 +58,10 @@ def classify_dag(spec: ClassifierSpec) -> None:
         )
 
         @task_group(group_id="classify_batch", tooltip="One Comprehend job and its results")
-        def classify_batch(
-            batch: Any,
-            job_name: Any,
-            document_classifier_arn: Any,
-            input_data_config: Any,
-            output_data_config: Any,
-            input_fingerprint: Any,
-        ) -> None:
-            job = ComprehendStartDocumentClassificationJobOperator(
+        def classify_batch(batch: Any, job: Any) -> None:
+            started = StartBatchJobOperator(
                 task_id="start_job",
-                job_name=job_name,
-                document_classifier_arn=document_classifier_arn,
-                input_data_config=input_data_config,
-                output_data_config=output_data_config,
-                input_fingerprint=input_fingerprint,
+                job=job,
                 data_access_role_arn=spec.data_access_role_arn,
                 job_kwargs=job_parameters(spec),
                 aws_conn_id=spec.aws_conn_id,
@@ -84,7 +73,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 spec=spec,
                 run=gives(prepared, "run"),
                 batch=batch,
-                job=gives(job),
+                job=gives(started),
                 map_index_template=BATCH_OF_LOAD,
             )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
+from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 from dag_bags import DAGS, FILES, SPEC, parse
@@ -251,6 +252,15 @@ def test_the_mapped_tasks_are_shown_under_their_batchs_name(dags: dict[str, DAG]
     for name in SAMPLES:
         for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
             assert dags[f"classify_{name}"].get_task(task_id).map_index_template
+
+
+def test_each_mapped_task_pulls_the_list_of_batches_once(dags: dict[str, DAG]) -> None:
+    """Airflow pulls it for every argument of the group that a task takes: a thousand times a thousand."""
+    for name in SAMPLES:
+        for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
+            task = dags[f"classify_{name}"].get_task(task_id)
+            values = [getattr(task, field) for field in task.template_fields]
+            assert sum(isinstance(value, MappedArgument) for value in values) == 1
 
 
 def test_the_sums_are_made_whatever_became_of_the_batches(dags: dict[str, DAG]) -> None:

@@ -75,6 +75,7 @@ class OperatorRun:
     def execute(self, operator: BaseOperator, *, index: int | None = None) -> Any:
         """Run an operator to its end: defer, wait in its trigger, resume; keep what it gives."""
         context = self.context(operator.task_id, f"{operator.task_id}[{index}]", index)
+        operator.render_template_fields(context)
         step, arguments = operator.execute, {}
         while True:
             try:

@@ -24,11 +24,9 @@ from nightsort_airflow.operators.classification import (
     LoadPredictionsOperator,
     PrepareBatchesOperator,
     ReconcileRunOperator,
+    StartBatchJobOperator,
 )
-from nightsort_airflow.operators.comprehend import (
-    ComprehendCreateDocumentClassifierOperator,
-    ComprehendStartDocumentClassificationJobOperator,
-)
+from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import (
     EvaluateClassifierOperator,
     PrepareTrainingDataOperator,
@@ -155,15 +153,14 @@ class Trip:
         return batches
 
     def classify_batch(self, run: OperatorRun, index: int, mapped: dict[str, Any]) -> dict[str, Any]:
-        started = {key: value for key, value in mapped.items() if key != "batch"}
         job = run.execute(
-            ComprehendStartDocumentClassificationJobOperator(
+            StartBatchJobOperator(
                 task_id="start_job",
+                job=mapped["job"],
                 data_access_role_arn=self.spec.data_access_role_arn,
                 aws_conn_id=self.spec.aws_conn_id,
                 deferrable=True,
                 waiter_delay=1,
-                **started,
             ),
             index=index,
         )

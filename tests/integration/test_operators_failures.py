@@ -53,14 +53,14 @@ def test_a_job_that_failed_is_done_again_once_and_stays_visible(trip: Trip, cont
     trip.train()
     run = OperatorRun()
     first, second, third = trip.prepare(run)
-    control.inject("fail", resource="job", name=second["job_name"], message="INTERNAL: try later")
+    control.inject("fail", resource="job", name=second["job"]["job_name"], message="INTERNAL: try later")
     trip.classify_batch(run, 0, first)
     with pytest.raises(JobFailedError, match=r"INTERNAL: try later.*retry starts the next generation"):
         trip.classify_batch(run, 1, second)
     trip.classify_batch(run, 1, second)
     trip.classify_batch(run, 2, third)
     assert trip.reconcile(run)["classified"] == 50
-    generations = [name.rpartition("-")[2] for name in trip.jobs() if second["job_name"] in name]
+    generations = [name.rpartition("-")[2] for name in trip.jobs() if second["job"]["job_name"] in name]
     assert generations == ["g1", "g2"]
     state, message, failed_jobs, cost = run_row(trip)
     assert (state, message) == ("complete", None)
@@ -70,7 +70,7 @@ def test_a_job_that_failed_is_done_again_once_and_stays_visible(trip: Trip, cont
     assert failed_jobs == [
         {
             "job_id": job_id,
-            "job_name": f"{second['job_name']}-g1",
+            "job_name": f"{second['job']['job_name']}-g1",
             "status": "FAILED",
             "message": "INTERNAL: try later",
         }
@@ -84,7 +84,7 @@ def test_a_batch_that_fails_for_good_leaves_the_rest_loaded_and_the_run_says_wha
     trip.train()
     run = OperatorRun()
     first, second, third = trip.prepare(run)
-    control.inject("fail", resource="job", name=second["job_name"], message="INTERNAL: no", times=2)
+    control.inject("fail", resource="job", name=second["job"]["job_name"], message="INTERNAL: no", times=2)
     for index, mapped in enumerate((first, second, third)):
         if mapped is not second:
             trip.classify_batch(run, index, mapped)
@@ -106,7 +106,7 @@ def test_a_batch_that_fails_for_good_leaves_the_rest_loaded_and_the_run_says_wha
 
     trip.classify_batch(run, 1, second)
     assert trip.reconcile(run)["classified"] == 50
-    assert set(trip.jobs()) - before == {f"{second['job_name']}-g3"}
+    assert set(trip.jobs()) - before == {f"{second['job']['job_name']}-g3"}
     state, message, failed_jobs, _ = run_row(trip)
     assert (state, message, len(failed_jobs)) == ("complete", None, 2)
 

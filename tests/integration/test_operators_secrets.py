@@ -85,7 +85,7 @@ def test_a_day_with_everything_that_can_go_wrong_tells_no_secret(
     trip.train(training)
     batches = trip.prepare(night)
     control = LocalAwsControl(trip.aws.url)
-    control.inject("fail", resource="job", name=batches[0]["job_name"], message="INTERNAL: no")
+    control.inject("fail", resource="job", name=batches[0]["job"]["job_name"], message="INTERNAL: no")
     with pytest.raises(JobFailedError) as failed:
         trip.classify_batch(night, 0, batches[0])
     errors.append(str(failed.value))

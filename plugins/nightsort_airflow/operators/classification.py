@@ -10,12 +10,14 @@ from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_results import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
+from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import jinja2
     from airflow.sdk import Context
 
     from include.nightsort.batches import PreparedBatches
@@ -34,9 +36,9 @@ class PrepareBatchesOperator(SpecOperator):
 
     The active version is looked up here and stays the run's version, whatever is promoted meanwhile.
 
-    Gives a list with one dict per batch, the arguments of the mapped task group: ``batch``, ``job_name``,
-    ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``. Three
-    more XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
+    Gives a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
+    :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). Three more XComs:
+    ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
     :class:`include.nightsort.batches.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
@@ -130,12 +132,44 @@ class PrepareBatchesOperator(SpecOperator):
     def _arguments(self, batch: dict[str, Any], key: str, active: ActiveVersion) -> dict[str, Any]:
         return {
             "batch": batch,
-            "job_name": f"{self.spec.name}-{active.version}-{batch['name']}",
-            "document_classifier_arn": active.arn,
-            "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": self.spec.input_format},
-            "output_data_config": output_config(self.spec, f"{self.spec.work_uri}/runs/{key}/output/"),
-            "input_fingerprint": batch["fingerprint"],
+            "job": {
+                "job_name": f"{self.spec.name}-{active.version}-{batch['name']}",
+                "document_classifier_arn": active.arn,
+                "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": self.spec.input_format},
+                "output_data_config": output_config(self.spec, f"{self.spec.work_uri}/runs/{key}/output/"),
+                "input_fingerprint": batch["fingerprint"],
+            },
         }
+
+
+class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
+    """
+    Run the job of a batch, at most once; what differs between batches comes as one argument.
+
+    Airflow pulls the list of all batches anew for every argument of a mapped task group, in each of its
+    tasks: one argument in place of five.
+
+    :param job: What differs, one of those of :class:`PrepareBatchesOperator`: ``job_name``,
+        ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``.
+        (templated)
+    """
+
+    template_fields: Sequence[str] = (
+        "job",
+        *ComprehendStartDocumentClassificationJobOperator.template_fields,
+    )
+
+    def __init__(self, *, job: dict[str, Any], **kwargs: Any) -> None:
+        super().__init__(
+            job_name="", document_classifier_arn="", input_data_config={}, output_data_config={}, **kwargs
+        )
+        self.job = job
+
+    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
+        """Take the job's arguments over once they are known."""
+        super().render_template_fields(context, jinja_env)
+        for name, value in self.job.items():
+            setattr(self, name, value)
 
 
 class LoadPredictionsOperator(SpecOperator):

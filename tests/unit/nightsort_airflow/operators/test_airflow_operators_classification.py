@@ -6,7 +6,7 @@ import pytest
 from airflow_specs import local_spec
 
 from nightsort_airflow.exceptions import RunIncompleteError
-from nightsort_airflow.operators.classification import ReconcileRunOperator
+from nightsort_airflow.operators.classification import ReconcileRunOperator, StartBatchJobOperator
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,3 +42,27 @@ def test_failed_jobs_are_those_of_all_batches(tmp_path: Path) -> None:
     xcoms: dict[tuple[str, str], Any] = {("job", "failed_jobs"): [[first], None, [second]]}
     assert operator(tmp_path)._failed_jobs({"ti": TaskInstance(xcoms)}) == [first, second]  # type: ignore[arg-type]
     assert operator(tmp_path)._failed_jobs({"ti": TaskInstance({})}) == []  # type: ignore[arg-type]
+
+
+def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
+    job = {
+        "job_name": "tickets-v1-{{ day }}-00000",
+        "document_classifier_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier/tickets/version/v1",
+        "input_data_config": {"S3Uri": "s3://b/{{ day }}.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+        "output_data_config": {"S3Uri": "s3://b/output/"},
+        "input_fingerprint": "abc",
+    }
+    operator = StartBatchJobOperator(
+        task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/{{ day }}"
+    )
+    operator.render_template_fields({"day": "20261118"})  # type: ignore[typeddict-item]
+    request = operator._request(f"{operator.job_name}-g1")
+    assert request.pop("ClientRequestToken")
+    assert request == {
+        "JobName": "tickets-v1-20261118-00000-g1",
+        "DocumentClassifierArn": job["document_classifier_arn"],
+        "InputDataConfig": {"S3Uri": "s3://b/20261118.txt", "InputFormat": "ONE_DOC_PER_LINE"},
+        "OutputDataConfig": {"S3Uri": "s3://b/output/"},
+        "DataAccessRoleArn": "arn:aws:iam::1:role/20261118",
+    }
+    assert operator.input_fingerprint == "abc"

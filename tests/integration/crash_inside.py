@@ -2,12 +2,13 @@
 
 A fork server imports this module once, and every process here is a fork of it, so that a scheduler is there
 in a moment after it was killed. Two things differ from an installation: workers reach the Execution API in
-their own process instead of over HTTP, and the triggerer is a loop of a few lines that looks ten times as
+their own process instead of over HTTP, and the triggerer is a loop of a few lines that looks six times as
 often. Importing this module reads Airflow's configuration: do it in processes of :mod:`crash_airflow` only.
 """
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import gc
 import importlib
@@ -20,6 +21,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pyarrow.parquet  # noqa: F401 - warms what tasks import
 import s3fs  # noqa: F401
 from airflow._shared.module_loading import import_string
@@ -56,11 +58,19 @@ if TYPE_CHECKING:
 BUNDLE = "dags-folder"
 PLAN = Path(os.environ["NIGHTSORT_CRASH_PLAN"])
 ALL_READ = PLAN.with_name("all-read")
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.15
 ENDED = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
 
-# Built before any fork: its routes take longer than a task.
-supervisor.in_process_api_server().app  # noqa: B018 - a property that is made when it is first read
+
+async def _first_request() -> None:
+    transport = httpx.ASGITransport(supervisor.in_process_api_server().app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://execution-api") as client:
+        await client.get("/")
+
+
+# Before any fork, and of whatever answer: the API makes its routes when it is first asked, which takes longer
+# than a task.
+asyncio.run(_first_request())
 # What is imported is never collected, so forks share its memory instead of copying it.
 gc.freeze()
 

@@ -16,10 +16,8 @@ from nightsort_airflow.dag_parts import (
     output_config,
     training_input_config,
 )
-from nightsort_airflow.operators.comprehend import (
-    ComprehendCreateDocumentClassifierOperator,
-    ComprehendStartDocumentClassificationJobOperator,
-)
+from nightsort_airflow.operators.classification import StartBatchJobOperator
+from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from tests.airflow_environment import ROOT
 
 if TYPE_CHECKING:
@@ -74,19 +72,22 @@ def training_request(spec: ClassifierSpec, version: str) -> dict[str, Any]:
 def job_request(spec: ClassifierSpec, generation: int) -> dict[str, Any]:
     account = "arn:aws-us-gov:comprehend:us-gov-west-1:123456789012"
     arn = f"{account}:document-classifier/{spec.name}/version/{VERSION}-g12"
-    operator = ComprehendStartDocumentClassificationJobOperator(
+    operator = StartBatchJobOperator(
         task_id="start",
-        job_name=f"{spec.name}-{VERSION}-g12-{BATCH}",
-        document_classifier_arn=arn,
-        input_data_config={
-            "S3Uri": f"{spec.work_uri}/runs/20261118-01234567/input/{BATCH}.txt",
-            "InputFormat": spec.input_format,
+        job={
+            "job_name": f"{spec.name}-{VERSION}-g12-{BATCH}",
+            "document_classifier_arn": arn,
+            "input_data_config": {
+                "S3Uri": f"{spec.work_uri}/runs/20261118-01234567/input/{BATCH}.txt",
+                "InputFormat": spec.input_format,
+            },
+            "output_data_config": output_config(spec, f"{spec.work_uri}/runs/20261118-01234567/output/"),
+            "input_fingerprint": "0123",
         },
-        output_data_config=output_config(spec, f"{spec.work_uri}/runs/20261118-01234567/output/"),
-        input_fingerprint="0123",
         data_access_role_arn=spec.data_access_role_arn,
         job_kwargs=job_parameters(spec),
     )
+    operator.render_template_fields({})
     return operator._request(f"{operator.job_name}-g{generation}")
 
 
@@ -161,6 +162,6 @@ def test_the_dags_send_their_requests_with_these_very_operators() -> None:
     assert kinds == {
         "ComprehendCreateDocumentClassifierOperator",
         "ComprehendDocumentClassifierTrainedSensor",
-        "ComprehendStartDocumentClassificationJobOperator",
         "ScoreActiveVersionOperator",
+        "StartBatchJobOperator",
     }

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, task_group
-from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort_airflow.alerts import failure_notices, late_alerts
 from nightsort_airflow.dag_docs import classify_doc
@@ -20,6 +19,7 @@ from nightsort_airflow.dag_parts import (
     gives,
     job_parameters,
     predictions_asset,
+    set_params,
     source_uri_param,
     timetable,
 )
@@ -98,9 +98,8 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 run=gives(prepared, "run"),
                 outlets=[export_asset(spec.name)],
             )
-    # Set after the tasks are made: each would copy them, and Airflow checks every copy whenever it parses.
     day = day_param("the day on which the run's data interval starts")
-    dag.params = ParamsDict({"day": day, "source_uri": source_uri_param()})
+    set_params(dag, day=day, source_uri=source_uri_param())
 
 
 for spec in dag_specs().specs.values():

@@ -18,6 +18,7 @@ from nightsort_airflow.dag_parts import (
     gives,
     job_parameters,
     output_config,
+    set_params,
     training_input_config,
     training_time_limit,
 )
@@ -45,9 +46,8 @@ def train_dag(spec: ClassifierSpec) -> None:
         max_active_runs=1,
         default_args=DEFAULT_ARGS,
         on_failure_callback=failure_notices(spec) or None,
-        params={"day": day_param("yesterday")},
         tags=["nightsort", "train", spec.name],
-    ):
+    ) as dag:
         prepared = PrepareTrainingDataOperator(
             task_id="prepare_training_data", spec=spec, day="{{ params.day or '' }}"
         )
@@ -112,6 +112,7 @@ def train_dag(spec: ClassifierSpec) -> None:
         approved >> created
         trained >> evaluated
         scored >> promoted
+    set_params(dag, day=day_param("yesterday"))
 
 
 for spec in dag_specs().specs.values():

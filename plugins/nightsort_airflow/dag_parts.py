@@ -7,13 +7,14 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
+from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort_airflow.alerts import question_notices
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES
 
 if TYPE_CHECKING:
-    from airflow.sdk import BaseOperator
+    from airflow.sdk import DAG, BaseOperator
 
     from include.nightsort.classifier_spec import ClassifierSpec
 
@@ -84,6 +85,18 @@ def cost_approved(
 def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | None:
     """Give the schedule of the nightly DAG; None where it is started by hand only."""
     return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone) if spec.schedule else None
+
+
+def set_params(dag: DAG, **params: Param) -> None:
+    """
+    Give a DAG its Params, once its tasks are made.
+
+    Each task would copy them, and Airflow checks every copy against its schema, and the schema against JSON
+    Schema's, twice whenever it parses.
+
+    :param dag: the DAG, with all of its tasks.
+    """
+    dag.params = ParamsDict(params)
 
 
 def day_param(default: str) -> Param:

@@ -272,6 +272,10 @@ def test_the_sums_are_made_whatever_became_of_the_batches(dags: dict[str, DAG]) 
         assert promote.trigger_rule == TriggerRule.NONE_FAILED
 
 
+def test_no_task_has_a_copy_of_the_params_that_airflow_would_check_anew(dags: dict[str, DAG]) -> None:
+    assert not [task for dag in dags.values() for task in dag.tasks if task.params]
+
+
 def test_each_param_can_be_filled_in_by_a_person(dags: dict[str, DAG]) -> None:
     for dag in dags.values():
         assert set(dag.params) == {"day", "source_uri"} if dag.dag_id.startswith("classify") else {"day"}

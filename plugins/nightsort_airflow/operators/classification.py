@@ -158,6 +158,10 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         "job",
         *ComprehendStartDocumentClassificationJobOperator.template_fields,
     )
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **ComprehendStartDocumentClassificationJobOperator.template_fields_renderers,
+        "job": "json",
+    }
 
     def __init__(self, *, job: dict[str, Any], **kwargs: Any) -> None:
         super().__init__(

@@ -1,6 +1,6 @@
 """The table at ten and at a hundred million predictions: daily questions, one more night, an old run.
 
-A hundred million rows take 35 GB of disk and ten minutes to make, so this runs only when it is named.
+A hundred million rows take 35 GB of disk and half an hour to make, so this runs only when it is named.
 """
 
 from __future__ import annotations

@@ -55,7 +55,8 @@ def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
     operator = StartBatchJobOperator(
         task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/{{ day }}"
     )
-    operator.render_template_fields({"day": "20261118"})  # type: ignore[typeddict-item]
+    context: Any = {"day": "20261118"}
+    operator.render_template_fields(context)
     request = operator._request(f"{operator.job_name}-g1")
     assert request.pop("ClientRequestToken")
     assert request == {

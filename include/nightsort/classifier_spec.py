@@ -18,6 +18,7 @@ from typing_extensions import Self
 
 from include.nightsort import limits
 from include.nightsort.spec.spec_alerts import Notifier, alert_problems
+from include.nightsort.spec.spec_aws import Kms, Vpc
 from include.nightsort.spec.spec_export import DEFAULT_FOLDER, Export
 from include.nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
 from include.nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
@@ -81,58 +82,6 @@ class Budget(SpecPart):
     training_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
     when_over: Literal["fail", "ask"] = "fail"
     answer_hours: float = Field(12.0, gt=0, le=24 * 7, strict=True)
-
-
-class Kms(SpecPart):
-    """Keys for the service's volumes, the model and the output; ``None`` leaves it to AWS."""
-
-    volume_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
-    model_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
-    output_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
-
-    @field_validator("volume_key_id", "model_key_id", "output_key_id")
-    @classmethod
-    def _check_ascii(cls, key_id: str | None) -> str | None:
-        if key_id is not None and not key_id.isascii():
-            raise refuse(f"{shown(key_id)} is not a KMS key; use the key's id or its ARN")
-        return key_id
-
-    @field_validator("volume_key_id", "model_key_id")
-    @classmethod
-    def _check_no_alias(cls, key_id: str | None) -> str | None:
-        if key_id is not None and (key_id.startswith("alias/") or ":alias/" in key_id):
-            raise refuse(
-                f"{shown(key_id)} is an alias, which Comprehend takes for the output only; use id or ARN"
-            )
-        return key_id
-
-
-class Vpc(SpecPart):
-    """The network in which Comprehend reads the data; both lists empty: none."""
-
-    security_group_ids: tuple[str, ...] = ()
-    subnets: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _check_network(self) -> Self:
-        problems = []
-        for key, ids, most in (
-            ("security_group_ids", self.security_group_ids, limits.MAX_SECURITY_GROUPS),
-            ("subnets", self.subnets, limits.MAX_SUBNETS),
-        ):
-            if len(ids) > most:
-                problems.append(Problem(key, f"has {len(ids)} entries; Comprehend takes {most}"))
-            problems += [
-                Problem(key, f"{shown(value)} is not an id like sg-0a1b2c or subnet-0a1b2c")
-                for value in ids
-                if not limits.VPC_ID_PATTERN.fullmatch(value) or len(value) > limits.MAX_VPC_ID
-            ]
-        if bool(self.security_group_ids) != bool(self.subnets):
-            missing = "subnets" if self.security_group_ids else "security_group_ids"
-            problems.append(Problem(missing, "is empty; a VPC needs both lists (or vpc: null)"))
-        if problems:
-            raise refuse_keys(problems)
-        return self
 
 
 class ClassifierSpec(SpecPart):

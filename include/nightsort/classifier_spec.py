@@ -9,7 +9,7 @@ import os
 import re
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from croniter import CroniterBadDateError, CroniterError, croniter  # type: ignore[import-untyped]  # has no types
@@ -122,6 +122,57 @@ class ClassifierSpec(SpecPart):
     kms: Kms = Kms()
     vpc: Vpc | None = None
     tags: dict[str, str] = Field(default_factory=dict)
+
+    # Each field belongs either to `training_settings` or to one of these two lists; a test checks it. A field
+    # that changes the model and is in none of them lets a changed spec keep the version that it had before.
+    CHANGES_TRAINING_DATA: ClassVar[frozenset[str]] = frozenset(
+        {"labelled", "min_documents_per_label", "small_labels", "test_share"}
+    )
+    """Fields that decide which documents are trained and tested on; those documents are hashed themselves."""
+
+    DOES_NOT_CHANGE_MODEL: ClassVar[frozenset[str]] = frozenset(
+        {
+            "aws_conn_id",
+            "batch",
+            "budget",
+            "data_access_role_arn",
+            "db_conn_id",
+            "description",
+            "export",
+            "incoming",
+            "input_format",
+            "kms.output_key_id",
+            "kms.volume_key_id",
+            "loaded_by",
+            "name",
+            "notifiers",
+            "promotion",
+            "recommended_documents_per_label",
+            "schedule",
+            "stop_training_on_kill",
+            "tags",
+            "threshold",
+            "timezone",
+            "training_time_limit_hours",
+            "training_warnings",
+            "vpc",
+            "work_uri",
+        }
+    )
+    """Fields that may change without a new training."""
+
+    def training_settings(self) -> dict[str, str | None]:
+        """Return what makes a new version of the classifier, beside the documents.
+
+        The hash of a version's name is made of these keys and values: a key that is added here gives every
+        classifier a new version.
+        """
+        return {
+            "mode": self.mode,
+            "language": self.language,
+            "label_delimiter": self.label_delimiter,
+            "model_key_id": self.kms.model_key_id,
+        }
 
     @field_validator("name")
     @classmethod

@@ -183,10 +183,7 @@ def _summary(
 ) -> PreparedTraining:
     test_fingerprint = _fingerprint(documents, decided, TEST)
     settings = {
-        "mode": spec.mode,
-        "language": spec.language,
-        "label_delimiter": spec.label_delimiter,
-        "model_key_id": spec.kms.model_key_id,
+        **spec.training_settings(),
         "training": _fingerprint(documents, decided, TRAINING),
         "test": test_fingerprint,
     }

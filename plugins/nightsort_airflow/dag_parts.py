@@ -181,7 +181,12 @@ def active_version_alias(name: str) -> AssetAlias:
 
 
 def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set."""
+    """
+    Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
+
+    A parameter that changes the model belongs to ``ClassifierSpec.training_settings`` too, which makes the
+    version's name.
+    """
     model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
     return {**model_key, **job_parameters(spec)}
 

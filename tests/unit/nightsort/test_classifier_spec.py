@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from include.nightsort.classifier_spec import ClassifierSpec, SpecError, load_spec, load_specs, overlap
+from include.nightsort.spec.spec_source import SpecPart
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,6 +52,42 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert (spec.labelled.text_column, spec.labelled.label_column) == ("text", "label")
     assert (spec.batch.max_documents, spec.batch.max_bytes) == (1_000_000, 5_000_000_000)
     assert spec.vpc is None
+
+
+def paths(part: SpecPart, within: str = "") -> list[str]:
+    """List the fields of a spec, and of its parts that are not in one of the two lists as a whole."""
+    found = []
+    for name in type(part).model_fields:
+        path, value = within + name, getattr(part, name)
+        if isinstance(value, SpecPart) and path not in DECIDED:
+            found += paths(value, f"{path}.")
+        else:
+            found.append(path)
+    return found
+
+
+def with_other_value(part: Any, path: str) -> Any:
+    name, _, rest = path.partition(".")
+    value = with_other_value(getattr(part, name), rest) if rest else object()
+    return part.model_copy(update={name: value})
+
+
+DECIDED = ClassifierSpec.CHANGES_TRAINING_DATA | ClassifierSpec.DOES_NOT_CHANGE_MODEL
+
+
+def test_each_field_is_a_training_setting_or_is_known_to_be_none(tmp_path: Path) -> None:
+    """A new field fails here until somebody decides whether it changes the model."""
+    spec = load(tmp_path)
+    fields = paths(spec)
+    settings = {
+        path
+        for path in fields
+        if with_other_value(spec, path).training_settings() != spec.training_settings()
+    }
+
+    assert settings == {"mode", "language", "label_delimiter", "kms.model_key_id"}
+    assert sorted([*settings, *DECIDED]) == sorted(fields)
+    assert not ClassifierSpec.CHANGES_TRAINING_DATA & ClassifierSpec.DOES_NOT_CHANGE_MODEL
 
 
 def test_work_uri_loses_its_last_slash(tmp_path: Path) -> None:

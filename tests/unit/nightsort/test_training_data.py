@@ -143,6 +143,21 @@ def test_other_training_settings_are_another_version(tmp_path: Path, changes: di
     assert Classifier(tmp_path, **changes).prepare(rows).version != Classifier(tmp_path).prepare(rows).version
 
 
+@pytest.mark.parametrize(
+    ("changes", "version"),
+    [
+        ({}, "v46566ed746db"),
+        ({"mode": "MULTI_LABEL", "language": "de", "kms": {"model_key_id": "1234"}}, "v66f8c80b87b9"),
+    ],
+    ids=["defaults", "all-settings"],
+)
+def test_a_release_keeps_the_versions_of_the_one_before(
+    tmp_path: Path, changes: dict[str, Any], version: str
+) -> None:
+    """A name that changes means that every classifier is trained again, and paid again."""
+    assert Classifier(tmp_path, **changes).prepare(documents("a", "b")).version == version
+
+
 def test_settings_that_do_not_concern_training_keep_the_version(tmp_path: Path) -> None:
     rows = documents("a", "b")
     other = Classifier(tmp_path, threshold=0.7, budget={"run_usd": None}, schedule="0 3 * * *")

@@ -21,6 +21,7 @@ from rich.table import Table
 from upath import UPath
 
 from include.nightsort.access import plain_access
+from include.nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +44,7 @@ out = Console()
 err = Console(stderr=True)
 
 QUIET_SECONDS = 2
-_OF_THE_USER = ("include.nightsort.", "botocore.", "aiobotocore.")
+_AWS_SDK = ("botocore.", "aiobotocore.")
 
 SpecFile = Annotated[Path, typer.Argument(help="The classifier spec, a YAML file.", show_default=False)]
 Day = Annotated[
@@ -255,13 +256,10 @@ def init_db(
     """Create the schema nightsort and its tables, or bring older ones up to date."""
     import psycopg
 
-    from include.nightsort.tables.schema import SCHEMA_VERSION, SchemaError, ensure_schema
+    from include.nightsort.tables.schema import SCHEMA_VERSION, ensure_schema
 
-    try:
-        with psycopg.connect(dsn) as connection:
-            ensure_schema(connection)
-    except (psycopg.OperationalError, SchemaError) as error:
-        raise _refusal(error) from error
+    with _user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
+        ensure_schema(connection)
     out.print(f"The schema nightsort, version {SCHEMA_VERSION}, is there.")
 
 
@@ -278,20 +276,17 @@ def drop_runs(
     import psycopg
 
     from include.nightsort.tables.retention import drop_run, find_runs
-    from include.nightsort.tables.schema import SchemaError, ensure_schema
+    from include.nightsort.tables.schema import ensure_schema
 
     before = date.today() - timedelta(days=keep_days)
-    try:
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            ensure_schema(connection)
-            runs = find_runs(connection, before=before, classifier=classifier)
-            told = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
-            if runs and not yes:
-                typer.confirm(f"Delete {told}?", abort=True)
-            for run in runs:
-                drop_run(connection, run)
-    except (psycopg.OperationalError, SchemaError) as error:
-        raise _refusal(error) from error
+    with _user_errors(psycopg.OperationalError), psycopg.connect(dsn, autocommit=True) as connection:
+        ensure_schema(connection)
+        runs = find_runs(connection, before=before, classifier=classifier)
+        told = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
+        if runs and not yes:
+            typer.confirm(f"Delete {told}?", abort=True)
+        for run in runs:
+            drop_run(connection, run)
     out.print(f"Deleted {told}.")
 
 
@@ -300,16 +295,18 @@ def _day(value: datetime | None) -> date | None:
 
 
 @contextmanager
-def _user_errors() -> Iterator[None]:
-    """End with the message alone where the input is to blame; what is our mistake keeps its traceback."""
+def _user_errors(*others: type[Exception]) -> Iterator[None]:
+    """End with the message alone where the user has to act; what is our mistake keeps its traceback.
+
+    :param others: the errors of a library that are the user's as well.
+    """
     try:
         yield
-    except OSError as error:
-        raise _refusal(error) from error
     except Exception as error:
-        # The domain's own exceptions say what to do. It does not know those of the AWS SDK, but a missing
-        # credential or bucket is the user's to mend as well.
-        if not type(error).__module__.startswith(_OF_THE_USER):
+        # The AWS SDK is not imported here, so its errors are known by name: credentials and buckets are the
+        # user's to mend, too.
+        of_the_sdk = type(error).__module__.startswith(_AWS_SDK)
+        if not of_the_sdk and not isinstance(error, (NightsortError, OSError, *others)):
             raise
         raise _refusal(error) from error
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.limits import (
     MIN_UNITS,
     MODEL_USD_PER_MONTH,
@@ -34,7 +35,7 @@ LONGEST_TRAINING_HOURS = (0.75, 20.0)
 architect, hervenivon/aws-experiments-comprehend-custom-classifier)."""
 
 
-class OverBudgetError(ValueError):
+class OverBudgetError(NightsortError):
     """A forecast above the spec's budget: the numbers, and what to do."""
 
 

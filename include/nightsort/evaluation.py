@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.archives import read_member
 from include.nightsort.predictions import read_predictions
 
@@ -48,7 +49,7 @@ _COMPREHEND_NAMES = {
 }
 
 
-class EvaluationError(ValueError):
+class EvaluationError(NightsortError):
     """Metrics that cannot be read or computed: where, what is wrong, what to do."""
 
 

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from include.nightsort.sources.source_files import list_files
@@ -61,7 +62,7 @@ _REPEATING: Final[Any] = [
 ]
 
 
-class ExportError(ValueError):
+class ExportError(NightsortError):
     """A run that cannot be exported: which, why, and what to do."""
 
 

@@ -15,6 +15,7 @@ from xxhash import xxh3_128
 from include.nightsort.columnar.arrow_arrays import from_numpy
 from include.nightsort.columnar.columns import content_of
 from include.nightsort.costs import document_units
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _IDS: Final = pa.schema({"document_id": pa.string()})
 _SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
 
 
-class TooManyBatchesError(ValueError):
+class TooManyBatchesError(NightsortError):
     """More batches than one run can carry: how many, and which limit of the spec makes them so small."""
 
 

@@ -15,6 +15,7 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.limits import MAX_JOB_DOCUMENTS
 
 if TYPE_CHECKING:
@@ -49,8 +50,11 @@ _LONGEST_NAME_SHOWN = 100
 _MOST_DIGITS = 20
 
 
-class ArchiveError(ValueError):
+class ArchiveError(NightsortError):
     """An archive that does not hold what a Comprehend archive holds: which one, what is wrong, what to do."""
+
+    # The download may have been cut off, or the file may not be complete yet.
+    retryable = True
 
 
 class DamagedArchiveError(ArchiveError):

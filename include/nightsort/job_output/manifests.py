@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
+from include.nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -29,7 +30,7 @@ _ROWS_AT_ONCE = 16_384
 _NONE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
 
-class ManifestError(ValueError):
+class ManifestError(NightsortError):
     """A manifest that cannot be read or is none: which one, what is wrong, what to do."""
 
 
@@ -73,8 +74,6 @@ class Manifest:
             )
             manifest = cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            if isinstance(error, ManifestError):
-                raise
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise ManifestError(f"{path}: not a manifest ({reason}). Run prepare_batches again") from error
         pa.default_memory_pool().release_unused()

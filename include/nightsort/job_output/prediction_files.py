@@ -10,6 +10,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from include.nightsort.predictions import PREDICTION_SCHEMA, read_predictions
@@ -28,7 +29,7 @@ LIST_SEPARATOR = "|"
 """Joins lists in a CSV cell."""
 
 
-class UnknownFileTypeError(ValueError):
+class UnknownFileTypeError(NightsortError):
     """A file name that does not say in which format to write."""
 
 

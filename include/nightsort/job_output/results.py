@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from include.nightsort.columnar.arrow_arrays import from_numpy
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.prediction_lines import UNNAMED_ERROR
 from include.nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
 
@@ -53,7 +54,7 @@ _LOGGED_LINES = 5
 _SLICE = 50_000
 
 
-class WrongOutputError(ValueError):
+class WrongOutputError(NightsortError):
     """An output whose results are all about other files: what it holds, what was expected, what to do."""
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
+from include.nightsort.errors import NightsortError
+
 if TYPE_CHECKING:
     from include.nightsort.access import Access
 
@@ -20,7 +22,7 @@ _WILDCARD = re.compile(r"[*?\[]")
 _COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 
 
-class SourceError(ValueError):
+class SourceError(NightsortError):
     """A source that cannot be read as its spec says; the text names what, where and the remedy."""
 
 

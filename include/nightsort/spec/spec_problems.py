@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
+from include.nightsort.errors import NightsortError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
@@ -42,7 +44,7 @@ class Problem:
     message: str
 
 
-class SpecError(ValueError):
+class SpecError(NightsortError):
     """A spec that cannot work; its text has one line per problem: file, key, what is wrong, what to do.
 
     :param file: the spec's file (or the folder that should hold specs).

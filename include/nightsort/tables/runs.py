@@ -14,6 +14,7 @@ import pyarrow as pa
 from psycopg.types.json import Jsonb
 
 from include.nightsort.costs import classification_cost
+from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.results import RESULT_SCHEMA
 from include.nightsort.tables.load import replace_rows, run_day
 
@@ -68,7 +69,7 @@ class RunCounts:
         return asdict(self)
 
 
-class CountsDoNotAddUp(Exception):
+class CountsDoNotAddUp(NightsortError):
     """A run in which documents are not accounted for: the numbers, and the batches that are to blame.
 
     :param counts: the sums as they are.

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import errors
 
+from include.nightsort.errors import NightsortError
+
 if TYPE_CHECKING:
     import psycopg
 
@@ -34,7 +36,7 @@ _LOCK = 0x6E69676874736F72
 """Key of the advisory lock that keeps two from changing the schema at once ("nightsor")."""
 
 
-class SchemaError(RuntimeError):
+class SchemaError(NightsortError):
     """The tables of the database cannot be used as they are: why, and what to do."""
 
 

@@ -9,6 +9,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from include.nightsort.errors import NightsortError
 from include.nightsort.evaluation import Decision, Metrics
 
 if TYPE_CHECKING:
@@ -18,12 +19,18 @@ if TYPE_CHECKING:
     import psycopg
 
 
-class VersionNotRecordedError(LookupError):
+class VersionNotRecordedError(NightsortError):
     """A version that has no row: which one, what to do."""
 
+    # Its train DAG may record it in the meantime.
+    retryable = True
 
-class ActiveVersionChangedError(RuntimeError):
+
+class ActiveVersionChangedError(NightsortError):
     """Another version became active after the decision was made: which, what to do."""
+
+    # A person may make the former version active again.
+    retryable = True
 
 
 @dataclass(frozen=True)

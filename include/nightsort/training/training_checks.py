@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from include.nightsort import limits
+from include.nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ Counts = dict[str, dict[str, int]]
 """Per label: how many documents are for ``training`` and how many for the ``test``."""
 
 
-class TrainingDataError(ValueError):
+class TrainingDataError(NightsortError):
     """Labelled documents with which a training cannot work; the text says what to do."""
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
 
+from include.nightsort.errors import NightsortError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, permanent_errors_fail
 
 if TYPE_CHECKING:
@@ -101,31 +102,16 @@ class SpecOperator(BaseOperator):
 
         :param doing: what is attempted, for the message.
         """
-        from include.nightsort.batches import TooManyBatchesError
         from include.nightsort.costs import OverBudgetError
-        from include.nightsort.evaluation import EvaluationError
-        from include.nightsort.exports import ExportError
-        from include.nightsort.job_output.manifests import ManifestError
-        from include.nightsort.job_output.results import WrongOutputError
-        from include.nightsort.sources.source_files import SourceError
-        from include.nightsort.tables.schema import SchemaError
-        from include.nightsort.training.training_checks import TrainingDataError
 
         try:
             with permanent_errors_fail(doing):
                 yield
         except OverBudgetError as error:
             raise BudgetExceededError(f"Will not {doing}: {error}") from error
-        except (
-            EvaluationError,
-            ExportError,
-            ManifestError,
-            SchemaError,
-            SourceError,
-            TooManyBatchesError,
-            TrainingDataError,
-            WrongOutputError,
-        ) as error:
+        except NightsortError as error:
+            if error.retryable:
+                raise
             raise BadInputError(f"Cannot {doing}: {error}") from error
         except PermissionError as error:
             and_export = " and, for the export, airflow-export-policy.json" if self.spec.export else ""

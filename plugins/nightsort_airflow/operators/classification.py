@@ -62,7 +62,7 @@ class PrepareBatchesOperator(SpecOperator):
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None
         key = run_key(day, source_uri)
-        with self.refusals_fail(f"prepare the batches of run {key}"):
+        with self.fail_on_input_errors(f"prepare the batches of run {key}"):
             active = self._active()
             prepared = prepare_batches(
                 self.spec,
@@ -205,7 +205,7 @@ class LoadPredictionsOperator(SpecOperator):
         """Load the rows; give their counts."""
         from include.nightsort.tables.load import load_predictions
 
-        with self.refusals_fail(f"load batch {self.batch['name']}"), self.database() as connection:
+        with self.fail_on_input_errors(f"load batch {self.batch['name']}"), self.database() as connection:
             counts = load_predictions(
                 connection,
                 spec=self.spec,
@@ -252,7 +252,7 @@ class ReconcileRunOperator(SpecOperator):
                 f"{self.prepare_task_id} did not finish, so nothing was sent: see its log."
             )
         jobs = self._loaded_batches(context)
-        with self.refusals_fail(f"reconcile run {run['run_key']}"), self.database() as connection:
+        with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
             rejects_path = self.access.path(prepared["rejects_uri"])
             load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)
             try:
@@ -309,7 +309,7 @@ class ExportPredictionsOperator(SpecOperator):
         from include.nightsort.exports import export_run
 
         key = self.run["run_key"]
-        with self.refusals_fail(f"export run {key}"), self.database() as connection:
+        with self.fail_on_input_errors(f"export run {key}"), self.database() as connection:
             exported = export_run(
                 connection, spec=self.spec, access=self.access, run_key=key, progress=self.log_progress
             )

@@ -96,7 +96,7 @@ class SpecOperator(BaseOperator):
             check_budget(forecast, budget_usd)
 
     @contextmanager
-    def refusals_fail(self, doing: str) -> Iterator[None]:
+    def fail_on_input_errors(self, doing: str) -> Iterator[None]:
         """
         End the task at once on input that cannot be used and on AWS errors that no retry cures.
 

@@ -59,7 +59,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         from include.nightsort.training_data import prepare_training_data
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
-        with self.refusals_fail(f"prepare the training data of {self.spec.name}"):
+        with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):
             prepared = prepare_training_data(self.spec, self.access, day=day, progress=self.log_progress)
         for warning in prepared.warnings:
             self.log.warning("%s", warning)
@@ -75,7 +75,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         sent = prepared.training_documents + prepared.test_documents
         forecast = forecast_training(sent, prepared.test_units)
         self.log.info("%s", forecast)
-        with self.refusals_fail(f"train {self.spec.name}"):
+        with self.fail_on_input_errors(f"train {self.spec.name}"):
             self.refuse_over_budget(forecast, self.spec.budget.training_usd)
         return {
             **prepared.to_dict(),
@@ -114,7 +114,7 @@ class EvaluateClassifierOperator(SpecOperator):
         from include.nightsort import evaluation
         from include.nightsort.tables.versions import active_version, record_version
 
-        with self.refusals_fail(f"evaluate {self.document_classifier_arn}"):
+        with self.fail_on_input_errors(f"evaluate {self.document_classifier_arn}"):
             found = self._describe()
             matrix = evaluation.read_confusion_matrix(self.access.path(found["OutputDataConfig"]["S3Uri"]))
             reported = found["ClassifierMetadata"].get("EvaluationMetrics", {})
@@ -263,7 +263,7 @@ class PromoteClassifierOperator(SpecOperator):
             reason = f"{version} is active already."
             self.log.info("%s", reason)
             return {"version": version, "against": against, "promoted": False, "reason": reason}
-        with self.refusals_fail(f"promote {version}"), self.database() as connection:
+        with self.fail_on_input_errors(f"promote {version}"), self.database() as connection:
             champion = find_version(connection, self.spec.name, against) if against else None
             decision = decide(
                 Metrics.from_dict(self.evaluation["metrics"]),

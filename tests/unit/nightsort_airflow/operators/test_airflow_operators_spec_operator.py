@@ -73,20 +73,20 @@ def test_what_a_person_has_to_mend_ends_the_task_at_once(
 ) -> None:
     with (
         pytest.raises(BadInputError, match=r"Cannot load batch 7: .*do this") as raised,
-        operator.refusals_fail("load batch 7"),
+        operator.fail_on_input_errors("load batch 7"),
     ):
         raise kind("do this")
     assert isinstance(raised.value, AirflowFailException)
 
 
 def test_a_forecast_over_budget_ends_the_task_at_once(operator: SpecOperator) -> None:
-    with pytest.raises(BudgetExceededError, match="Raise budget"), operator.refusals_fail("start"):
+    with pytest.raises(BudgetExceededError, match="Raise budget"), operator.fail_on_input_errors("start"):
         raise OverBudgetError("Raise budget.run_usd")
 
 
 def test_a_missing_right_on_s3_names_the_connection_and_the_policy(operator: SpecOperator) -> None:
     """s3fs tells it as a PermissionError."""
-    with pytest.raises(BadInputError, match=r"aws_default.*docs/iam"), operator.refusals_fail("read"):
+    with pytest.raises(BadInputError, match=r"aws_default.*docs/iam"), operator.fail_on_input_errors("read"):
         raise PermissionError("Access Denied")
 
 
@@ -96,7 +96,7 @@ def test_a_missing_right_on_s3_names_the_connection_and_the_policy(operator: Spe
     ids=lambda error: type(error).__name__,
 )
 def test_what_may_pass_by_itself_stays_as_it_is(operator: SpecOperator, error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, operator.refusals_fail("load"):
+    with pytest.raises(type(error)) as raised, operator.fail_on_input_errors("load"):
         raise error
     assert raised.value is error
 

@@ -168,7 +168,7 @@ def error_code(error: ClientError) -> str:
 
 
 @contextmanager
-def permanent_errors_fail(doing: str) -> Iterator[None]:
+def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
     """
     End the task at once, with a remedy, on AWS errors that no retry cures; let all others pass as they are.
 

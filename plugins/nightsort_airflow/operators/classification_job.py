@@ -22,7 +22,7 @@ from nightsort_airflow.exceptions import (
     JobUnfinishedError,
     QuotaFullError,
     error_code,
-    permanent_errors_fail,
+    fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
 from nightsort_airflow.job_results import FAILED_JOBS, job_result, told_job
@@ -155,7 +155,7 @@ class ComprehendStartDocumentClassificationJobOperator(
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Find or start the job, and wait for it if asked to; give its id and output."""
-        with permanent_errors_fail(f"run the classification job {self.job_name}"):
+        with fail_on_permanent_aws_errors(f"run the classification job {self.job_name}"):
             result: dict[str, Any] = self.execute_resumable(context)
         return result
 
@@ -169,7 +169,7 @@ class ComprehendStartDocumentClassificationJobOperator(
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
         """Give the result after a deferral; success is asked of Comprehend, not of the event."""
         job_id: str = (event or {}).get("job_id", "")
-        with permanent_errors_fail(f"describe the classification job {job_id}"):
+        with fail_on_permanent_aws_errors(f"describe the classification job {job_id}"):
             return self._ended(job_id, context, (event or {}).get("message", ""))
 
     def on_kill(self) -> None:

@@ -21,7 +21,7 @@ from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     TrainingUnfinishedError,
     VersionGoneError,
-    permanent_errors_fail,
+    fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_TRAINED, ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
@@ -131,7 +131,7 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
 
     def execute(self, context: Context) -> str:
         """Find or train the version, and wait for it if asked to; give its ARN."""
-        with permanent_errors_fail(f"train {self.document_classifier_name} {self.version_name}"):
+        with fail_on_permanent_aws_errors(f"train {self.document_classifier_name} {self.version_name}"):
             arn = self._find_or_create()
             ComprehendDocumentClassifierLink.persist(
                 context=context,
@@ -167,7 +167,7 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
         """Give the ARN after a deferral; success is asked of Comprehend, not of the event."""
         arn: str = (event or {}).get("document_classifier_arn", "")
-        with permanent_errors_fail(f"describe {arn}"):
+        with fail_on_permanent_aws_errors(f"describe {arn}"):
             return self._ended(arn, (event or {}).get("message", ""))
 
     def on_kill(self) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from include.nightsort.errors import NightsortError
-from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, permanent_errors_fail
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, fail_on_permanent_aws_errors
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -105,7 +105,7 @@ class SpecOperator(BaseOperator):
         from include.nightsort.costs import OverBudgetError
 
         try:
-            with permanent_errors_fail(doing):
+            with fail_on_permanent_aws_errors(doing):
                 yield
         except OverBudgetError as error:
             raise BudgetExceededError(f"Will not {doing}: {error}") from error

@@ -10,7 +10,7 @@ from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import PokeReturnValue, conf
 
-from nightsort_airflow.exceptions import TrainingUnfinishedError, permanent_errors_fail
+from nightsort_airflow.exceptions import TrainingUnfinishedError, fail_on_permanent_aws_errors
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
@@ -97,7 +97,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
             self._waiting = True
             result: dict[str, Any] = super().execute(context)
             return result
-        with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
+        with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
             trained = self._look()
             if trained is None:
                 self._wait_in_triggerer(self._time_left())
@@ -105,7 +105,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look once."""
-        with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
+        with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
             trained = self._look()
         return PokeReturnValue(is_done=trained is not None, xcom_value=trained)
 
@@ -113,7 +113,7 @@ class ComprehendDocumentClassifierTrainedSensor(AwsBaseSensor[ComprehendClassifi
         self, context: Context, event: dict[str, Any] | None = None, stopping: bool = False
     ) -> dict[str, Any]:
         """Give the result after a deferral; success is asked of Comprehend, not of the event."""
-        with permanent_errors_fail(f"describe {self.document_classifier_arn}"):
+        with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
             trained = self._look()
             if trained is None and not stopping and (left := self._time_left()) == timedelta(0):
                 self._wait_in_triggerer(left)

@@ -10,7 +10,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from nightsort_airflow.exceptions import permanent_errors_fail
+from nightsort_airflow.exceptions import fail_on_permanent_aws_errors
 
 
 def refused(code: str) -> ClientError:
@@ -30,7 +30,7 @@ def refused(code: str) -> ClientError:
     ],
 )
 def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy: str) -> None:
-    with pytest.raises(AirflowFailException) as raised, permanent_errors_fail("start the job x"):
+    with pytest.raises(AirflowFailException) as raised, fail_on_permanent_aws_errors("start the job x"):
         raise refused(code)
     assert "Cannot start the job x" in str(raised.value)
     assert "says AWS" in str(raised.value)
@@ -39,7 +39,7 @@ def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy
 
 def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:
     for error in (NoCredentialsError(), NoRegionError(), ParamValidationError(report="JobName is missing")):
-        with pytest.raises(AirflowFailException, match="Cannot start"), permanent_errors_fail("start"):
+        with pytest.raises(AirflowFailException, match="Cannot start"), fail_on_permanent_aws_errors("start"):
             raise error
 
 
@@ -54,6 +54,6 @@ def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:
     ids=str,
 )
 def test_what_passes_by_itself_stays_as_it_is_so_that_airflow_tries_again(error: Exception) -> None:
-    with pytest.raises(type(error)) as raised, permanent_errors_fail("start"):
+    with pytest.raises(type(error)) as raised, fail_on_permanent_aws_errors("start"):
         raise error
     assert raised.value is error

@@ -21,9 +21,10 @@ from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from include.nightsort.access import plain_access
-from include.nightsort.batches import prepare_batches, run_key
+from include.nightsort.batches import prepare_batches
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
+from include.nightsort.naming import PLAN_FILE, WorkLayout, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -77,9 +78,11 @@ def ours(folder: Path, _size: int) -> dict[str, float]:
 def again(folder: Path, _size: int) -> dict[str, float]:
     """Nightsort, where all but the late documents were sent before."""
     # The plan in this run's own folder, what it names where it lies: so each run finds the same.
-    before, here = (parent / WORK / "runs" / run_key(DAY, None) for parent in (folder, Path.cwd()))
+    before, here = (
+        Path(WorkLayout(str(parent / WORK)).run(run_key(DAY, None)).uri) for parent in (folder, Path.cwd())
+    )
     here.mkdir(parents=True)
-    shutil.copy(before / "batches.json", here)
+    shutil.copy(before / PLAN_FILE, here)
     for part in ("input", "manifests"):
         (here / part).symlink_to(before / part)
     prepared = prepare(folder, str(Path.cwd() / WORK))

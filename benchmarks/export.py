@@ -16,6 +16,7 @@ from include.nightsort.access import plain_access
 from include.nightsort.exports import ROWS_PER_GROUP, export_run
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from include.nightsort.naming import REJECTS_FILE, WorkLayout
 
 _MODE = "MULTI_CLASS"
 
@@ -33,10 +34,10 @@ def make(folder: Path, size: int) -> None:
 
 def ours(folder: Path, size: int) -> dict[str, float]:
     """Nightsort: `export_run`, as the operator calls it, to a folder."""
-    run = Path("work/runs", RUN)
+    run = Path(WorkLayout("work").run(RUN).uri)
     run.mkdir(parents=True)
     run.joinpath("manifests").symlink_to(folder)
-    run.joinpath("rejects.jsonl").touch()
+    run.joinpath(REJECTS_FILE).touch()
     classifier = spec(_MODE).model_copy(update={"work_uri": str(Path("work").absolute())})
     classifier = type(classifier).model_validate({**classifier.model_dump(), "export": "parquet"})
     with psycopg.connect() as conn:

@@ -21,8 +21,9 @@ from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from include.nightsort.limits import MAX_JOB_DOCUMENTS
+from include.nightsort.naming import run_day
 from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
-from include.nightsort.tables.load import load_predictions, run_day
+from include.nightsort.tables.load import load_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -19,7 +19,7 @@ from benchmarks.measuring import ROOT
 from include.local_stack.environment import enter
 from include.local_stack.stack import LocalStack
 from include.nightsort.access import plain_access
-from include.nightsort.batches import run_key
+from include.nightsort.naming import run_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -8,7 +8,6 @@ prepared again keeps its batches: :mod:`include.nightsort.batching.earlier_batch
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import tempfile
 from collections import deque
@@ -23,11 +22,11 @@ from include.nightsort.batching.shards import (
     MAX_BATCHES,
     TooManyBatchesError,
     check_number,
-    file_name,
     shards,
 )
 from include.nightsort.costs import Forecast, document_units, forecast_classification
 from include.nightsort.documents import read_documents
+from include.nightsort.naming import REJECTS_FILE, BatchName, batch_file
 from include.nightsort.rejects import RejectLog
 from include.nightsort.uploads import upload, upload_texts
 
@@ -38,16 +37,15 @@ if TYPE_CHECKING:
     from include.nightsort.access import Access, Progress
     from include.nightsort.batching.shards import Shard
     from include.nightsort.classifier_spec import ClassifierSpec
+    from include.nightsort.naming import RunFolder
 
 __all__ = [
     "MAX_BATCHES",
     "Batch",
     "PreparedBatches",
     "TooManyBatchesError",
-    "file_name",
     "forecast_run",
     "prepare_batches",
-    "run_key",
 ]
 
 log = logging.getLogger(__name__)
@@ -80,15 +78,6 @@ class PreparedBatches:
         return {**asdict(self), "batches": [asdict(batch) for batch in self.batches]}
 
 
-def run_key(day: date, source_uri: str | None) -> str:
-    """Name a run: its day, and a hash of the source if it is given by hand.
-
-    :param source_uri: takes the place of the spec's incoming source; ``None``: it does not.
-    """
-    key = f"{day:%Y%m%d}"
-    return key if source_uri is None else f"{key}-{hashlib.sha256(source_uri.encode()).hexdigest()[:8]}"
-
-
 def prepare_batches(
     spec: ClassifierSpec,
     access: Access,
@@ -103,18 +92,18 @@ def prepare_batches(
     A source without documents gives no batches and zeros. Prepared again, a run keeps each batch whose
     documents are all still in the source with the same ids and texts, and adds batches for the others.
 
-    :param run_key: names the run, see :func:`run_key`.
+    :param run_key: names the run, see :func:`include.nightsort.naming.run_key`.
     :param day: renders ``{day}`` in the source.
     :param source_uri: read this in place of the spec's incoming URI.
     :param progress: called now and then with the documents read so far.
     :raises SourceError: the source cannot be read as the spec says.
     :raises TooManyBatchesError: the spec's limits would make more than 1,000 batches.
     """
-    folder = f"{spec.work_uri.rstrip('/')}/runs/{run_key}"
+    folder = spec.layout.run(run_key)
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name)
         with (
-            RejectLog(local / "rejects.jsonl") as rejects,
+            RejectLog(local / REJECTS_FILE) as rejects,
             EarlierBatches(folder, spec.input_format, access, local) as earlier,
             _Uploads(access, folder, spec.input_format) as uploads,
         ):
@@ -123,7 +112,7 @@ def prepare_batches(
                 uploads.add(shard, run_key)
         batches = [*earlier.kept, *uploads.batches]
         check_number(len(batches), spec)
-        rejects_uri = f"{folder}/rejects.jsonl"
+        rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
         write_plan(folder, spec.input_format, batches, access, local)
     if earlier.kept:
@@ -160,7 +149,7 @@ def forecast_run(
     documents = units = 0
     with (
         tempfile.TemporaryDirectory(prefix="nightsort-") as folder,
-        RejectLog(Path(folder) / "rejects.jsonl") as rejects,
+        RejectLog(Path(folder) / REJECTS_FILE) as rejects,
     ):
         for batch in _incoming(spec, access, day, source_uri, rejects, progress):
             documents += len(batch)
@@ -191,7 +180,7 @@ def _incoming(
 class _Uploads:
     """Names batches and uploads them in the background, a few at a time, so that disk use stays bounded."""
 
-    def __init__(self, access: Access, folder: str, input_format: str) -> None:
+    def __init__(self, access: Access, folder: RunFolder, input_format: str) -> None:
         self.batches: list[Batch] = []
         self._access = access
         self._folder = folder
@@ -218,7 +207,7 @@ class _Uploads:
         batch = Batch.below(
             self._folder,
             self._input_format,
-            name=f"{run_key}-{shard.number:05}-{fingerprint[:8]}",
+            name=str(BatchName.of(run_key, shard.number, fingerprint)),
             documents=shard.documents,
             bytes=shard.text_bytes + (0 if self._per_file else shard.documents),
             units=shard.units,
@@ -226,7 +215,7 @@ class _Uploads:
         )
         self.batches.append(batch)
         # Here and not beside the upload: what this thread has used and freed serves again.
-        shard.write_manifest(None if self._per_file else f"{batch.name}.txt")
+        shard.write_manifest(None if self._per_file else batch_file(batch.name))
         self._waiting.append(self._pool.submit(self._upload, shard, batch))
 
     def _upload(self, shard: Shard, batch: Batch) -> None:

@@ -17,9 +17,10 @@ from pydantic import BaseModel, Field, ValidationError, field_validator, model_v
 from typing_extensions import Self
 
 from include.nightsort import limits
+from include.nightsort.naming import WorkLayout
 from include.nightsort.spec.spec_alerts import Notifier, alert_problems
 from include.nightsort.spec.spec_aws import Kms, Vpc
-from include.nightsort.spec.spec_export import DEFAULT_FOLDER, Export
+from include.nightsort.spec.spec_export import Export
 from include.nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
 from include.nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
 from include.nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
@@ -308,11 +309,16 @@ class ClassifierSpec(SpecPart):
         return self
 
     @property
+    def layout(self) -> WorkLayout:
+        """What lies where below ``work_uri``."""
+        return WorkLayout(self.work_uri)
+
+    @property
     def export_uri(self) -> str | None:
         """What the partitions of the export lie below; ``None`` if there is no export."""
         if self.export is None:
             return None
-        return self.export.uri or f"{self.work_uri.rstrip('/')}/{DEFAULT_FOLDER}"
+        return self.export.uri or self.layout.exports
 
 
 def overlap(source_uri: str, work_uri: str) -> bool:

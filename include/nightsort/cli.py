@@ -147,12 +147,13 @@ def prepare_batches(
         from include.nightsort import batches
         from include.nightsort.classifier_spec import load_spec
         from include.nightsort.costs import forecast_classification
+        from include.nightsort.naming import run_key
 
         classifies = _day(day) or date.today()
         prepared = batches.prepare_batches(
             load_spec(spec),
             plain_access(),
-            run_key=batches.run_key(classifies, source_uri),
+            run_key=run_key(classifies, source_uri),
             day=classifies,
             source_uri=source_uri,
             progress=progress,

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import logging
 import os
-import re
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,9 +27,9 @@ import pyarrow.parquet as pq
 from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from include.nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
 from include.nightsort.sources.source_files import list_files
-from include.nightsort.tables.load import run_day
-from include.nightsort.tables.runs import REJECTS, LoadedBatch, loaded_batches, read_rejects
+from include.nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
@@ -110,8 +109,7 @@ def partition_uri(spec: ClassifierSpec, run_key: str) -> str:
     """
     if spec.export_uri is None:
         raise ExportError(f"{spec.name}: the spec has no export; add it, for instance  export: parquet")
-    root = spec.export_uri.rstrip("/")
-    return f"{root}/classifier={spec.name}/day={run_day(run_key).isoformat()}/"
+    return export_partition(spec.export_uri, spec.name, run_key)
 
 
 def export_run(
@@ -137,7 +135,7 @@ def export_run(
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name) / "rows.parquet"
         for about, results in _results(spec, access, run):
-            file = f"{run_key}-{REJECTS}.parquet" if about.batch == REJECTS else f"{about.batch}.parquet"
+            file = export_file(run_key, about.batch)
             if written := _write(local, about, results):
                 _put(local, partition, file, access)
                 rows[file] = written
@@ -185,15 +183,15 @@ def _results(
     spec: ClassifierSpec, access: Access, run: _Run
 ) -> Iterator[tuple[_About, Iterable[pa.RecordBatch]]]:
     """Give the results of each batch, then the rejects."""
-    folder = f"{spec.work_uri.rstrip('/')}/runs/{run.run_key}"
+    folder = spec.layout.run(run.run_key)
     for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
-        manifest = Manifest.read(access.path(f"{folder}/manifests/{name}.parquet"))
+        manifest = Manifest.read(access.path(folder.manifest(name)))
         about = _About(run.run_key, name, run.version, run.loaded[name].loaded_at)
         archive = access.path(output_uri)
         yield about, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
     rejects = run.loaded.get(REJECTS)
     about = _About(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
-    yield about, read_rejects(access.path(f"{folder}/rejects.jsonl"))
+    yield about, read_rejects(access.path(folder.file(REJECTS_FILE)))
 
 
 def _write(local: Path, about: _About, results: Iterable[pa.RecordBatch]) -> int:
@@ -237,10 +235,9 @@ def _put(local: Path, partition: str, file: str, access: Access) -> None:
 
 def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access: Access) -> int:
     """Remove the run's files that are not of this export; other runs of the day have files here, too."""
-    of_run = re.compile(rf"{re.escape(run_key)}-({REJECTS}|\d{{5,}}-[0-9a-f]{{8}})\.parquet")
     removed = 0
     for file in list_files(partition, access):
-        if file.name not in kept and of_run.fullmatch(file.name):
+        if file.name not in kept and is_export_file(file.name, run_key):
             path = access.path(file.uri)
             path.fs.rm_file(path.path)
             removed += 1

@@ -17,11 +17,19 @@ from include.nightsort import limits
 from include.nightsort.columnar.hashing import mix
 from include.nightsort.costs import units_of
 from include.nightsort.documents import read_documents
+from include.nightsort.naming import (
+    REJECTS_FILE,
+    REPORT_FILE,
+    TEST_DOCUMENTS,
+    TEST_FILE,
+    TRAINING_FILE,
+    VersionName,
+)
 from include.nightsort.rejects import REASONS, RejectLog
 from include.nightsort.training import training_checks
 from include.nightsort.training.conflicts import reject_conflicts
 from include.nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
-from include.nightsort.training.drafts import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE, Drafts
+from include.nightsort.training.drafts import Drafts
 from include.nightsort.training.labelled_documents import LabelledDocuments, spool
 from include.nightsort.training.text_lengths import text_lengths
 from include.nightsort.training.training_checks import Counts, TrainingDataError
@@ -37,8 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]
 
 log = logging.getLogger(__name__)
-
-REPORT, REJECTS = "report.json", "rejects.jsonl"
 
 _MOST_READ = 4 * limits.MAX_TRAINING_DOCUMENTS
 """Behind so many labelled documents reading stops: at the largest test share, twice what can be used is
@@ -111,7 +117,7 @@ def prepare_training_data(
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         folder = Path(name)
         with (
-            RejectLog(folder / REJECTS) as rejects,
+            RejectLog(folder / REJECTS_FILE) as rejects,
             Drafts(folder, spec.label_delimiter) as drafts,
         ):
             documents = _read(spec, access, day, folder, drafts, rejects, progress)
@@ -121,17 +127,12 @@ def prepare_training_data(
             reject_conflicts(documents, decided, rejects)
             training_bytes = drafts.finish(documents, decided)
         prepared = _summary(spec, documents, decided, training_bytes, rejects)
-        (folder / REPORT).write_bytes(_report(spec, documents, decided, prepared, rejects))
-        for uri in (
-            prepared.training_uri,
-            prepared.test_uri,
-            prepared.test_documents_uri,
-            prepared.rejects_uri,
-            prepared.report_uri,
-        ):
+        (folder / REPORT_FILE).write_bytes(_report(spec, documents, decided, prepared, rejects))
+        home = spec.layout.training(prepared.version)
+        for file in (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE):
             if progress is not None:
-                progress(f"uploading {uri.rpartition('/')[2]}", len(documents))
-            upload(folder / uri.rpartition("/")[2], uri, access, move=True)
+                progress(f"uploading {file}", len(documents))
+            upload(folder / file, home.file(file), access, move=True)
     log.info("%s: %s has %d documents", spec.name, prepared.version, prepared.training_documents)
     return prepared
 
@@ -188,18 +189,18 @@ def _summary(
         "test": test_fingerprint,
     }
     fingerprint = hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()
-    version = f"v{fingerprint[:12]}"
-    base = f"{spec.work_uri}/training/{version}"
+    version = str(VersionName.of(fingerprint))
+    home = spec.layout.training(version)
     doubles = decided.count(AGAIN)
     return PreparedTraining(
         version=version,
         fingerprint=fingerprint,
         test_fingerprint=test_fingerprint,
-        training_uri=f"{base}/{TRAINING_FILE}",
-        test_uri=f"{base}/{TEST_FILE}",
-        test_documents_uri=f"{base}/{TEST_DOCUMENTS}",
-        report_uri=f"{base}/{REPORT}",
-        rejects_uri=f"{base}/{REJECTS}",
+        training_uri=home.file(TRAINING_FILE),
+        test_uri=home.file(TEST_FILE),
+        test_documents_uri=home.file(TEST_DOCUMENTS),
+        report_uri=home.file(REPORT_FILE),
+        rejects_uri=home.file(REJECTS_FILE),
         labels=decided.counts,
         training_documents=decided.count(TRAINING),
         test_documents=decided.count(TEST),

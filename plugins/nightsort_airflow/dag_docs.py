@@ -27,7 +27,7 @@ def train_doc(spec: ClassifierSpec) -> str:
         f"# Train `{spec.name}`",
         _headline(spec),
         "**What it does.** "
-        f"Reads {_source(spec.labelled)}, writes training and test data to `{spec.work_uri}/training/`, "
+        f"Reads {_source(spec.labelled)}, writes training and test data to `{spec.layout.trainings}`, "
         "trains a "
         f"version of the Comprehend classifier `{spec.name}`, measures it, and makes it the active one if "
         "its "

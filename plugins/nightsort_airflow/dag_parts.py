@@ -42,10 +42,8 @@ WAITING: Final[dict[str, Any]] = {
     "retry_delay": timedelta(seconds=5),
 }
 
-# What the UI shows in place of a number: the batch's name, which its input file or folder bears.
-BATCH_OF_JOB: Final = (
-    "{{ task.input_data_config['S3Uri'].rstrip('/').rsplit('/', 1)[-1].removesuffix('.txt') }}"
-)
+# What the UI shows in place of a number.
+BATCH_OF_JOB: Final = "{{ task.batch_name }}"
 BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
 

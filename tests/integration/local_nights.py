@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from include.nightsort.access import plain_access
-from include.nightsort.batches import PreparedBatches, prepare_batches, run_key
+from include.nightsort.batches import PreparedBatches, prepare_batches
 from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.naming import run_key
 from include.nightsort.tables.load import load_predictions
 from include.nightsort.tables.runs import RunCounts, finish_run, load_rejects
 

@@ -12,8 +12,9 @@ import pytest
 from local_aws_server import local_aws
 
 from include.nightsort.access import Access, plain_access
-from include.nightsort.batches import prepare_batches, run_key
+from include.nightsort.batches import prepare_batches
 from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.naming import run_key
 from include.nightsort.tables.load import load_predictions
 from include.nightsort.tables.runs import finish_run, load_rejects
 from include.nightsort.uploads import PART_BYTES, upload, upload_texts

@@ -18,8 +18,8 @@ from psycopg.rows import dict_row
 
 from include.nightsort import exports
 from include.nightsort.access import plain_access
-from include.nightsort.batches import run_key
 from include.nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
+from include.nightsort.naming import run_key
 from include.nightsort.tables.retention import drop_run, find_runs
 
 if TYPE_CHECKING:

@@ -29,9 +29,10 @@ from include.nightsort.evaluation import Decision, Metrics
 from include.nightsort.job_output.archives import DamagedArchiveError
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
+from include.nightsort.naming import run_day
 from include.nightsort.rejects import RejectLog
 from include.nightsort.tables import binary_copy, schema
-from include.nightsort.tables.load import load_predictions, replace_rows, run_day
+from include.nightsort.tables.load import load_predictions, replace_rows
 from include.nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
 from include.nightsort.tables.schema import SchemaVersionError, ensure_schema
 from include.nightsort.tables.versions import (

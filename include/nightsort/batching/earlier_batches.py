@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from include.nightsort.batching.plans import Batch
     from include.nightsort.columnar.columns import Column
     from include.nightsort.columnar.hashing import Hashes
+    from include.nightsort.naming import RunFolder
 
     IdsAndTexts = tuple[Column, Column]
     Chosen = npt.NDArray[np.bool_]
@@ -68,7 +69,7 @@ class EarlierBatches:
         next_number: the number of the first batch to be added.
     """
 
-    def __init__(self, folder: str, input_format: str, access: Access, scratch: Path) -> None:
+    def __init__(self, folder: RunFolder, input_format: str, access: Access, scratch: Path) -> None:
         self._access = access
         self._per_file = input_format == "ONE_DOC_PER_FILE"
         self._scratch = scratch

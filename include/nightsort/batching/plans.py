@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from include.nightsort.naming import PLAN_FILE, BatchName, RunFolder
 from include.nightsort.uploads import upload
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-PLAN = "batches.json"
-"""Name of the plan in the run's folder."""
-
 _BY_NAME = ("input_uri", "manifest_uri")
 """What follows from a batch's name, so that a folder may be moved."""
 
@@ -29,7 +27,7 @@ _BY_NAME = ("input_uri", "manifest_uri")
 class Batch:
     """The input of one classification job.
 
-    :param name: ``<run_key>-<number>-<8 hex digits of the content>``.
+    :param name: a :class:`~include.nightsort.naming.BatchName`.
     :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
     :param manifest_uri: which document is where in it.
     :param documents: how many there are.
@@ -47,23 +45,20 @@ class Batch:
     fingerprint: str
 
     @classmethod
-    def below(cls, folder: str, input_format: str, *, name: str, **found: Any) -> Batch:
+    def below(cls, folder: RunFolder, input_format: str, *, name: str, **found: Any) -> Batch:
         """Return a batch of the run whose folder this is."""
-        end = "/" if input_format == "ONE_DOC_PER_FILE" else ".txt"
-        return cls(name, f"{folder}/input/{name}{end}", f"{folder}/manifests/{name}.parquet", **found)
+        input_uri = folder.input(name, per_file=input_format == "ONE_DOC_PER_FILE")
+        return cls(name, input_uri, folder.manifest(name), **found)
 
     @property
     def number(self) -> int:
         """Its number in the run."""
-        return int(self.name.rsplit("-", 2)[1])
+        return BatchName.parse(self.name).number
 
 
-def read_plan(folder: str, input_format: str, access: Access) -> tuple[Batch, ...]:
-    """Return the batches of the run's last preparation; none if there was none, or in another input format.
-
-    :param folder: the run's folder, ``<work_uri>/runs/<run_key>``.
-    """
-    path = access.path(f"{folder}/{PLAN}")
+def read_plan(folder: RunFolder, input_format: str, access: Access) -> tuple[Batch, ...]:
+    """Return the batches of the run's last preparation; none if there was none in this input format."""
+    path = access.path(folder.file(PLAN_FILE))
     try:
         plan = orjson.loads(path.read_bytes())
         if plan["input_format"] != input_format:
@@ -77,14 +72,14 @@ def read_plan(folder: str, input_format: str, access: Access) -> tuple[Batch, ..
 
 
 def write_plan(
-    folder: str, input_format: str, batches: Sequence[Batch], access: Access, scratch: Path
+    folder: RunFolder, input_format: str, batches: Sequence[Batch], access: Access, scratch: Path
 ) -> None:
     """Keep the batches of a run for its next preparation; done last, when all they name is in place.
 
     :param scratch: a local folder.
     """
-    local = scratch / PLAN
+    local = scratch / PLAN_FILE
     rows = [{key: value for key, value in asdict(batch).items() if key not in _BY_NAME} for batch in batches]
     plan = {"input_format": input_format, "batches": rows}
     local.write_bytes(orjson.dumps(plan))
-    upload(local, f"{folder}/{PLAN}", access)
+    upload(local, folder.file(PLAN_FILE), access)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -17,6 +15,7 @@ from include.nightsort.columnar.columns import content_of
 from include.nightsort.costs import document_units
 from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
+from include.nightsort.naming import document_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,7 +30,6 @@ MAX_BATCHES: Final = 1_000
 _MANIFEST_ROWS: Final = 32_768
 _FEW_VALUES: Final[Any] = ["file"]
 _IDS: Final = pa.schema({"document_id": pa.string()})
-_SAFE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
 
 
 class TooManyBatchesError(NightsortError):
@@ -91,7 +89,7 @@ class Shard:
     def file_names(self) -> Iterator[str]:
         """Give the names of the documents' files, where each has one."""
         for ids in self._stored_ids():
-            yield from map(file_name, ids.to_pylist())
+            yield from map(document_file, ids.to_pylist())
 
     def write_manifest(self, name: str | None) -> None:
         """Write which document is where, in the order of the documents, to :attr:`manifest_path`.
@@ -104,7 +102,7 @@ class Shard:
         ) as writer:
             for ids in self._stored_ids():
                 if name is None:
-                    names = map(file_name, ids.to_pylist())
+                    names = map(document_file, ids.to_pylist())
                     files: Column = pa.array(names, MANIFEST_SCHEMA.field("file").type)
                     lines = np.zeros(len(ids), np.int64)
                 else:
@@ -120,16 +118,6 @@ class Shard:
         with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:
             for batch in stored:
                 yield batch.column(0)
-
-
-def file_name(document_id: str) -> str:
-    """Return the name of a document's file in ONE_DOC_PER_FILE: its id, or a hash where that is no safe name.
-
-    A hash begins with an underscore and an id that is a safe name does not, so two ids never share a name.
-    """
-    if _SAFE_NAME.fullmatch(document_id):
-        return document_id
-    return f"_{hashlib.sha256(document_id.encode()).hexdigest()[:40]}"
 
 
 def check_number(batches: int, spec: ClassifierSpec) -> None:

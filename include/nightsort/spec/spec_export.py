@@ -8,9 +8,6 @@ from pydantic import field_validator, model_validator
 
 from include.nightsort.spec.spec_source import SpecPart, fixed_prefix
 
-DEFAULT_FOLDER = "predictions"
-"""Folder of the export below ``work_uri`` where the spec names no place."""
-
 
 class Export(SpecPart):
     """Results also as Parquet files, partitioned by classifier and day.

@@ -12,13 +12,14 @@ import logging
 import queue
 import threading
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
 
 from psycopg import sql
 
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
+from include.nightsort.naming import run_day
 from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 
 if TYPE_CHECKING:
@@ -117,17 +118,6 @@ def replace_rows(
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch = %s", key
         )
         _copy(conn, [*_KEY_COLUMNS, *RESULT_SCHEMA.names], (encode_rows(prefix, part) for part in rows))
-
-
-def run_day(run_key: str) -> date:
-    """Return the day that a run classifies.
-
-    :raises ValueError: the key does not begin with a day.
-    """
-    try:
-        return datetime.strptime(run_key[:8], "%Y%m%d").date()
-    except ValueError:
-        raise ValueError(f"run key {run_key!r} does not begin with a day, as in 20261118") from None
 
 
 def _copy(conn: psycopg.Connection[Any], columns: Sequence[str], blocks: Iterator[memoryview]) -> None:

@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 from include.nightsort.costs import classification_cost
 from include.nightsort.errors import NightsortError
 from include.nightsort.job_output.results import RESULT_SCHEMA
-from include.nightsort.tables.load import replace_rows, run_day
+from include.nightsort.naming import REJECTS, JobName, run_day
+from include.nightsort.tables.load import replace_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,9 +29,6 @@ if TYPE_CHECKING:
     from include.nightsort.classifier_spec import ClassifierSpec
 
 log = logging.getLogger(__name__)
-
-REJECTS = "rejects"
-"""What stands in ``predictions.batch`` for documents that were never sent."""
 
 REJECTED = "rejected"
 _ROWS_AT_ONCE = 20_000
@@ -262,7 +260,7 @@ def _problem(
             told = f"batch {name} was not loaded by this run, its {loaded:,} rows are of an earlier one"
         else:
             continue
-        failures = [job for job in failed_jobs if job["job_name"].rpartition("-g")[0].endswith(f"-{name}")]
+        failures = [job for job in failed_jobs if _batch_of(job) == name]
         if failures:
             told += f" (job {failures[-1]['job_id']} {failures[-1]['status']}: {failures[-1]['message']})"
         problems.append(told)
@@ -279,6 +277,11 @@ def _problem(
         f"{'; '.join(problems) or 'each batch is complete, so the counts of prepare_batches are wrong'}. "
         "Clear the tasks of the batches named, or the whole run: nothing that is done is paid for again"
     )
+
+
+def _batch_of(job: Mapping[str, Any]) -> str | None:
+    name = JobName.parse(job["job_name"])
+    return name.batch if name else None
 
 
 def _write_run(

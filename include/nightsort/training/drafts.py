@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 
 from include.nightsort.columnar.ahead import ahead
 from include.nightsort.columnar.columns import to_numpy
+from include.nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
 from include.nightsort.training.decisions import TEST, TRAINING
 from include.nightsort.training.training_checks import check_bytes
 from include.nightsort.training.training_csv import (
@@ -42,8 +43,6 @@ if TYPE_CHECKING:
     from include.nightsort.training.decisions import Decided
     from include.nightsort.training.labelled_documents import LabelledDocuments, Stretch
     from include.nightsort.training.row_labels import Flags, Numbers
-
-TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS = "training.csv", "test.csv", "test.txt"
 
 _AT_ONCE: Final = 4_000_000
 

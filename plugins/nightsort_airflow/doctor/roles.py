@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from include.nightsort.naming import WorkLayout
 from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
@@ -136,11 +137,11 @@ def data_rights(spec: ClassifierSpec, region: str) -> Iterator[Right]:
     :param region: where Comprehend works; keys that are named by their id are taken to be there.
     """
     partition, account = spec.data_access_role_arn.split(":")[1], spec.data_access_role_arn.split(":")[4]
-    bucket, _, prefix = spec.work_uri.removeprefix("s3://").partition("/")
-    folder = f"arn:{partition}:s3:::{bucket}/{f'{prefix}/' if prefix else ''}"
-    yield Right("s3:ListBucket", f"arn:{partition}:s3:::{bucket}")
-    yield Right("s3:GetObject", f"{folder}runs/doctor/input/batch.txt")
-    yield Right("s3:PutObject", f"{folder}runs/doctor/output/output.tar.gz")
+    work = f"arn:{partition}:s3:::{spec.work_uri.removeprefix('s3://')}"
+    run = WorkLayout(work).run("doctor")
+    yield Right("s3:ListBucket", work.partition("/")[0])
+    yield Right("s3:GetObject", run.input("batch", per_file=False))
+    yield Right("s3:PutObject", f"{run.output}output.tar.gz")
 
     def key_arn(key: str) -> str:
         return key if key.startswith("arn:") else f"arn:{partition}:kms:{region}:{account}:key/{key}"

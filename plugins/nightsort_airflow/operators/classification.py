@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
+from include.nightsort.naming import JobName, batch_job_base, run_key
 from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_results import FAILED_JOBS
@@ -56,7 +57,7 @@ class PrepareBatchesOperator(SpecOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; give one dict per batch."""
-        from include.nightsort.batches import prepare_batches, run_key
+        from include.nightsort.batches import prepare_batches
         from include.nightsort.costs import forecast_classification
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
@@ -133,10 +134,10 @@ class PrepareBatchesOperator(SpecOperator):
         return {
             "batch": batch,
             "job": {
-                "job_name": f"{self.spec.name}-{active.version}-{batch['name']}",
+                "job_name": batch_job_base(self.spec.name, active.version, batch["name"]),
                 "document_classifier_arn": active.arn,
                 "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": self.spec.input_format},
-                "output_data_config": output_config(self.spec, f"{self.spec.work_uri}/runs/{key}/output/"),
+                "output_data_config": output_config(self.spec, self.spec.layout.run(key).output),
                 "input_fingerprint": batch["fingerprint"],
             },
         }
@@ -174,6 +175,11 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         super().render_template_fields(context, jinja_env)
         for name, value in self.job.items():
             setattr(self, name, value)
+
+    @property
+    def batch_name(self) -> str:
+        """What the UI shows in place of the map index."""
+        return JobName(self.job_name).batch or self.job_name
 
 
 class LoadPredictionsOperator(SpecOperator):

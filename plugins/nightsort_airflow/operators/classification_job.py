@@ -14,6 +14,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import ResumableJobMixin, conf
 from botocore.exceptions import ClientError
 
+from include.nightsort.naming import JobName
 from nightsort_airflow.exceptions import (
     JobFailedError,
     JobFailedForGoodError,
@@ -193,7 +194,7 @@ class ComprehendStartDocumentClassificationJobOperator(
 
     def _find_or_start(self) -> str:
         for generation in count(1):
-            name = f"{self.job_name}-g{generation}"
+            name = str(JobName(self.job_name, generation))
             job = self.hook.find_job(name)
             if job is None:
                 return self._start(name)
@@ -212,12 +213,14 @@ class ComprehendStartDocumentClassificationJobOperator(
     def get_job_status(self, external_id: JsonValue, context: Context) -> str:
         """Give the state of the job in the task state store, if it is the job that this task is about."""
         job = self.hook.describe_job(str(external_id))
+        name = JobName.parse(job.get("JobName", "")) if job else None
         # The store outlives a clear: after a new version was promoted or the batches were cut anew, the same
         # map index stands for other work.
         if (
             job is None
             or job.get("DocumentClassifierArn") != self.document_classifier_arn
-            or job.get("JobName", "").rpartition("-g")[0] != self.job_name
+            or name is None
+            or name.base != self.job_name
         ):
             return NOT_THIS_JOB
         return self.hook.job_status(job)
@@ -340,8 +343,8 @@ class ComprehendStartDocumentClassificationJobOperator(
         return job_result(job, failed)
 
     def _failed_before(self, name: str) -> list[dict[str, str]]:
-        base, _, generation = name.rpartition("-g")
-        earlier = (self.hook.find_job(f"{base}-g{number}") for number in range(1, int(generation or 1)))
+        parsed = JobName.parse(name)
+        earlier = (self.hook.find_job(str(before)) for before in parsed.earlier()) if parsed else ()
         return [told_job(job) for job in earlier if job]
 
     def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:

@@ -17,6 +17,7 @@ from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import conf
 
+from include.nightsort.naming import VersionName
 from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     TrainingUnfinishedError,
@@ -178,7 +179,7 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
 
     def _find_or_create(self) -> str:
         for generation in count(1):
-            version = self.version_name if generation == 1 else f"{self.version_name}-g{generation}"
+            version = str(VersionName(self.version_name, generation))
             arn = self.hook.version_arn(self.data_access_role_arn, self.document_classifier_name, version)
             properties = self.hook.describe_classifier(arn)
             if properties is None:

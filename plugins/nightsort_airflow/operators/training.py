@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowSkipException
 
+from include.nightsort.naming import score_job_base
 from nightsort_airflow.dag_parts import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
@@ -77,12 +78,13 @@ class PrepareTrainingDataOperator(SpecOperator):
         self.log.info("%s", forecast)
         with self.fail_on_input_errors(f"train {self.spec.name}"):
             self.refuse_over_budget(forecast, self.spec.budget.training_usd)
+        folder = self.spec.layout.training(prepared.version)
         return {
             **prepared.to_dict(),
             FORECAST_KEY: told_forecast(forecast),
             "documents_sent": sent,
-            "training_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/output/",
-            "scores_output_uri": f"{self.spec.work_uri}/training/{prepared.version}/scores/",
+            "training_output_uri": folder.output,
+            "scores_output_uri": folder.scores,
         }
 
 
@@ -199,7 +201,7 @@ class EvaluateClassifierOperator(SpecOperator):
         self.log.info(
             "%s was measured on other test data and is scored on these. %s", champion.version, forecast
         )
-        name = f"{self.spec.name}-{champion.version}-score-{self.training['test_fingerprint'][:12]}"
+        name = score_job_base(self.spec.name, champion.version, self.training["test_fingerprint"])
         return {"score_arn": champion.arn, "score_job_name": name}
 
 

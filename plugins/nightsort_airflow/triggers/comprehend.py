@@ -21,6 +21,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
+from include.nightsort.naming import JobName
 from nightsort_airflow.hooks.comprehend import (
     WAITER_JOB_COMPLETE,
     WAITER_TRAINED,
@@ -227,7 +228,8 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
             return resumes
         job = answer["DocumentClassificationJobProperties"]
         # Only a later generation has failed ones before it, which the operator looks for.
-        if job.get("JobStatus") not in JOB_COMPLETED or not job.get("JobName", "").endswith("-g1"):
+        name = JobName.parse(job.get("JobName", ""))
+        if job.get("JobStatus") not in JOB_COMPLETED or name is None or name.generation > 1:
             return resumes
         # Not by the event: Airflow 3.3 stores the XComs of an event as JSON within JSON, and tasks read a
         # string.

@@ -22,8 +22,9 @@ from include.local_stack.local_aws.comprehend.arns import S3Location
 from include.local_stack.local_aws.work.job_input import read_job_input
 from include.nightsort import batches
 from include.nightsort.access import Access, plain_access
-from include.nightsort.batches import Batch, TooManyBatchesError, file_name, forecast_run, run_key
+from include.nightsort.batches import Batch, TooManyBatchesError, forecast_run
 from include.nightsort.job_output.manifests import Manifest
+from include.nightsort.naming import document_file, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,7 +195,7 @@ class TestOneDocumentPerFile:
     @given(st.sets(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), min_size=2, max_size=2))
     def test_two_ids_never_share_a_name(self, ids: set[str]) -> None:
         one, other = ids
-        assert file_name(one) != file_name(other)
+        assert document_file(one) != document_file(other)
 
 
 class TestTheSameAgain:

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow_specs import local_spec
+from jinja2 import Template
 
+from nightsort_airflow.dag_parts import BATCH_OF_JOB
 from nightsort_airflow.exceptions import RunIncompleteError
 from nightsort_airflow.operators.classification import ReconcileRunOperator, StartBatchJobOperator
 
@@ -67,3 +69,18 @@ def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
         "DataAccessRoleArn": "arn:aws:iam::1:role/20261118",
     }
     assert operator.input_fingerprint == "abc"
+
+
+@pytest.mark.parametrize(
+    ("job_name", "shown"),
+    [
+        ("tickets-v0123456789ab-g2-20261118-0a1b2c3d-00007-0123abcd", "20261118-0a1b2c3d-00007-0123abcd"),
+        ("night", "night"),
+    ],
+)
+def test_the_ui_shows_the_batch_of_a_job(job_name: str, shown: str) -> None:
+    operator = StartBatchJobOperator(
+        task_id="start_job", job={"job_name": job_name}, data_access_role_arn="arn:aws:iam::1:role/r"
+    )
+    operator.render_template_fields({})  # type: ignore[typeddict-item]
+    assert Template(BATCH_OF_JOB).render(task=operator) == shown

@@ -1,0 +1,344 @@
+"""Every name that finds work again, and every URI below ``work_uri``: made here, parsed here, nowhere else.
+
+A name follows from what it stands for (the day, the data, the content), so the same work has the same name
+and is found again in place of being paid for again. Changing how a name is made means that no earlier work is
+found: the names are a promise, and ``test_naming.py`` holds literal examples of them.
+
+========================  ======================================================================
+run key                   ``20261118``, or ``20261118-01234567`` where the source was given by hand
+batch name                ``<run key>-00000-0123abcd``: its number, and 8 digits of its content's hash
+base of a job's name      ``<classifier>-<version>-<batch name>`` or ``…-score-<12 digits>``
+job name                  ``<base>-g1``, ``<base>-g2``, …
+version name              ``v0123456789ab``, ``v0123456789ab-g2``, …: 12 digits of the data's hash
+========================  ======================================================================
+
+**Generations.** Work that was seen to have failed is started again under the next generation of its name. The
+first generation of a job is ``-g1``; the first one of a version has no suffix. The difference is meant:
+
+- A job's name is parsed: is a job this task's work, and which generations came before it? The base is any
+  text, since a user of the operator chooses ``job_name``, and it may itself end like a generation. A suffix
+  that is always there can be cut off without a doubt.
+- A version's name is not parsed to find work: the operator counts upwards from the base. The base is also the
+  folder of the training data, and the version's name is what people read: in the ARN, in the tables and in
+  the names of its jobs. Nearly every version has one generation, and then all of these are the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from typing_extensions import Self
+
+TRAINING_FILE: Final = "training.csv"
+TEST_FILE: Final = "test.csv"
+TEST_DOCUMENTS: Final = "test.txt"
+REPORT_FILE: Final = "report.json"
+REJECTS_FILE: Final = "rejects.jsonl"
+PLAN_FILE: Final = "batches.json"
+
+REJECTS: Final = "rejects"
+"""Stands in place of a batch's name for documents that were never sent."""
+
+_BATCH: Final = r"\d{5,}-[0-9a-f]{8}"
+_BATCH_NAME: Final = re.compile(rf"(.+)-({_BATCH})")
+_BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{_BATCH})")
+_JOB_NAME: Final = re.compile(r"(.+)-g([1-9]\d*)", re.DOTALL)
+_VERSION_NAME: Final = re.compile(r"(v[0-9a-f]{12})(?:-g([1-9]\d*))?")
+_SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
+
+
+def run_key(day: date, source_uri: str | None) -> str:
+    """Name a run: its day, and a hash of the source if it is given by hand.
+
+    :param day: the day whose documents are classified.
+    :param source_uri: takes the place of the spec's incoming source; ``None``: nothing does.
+    :returns: the run key.
+    """
+    key = f"{day:%Y%m%d}"
+    return key if source_uri is None else f"{key}-{hashlib.sha256(source_uri.encode()).hexdigest()[:8]}"
+
+
+def run_day(run_key: str) -> date:
+    """Return the day that a run classifies.
+
+    :param run_key: made by :func:`run_key`.
+    :returns: its day.
+    :raises ValueError: the key does not begin with a day.
+    """
+    try:
+        return datetime.strptime(run_key[:8], "%Y%m%d").date()
+    except ValueError:
+        raise ValueError(f"run key {run_key!r} does not begin with a day, as in 20261118") from None
+
+
+@dataclass(frozen=True)
+class BatchName:
+    """The name of a batch, and of its input and manifest.
+
+    :param run_key: of its run.
+    :param number: its number in the run, from 0.
+    :param fingerprint: the first 8 hex digits of its content's hash.
+    """
+
+    run_key: str
+    number: int
+    fingerprint: str
+
+    @classmethod
+    def of(cls, run_key: str, number: int, content_hash: str) -> Self:
+        """Name a batch by its content.
+
+        :param run_key: of its run.
+        :param number: its number in the run.
+        :param content_hash: at least 8 hex digits.
+        :returns: the name.
+        """
+        return cls(run_key, number, content_hash[:8])
+
+    @classmethod
+    def parse(cls, name: str) -> Self:
+        """Read a batch's name.
+
+        :param name: made by this class.
+        :returns: its parts.
+        :raises ValueError: it is no batch's name.
+        """
+        if (found := _BATCH_NAME.fullmatch(name)) is None:
+            raise ValueError(f"{name!r} is not the name of a batch, as in 20261118-00000-0123abcd")
+        run_key, digits = found.groups()
+        number, _, fingerprint = digits.partition("-")
+        return cls(run_key, int(number), fingerprint)
+
+    def __str__(self) -> str:
+        return f"{self.run_key}-{self.number:05}-{self.fingerprint}"
+
+
+@dataclass(frozen=True)
+class JobName:
+    """The name of a classification job on AWS.
+
+    :param base: names the work; any text.
+    :param generation: from 1, which is written too.
+    """
+
+    base: str
+    generation: int = 1
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """Read the name of a job, which may be anybody's.
+
+        :param name: the JobName on AWS.
+        :returns: its parts; ``None`` if it has no generation.
+        """
+        found = _JOB_NAME.fullmatch(name)
+        return cls(found[1], int(found[2])) if found else None
+
+    def __str__(self) -> str:
+        return f"{self.base}-g{self.generation}"
+
+    def earlier(self) -> Iterator[Self]:
+        """Yield the names of the generations before this one, the first one first."""
+        return (type(self)(self.base, generation) for generation in range(1, self.generation))
+
+    @property
+    def batch(self) -> str | None:
+        """The name of the batch that the job classifies; ``None`` if its base was not made for a batch."""
+        found = _BATCH_OF_JOB.fullmatch(self.base)
+        return found[1] if found else None
+
+
+def batch_job_base(classifier: str, version: str, batch: str) -> str:
+    """Name the work of classifying a batch; :attr:`JobName.batch` reads the batch back.
+
+    :param classifier: name of the spec.
+    :param version: name of the version that classifies.
+    :param batch: name of the batch.
+    :returns: the base of the job's name.
+    """
+    return f"{classifier}-{version}-{batch}"
+
+
+def score_job_base(classifier: str, version: str, test_fingerprint: str) -> str:
+    """Name the work of scoring a version on the test documents of another one.
+
+    :param classifier: name of the spec.
+    :param version: name of the version that is scored.
+    :param test_fingerprint: hash of the test documents.
+    :returns: the base of the job's name.
+    """
+    return f"{classifier}-{version}-score-{test_fingerprint[:12]}"
+
+
+@dataclass(frozen=True)
+class VersionName:
+    """The name of a classifier version on AWS.
+
+    :param base: names the training; any text where a user of the operator chose it.
+    :param generation: from 1, which is not written.
+    """
+
+    base: str
+    generation: int = 1
+
+    @classmethod
+    def of(cls, fingerprint: str) -> Self:
+        """Name a version by its training.
+
+        :param fingerprint: hash of data and settings, at least 12 hex digits.
+        :returns: the first generation's name.
+        """
+        return cls(f"v{fingerprint[:12]}")
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """Read the name of a version, which may be anybody's.
+
+        :param name: the VersionName on AWS.
+        :returns: its parts; ``None`` if :meth:`of` did not make its base, since such a base may itself end
+            like a generation.
+        """
+        found = _VERSION_NAME.fullmatch(name)
+        return cls(found[1], int(found[2] or 1)) if found else None
+
+    def __str__(self) -> str:
+        return self.base if self.generation == 1 else f"{self.base}-g{self.generation}"
+
+
+def document_file(document_id: str) -> str:
+    """Return the name of a document's file in ONE_DOC_PER_FILE: its id, or a hash where that is no safe name.
+
+    A hash begins with an underscore and an id that is a safe name does not, so two ids never share a name.
+
+    :param document_id: any text.
+    :returns: the file's name; the manifest says which document it is.
+    """
+    if _SAFE_FILE_NAME.fullmatch(document_id):
+        return document_id
+    return f"_{hashlib.sha256(document_id.encode()).hexdigest()[:40]}"
+
+
+def batch_file(batch: str) -> str:
+    """Return the name of a batch's file where all of its documents are in one.
+
+    :param batch: name of the batch.
+    :returns: the file's name.
+    """
+    return f"{batch}.txt"
+
+
+@dataclass(frozen=True)
+class TrainingFolder:
+    """What lies below ``<work_uri>/training/<version>``.
+
+    :param uri: without a slash at its end.
+    """
+
+    uri: str
+
+    def file(self, name: str) -> str:
+        """Return the URI of one of Nightsort's files, for instance :data:`TRAINING_FILE`."""
+        return f"{self.uri}/{name}"
+
+    @property
+    def output(self) -> str:
+        """Where Comprehend writes the confusion matrix."""
+        return f"{self.uri}/output/"
+
+    @property
+    def scores(self) -> str:
+        """Where Comprehend writes what an active version says of the test documents."""
+        return f"{self.uri}/scores/"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """What lies below ``<work_uri>/runs/<run key>``.
+
+    :param uri: without a slash at its end.
+    """
+
+    uri: str
+
+    def file(self, name: str) -> str:
+        """Return the URI of :data:`PLAN_FILE` or :data:`REJECTS_FILE`."""
+        return f"{self.uri}/{name}"
+
+    def input(self, batch: str, *, per_file: bool) -> str:
+        """Return what a batch's job reads: one object, or a prefix where each document has a file."""
+        return f"{self.uri}/input/{batch}/" if per_file else f"{self.uri}/input/{batch_file(batch)}"
+
+    def manifest(self, batch: str) -> str:
+        """Return where the manifest of a batch lies."""
+        return f"{self.uri}/manifests/{batch}.parquet"
+
+    @property
+    def output(self) -> str:
+        """Where Comprehend writes. It does not contain the input: Comprehend takes a prefix as plain text."""
+        return f"{self.uri}/output/"
+
+
+@dataclass(frozen=True)
+class WorkLayout:
+    """What lies below a spec's ``work_uri``.
+
+    :param work_uri: with or without a slash at its end; here is the only place where that is decided.
+    """
+
+    work_uri: str
+
+    @property
+    def trainings(self) -> str:
+        """What the folders of all trainings lie below."""
+        return _below(self.work_uri, "training/")
+
+    def training(self, version: str) -> TrainingFolder:
+        """Return the folder of a version's training data, which all generations of the version share."""
+        return TrainingFolder(f"{self.trainings}{version}")
+
+    def run(self, run_key: str) -> RunFolder:
+        """Return the folder of a run."""
+        return RunFolder(_below(self.work_uri, f"runs/{run_key}"))
+
+    @property
+    def exports(self) -> str:
+        """What the partitions of the export lie below, where the spec names no other place."""
+        return _below(self.work_uri, "predictions")
+
+
+def export_partition(root: str, classifier: str, run_key: str) -> str:
+    """Return where the exported files of a run lie: a prefix that Hive calls a partition.
+
+    :param root: what all partitions lie below.
+    :param classifier: name of the spec.
+    :param run_key: the run, of which the day counts.
+    :returns: a URI that ends in ``/``.
+    """
+    return _below(root, f"classifier={classifier}/day={run_day(run_key).isoformat()}/")
+
+
+def export_file(run_key: str, batch: str) -> str:
+    """Name the exported file of a batch.
+
+    :param run_key: the run.
+    :param batch: name of the batch, or :data:`REJECTS`.
+    :returns: the file's name.
+    """
+    return f"{run_key}-{REJECTS}.parquet" if batch == REJECTS else f"{batch}.parquet"
+
+
+def is_export_file(name: str, run_key: str) -> bool:
+    """Whether :func:`export_file` made this name for a batch of the run, whichever batches it has now."""
+    of_run = rf"{re.escape(run_key)}-({REJECTS}|{_BATCH})\.parquet"
+    return re.fullmatch(of_run, name) is not None
+
+
+def _below(uri: str, path: str) -> str:
+    return f"{uri.rstrip('/')}/{path}"

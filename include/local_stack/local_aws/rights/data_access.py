@@ -11,9 +11,9 @@ from moto.sts.models import sts_backends
 
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
 from include.local_stack.local_aws.rights.identities import identity_of
-from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
 from include.local_stack.local_aws.work.object_store import no_read_access, no_write_access
 from include.local_stack.local_aws.work.tasks import Credentials, TaskError
+from include.nightsort.iam_policies import Access, PolicyError, Verdict, judge
 from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from urllib.parse import parse_qs
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.rights.identities import Identity, UnknownIdentityError, identity_of
 from include.local_stack.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
-from include.local_stack.local_aws.rights.policies import PolicyError, Verdict, judge
 from include.local_stack.local_aws.s3.operations import s3_call
 from include.local_stack.local_aws.settings import SettingError
+from include.nightsort.iam_policies import PolicyError, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from include.local_stack.local_aws.rights.policies import Access
+    from include.nightsort.iam_policies import Access
 
 ENFORCE = "NIGHTSORT_LOCAL_AWS_ENFORCE_IAM"
 

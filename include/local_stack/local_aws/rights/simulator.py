@@ -13,7 +13,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.responses import IamResponse
 
 from include.local_stack.local_aws.rights.identities import UnknownIdentityError, identity_of, policies_of
-from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
+from include.nightsort.iam_policies import Access, PolicyError, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

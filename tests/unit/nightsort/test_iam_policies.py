@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
+from include.nightsort.iam_policies import Access, PolicyError, Verdict, judge
 
 OBJECT = "arn:aws:s3:::bucket/folder/key.txt"
 READ = Access("s3:GetObject", OBJECT, {"aws:RequestedRegion": "eu-west-1", "s3:prefix": "night/1"})

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 ItemT = TypeVar("ItemT")
 
 
-def ahead(stream: Generator[ItemT, None, None]) -> Generator[ItemT, None, None]:
+def prefetch(stream: Generator[ItemT, None, None]) -> Generator[ItemT, None, None]:
     """Yield the items of a stream in their order, the next one being made in a thread while one is used.
 
     Arrow, NumPy and files let go of the interpreter lock, so that both sides really run at once.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.nightsort.columnar.ahead import ahead
+from include.nightsort.columnar.prefetch import prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -25,11 +25,11 @@ def numbers(log: list[str], *, fail_at: int | None = None) -> Generator[int, Non
 
 
 def test_items_come_in_their_order() -> None:
-    assert list(ahead(numbers([]))) == [0, 1, 2, 3, 4]
+    assert list(prefetch(numbers([]))) == [0, 1, 2, 3, 4]
 
 
 def test_an_error_comes_at_its_place() -> None:
-    stream = ahead(numbers([], fail_at=3))
+    stream = prefetch(numbers([], fail_at=3))
 
     assert [next(stream) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(ValueError, match="broken"):
@@ -38,7 +38,7 @@ def test_an_error_comes_at_its_place() -> None:
 
 def test_a_stream_left_early_is_closed_by_the_thread_that_opened_it() -> None:
     log: list[str] = []
-    stream = ahead(numbers(log))
+    stream = prefetch(numbers(log))
     next(stream)
 
     stream.close()

@@ -15,16 +15,19 @@ one is safe.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal, get_args
 
-MODES: Final = ("MULTI_CLASS", "MULTI_LABEL")
+Mode = Literal["MULTI_CLASS", "MULTI_LABEL"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 """Classifier modes (model, DocumentClassifierMode)."""
 
-LANGUAGES: Final = ("en", "es", "de", "it", "fr", "pt")
+Language = Literal["en", "es", "de", "it", "fr", "pt"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 """Languages a plain-text classifier can be trained in (guide, training-classifier-model); the API's enum has
 12 values, but the other six serve other features."""
 
-INPUT_FORMATS: Final = ("ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE")
+InputFormat = Literal["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"]
+INPUT_FORMATS: Final[tuple[InputFormat, ...]] = get_args(InputFormat)
 """Input formats of a classification job (model, InputFormat)."""
 
 LABEL_DELIMITERS: Final = " ~!@#$%^*-_+=|\\:;\t>?/"

@@ -155,6 +155,10 @@ MAX_RETURNED_CLASSES: Final = 3
 MAX_ACTIVE_CLASSIFICATION_JOBS: Final = 10
 """Classification jobs active at once (guide, guidelines-and-limits; quotas, L-E65FE76A)."""
 
+POOL: Final = "comprehend_jobs"
+"""The Airflow pool whose slots are that quota (choice). Deferred tasks have to count, since their jobs are
+active: `airflow pools set comprehend_jobs 10 "Active Comprehend jobs" --include-deferred`."""
+
 MAX_ACTIVE_TRAININGS: Final = 10
 """Classifiers in training at once (quotas, L-94042C4D)."""
 

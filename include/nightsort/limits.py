@@ -165,9 +165,6 @@ MAX_ACTIVE_TRAININGS: Final = 10
 START_CALLS_PER_SECOND: Final = 1
 """StartDocumentClassificationJob (quotas, L-5674A323) and CreateDocumentClassifier (quotas, L-243FFDDD)."""
 
-DESCRIBE_CALLS_PER_SECOND: Final = 10
-"""Describe and List calls on classifiers and jobs (quotas)."""
-
 # --- prices, USD --------------------------------------------------------------------------------------------
 
 UNIT_CHARACTERS: Final = 100

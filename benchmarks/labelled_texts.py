@@ -17,8 +17,6 @@ from include.local_stack import sample_corpus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-LANGUAGES = ("en", "es", "de", "it", "fr", "pt")
-
 Row = tuple[tuple[str, ...], str]
 """The labels of a document, and its text."""
 

@@ -38,6 +38,7 @@ from include.local_stack.local_aws.learning.labelled_data import LabelledData, r
 from include.local_stack.local_aws.learning.metrics import decide
 from include.local_stack.local_aws.learning.text_classifier import TextClassifier, train
 from include.local_stack.local_aws.learning.text_features import count_terms
+from include.nightsort.limits import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -139,7 +140,7 @@ def _sets(data: Path | None) -> dict[str, Callable[[], LabelledTexts]]:
             found[name] = partial(labelled_texts.public_set, data, name, mode)
     for name in ("aws-services", "aws-topics"):
         found[name] = partial(labelled_texts.sample, name)
-    for language in labelled_texts.LANGUAGES:
+    for language in LANGUAGES:
         found[f"interface-{language}"] = partial(labelled_texts.interface_texts, language)
     return found
 

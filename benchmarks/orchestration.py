@@ -25,8 +25,8 @@ from benchmarks.trained_stack import (
     unused_day,
     write,
 )
-from include.local_stack.environment import POOL_SLOTS
 from include.local_stack.local_aws.control.client import LocalAwsControl
+from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -123,13 +123,13 @@ def ours(folder: Path, size: int) -> dict[str, float]:
     day = unused_day()
     lines = [json.dumps({"text": _text(number)}) for number in range(size * DOCUMENTS_PER_BATCH)]
     write(f"incoming/{day}.jsonl", "\n".join(lines).encode())
-    watch = _SlotsHeld(day, min(size, POOL_SLOTS))
+    watch = _SlotsHeld(day, min(size, MAX_ACTIVE_CLASSIFICATION_JOBS))
     result = run_to_success(stack, "classify_night", {"day": str(day)}, watch)
     jobs = jobs_of(day)
     if len(jobs) != size:
         raise SystemExit(f"{len(jobs)} jobs: {result.states()}")
     longest = max((job["EndTime"] - job["SubmitTime"]).total_seconds() for job in jobs)
-    figures = _figures(stack, result, math.ceil(size / POOL_SLOTS) * longest)
+    figures = _figures(stack, result, math.ceil(size / MAX_ACTIVE_CLASSIFICATION_JOBS) * longest)
     return {**figures, "slots_held_while_waiting": watch.most()}
 
 
@@ -148,7 +148,7 @@ def _run_empty(size: int, seconds: int) -> dict[str, float]:
     result = run_to_success(stack, "empty_tasks", {"batches": size, "seconds": seconds})
     if len(result.tasks) != 2 + 2 * size:
         raise SystemExit(f"{len(result.tasks)} tasks: {result.states()}")
-    waited = math.ceil(size / POOL_SLOTS) * seconds
+    waited = math.ceil(size / MAX_ACTIVE_CLASSIFICATION_JOBS) * seconds
     return _figures(stack, result, waited)
 
 

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.3
 ONE_ROUND_SECONDS = 30
 """In that time the DAG processor has looked at every file: its two intervals, twice over."""
-FAILED_STATES = ("failed", "upstream_failed")
 SETTLED_STATES = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 

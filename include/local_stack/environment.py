@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 REGION = "us-east-1"
 ADMIN = "admin"
 SECRET_KEY = "local-secret"  # noqa: S105 - the local AWS takes any; of a shorter one Airflow warns in every log
-POOL = "comprehend_jobs"
-POOL_SLOTS = 10
-"""Comprehend's default quota of active asynchronous jobs per account and kind."""
 
 # All that is taken over from the user's environment: who they are, and how their terminal speaks.
 KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")

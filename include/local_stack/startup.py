@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from include.local_stack import environment as settings
 from include.local_stack import postgres, supervision
 from include.local_stack.errors import StackError
 from include.local_stack.supervision import LOCAL_AWS
+from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -66,8 +66,8 @@ def wait_for_airflow(
 
     _wait(home, supervisor, missing, report)
     api.ensure_pool(
-        settings.POOL,
-        slots=settings.POOL_SLOTS,
+        POOL,
+        slots=MAX_ACTIVE_CLASSIFICATION_JOBS,
         description="Comprehend's quota of active jobs; deferred tasks count, since their jobs are active.",
     )
 

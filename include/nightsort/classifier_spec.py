@@ -90,8 +90,8 @@ class ClassifierSpec(SpecPart):
 
     name: str = Field(description="Names the DAGs, the classifier, the S3 keys and the jobs.")
     description: str | None = None
-    mode: Literal["MULTI_CLASS", "MULTI_LABEL"]
-    language: Literal["en", "es", "de", "it", "fr", "pt"] = "en"
+    mode: limits.Mode
+    language: limits.Language = "en"
     label_delimiter: str | None = Field(
         None, description='MULTI_LABEL: joins labels, default "|". Else None.'
     )
@@ -103,7 +103,7 @@ class ClassifierSpec(SpecPart):
     db_conn_id: ConnectionId = "nightsort_db"
     schedule: str | None = Field(None, description="Cron, at most one run a day; None: only by hand.")
     timezone: str = "UTC"
-    input_format: Literal["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"] = "ONE_DOC_PER_LINE"
+    input_format: limits.InputFormat = "ONE_DOC_PER_LINE"
     small_labels: Literal["error", "leave_out"] = "error"
     min_documents_per_label: int = Field(
         limits.MIN_DOCUMENTS_PER_LABEL, ge=limits.MIN_DOCUMENTS_PER_LABEL, strict=True

@@ -155,11 +155,6 @@ def training_cost(seconds: float) -> float:
     return round(seconds / 3600 * TRAINING_USD_PER_HOUR, 4)
 
 
-def keeping_cost(versions: int, months: float = 1) -> float:
-    """Return the price of keeping trained versions, in USD."""
-    return round(versions * months * MODEL_USD_PER_MONTH, 4)
-
-
 def forecast_classification(documents: int, units: int, *, paid_units: int = 0) -> Forecast:
     """Forecast jobs over documents whose units are counted; exact.
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.ahead import ahead
+from include.nightsort.columnar.prefetch import prefetch
 from include.nightsort.columnar.seen_ids import SeenIds
 from include.nightsort.limits import MAX_DOCUMENT_ID_BYTES
 from include.nightsort.rejects import REASONS
@@ -92,7 +92,7 @@ def read_documents(
     """
     source = _of_day(source, day, uri)
     seen = 0
-    for finished in ahead(_finished(source, access, mode, label_delimiter)):
+    for finished in prefetch(_finished(source, access, mode, label_delimiter)):
         seen += finished.records
         for reject in finished.rejects:
             rejects.add(**reject)
@@ -116,7 +116,7 @@ def _finished(
 ) -> Generator[_Finished, None, None]:
     raw_documents = _raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)
     # One thread reads and parses, one cleans, and the caller's uses what they make.
-    with SeenIds() as seen, closing(ahead(gathered(raw_documents))) as stream:
+    with SeenIds() as seen, closing(prefetch(gathered(raw_documents))) as stream:
         finish = _Finish(source, mode, delimiter, seen)
         for raw in stream:
             yield finish(raw)

@@ -15,16 +15,19 @@ one is safe.
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Final, Literal, get_args
 
-MODES: Final = ("MULTI_CLASS", "MULTI_LABEL")
+Mode = Literal["MULTI_CLASS", "MULTI_LABEL"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 """Classifier modes (model, DocumentClassifierMode)."""
 
-LANGUAGES: Final = ("en", "es", "de", "it", "fr", "pt")
+Language = Literal["en", "es", "de", "it", "fr", "pt"]
+LANGUAGES: Final[tuple[Language, ...]] = get_args(Language)
 """Languages a plain-text classifier can be trained in (guide, training-classifier-model); the API's enum has
 12 values, but the other six serve other features."""
 
-INPUT_FORMATS: Final = ("ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE")
+InputFormat = Literal["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"]
+INPUT_FORMATS: Final[tuple[InputFormat, ...]] = get_args(InputFormat)
 """Input formats of a classification job (model, InputFormat)."""
 
 LABEL_DELIMITERS: Final = " ~!@#$%^*-_+=|\\:;\t>?/"
@@ -152,14 +155,15 @@ MAX_RETURNED_CLASSES: Final = 3
 MAX_ACTIVE_CLASSIFICATION_JOBS: Final = 10
 """Classification jobs active at once (guide, guidelines-and-limits; quotas, L-E65FE76A)."""
 
+POOL: Final = "comprehend_jobs"
+"""The Airflow pool whose slots are that quota (choice). Deferred tasks have to count, since their jobs are
+active: `airflow pools set comprehend_jobs 10 "Active Comprehend jobs" --include-deferred`."""
+
 MAX_ACTIVE_TRAININGS: Final = 10
 """Classifiers in training at once (quotas, L-94042C4D)."""
 
 START_CALLS_PER_SECOND: Final = 1
 """StartDocumentClassificationJob (quotas, L-5674A323) and CreateDocumentClassifier (quotas, L-243FFDDD)."""
-
-DESCRIBE_CALLS_PER_SECOND: Final = 10
-"""Describe and List calls on classifiers and jobs (quotas)."""
 
 # --- prices, USD --------------------------------------------------------------------------------------------
 

@@ -125,8 +125,8 @@ def classify_doc(spec: ClassifierSpec) -> str:
             *_export_failed(spec),
         ),
         "A job cannot be stopped: AWS has no call for that. A killed `start_job` finds its job when it runs "
-        "again. If "
-        "`start_job` does not begin, see whether the pool `comprehend_jobs` exists and has free slots.",
+        f"again. If `start_job` does not begin, see whether the pool `{limits.POOL}` exists and has free "
+        "slots.",
     )
 
 

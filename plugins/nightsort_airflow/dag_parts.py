@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
+from include.nightsort.limits import POOL
 from nightsort_airflow.alerts import question_notices
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES
@@ -17,10 +18,6 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
     from include.nightsort.classifier_spec import ClassifierSpec
-
-# Its slots are the account's quota of active jobs: 10, unless AWS raised it. Deferred tasks have to count:
-# `airflow pools set comprehend_jobs 10 "Active Comprehend jobs" --include-deferred`
-POOL: Final = "comprehend_jobs"
 
 OWNER: Final = "nightsort"
 

@@ -20,6 +20,8 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
+from include.nightsort.limits import LANGUAGES
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -40,7 +42,7 @@ REMEDIES: Final = {
     "ValidationException": "Comprehend refuses the request as it is: correct the named value in the spec.",
     "InvalidRequestException": "Comprehend refuses the request as it is: correct the named value in the "
     "spec.",
-    "UnsupportedLanguageException": "Custom classification knows en, es, de, it, fr and pt: correct "
+    "UnsupportedLanguageException": f"Custom classification knows {', '.join(LANGUAGES)}: correct "
     "`language`.",
     "KmsKeyValidationException": "Correct the keys under `kms`, and let the data access role use them.",
     "TooManyTagsException": "A resource takes at most 50 tags: shorten `tags`.",

@@ -12,7 +12,7 @@ import yaml
 from deployment.compose_env import new_secrets, write_env
 from deployment.container.health import COMPONENTS, component_of
 from deployment.container.initialise import POOL
-from nightsort_airflow import dag_parts
+from include.nightsort import limits
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))
@@ -158,7 +158,7 @@ def test_git_and_the_images_never_see_the_secrets() -> None:
 
 
 def test_init_makes_the_pool_that_the_dags_wait_in() -> None:
-    assert POOL[0] == dag_parts.POOL
+    assert POOL[0] == limits.POOL
 
 
 @pytest.mark.parametrize(

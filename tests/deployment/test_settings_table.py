@@ -13,7 +13,7 @@ from airflow.sdk.configuration import conf
 
 from include.local_stack.local_aws.comprehend.behaviour import Behaviour
 from include.nightsort.classifier_spec import ClassifierSpec
-from nightsort_airflow import dag_parts
+from include.nightsort.limits import POOL
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")
@@ -136,7 +136,7 @@ def test_connections_pool_and_keys_of_a_spec_are_those_of_the_code() -> None:
     rest = {name for name in NAMED if not VARIABLE.fullmatch(name)} - options_named()
     fields = ClassifierSpec.model_fields
     connections = {fields["aws_conn_id"].default, fields["db_conn_id"].default}
-    assert rest == connections | {dag_parts.POOL, "conn_id", "notifiers"}
+    assert rest == connections | {POOL, "conn_id", "notifiers"}
     assert "notifiers" in fields
 
 

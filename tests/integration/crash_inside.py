@@ -46,9 +46,8 @@ from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select, update
 
-from include.nightsort import batches, evaluation, predictions, training_data  # noqa: F401
+from include.nightsort import batches, evaluation, limits, predictions, training_data  # noqa: F401
 from include.nightsort.tables import load, runs, versions  # noqa: F401
-from nightsort_airflow import dag_parts
 from nightsort_airflow.hooks import comprehend, database, storage  # noqa: F401
 from nightsort_airflow.operators import classification, training  # noqa: F401
 
@@ -81,7 +80,7 @@ gc.freeze()
 def prepare_database() -> None:
     """Make Airflow's tables, and the pool that waiting tasks stand in."""
     initdb()
-    Pool.create_or_update_pool(dag_parts.POOL, 10, "", include_deferred=True)
+    Pool.create_or_update_pool(limits.POOL, 10, "", include_deferred=True)
     DagBundlesManager().sync_bundles_to_db()
 
 

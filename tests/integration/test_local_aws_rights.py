@@ -270,9 +270,9 @@ def test_a_condition_that_cannot_be_judged_is_named_and_not_passed_over(airflow:
     (everything,) = EVERYTHING["Statement"]
     condition = {"NumericLessThan": {"s3:max-keys": "10"}}
     airflow.may({**EVERYTHING, "Statement": [{**everything, "Condition": condition}]})
-    with pytest.raises(ClientError, match=r"AccessDeniedException.*condition operator NumericLessThan"):
+    with pytest.raises(ClientError, match=r"AccessDeniedException.*condition NumericLessThan on s3:max-keys"):
         airflow.client("comprehend").list_document_classifiers()
-    with pytest.raises(ClientError, match=r"AccessDenied\).*condition operator NumericLessThan"):
+    with pytest.raises(ClientError, match=r"AccessDenied\).*condition NumericLessThan on s3:max-keys"):
         airflow.client("s3").list_buckets()
 
 

@@ -25,6 +25,7 @@ from upath import UPath
 
 from include.nightsort.batches import Batch, PreparedBatches
 from include.nightsort.classifier_spec import ClassifierSpec
+from include.nightsort.columnar.prefetch import THREAD
 from include.nightsort.evaluation import Decision, Metrics
 from include.nightsort.job_output.archives import DamagedArchiveError
 from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
@@ -335,7 +336,7 @@ class TestLoad:
         ):
             replace_rows(victim, classifier="tickets", run_key=RUN, batch=job.name, version=None, rows=rows())
         assert table(database) == []
-        assert not [thread for thread in threading.enumerate() if thread.name == "nightsort-parse"]
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith(THREAD)]
         job.load(database)
         assert len(table(database)) == 4
 

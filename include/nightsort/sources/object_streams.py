@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from include.nightsort.columnar.ahead import ahead
+from include.nightsort.columnar.prefetch import prefetch
 from include.nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
 from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
@@ -88,7 +88,7 @@ def open_files(
                     yield file, cast("IO[bytes]", packed)
                     continue
                 pieces = _unpacked(file, compression, packed)
-                with _Stream(ahead(pieces) if (file.size or 0) > PART_BYTES else pieces) as stream:
+                with _Stream(prefetch(pieces) if (file.size or 0) > PART_BYTES else pieces) as stream:
                     yield file, cast("IO[bytes]", stream)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date  # noqa: TC003 (pydantic reads the annotation at run time)
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
@@ -13,14 +13,18 @@ from include.nightsort.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
 from include.nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "lines", "files"]
+FORMATS: Final[tuple[Format, ...]] = get_args(Format)
+
+_DELIMITED: Final[tuple[Format, ...]] = ("csv", "tsv")
+_WITH_COLUMNS: Final[tuple[Format, ...]] = (*_DELIMITED, "jsonl", "parquet")
 
 DAY = "{day}"
 _KEYS_OF_FORMAT = {
-    "header": ("csv", "tsv"),
-    "columns": ("csv", "tsv"),
-    "id_column": ("csv", "tsv", "jsonl", "parquet"),
-    "text_column": ("csv", "tsv", "jsonl", "parquet"),
-    "label_column": ("csv", "tsv", "jsonl", "parquet"),
+    "header": _DELIMITED,
+    "columns": _DELIMITED,
+    "id_column": _WITH_COLUMNS,
+    "text_column": _WITH_COLUMNS,
+    "label_column": _WITH_COLUMNS,
 }
 _WHY_NOT = {
     "jsonl": "the keys of each line are its columns",
@@ -95,7 +99,7 @@ class Source(SpecPart):
         if self.uri is not None:
             problems = []
             if self.format is None:
-                choices = "csv, tsv, jsonl, parquet, lines or files"
+                choices = f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}"
                 problems.append(Problem("format", f"is missing; say what the files hold: {choices}"))
             if self.conn_id is not None:
                 problems.append(
@@ -116,7 +120,7 @@ class Source(SpecPart):
             for key, formats in _KEYS_OF_FORMAT.items()
             if key in self.model_fields_set and self.format not in formats and getattr(self, key) is not None
         ]
-        if self.format in ("csv", "tsv"):
+        if self.format in _DELIMITED:
             if self.header and self.columns is not None:
                 remedy = "remove it, or say header: false if the files have no header row"
                 problems.append(Problem("columns", f"the header row already names the columns; {remedy}"))
@@ -145,7 +149,7 @@ class Source(SpecPart):
         return problems
 
     def _roles(self) -> dict[str, str]:
-        if self.format in ("lines", "files"):
+        if self.format is not None and self.format not in _WITH_COLUMNS:
             return {}
         roles = {"text_column": self.text_column}
         if self.id_column is not None:
@@ -181,10 +185,8 @@ class LabelledSource(Source):
     @model_validator(mode="after")
     def _check_can_carry_labels(self) -> Self:
         if self.format == "lines":
-            message = (
-                "lines cannot carry labels; use csv, tsv, jsonl, parquet, or files (the folder is the label)"
-            )
-            raise refuse_keys([Problem("format", message)])
+            use = f"{', '.join(_WITH_COLUMNS)}, or files (the folder is the label)"
+            raise refuse_keys([Problem("format", f"lines cannot carry labels; use {use}")])
         return self
 
     def _roles(self) -> dict[str, str]:

@@ -9,21 +9,20 @@ Figures: ``docs/adr/0005-load-by-columns.md``.
 from __future__ import annotations
 
 import logging
-import queue
-import threading
 from collections.abc import Mapping
 from datetime import date
-from typing import IO, TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
+from include.nightsort.columnar.prefetch import prefetch
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
 from include.nightsort.naming import run_day
 from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Sequence
 
     import psycopg
     import pyarrow as pa
@@ -37,8 +36,6 @@ _KEY_COLUMNS = ("classifier", "run_key", "batch", "day", "version")
 _EPOCH = date(2000, 1, 1)
 _AHEAD = 4
 """Blocks that are parsed ahead of the database, of about 2 MB each."""
-
-T = TypeVar("T")
 
 
 class NamedBatch(Protocol):
@@ -120,48 +117,14 @@ def replace_rows(
         _copy(conn, [*_KEY_COLUMNS, *RESULT_SCHEMA.names], (encode_rows(prefix, part) for part in rows))
 
 
-def _copy(conn: psycopg.Connection[Any], columns: Sequence[str], blocks: Iterator[memoryview]) -> None:
+def _copy(
+    conn: psycopg.Connection[Any], columns: Sequence[str], blocks: Generator[memoryview, None, None]
+) -> None:
     statement = sql.SQL("COPY nightsort.predictions ({}) FROM STDIN (FORMAT binary)").format(
         sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     with conn.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for block in _ahead(blocks):
+        for block in prefetch(blocks, _AHEAD):
             copy.write(block)
         copy.write(TRAILER)
-
-
-def _ahead(items: Iterator[T]) -> Iterator[T]:
-    """Give the same items, made by another thread while the database takes the ones before."""
-    made: queue.Queue[T | BaseException | None] = queue.Queue(_AHEAD)
-    stopped = threading.Event()
-
-    def put(item: T | BaseException | None) -> None:
-        while not stopped.is_set():
-            try:
-                made.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    def make() -> None:
-        try:
-            for item in items:
-                put(item)
-                if stopped.is_set():
-                    return
-            put(None)
-        except BaseException as error:
-            # Not handled here: the reader raises it, on the thread that has the connection.
-            put(error)
-
-    maker = threading.Thread(target=make, name="nightsort-parse", daemon=True)
-    maker.start()
-    try:
-        while (item := made.get()) is not None:
-            if isinstance(item, BaseException):
-                raise item
-            yield item
-    finally:
-        stopped.set()
-        maker.join()

@@ -71,9 +71,6 @@ class ClassifierVersion:
     active: bool = False
 
 
-ActiveVersion = ClassifierVersion
-"""The version that the nightly DAG uses."""
-
 _COLUMNS = [field.name for field in fields(ClassifierVersion)]
 _KEY = ("classifier", "version")
 _WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active")]
@@ -112,7 +109,7 @@ def find_version(conn: psycopg.Connection[Any], classifier: str, version: str) -
     return _one(conn, sql.SQL("classifier = %s AND version = %s"), (classifier, version))
 
 
-def active_version(conn: psycopg.Connection[Any], classifier: str) -> ActiveVersion | None:
+def active_version(conn: psycopg.Connection[Any], classifier: str) -> ClassifierVersion | None:
     """Return the active version of a classifier, or ``None`` if none was promoted yet."""
     return _one(conn, sql.SQL("classifier = %s AND active"), (classifier,))
 

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.ahead import ahead
 from include.nightsort.columnar.columns import to_numpy
+from include.nightsort.columnar.prefetch import prefetch
 from include.nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
 from include.nightsort.training.decisions import TEST, TRAINING
 from include.nightsort.training.training_checks import check_bytes
@@ -85,7 +85,7 @@ class Drafts:
             (self._folder / TEST_FILE).open("wb") as test,
             (self._folder / TEST_DOCUMENTS).open("wb") as test_documents,
         ):
-            for rows in ahead(self._chosen(draft, documents, decided, at_once)):
+            for rows in prefetch(self._chosen(draft, documents, decided, at_once)):
                 # Never beyond what is read: rows are left out or become shorter, none becomes longer.
                 training.write(values(rows.training))
                 test.write(values(rows.test))

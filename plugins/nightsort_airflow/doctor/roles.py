@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
+from include.nightsort.iam_policies import UnknownConditionError
 from include.nightsort.naming import WorkLayout
 from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
-from nightsort_airflow.doctor.trust_policies import UnknownConditionError, trust_problem
+from nightsort_airflow.doctor.trust_policies import trust_problem
 from nightsort_airflow.exceptions import error_code
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outc
     try:
         problem = trust_problem(role["AssumeRolePolicyDocument"], account=account, sources=sources)
     except UnknownConditionError as error:
-        return cannot_tell(f"its trust policy has a condition that is unknown here: {error}", by_hand)
+        return cannot_tell(f"in its trust policy {error}", by_hand)
     if problem is not None:
         return failed(problem, "give it the trust policy docs/iam/data-access-role-trust.json")
     return ok(f"{arn}, for classifiers and jobs in {access.region}")

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from include.nightsort.batches import PreparedBatches
-    from include.nightsort.tables.versions import ActiveVersion
+    from include.nightsort.tables.versions import ClassifierVersion
 
 RUN_KEY = "run"
 PREPARED_KEY = "prepared"
@@ -104,7 +104,7 @@ class PrepareBatchesOperator(SpecOperator):
                 f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or give a smaller source."
             )
 
-    def _active(self) -> ActiveVersion:
+    def _active(self) -> ClassifierVersion:
         from include.nightsort.tables.versions import active_version
 
         with self.database() as connection:
@@ -117,7 +117,7 @@ class PrepareBatchesOperator(SpecOperator):
             )
         return active
 
-    def _paid_units(self, prepared: PreparedBatches, active: ActiveVersion) -> int:
+    def _paid_units(self, prepared: PreparedBatches, active: ClassifierVersion) -> int:
         from include.nightsort.tables.runs import loaded_batches
 
         units = {batch.name: batch.units for batch in prepared.batches}
@@ -130,7 +130,7 @@ class PrepareBatchesOperator(SpecOperator):
             )
         return sum(units[name] for name, found in loaded.items() if found.version == active.version)
 
-    def _arguments(self, batch: dict[str, Any], key: str, active: ActiveVersion) -> dict[str, Any]:
+    def _arguments(self, batch: dict[str, Any], key: str, active: ClassifierVersion) -> dict[str, Any]:
         return {
             "batch": batch,
             "job": {

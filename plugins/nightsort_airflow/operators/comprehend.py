@@ -56,7 +56,8 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
     :param input_data_config: The training data, and the test data in ``TestS3Uri``. (templated)
     :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``. (templated)
     :param data_access_role_arn: The ARN of the IAM role that Comprehend reads and writes S3 with. (templated)
-    :param language_code: The language of the documents: en, es, de, it, fr or pt. (templated)
+    :param language_code: The language of the documents, one of
+        :data:`~include.nightsort.limits.LANGUAGES`. (templated)
     :param output_data_config: Where the confusion matrix is written. (templated)
     :param document_classifier_kwargs: Further parameters of CreateDocumentClassifier, for instance ``Tags``,
         ``VpcConfig``, ``ModelKmsKeyId``. (templated)

@@ -12,7 +12,6 @@ from include.nightsort.costs import (
     document_units,
     forecast_classification,
     forecast_training,
-    keeping_cost,
     training_cost,
     usd_text,
 )
@@ -39,7 +38,6 @@ def test_prices() -> None:
     assert classification_cost(3) == 0.0015
     assert training_cost(40 * 60) == 2.0
     assert training_cost(20 * 3600) == 60.0
-    assert keeping_cost(4) == 2.0
 
 
 def test_a_forecast_tells_its_arithmetic() -> None:

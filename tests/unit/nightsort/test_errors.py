@@ -40,8 +40,8 @@ RETRYABLE = {
     "VersionNotRecordedError": True,
     "WrongOutputError": False,
 }
-# Caught in the module that raises them.
-INTERNAL = {"OddObjectError"}
+# Caught by whoever calls, so no user meets them.
+INTERNAL = {"OddObjectError", "UnknownConditionError"}
 
 
 def domain_errors() -> set[type[Exception]]:

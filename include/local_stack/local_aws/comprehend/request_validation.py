@@ -13,9 +13,9 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import botocore.session
+import regex
 
 from include.local_stack.local_aws.comprehend.errors import ApiError
-from include.local_stack.local_aws.comprehend.java_patterns import python_pattern
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -175,7 +175,8 @@ def _length_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
 
 def _text_problems(shape: StringShape, value: str, where: str) -> Iterator[str]:
     pattern = shape.metadata.get("pattern")
-    if pattern is not None and not python_pattern(pattern).fullmatch(value):
+    # The patterns are Java's; `re` does not know its Unicode properties.
+    if pattern is not None and not regex.fullmatch(pattern, value):
         yield _failed(shape, value, where, f"satisfy regular expression pattern: {pattern}")
     if shape.enum and value not in shape.enum:
         yield _failed(shape, value, where, f"satisfy enum value set: [{', '.join(shape.enum)}]")

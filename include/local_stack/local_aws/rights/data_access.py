@@ -11,9 +11,9 @@ from moto.sts.models import sts_backends
 
 from include.local_stack.local_aws.comprehend.arns import ACCOUNT_ID
 from include.local_stack.local_aws.rights.identities import identity_of
-from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
 from include.local_stack.local_aws.work.object_store import no_read_access, no_write_access
 from include.local_stack.local_aws.work.tasks import Credentials, TaskError
+from include.nightsort.iam_policies import Access, UnknownConditionError, Verdict, judge
 from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def have_the_samples_role() -> None:
 def _may(policies: Iterable[Mapping[str, Any]], access: Access) -> bool:
     try:
         return judge(policies, access) is Verdict.ALLOWED
-    except PolicyError as error:
+    except UnknownConditionError as error:
         raise TaskError(f"INTERNAL_ERROR: {error}.") from error
 
 

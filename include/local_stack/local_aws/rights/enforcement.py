@@ -9,15 +9,15 @@ from urllib.parse import parse_qs
 from include.local_stack.local_aws.comprehend.errors import ApiError
 from include.local_stack.local_aws.rights.identities import Identity, UnknownIdentityError, identity_of
 from include.local_stack.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
-from include.local_stack.local_aws.rights.policies import PolicyError, Verdict, judge
 from include.local_stack.local_aws.s3.operations import s3_call
 from include.local_stack.local_aws.settings import SettingError
+from include.nightsort.iam_policies import UnknownConditionError, Verdict, judge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from include.local_stack.local_aws.rights.policies import Access
+    from include.nightsort.iam_policies import Access
 
 ENFORCE = "NIGHTSORT_LOCAL_AWS_ENFORCE_IAM"
 
@@ -113,7 +113,7 @@ def _refusal(caller: Identity, access: Access, shown: str) -> str | None:
     """Return AWS's words for a right that is missing; None when it is there."""
     try:
         verdict = judge(caller.policies, access)
-    except PolicyError as error:
+    except UnknownConditionError as error:
         return f"User: {caller.arn} is not authorized to perform: {access.action}, for {error}"
     if verdict is Verdict.ALLOWED:
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
 from include.local_stack.local_aws.comprehend import arns
-from include.local_stack.local_aws.rights.policies import Access
+from include.nightsort.iam_policies import Access
 from include.nightsort.rights import COMPREHEND
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from nightsort_airflow.doctor.trust_policies import UnknownConditionError, trust_problem
+from include.nightsort.iam_policies import UnknownConditionError
+from nightsort_airflow.doctor.trust_policies import trust_problem
 from tests.airflow_environment import ROOT
 
 ACCOUNT = "123456789012"
@@ -46,6 +47,8 @@ def test_the_documented_policy_is_good_in_its_region_and_account() -> None:
         {"Condition": {"StringLike": {"aws:SourceAccount": "1234*"}}},
         {"Condition": {"StringEqualsIfExists": {"AWS:sourceaccount": ["1", ACCOUNT]}}},
         {"Condition": {"ArnLike": {"aws:SourceArn": "arn:aws:comprehend:*:*:document-class*/*"}}},
+        {"Condition": {"StringNotEquals": {"aws:SourceAccount": "1"}}},
+        {"Condition": {"ArnNotLike": {"aws:SourceArn": "arn:aws:comprehend:*:*:entity-recognizer/*"}}},
     ],
 )
 def test_what_lets_comprehend_in_is_no_problem(changes: dict[str, Any]) -> None:
@@ -80,13 +83,23 @@ def test_two_statements_may_share_the_work_and_a_denial_outdoes_both() -> None:
     assert "denies" in str(problem(*both, statement(Effect="Deny")))
 
 
+def test_a_denial_of_all_that_is_not_named_is_seen() -> None:
+    deny = statement(Effect="Deny", NotAction="sts:TagSession")
+    del deny["Action"]
+    assert "denies" in str(problem(statement(), deny))
+    others = statement(Effect="Deny", Condition={"StringNotEquals": {"aws:SourceAccount": ACCOUNT}})
+    assert problem(statement(), others) is None
+
+
 @pytest.mark.parametrize(
     "condition",
     [
-        {"StringNotEquals": {"aws:SourceAccount": "1"}},
+        {"NumericLessThan": {"aws:SourceAccount": "1"}},
         {"StringEquals": {"aws:PrincipalOrgID": "o-1"}},
+        {"StringNotEqualsIfExists": {"aws:PrincipalOrgID": "o-1"}},
+        {"Null": {"aws:PrincipalOrgID": "true"}},
     ],
 )
 def test_a_condition_that_is_unknown_here_is_named_and_not_guessed(condition: dict[str, Any]) -> None:
-    with pytest.raises(UnknownConditionError, match=r"String\w+ on aws:\w+"):
+    with pytest.raises(UnknownConditionError, match=r"\w+ on aws:\w+"):
         problem(statement(Condition=condition))

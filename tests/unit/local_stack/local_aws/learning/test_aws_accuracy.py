@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.labelled_texts import LANGUAGES, LabelledTexts, interface_texts, made_texts, sample
+from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
 from benchmarks.peers import best_of_peers, carried, macro_f1
 from include.local_stack.local_aws.learning.metrics import decide
 from include.local_stack.local_aws.learning.text_classifier import TextClassifier, train
 from include.local_stack.local_aws.learning.text_features import count_terms
+from include.nightsort.limits import LANGUAGES
 
 if TYPE_CHECKING:
     from scipy import sparse

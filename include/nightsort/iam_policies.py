@@ -1,8 +1,9 @@
 """IAM policies, judged: does a list of policies allow an action on a resource?
 
-moto has a judge of its own, but it passes over conditions, takes the dots of an ARN for any character, and
-turns a statement whose condition does not hold into a denial. Missing here as there: permission boundaries,
-session policies, policies of resources, policy variables.
+The doctor judges trust policies with it, and the local AWS every request: moto's own judge ignores
+conditions, takes the dots of an ARN for any character, and turns a statement whose condition does not hold
+into a denial. Missing here as there: permission boundaries, session policies, policies of resources, policy
+variables.
 """
 
 from __future__ import annotations
@@ -25,45 +26,50 @@ class Verdict(Enum):
     DENIED = "a statement denies it"
 
 
-class PolicyError(Exception):
-    """A policy has something that cannot be judged here; the message names it."""
+class UnknownConditionError(Exception):
+    """A condition cannot be judged here; the message names its operator and key."""
 
 
 @dataclass(frozen=True)
 class Access:
     """What somebody wants to do.
 
-    Attributes:
-        action: ``s3:GetObject``.
-        resource: its ARN, or ``*``.
-        context: the condition keys of the request with their values.
-        service: the AWS service that asks; None for a user or role with policies of its own.
+    :param action: ``s3:GetObject``.
+    :param resource: its ARN, or ``*``.
+    :param context: the condition keys of the request with their values.
+    :param service: the AWS service that asks; None for a user or role with policies of its own.
+    :param complete: whether the request has no other keys than those of `context`. If it may have others, a
+        condition on them cannot be judged.
     """
 
     action: str
     resource: str
     context: Mapping[str, str] = field(default_factory=dict)
     service: str | None = None
+    complete: bool = True
 
 
 def judge(policies: Iterable[Mapping[str, Any]], access: Access) -> Verdict:
     """Judge by the rule of IAM: what no statement allows is not allowed, and one that denies it wins.
 
-    Args:
-        policies: policy documents, of an identity or, with a service that asks, a role's trust policy.
-
-    Raises:
-        PolicyError: a condition that matters cannot be judged.
+    :param policies: policy documents of an identity; if a service asks, a role's trust policy.
+    :param access: what the identity or service wants to do.
+    :raises UnknownConditionError: a condition that matters cannot be judged.
     """
     effects = {
         statement["Effect"]
         for policy in policies
-        for statement in _listed(policy["Statement"])
+        for statement in statements(policy)
         if _applies(statement, access)
     }
     if "Deny" in effects:
         return Verdict.DENIED
     return Verdict.ALLOWED if "Allow" in effects else Verdict.NOT_ALLOWED
+
+
+def statements(policy: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the statements of a policy document, where one alone need not be in a list."""
+    return _listed(policy.get("Statement", []))
 
 
 def _applies(statement: Mapping[str, Any], access: Access) -> bool:
@@ -72,7 +78,7 @@ def _applies(statement: Mapping[str, Any], access: Access) -> bool:
         and _covers(statement, "Resource", access.resource)
         and _names(statement.get("Principal"), access.service)
         and all(
-            _holds(operator, key, _listed(expected), access.context)
+            _holds(operator, key, _listed(expected), access)
             for operator, keys in statement.get("Condition", {}).items()
             for key, expected in keys.items()
         )
@@ -83,7 +89,7 @@ def _covers(statement: Mapping[str, Any], element: str, value: str, *, ignore_ca
     if f"Not{element}" in statement:
         return not _matches_any(_listed(statement[f"Not{element}"]), value, ignore_case)
     if element not in statement:
-        # A trust policy speaks of no resource: it is the role.
+        # A trust policy names no resource: the resource is its role.
         return True
     return _matches_any(_listed(statement[element]), value, ignore_case)
 
@@ -107,14 +113,14 @@ _NEGATED = {
 }
 
 
-def _holds(operator: str, key: str, expected: list[Any], context: Mapping[str, str]) -> bool:
-    values = {name.lower(): value for name, value in context.items()}
-    value = values.get(key.lower())
+def _holds(operator: str, key: str, expected: list[Any], access: Access) -> bool:
+    value = {name.lower(): value for name, value in access.context.items()}.get(key.lower())
+    name, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
+    known = operator == "Null" or name in _EXACT | _LIKE | _NEGATED.keys()
+    if not known or (value is None and not access.complete):
+        raise UnknownConditionError(f"the condition {operator} on {key} cannot be judged here")
     if operator == "Null":
         return (value is None) == (str(expected[0]).lower() == "true")
-    name, if_exists = operator.removesuffix("IfExists"), operator.endswith("IfExists")
-    if name not in _EXACT | _LIKE | _NEGATED.keys():
-        raise PolicyError(f"the local AWS cannot judge the condition operator {operator}")
     if name in _NEGATED:
         return value is None or not _compare(_NEGATED[name], expected, value)
     if value is None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from include.local_stack.local_aws.rights.policies import Access, PolicyError, Verdict, judge
+from include.nightsort.iam_policies import Access, UnknownConditionError, Verdict, judge
 
 OBJECT = "arn:aws:s3:::bucket/folder/key.txt"
 READ = Access("s3:GetObject", OBJECT, {"aws:RequestedRegion": "eu-west-1", "s3:prefix": "night/1"})
@@ -92,8 +93,17 @@ def test_a_condition_that_does_not_hold_denies_nothing() -> None:
 def test_a_condition_that_cannot_be_judged_is_never_passed_over() -> None:
     for key in ("aws:RequestedRegion", "s3:max-keys"):
         condition = {"NumericLessThan": {key: "7"}}
-        with pytest.raises(PolicyError, match="NumericLessThan"):
+        with pytest.raises(UnknownConditionError, match="NumericLessThan"):
             verdict({**ALLOW_ALL, "Condition": condition})
+
+
+def test_a_key_that_the_request_may_have_cannot_be_judged_unless_its_value_is_known() -> None:
+    access = replace(READ, complete=False)
+    known = {"StringNotEquals": {"aws:RequestedRegion": "us-east-1"}, "Null": {"s3:prefix": "false"}}
+    assert verdict({**ALLOW_ALL, "Condition": known}, access=access) is Verdict.ALLOWED
+    for operator in ("StringEquals", "StringEqualsIfExists", "ArnNotLike", "Null"):
+        with pytest.raises(UnknownConditionError, match=f" {operator} on aws:SourceArn "):
+            verdict({**ALLOW_ALL, "Condition": {operator: {"aws:SourceArn": "true"}}}, access=access)
 
 
 @pytest.mark.parametrize(

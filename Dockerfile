@@ -46,7 +46,7 @@ USER root
 RUN install --directory --owner=50000 --group=0 /var/lib/nightsort
 USER 50000
 COPY --from=code /code/ ./
-COPY include/local_stack/ include/local_stack/
+COPY nightsort_local/ nightsort_local/
 
 
 # Last, so that a plain `docker build .`, and Astro, make this one.

@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-STACK := $(BIN)/python -m include.local_stack
+STACK := $(BIN)/python -m nightsort_local
 STACK_HOME := $(or $(NIGHTSORT_HOME),.nightsort)
 
 # A Python that was named is used or refused; otherwise the first that will do is taken.
@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to en
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy include plugins dags deployment
+	$(BIN)/python -m mypy include plugins nightsort_local dags deployment
 	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 

@@ -12,7 +12,7 @@ import airflow
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
-from include.local_stack import sample_corpus
+from nightsort_local import sample_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -26,7 +26,7 @@ from benchmarks import labelled_texts
 from benchmarks.local_comprehend import decided, read_labelled
 from benchmarks.measuring import PEERS_PYTHON, ROOT, Comparison, Contender
 from benchmarks.peers import carried, macro_f1, one_each
-from include.local_stack.local_aws.learning.text_classifier import train
+from nightsort_local.local_aws.learning.text_classifier import train
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -32,13 +32,13 @@ from scipy import sparse
 
 from benchmarks import labelled_texts
 from benchmarks.peers import LOGISTIC_REGRESSION, SGD, best_of_peers, carried, macro_f1
-from include.local_stack.local_aws.comprehend.arns import S3Location
-from include.local_stack.local_aws.learning.labelled_csv import read_csv
-from include.local_stack.local_aws.learning.labelled_data import LabelledData, read_labelled_data
-from include.local_stack.local_aws.learning.metrics import decide
-from include.local_stack.local_aws.learning.text_classifier import TextClassifier, train
-from include.local_stack.local_aws.learning.text_features import count_terms
 from include.nightsort.limits import LANGUAGES
+from nightsort_local.local_aws.comprehend.arns import S3Location
+from nightsort_local.local_aws.learning.labelled_csv import read_csv
+from nightsort_local.local_aws.learning.labelled_data import LabelledData, read_labelled_data
+from nightsort_local.local_aws.learning.metrics import decide
+from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
+from nightsort_local.local_aws.learning.text_features import count_terms
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from benchmarks.labelled_texts import LabelledTexts
-    from include.local_stack.local_aws.learning.examples import Example, Unusable
-    from include.local_stack.local_aws.work.object_store import ObjectStore
+    from nightsort_local.local_aws.learning.examples import Example, Unusable
+    from nightsort_local.local_aws.work.object_store import ObjectStore
 
 SIZES = (
     ("MULTI_CLASS", 77, 100_000),

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from include.local_stack.airflow_api import DagRun, TaskInstance
-    from include.local_stack.stack import LocalStack
+    from nightsort_local.airflow_api import DagRun, TaskInstance
+    from nightsort_local.stack import LocalStack
 
 SOURCE = "incoming/documents.csv"
 DOCUMENTS_PER_BATCH = 50_000

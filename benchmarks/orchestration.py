@@ -25,16 +25,16 @@ from benchmarks.trained_stack import (
     unused_day,
     write,
 )
-from include.local_stack.local_aws.control.client import LocalAwsControl
 from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort_local.local_aws.control.client import LocalAwsControl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from include.local_stack.airflow_api import DagRun, TaskInstance
-    from include.local_stack.dag_runs import DagRunResult
-    from include.local_stack.stack import LocalStack
+    from nightsort_local.airflow_api import DagRun, TaskInstance
+    from nightsort_local.dag_runs import DagRunResult
+    from nightsort_local.stack import LocalStack
 
 DOCUMENTS_PER_BATCH = 50
 JOB_SECONDS = {1: 6, 20: 16}

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

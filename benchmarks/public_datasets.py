@@ -24,11 +24,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from include.local_stack.environment import enter
-from include.local_stack.stack import LocalStack
 from include.nightsort.access import plain_access
 from include.nightsort.classifier_spec import ClassifierSpec, load_spec
 from include.nightsort.evaluation import Metrics, from_predictions
+from nightsort_local.environment import enter
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from upath import UPath

@@ -16,15 +16,15 @@ import psycopg
 import yaml
 
 from benchmarks.measuring import ROOT
-from include.local_stack.environment import enter
-from include.local_stack.stack import LocalStack
 from include.nightsort.access import plain_access
 from include.nightsort.naming import run_key
+from nightsort_local.environment import enter
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from include.local_stack.dag_runs import DagRunResult, RunObserver
+    from nightsort_local.dag_runs import DagRunResult, RunObserver
 
 BUCKET = "s3://nightsort"
 

@@ -63,7 +63,7 @@ def main(arguments: list[str] | None = None) -> int:
     after = (options.folder / "requirements.txt").read_text(encoding="utf-8")
     print(f"Airflow {options.version}; moved: {', '.join(moved(before, after)) or 'nothing'}")
     results = [
-        passes("types", python, "-m", "mypy", "include", "plugins", "dags", "deployment"),
+        passes("types", python, "-m", "mypy", "include", "plugins", "nightsort_local", "dags", "deployment"),
         passes("tests", python, "-m", "pytest", "--numprocesses", "2", "--dist", "loadfile", *options.tests),
     ]
     verdict = "works here" if all(results) else "does NOT work here: see the steps above"

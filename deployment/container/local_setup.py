@@ -12,8 +12,8 @@ import os
 import subprocess
 import sys
 
-from include.local_stack import sample_corpus
 from include.nightsort.access import plain_access
+from nightsort_local import sample_corpus
 
 CONNECTION = "aws_default"
 

@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, Any
 from engine import run
 
 from deployment.compose_env import write_env
-from include.local_stack.airflow_api import AirflowApi
-from include.local_stack.errors import StackError
+from nightsort_local.airflow_api import AirflowApi
+from nightsort_local.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from include.local_stack.airflow_api import DagRun
+    from nightsort_local.airflow_api import DagRun
 
 PROJECT = "nightsort-compose-test"
 ENDING = ("init", "local-setup")
@@ -30,7 +30,7 @@ WORKERS = ("worker-1", "worker-2")
 HEALTHY_SECONDS = 420
 RUN_SECONDS = 420
 INJECT = (
-    "from include.local_stack.local_aws.control.client import LocalAwsControl as C;"
+    "from nightsort_local.local_aws.control.client import LocalAwsControl as C;"
     "C('http://localhost:4566').inject({kind!r}, **{members!r})"
 )
 

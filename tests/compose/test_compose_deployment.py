@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from compose_stack import ENDING, WORKERS, wait_until
 
-from include.local_stack import sample_corpus
+from nightsort_local import sample_corpus
 
 if TYPE_CHECKING:
     from compose_stack import ComposeStack

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from conformance_wire import Answer
 
-    from include.local_stack.local_aws.launcher import LocalAwsServer
+    from nightsort_local.local_aws.launcher import LocalAwsServer
 
 BUCKET = "conformance"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Conformance"

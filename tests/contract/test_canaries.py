@@ -139,7 +139,7 @@ def test_pyarrow_still_loses_a_line_feed_that_a_block_of_csv_begins_with() -> No
 
 @mock_aws
 def test_motos_classifier_still_trains_for_ever_and_its_jobs_never_end(monkeypatch: Any) -> None:
-    """When this fails: compare moto's Comprehend with include/local_stack/local_aws, which exists because of
+    """When this fails: compare moto's Comprehend with nightsort_local/local_aws, which exists because of
     this."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")

@@ -18,8 +18,8 @@ from conformance_errors import ON_DEMAND, SCENARIOS, STATUS, on_demand, slow
 from conformance_requests import GOOD, NOT_TAKEN, TEXTRACT, edge_requests, expected_error, settle
 from conformance_world import BUCKET, KEY, ROLE, World
 
-from include.local_stack.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
-from include.local_stack.local_aws.launcher import PROJECT, launch
+from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
+from nightsort_local.local_aws.launcher import PROJECT, launch
 from tests.found_by_tests import CONFORMANCE
 from tests.integration.comprehend_answers import answer_problems
 

@@ -41,7 +41,7 @@ print(json.dumps({
     "import_errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
     "triggers": sorted(triggers), "plugins": plugins, "executed": sorted(by_stem),
     "include": str(include.__path__[0]),
-    "local_stack": importlib.util.find_spec("include.local_stack") is not None,
+    "local_stack": importlib.util.find_spec("nightsort_local") is not None,
 }))
 """
 

@@ -18,8 +18,8 @@ from airflow_installations import DAGS_OF_NO_SPEC, TRIGGERS, AirflowInstallation
 from deployed_classifier import DAY, NAME, bring_documents, write_spec
 
 from deployment.mwaa_bundle import AIRFLOW, write_bundle
-from include.local_stack import postgres
-from include.local_stack.stack import LocalStack
+from nightsort_local import postgres
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,7 +19,7 @@ REASONS = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
 CODE = {
     "requirements": ("include/nightsort/**/*.py", "plugins/**/*.py", "dags/*.py"),
     "requirements-celery": ("deployment/container/health.py", "deployment/container/initialise.py"),
-    "requirements-local": ("include/local_stack/**/*.py", "deployment/container/local_setup.py"),
+    "requirements-local": ("nightsort_local/**/*.py", "deployment/container/local_setup.py"),
     "requirements-dev": ("deployment/*.py",),
 }
 PARENT = {"requirements-celery": "requirements", "requirements-local": "requirements"}

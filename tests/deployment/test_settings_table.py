@@ -11,9 +11,9 @@ import pytest
 import yaml
 from airflow.sdk.configuration import conf
 
-from include.local_stack.local_aws.comprehend.behaviour import Behaviour
 from include.nightsort.classifier_spec import ClassifierSpec
 from include.nightsort.limits import POOL
+from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "deployment.md").read_text(encoding="utf-8")

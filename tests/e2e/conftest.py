@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from include.local_stack.home import REPOSITORY
-from include.local_stack.stack import LocalStack
+from nightsort_local.home import REPOSITORY
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

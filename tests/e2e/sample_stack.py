@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from include.local_stack import postgres, sample_corpus
-from include.local_stack.environment import SECRET_KEY
-from include.local_stack.home import REPOSITORY
+from nightsort_local import postgres, sample_corpus
+from nightsort_local.environment import SECRET_KEY
+from nightsort_local.home import REPOSITORY
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from include.local_stack.stack import LocalStack
+    from nightsort_local.stack import LocalStack
 
 FIRST, SECOND = sample_corpus.days()[:2]
 SERVICES, TOPICS = "aws-services", "aws-topics"
@@ -37,7 +37,7 @@ def command(stack: LocalStack, *arguments: str) -> subprocess.CompletedProcess[s
         "PGHOST": "db.example.com",
     }
     return subprocess.run(
-        [sys.executable, "-m", "include.local_stack", *arguments],
+        [sys.executable, "-m", "nightsort_local", *arguments],
         cwd=REPOSITORY,
         env=environment,
         capture_output=True,

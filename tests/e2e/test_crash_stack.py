@@ -14,16 +14,16 @@ import psutil
 import psycopg
 import pytest
 
-from include.local_stack import postgres
-from include.local_stack.environment import ADMIN, SECRET_KEY
-from include.local_stack.local_aws.control.client import LocalAwsControl
+from nightsort_local import postgres
+from nightsort_local.environment import ADMIN, SECRET_KEY
+from nightsort_local.local_aws.control.client import LocalAwsControl
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from include.local_stack.stack import LocalStack
+    from nightsort_local.stack import LocalStack
 
     Told = Callable[[str, float], None]
 

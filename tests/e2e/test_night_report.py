@@ -10,11 +10,11 @@ import pytest
 from psycopg.types.json import Jsonb
 from rich.console import Console
 
-from include.local_stack import postgres
-from include.local_stack.errors import StackError
-from include.local_stack.night_report import read_known_labels, read_night, show_night
-from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
+from nightsort_local import postgres
+from nightsort_local.errors import StackError
+from nightsort_local.night_report import read_known_labels, read_night, show_night
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

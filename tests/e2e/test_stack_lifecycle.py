@@ -12,11 +12,11 @@ import psutil
 import psycopg
 import pytest
 
-from include.local_stack import postgres
-from include.local_stack.errors import StackError
-from include.local_stack.home import Home
-from include.local_stack.stack import LocalStack
-from include.local_stack.supervision import supervisor_process
+from nightsort_local import postgres
+from nightsort_local.errors import StackError
+from nightsort_local.home import Home
+from nightsort_local.stack import LocalStack
+from nightsort_local.supervision import supervisor_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -189,7 +189,7 @@ def test_a_component_that_dies_at_once_is_reported_with_the_end_of_its_log(
 ) -> None:
     broken = LocalStack(make_home("broken"), components=["local_aws"], first_slot=50)
     monkeypatch.setattr(
-        "include.local_stack.supervision.commands",
+        "nightsort_local.supervision.commands",
         lambda home, aws_port: {"local_aws": ["/bin/sh", "-c", "echo no space left on the moon; exit 1"]},
     )
     with pytest.raises(

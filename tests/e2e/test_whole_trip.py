@@ -23,15 +23,15 @@ from sample_stack import (
     query,
 )
 
-from include.local_stack import postgres, sample_corpus
-from include.local_stack.environment import SECRET_KEY
-from include.local_stack.home import REPOSITORY
+from nightsort_local import postgres, sample_corpus
+from nightsort_local.environment import SECRET_KEY
+from nightsort_local.home import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from include.local_stack.stack import LocalStack
+    from nightsort_local.stack import LocalStack
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 

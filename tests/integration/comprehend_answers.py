@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from include.local_stack.local_aws.comprehend.request_validation import problems, typed
+from nightsort_local.local_aws.comprehend.request_validation import problems, typed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

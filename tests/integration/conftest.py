@@ -15,13 +15,13 @@ from local_aws_server import LocalAwsServer, local_aws
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from include.local_stack.stack import LocalStack
 from include.nightsort.tables.schema import ensure_schema
+from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from include.local_stack.local_aws.control.client import LocalAwsControl
+    from nightsort_local.local_aws.control.client import LocalAwsControl
 
 
 @pytest.fixture(scope="session")

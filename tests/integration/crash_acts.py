@@ -33,7 +33,7 @@ from crash_cases import (
 )  # fmt: skip
 from crash_world import DAY, Outcome, World
 
-from include.local_stack.local_aws.control.client import ControlError
+from nightsort_local.local_aws.control.client import ControlError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,6 +1,6 @@
 """A local AWS in a process of its own, and waiting for what it does.
 
-``with local_aws() as aws: aws.client("s3")``; see :mod:`include.local_stack.local_aws.launcher`.
+``with local_aws() as aws: aws.client("s3")``; see :mod:`nightsort_local.local_aws.launcher`.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from include.local_stack.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer
-from include.local_stack.local_aws.launcher import launch as local_aws
+from nightsort_local.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer
+from nightsort_local.local_aws.launcher import launch as local_aws
 
 __all__ = [
     "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "local_aws", "wait_for_classifier",

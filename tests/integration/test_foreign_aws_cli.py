@@ -20,7 +20,7 @@ from botocore import xform_name
 from classification_data import csv_bytes, labelled_rows, predictions, put, read
 from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
-from include.local_stack.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
+from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

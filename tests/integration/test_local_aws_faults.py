@@ -30,7 +30,7 @@ from local_aws_server import (
     wait_for_job,
 )
 
-from include.local_stack.local_aws.control.client import ControlError, LocalAwsControl
+from nightsort_local.local_aws.control.client import ControlError, LocalAwsControl
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from local_aws_server import PROJECT
 
-from include.local_stack.local_aws import launcher
-from include.local_stack.local_aws.launcher import LaunchError, launch
+from nightsort_local.local_aws import launcher
+from nightsort_local.local_aws.launcher import LaunchError, launch
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -163,7 +163,7 @@ def test_a_worker_that_dies_costs_its_own_work_only() -> None:
 class TestCommandLine:
     def run(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", "include.local_stack.local_aws", *arguments],
+            [sys.executable, "-m", "nightsort_local.local_aws", *arguments],
             cwd=PROJECT,
             env={**os.environ, **environment},
             capture_output=True,
@@ -194,7 +194,7 @@ class TestCommandLine:
         assert re.search(f"error: NIGHTSORT_LOCAL_AWS_{name} {said}", ended.stderr)
 
     def test_iam_is_enforced_if_asked_for(self) -> None:
-        command = [sys.executable, "-m", "include.local_stack.local_aws", "--port", "0", "--enforce-iam"]
+        command = [sys.executable, "-m", "nightsort_local.local_aws", "--port", "0", "--enforce-iam"]
         with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             try:

@@ -13,7 +13,7 @@ from fault_jobs import start_request
 from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
-    from include.local_stack.local_aws.control.client import LocalAwsControl
+    from nightsort_local.local_aws.control.client import LocalAwsControl
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
 

@@ -29,7 +29,7 @@ from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTra
 if TYPE_CHECKING:
     from local_aws_server import LocalAwsServer
 
-    from include.local_stack.local_aws.control.client import LocalAwsControl
+    from nightsort_local.local_aws.control.client import LocalAwsControl
 
 pytestmark = pytest.mark.integration
 

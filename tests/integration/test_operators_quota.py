@@ -16,8 +16,8 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 # isort: split
 from operator_runs import OperatorRun
 
-from include.local_stack.local_aws.control.client import LocalAwsControl
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
+from nightsort_local.local_aws.control.client import LocalAwsControl
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

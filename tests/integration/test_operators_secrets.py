@@ -16,8 +16,8 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from botocore.exceptions import ClientError
 from operator_runs import OperatorRun
 
-from include.local_stack.local_aws.control.client import LocalAwsControl
 from nightsort_airflow.exceptions import BadInputError, JobFailedError
+from nightsort_local.local_aws.control.client import LocalAwsControl
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:

@@ -18,13 +18,13 @@ from hypothesis import strategies as st
 from nights import DAY, Night, documents, sent
 from upath import UPath
 
-from include.local_stack.local_aws.comprehend.arns import S3Location
-from include.local_stack.local_aws.work.job_input import read_job_input
 from include.nightsort import batches
 from include.nightsort.access import Access, plain_access
 from include.nightsort.batches import Batch, TooManyBatchesError, forecast_run
 from include.nightsort.job_output.manifests import Manifest
 from include.nightsort.naming import document_file, run_key
+from nightsort_local.local_aws.comprehend.arns import S3Location
+from nightsort_local.local_aws.work.job_input import read_job_input
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,8 +11,6 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.local_stack.local_aws.learning.examples import Example, Unusable
-from include.local_stack.local_aws.learning.labelled_csv import read_csv
 from include.nightsort.limits import LABEL_DELIMITERS, MODES
 from include.nightsort.sources.cleaning import clean_label, clean_texts
 from include.nightsort.training.training_csv import (
@@ -24,6 +22,8 @@ from include.nightsort.training.training_csv import (
     values,
     with_starts,
 )
+from nightsort_local.local_aws.learning.examples import Example, Unusable
+from nightsort_local.local_aws.learning.labelled_csv import read_csv
 
 WORDS = st.text() | st.text('a"," \n\r\t|', max_size=12)
 ROWS = st.lists(st.tuples(WORDS.map(clean_label).filter(bool), WORDS), max_size=20)

@@ -1,0 +1,292 @@
+"""A client of Airflow's REST API, as much of it as the local stack needs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from nightsort_local.environment import ADMIN
+from nightsort_local.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+FINAL_RUN_STATES = ("success", "failed")
+INNERMOST_FRAMES = 3
+BEATING = ("scheduler", "triggerer", "dag-processor")
+PAGE = 100
+"""Airflow's `maximum_page_limit`."""
+
+
+@dataclass(frozen=True)
+class TaskInstance:
+    """One task of one run; a mapped task has one for each index."""
+
+    task_id: str
+    map_index: int
+    """-1 unless mapped."""
+    label: str
+    """The task's id, with what Airflow shows for its index, where it is mapped."""
+    state: str
+    """``waiting`` as long as Airflow has no state for it."""
+    try_number: int
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it has run, until now if it still does."""
+        if self.start is None:
+            return None
+        return ((self.end or datetime.now(timezone.utc)) - self.start).total_seconds()
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """One run of one DAG."""
+
+    dag_id: str
+    run_id: str
+    state: str
+    start: datetime | None
+    end: datetime | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its state is final."""
+        return self.state in FINAL_RUN_STATES
+
+
+@dataclass(frozen=True)
+class DagInfo:
+    """What Airflow has parsed of one DAG."""
+
+    dag_id: str
+    is_paused: bool
+    has_import_errors: bool
+    last_parsed: datetime | None
+
+
+@dataclass(frozen=True)
+class ImportProblem:
+    """A DAG file that Airflow could not import."""
+
+    file: str
+    stack_trace: str
+
+
+class AirflowApi:
+    """Airflow's REST API, as its administrator.
+
+    :param url: where the API server listens, such as ``http://127.0.0.1:8080``.
+    :param password: the administrator's.
+    :param transport: how requests are sent, for tests.
+    """
+
+    def __init__(self, url: str, password: str, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url
+        self._password = password
+        # Neither proxies nor .netrc of the user may have a say on loopback.
+        self._client = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
+        self._has_token = False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _log_in(self) -> None:
+        answer = self._client.post("/auth/token", json={"username": ADMIN, "password": self._password})
+        if answer.status_code not in (200, 201):
+            raise StackError(
+                f"{self.url} refuses this home's password (HTTP {answer.status_code}): another Airflow?"
+            )
+        self._client.headers["Authorization"] = f"Bearer {answer.json()['access_token']}"
+        self._has_token = True
+
+    def _request(self, method: str, path: str, *, retried: bool = False, **arguments: Any) -> httpx.Response:
+        try:
+            if not self._has_token:
+                self._log_in()
+            answer = self._client.request(method, f"/api/v2{path}", **arguments)
+        except httpx.TransportError as error:
+            # A restarting API server is a matter of seconds; only what changes nothing may be sent twice.
+            if method != "GET" or retried:
+                raise StackError(
+                    f"Airflow at {self.url} does not answer ({error}): "
+                    "`python -m nightsort_local status` tells what runs."
+                ) from error
+            time.sleep(2)
+            return self._request(method, path, retried=True, **arguments)
+        if answer.status_code == 401 and not retried:
+            # The token ends after a day.
+            self._has_token = False
+            return self._request(method, path, retried=True, **arguments)
+        return answer
+
+    def _json(self, method: str, path: str, **arguments: Any) -> Any:
+        answer = self._request(method, path, **arguments)
+        if answer.is_error:
+            raise _refusal(f"{method} {path}", answer)
+        return answer.json()
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            page = self._json("GET", path, params={"limit": PAGE, "offset": offset})
+            yield from page[key]
+            offset += PAGE
+            if offset >= page["total_entries"]:
+                return
+
+    def unhealthy(self, since: datetime) -> list[str]:
+        """Return the components that have not shown life since `since`; all of them if nobody answers."""
+        try:
+            answer = self._client.get("/api/v2/monitor/health", timeout=5)
+        except httpx.TransportError:
+            return ["api-server", *BEATING]
+        if answer.status_code != 200:
+            return ["api-server", *BEATING]
+        health = answer.json()
+        found = []
+        for component in BEATING:
+            part = component.replace("-", "_")
+            report = health.get(part) or {}
+            beat = _moment(report.get(f"latest_{part}_heartbeat"))
+            # Right after a crash the last heartbeat of the one before still counts as healthy.
+            if report.get("status") != "healthy" or beat is None or beat < since:
+                found.append(component)
+        return found
+
+    def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
+        """Create the pool, deferred tasks counted, unless there is one: a person may have changed it."""
+        pool = {"name": name, "slots": slots, "description": description, "include_deferred": True}
+        answer = self._request("POST", "/pools", json=pool)
+        if answer.is_error and answer.status_code != 409:
+            raise _refusal(f"the pool {name}", answer)
+
+    def import_problems(self) -> list[ImportProblem]:
+        """Return the DAG files that could not be imported."""
+        return [
+            ImportProblem(error["filename"], error["stack_trace"].strip())
+            for error in self._pages("/importErrors", "import_errors")
+        ]
+
+    def dags(self) -> list[DagInfo]:
+        """Return all DAGs that Airflow has parsed."""
+        return [_dag(raw) for raw in self._pages("/dags", "dags")]
+
+    def dag(self, dag_id: str) -> DagInfo | None:
+        """Return the DAG, or None as long as Airflow has not parsed it."""
+        answer = self._request("GET", f"/dags/{dag_id}")
+        if answer.status_code == 404:
+            return None
+        if answer.is_error:
+            raise _refusal(f"the DAG {dag_id}", answer)
+        return _dag(answer.json())
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the DAG run: a run of a paused DAG stays queued for ever."""
+        self._json("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
+
+    def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> DagRun:
+        """Start a run by hand with these params."""
+        body = {"logical_date": None, "conf": dict(conf)}
+        return _run(self._json("POST", f"/dags/{dag_id}/dagRuns", json=body))
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        """Return the run as it stands."""
+        return _run(self._json("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
+        """Return the tasks of a run, in no certain order."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
+        return [_task(raw) for raw in self._pages(path, "task_instances")]
+
+    def task_order(self, dag_id: str) -> list[str]:
+        """Return the ids of a DAG's tasks, each after all those that it waits for."""
+        raw = self._json("GET", f"/dags/{dag_id}/tasks")["tasks"]
+        followers = {task["task_id"]: task["downstream_task_ids"] for task in raw}
+        waits_for: dict[str, int] = dict.fromkeys(followers, 0)
+        for names in followers.values():
+            for name in names:
+                waits_for[name] += 1
+        order = [name for name, number in waits_for.items() if not number]
+        for name in order:
+            for follower in followers[name]:
+                waits_for[follower] -= 1
+                if not waits_for[follower]:
+                    order.append(follower)
+        return order
+
+    def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
+        """Return the log of a task's last try, one line per event."""
+        path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        raw = self._json(
+            "GET", path, params={"map_index": task.map_index, "full_content": True},
+            headers={"Accept": "application/json"},
+        )["content"]  # fmt: skip
+        lines = [_log_line(event) for event in raw] if isinstance(raw, list) else str(raw).splitlines()
+        # "::group::" and "::endgroup::" fold lines in the UI.
+        return [line for line in lines if not line.startswith("::")]
+
+
+def _dag(raw: Mapping[str, Any]) -> DagInfo:
+    return DagInfo(
+        raw["dag_id"],
+        raw["is_paused"],
+        bool(raw.get("has_import_errors")),
+        _moment(raw.get("last_parsed_time")),
+    )
+
+
+def _run(raw: Mapping[str, Any]) -> DagRun:
+    return DagRun(
+        raw["dag_id"], raw["dag_run_id"], raw["state"], _moment(raw["start_date"]), _moment(raw["end_date"])
+    )
+
+
+def _task(raw: Mapping[str, Any]) -> TaskInstance:
+    index = raw["map_index"]
+    label = raw["task_id"]
+    if index >= 0:
+        label += f" [{raw.get('rendered_map_index') or index}]"
+    return TaskInstance(
+        task_id=raw["task_id"],
+        map_index=index,
+        label=label,
+        state=raw["state"] or "waiting",
+        try_number=raw["try_number"],
+        start=_moment(raw["start_date"]),
+        end=_moment(raw["end_date"]),
+    )
+
+
+def _moment(raw: str | None) -> datetime | None:
+    # Python 3.10 does not read the "Z".
+    return datetime.fromisoformat(raw.replace("Z", "+00:00")) if raw else None
+
+
+def _refusal(what: str, answer: httpx.Response) -> StackError:
+    try:
+        detail = str(answer.json().get("detail", answer.text))
+    except ValueError:
+        detail = answer.text
+    return StackError(f"Airflow refused {what} (HTTP {answer.status_code}): {detail[:1000]}")
+
+
+def _log_line(event: Any) -> str:
+    if not isinstance(event, dict):
+        return str(event)
+    line = str(event.get("event", ""))
+    if event.get("level") in ("error", "critical", "warning"):
+        line = f"{event['level'].upper()} {line}"
+    for failure in event.get("error_detail") or ():
+        # The innermost ones: above them is how Airflow came to call ours.
+        for frame in failure.get("frames", [])[-INNERMOST_FRAMES:]:
+            line += f"\n  {frame['filename']}:{frame['lineno']} in {frame['name']}"
+        line += f"\n{failure.get('exc_type')}: {failure.get('exc_value')}"
+    return line

@@ -1,0 +1,188 @@
+"""The command line of the local stack: ``python -m nightsort_local``."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from include.nightsort.spec.spec_files import spec_folders
+from nightsort_local import environment as settings
+from nightsort_local.actions import follow, print_access, start
+from nightsort_local.errors import StackError
+from nightsort_local.home import home_from_environment
+from nightsort_local.progress import Progress, make_console
+from nightsort_local.stack import LocalStack
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+app = typer.Typer(
+    help="The local stack: PostgreSQL, an AWS that learns, and Airflow, all on this machine's loopback.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+CONSOLE = make_console()
+ERRORS = make_console(stderr=True)
+
+INTERRUPTED = 130
+"""What a shell reports for Ctrl-C."""
+
+
+@contextmanager
+def _told_plainly() -> Iterator[None]:
+    """Turn what a person can act on into a message and exit code 1."""
+    try:
+        yield
+    except StackError as error:
+        ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        ERRORS.print("\nInterrupted. `make stop` stops what still runs.")
+        raise typer.Exit(INTERRUPTED) from None
+
+
+def _running_stack() -> LocalStack:
+    """Return the stack of this checkout, with the settings with which it was started."""
+    return LocalStack(home_from_environment(os.environ))
+
+
+def _stack_to_start(progress: Progress, *, schedules: bool | None = None) -> LocalStack:
+    """Return the stack of this checkout, with the settings of this shell."""
+    return LocalStack(
+        home_from_environment(os.environ),
+        spec_folders(os.environ),
+        schedules=schedules,
+        report=progress.detail,
+    )
+
+
+@app.command()
+def up(
+    schedules: Annotated[
+        bool | None,
+        typer.Option(
+            "--schedules/--no-schedules",
+            help="Let cron schedules and asset events start runs. Off at first: runs start when you say so.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Start the stack; what runs already is left alone."""
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        stack = _stack_to_start(progress, schedules=schedules)
+        start(stack, progress)
+        print_access(CONSOLE, stack)
+
+
+@app.command()
+def down(
+    remove: Annotated[bool, typer.Option("--remove", help="Delete data, logs and password too.")] = False,
+) -> None:
+    """Stop the stack, leave no process behind, and keep the data."""
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        stack = _running_stack()
+        stack.report = progress.detail
+        with progress.step("Stopping the local stack"):
+            progress.retitle("The local stack is down" if stack.down() else "No local stack was up")
+            if remove:
+                stack.home.remove()
+                progress.retitle(f"The local stack is down and removed ({stack.home.root})")
+
+
+@app.command()
+def status() -> None:
+    """Show the components, and where Airflow is. Exit code 0 if all run, 1 if not."""
+    with _told_plainly():
+        stack = _running_stack()
+        states = stack.status()
+        if not states:
+            CONSOLE.print("The local stack is down: `python -m nightsort_local up` starts it.")
+            raise typer.Exit(1)
+        table = Table("component", "state", "pid", "up for", "log", box=None, header_style="dim")
+        for state in states.values():
+            running = state.is_running
+            table.add_row(
+                state.name,
+                Text(state.state.lower(), style="green" if running else "bold red"),
+                str(state.pid) if running else "",
+                _duration(time.time() - state.started) if running else state.problem,
+                os.path.relpath(stack.home.logs / f"{state.name}.log"),
+            )
+        CONSOLE.print(table)
+        print_access(CONSOLE, stack)
+        if not stack.is_up():
+            raise typer.Exit(1)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s" if minutes else f"{rest} s"
+
+
+@app.command()
+def env() -> None:
+    """Print exports that make aws, psql, airflow and the tests see the stack: eval "$(… env)"."""
+    with _told_plainly():
+        stack = _running_stack()
+        # Not through rich, which would wrap and colour what a shell is to read.
+        typer.echo(settings.shell_exports(stack.environment(), os.environ))
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+def doctor(context: typer.Context) -> None:
+    """Check the stack as a deployment; it takes the options of `python -m include.nightsort doctor`."""
+    with _told_plainly():
+        command = [sys.executable, "-m", "include.nightsort", "doctor", *context.args]
+        environment = _running_stack().environment()
+        raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+
+
+@app.command("run-dag")
+def run_dag(
+    dag_id: Annotated[str, typer.Argument(help="Such as classify_aws-services.", show_default=False)],
+    conf: Annotated[str, typer.Option(help='The params as JSON, such as {"day": "2026-11-01"}.')] = "{}",
+    timeout: Annotated[float, typer.Option(help="Seconds after which waiting is given up.")] = 3600,
+) -> None:
+    """Run a DAG, show its tasks, and exit with 0 if it succeeded, with 1 if not."""
+    with _told_plainly():
+        params = _params(conf)
+        progress = Progress(CONSOLE)
+        result = follow(_running_stack(), dag_id, params, progress, timeout=timeout)
+        if not result.succeeded:
+            raise typer.Exit(1)
+
+
+@app.command()
+def demo() -> None:
+    """Train on the sample, classify its next day and show the result: what `make run` does."""
+    # Imported here: what it needs (boto3, scikit-learn) would make every other command a second slower.
+    from nightsort_local.demo import run_demo
+
+    progress = Progress(CONSOLE)
+    with _told_plainly():
+        if not run_demo(_stack_to_start(progress), progress):
+            raise typer.Exit(1)
+
+
+def _params(conf: str) -> dict[str, Any]:
+    try:
+        params = json.loads(conf)
+    except ValueError as error:
+        raise StackError(f"--conf is no JSON ({error}): give an object, such as '{{}}'.") from error
+    if not isinstance(params, dict):
+        raise StackError(f"--conf must be a JSON object, not {conf}.")
+    return params

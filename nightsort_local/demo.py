@@ -1,0 +1,116 @@
+"""The whole trip, as `make run` takes it: train once, then one more day of the sample at every call."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import boto3
+import botocore
+from botocore.exceptions import ClientError
+
+from include.nightsort.access import plain_access
+from include.nightsort.tables.schema import ensure_schema
+from nightsort_local import environment as settings
+from nightsort_local import postgres, sample_corpus
+from nightsort_local.actions import follow, print_access, start
+from nightsort_local.night_report import read_known_labels, read_night, show_night
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from include.nightsort.access import Access
+    from nightsort_local.progress import Progress
+    from nightsort_local.stack import LocalStack
+
+CLASSIFIER = "aws-services"
+# Written last, so that an upload that was interrupted is done again.
+MARKER = f"{sample_corpus.BUCKET}/sample-corpus.json"
+
+
+def run_demo(stack: LocalStack, progress: Progress) -> bool:
+    """Take the trip, and print what came of it.
+
+    :return: whether it succeeded.
+    """
+    start(stack, progress)
+    # Storage and Comprehend are reached from here as any other program would, by the environment.
+    settings.enter(stack.environment())
+    access = plain_access()
+    _upload_sample(access, progress)
+    trained = _has_usable_version(stack) or follow(stack, f"train_{CLASSIFIER}", {}, progress).succeeded
+    if not trained:
+        return False
+    day, is_new = _next_day(stack)
+    if not is_new:
+        progress.console.print(
+            f"All {len(sample_corpus.days())} days of the sample are classified: {day} once more."
+        )
+    if not follow(stack, f"classify_{CLASSIFIER}", {"day": day.isoformat()}, progress).succeeded:
+        return False
+    truth = access.path(sample_corpus.truth_uri(CLASSIFIER, day)).read_text(encoding="utf-8")
+    with postgres.connect(stack.home, "nightsort") as connection:
+        report = read_night(connection, CLASSIFIER, day, read_known_labels(truth, "|"))
+    show_night(progress.console, report)
+    _show_ways_on(stack, progress)
+    return True
+
+
+def _upload_sample(access: Access, progress: Progress) -> None:
+    marker = access.path(MARKER)
+    wanted = {"botocore": botocore.__version__}
+    if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == wanted:
+        return
+    with progress.step("Uploading the sample corpus"):
+        sample_corpus.upload(access, progress=progress.detail)
+        marker.write_text(json.dumps(wanted), encoding="utf-8")
+
+
+def _has_usable_version(stack: LocalStack) -> bool:
+    """Whether a version is active and the local Comprehend still has it."""
+    with postgres.connect(stack.home, "nightsort") as connection:
+        ensure_schema(connection)
+        row = connection.execute(
+            "SELECT arn FROM nightsort.classifier_versions WHERE classifier = %s AND active", (CLASSIFIER,)
+        ).fetchone()
+    if row is None:
+        return False
+    try:
+        boto3.client("comprehend").describe_document_classifier(DocumentClassifierArn=row[0])
+    except ClientError as error:
+        if error.response["Error"]["Code"] != "ResourceNotFoundException":
+            raise
+        return False
+    return True
+
+
+def _next_day(stack: LocalStack) -> tuple[date, bool]:
+    """Return the first day of the sample without a complete run, or the last day and False."""
+    with postgres.connect(stack.home, "nightsort") as connection:
+        done = {
+            row[0]
+            for row in connection.execute(
+                "SELECT day FROM nightsort.classification_runs"
+                " WHERE classifier = %s AND state = 'complete' AND source_uri IS NULL",
+                (CLASSIFIER,),
+            )
+        }
+    days = sample_corpus.days()
+    left = [day for day in days if day not in done]
+    return (left[0], True) if left else (days[-1], False)
+
+
+def _show_ways_on(stack: LocalStack, progress: Progress) -> None:
+    query = "SELECT day, document_id, label, score FROM nightsort.latest_predictions LIMIT 20"
+    console = progress.console
+    console.print()
+    print_access(console, stack)
+    for what, command in (
+        (
+            "Look at the table",
+            f"""eval "$(.venv/bin/python -m nightsort_local env)"; psql -c '{query}'""",
+        ),
+        ("Classify the next day", "make run"),
+        ("Stop, and keep the data", "make stop"),
+    ):
+        console.print(f"\n{what}:\n  {command}", soft_wrap=True, markup=False)

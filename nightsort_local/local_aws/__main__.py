@@ -1,0 +1,40 @@
+"""``python -m nightsort_local.local_aws``: start the local AWS."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Start the server as the command line says; return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m nightsort_local.local_aws",
+        description="S3, IAM and STS by moto, and an Amazon Comprehend whose custom classifiers learn.",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=4566, help="port; 0: any free one (default: %(default)s)")
+    parser.add_argument("--data", type=Path, help="folder that keeps buckets and classifiers over a restart")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", help="judge calls of S3 and Comprehend by IAM policies"
+    )
+    chosen = parser.parse_args(arguments)
+
+    # Later than the help: moto takes half a second to import.
+    from nightsort_local.local_aws.server import serve
+    from nightsort_local.local_aws.settings import SettingError
+
+    try:
+        serve(chosen.host, chosen.port, chosen.data, enforce_iam=chosen.enforce_iam)
+    except SettingError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        print(f"error: cannot serve on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

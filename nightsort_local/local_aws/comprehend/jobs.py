@@ -1,0 +1,163 @@
+"""The operations on document classification jobs, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort_local.local_aws.comprehend import arns
+from nightsort_local.local_aws.comprehend.encryption import check_keys
+from nightsort_local.local_aws.comprehend.errors import (
+    ApiError,
+    invalid_request,
+    resource_not_found,
+    resource_unavailable,
+)
+from nightsort_local.local_aws.comprehend.listing import page, select
+from nightsort_local.local_aws.comprehend.lives import Lives
+from nightsort_local.local_aws.comprehend.real_time_input import check_reader_config
+from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER
+from nightsort_local.local_aws.comprehend.store import JOB, now
+from nightsort_local.local_aws.comprehend.tags import check_tags
+from nightsort_local.local_aws.work.tasks import ClassifyTask
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nightsort_local.local_aws.comprehend.store import Resource, Store
+    from nightsort_local.local_aws.comprehend.timers import Timers
+    from nightsort_local.local_aws.settings import Settings
+    from nightsort_local.local_aws.work.workers import Outcome, WorkerPool
+
+ONE_DOC_PER_LINE = "ONE_DOC_PER_LINE"
+
+
+class JobOperations:
+    """Start, describe and list classification jobs; there is no operation that stops one.
+
+    Args:
+        store: the resources.
+        timers: what is to happen later.
+        workers: where jobs run.
+        settings: the server's settings.
+    """
+
+    def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
+        self._store = store
+        self._workers = workers
+        self._settings = settings
+        self._lives = Lives(
+            timers,
+            {
+                "SUBMITTED": ("submitted_seconds", lambda job: self._lives.begin(job, "IN_PROGRESS")),
+                "IN_PROGRESS": ("job_seconds", self._run),
+            },
+        )
+
+    # --- operations -----------------------------------------------------------------------------------------
+
+    def start_document_classification_job(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Start a job."""
+        job = self._store.made_by(JOB, region, request)
+        if job is None:
+            self._check(request, region)
+            job_id = arns.new_id()
+            arn = arns.job_arn(region, job_id)
+            job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
+            self._lives.go_on(job)
+        shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
+        return {member: job.properties[member] for member in shown}
+
+    def describe_document_classification_job(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Return a job's properties."""
+        job = self._store.find(arns.job_arn(region, request["JobId"]))
+        if job is None:
+            raise ApiError(
+                "JobNotFoundException", f"JOB_NOT_FOUND: The specified job {request['JobId']} was not found."
+            )
+        return {"DocumentClassificationJobProperties": job.shown()}
+
+    def list_document_classification_jobs(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """List jobs."""
+        found = select(
+            self._store.all_of(JOB, region),
+            request,
+            {
+                "JobName": lambda job, name: job.properties.get("JobName") == name,
+                "JobStatus": lambda job, status: job.state == status,
+            },
+        )
+        items = [(job.arn, job.shown()) for job in found]
+        return page(items, request, "DocumentClassificationJobPropertiesList", region)
+
+    # --- life -----------------------------------------------------------------------------------------------
+
+    def resume(self) -> None:
+        """Take up what a server that ended left undone."""
+        for job in self._store.all_of(JOB):
+            self._lives.go_on(job)
+
+    def _run(self, job: Resource) -> None:
+        properties = job.properties
+        model_file = self._store.get(properties["DocumentClassifierArn"], job.region).model_file
+        task = ClassifyTask(
+            endpoint=self._settings.endpoint,
+            region=job.region,
+            name=properties.get("JobName", ""),
+            model_file=str(self._settings.model_path(model_file or "")),
+            source=properties["InputDataConfig"]["S3Uri"],
+            one_per_line=properties["InputDataConfig"]["InputFormat"] == ONE_DOC_PER_LINE,
+            output=properties["OutputDataConfig"]["S3Uri"],
+        )
+
+        def started() -> None:
+            with self._store.lock:
+                if job.state == "SUBMITTED":
+                    job.step("IN_PROGRESS")
+
+        def ended(outcome: Outcome) -> None:
+            with self._store.lock:
+                if outcome.problem is None:
+                    job.step("COMPLETED", EndTime=now())
+                else:
+                    job.step("FAILED", Message=outcome.problem, EndTime=now())
+
+        self._workers.submit(job.arn, task, started, ended)
+
+    def _check(self, request: Mapping[str, Any], region: str) -> None:
+        if ("DocumentClassifierArn" in request) == ("FlywheelArn" in request):
+            raise invalid_request("Give either a DocumentClassifierArn or a FlywheelArn.")
+        if "FlywheelArn" in request:
+            raise resource_not_found(request["FlywheelArn"])
+        check_reader_config(request["InputDataConfig"].get("DocumentReaderConfig"))
+        check_keys(request)
+        check_tags(request.get("Tags", ()))
+        classifier = self._store.get(request["DocumentClassifierArn"], region)
+        if classifier.state not in USABLE_CLASSIFIER:
+            raise resource_unavailable(
+                f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state}; it cannot classify."
+            )
+        active = [job for job in self._store.all_of(JOB, region) if job.is_active]
+        if len(active) >= MAX_ACTIVE_CLASSIFICATION_JOBS:
+            # The operation models no ResourceLimitExceededException; this is the closest that it models.
+            raise ApiError(
+                "TooManyRequestsException",
+                f"TOO_MANY_REQUESTS: {len(active)} classification jobs are active, the most that may be.",
+            )
+
+
+def _properties(request: Mapping[str, Any], arn: str, job_id: str) -> dict[str, Any]:
+    output = dict(request["OutputDataConfig"])
+    output["S3Uri"] = arns.output_archive(output["S3Uri"], "CLN", job_id)
+    properties = {
+        "JobId": job_id,
+        "JobArn": arn,
+        "DocumentClassifierArn": request["DocumentClassifierArn"],
+        "InputDataConfig": {"InputFormat": ONE_DOC_PER_LINE, **request["InputDataConfig"]},
+        "OutputDataConfig": output,
+        "DataAccessRoleArn": request["DataAccessRoleArn"],
+    }
+    for member in ("JobName", "VolumeKmsKeyId", "VpcConfig"):
+        if member in request:
+            properties[member] = request[member]
+    return properties

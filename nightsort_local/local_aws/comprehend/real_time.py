@@ -1,0 +1,100 @@
+"""ClassifyDocument: one document, at once, by the model behind an endpoint."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from nightsort_local.local_aws.comprehend.errors import ApiError, resource_unavailable
+from nightsort_local.local_aws.comprehend.real_time_input import (
+    MAX_PAGE_CHARACTERS,
+    Document,
+    read_document,
+)
+from nightsort_local.local_aws.comprehend.states import USABLE_ENDPOINT
+from nightsort_local.local_aws.comprehend.store import ENDPOINT
+from nightsort_local.local_aws.work.real_time import RealTimeError
+from nightsort_local.local_aws.work.tasks import MULTI_CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from nightsort_local.local_aws.comprehend.rate_limits import RateLimits
+    from nightsort_local.local_aws.comprehend.store import Store
+    from nightsort_local.local_aws.settings import Settings
+    from nightsort_local.local_aws.work.real_time import RealTimeProcess, TextClasses
+
+_PAGE = 1
+
+
+class RealTimeOperations:
+    """Classify single documents.
+
+    Args:
+        store: the resources; locked while the endpoint is looked up, not while its model works.
+        real_time: has the models.
+        settings: the server's settings.
+        limits: what an endpoint's inference units can do.
+    """
+
+    def __init__(
+        self, store: Store, real_time: RealTimeProcess, settings: Settings, limits: RateLimits
+    ) -> None:
+        self._store = store
+        self._real_time = real_time
+        self._settings = settings
+        self._limits = limits
+
+    def classify_document(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
+        """Return a document's classes or labels, the three best."""
+        document = read_document(request)
+        with self._store.lock:
+            model_path = self._model_path(request["EndpointArn"], region, len(document.text))
+        if len(document.text) > MAX_PAGE_CHARACTERS:
+            message = f"The page has {len(document.text)} characters; {MAX_PAGE_CHARACTERS} are the most."
+            error = {"Page": _PAGE, "ErrorCode": "PAGE_CHARACTERS_EXCEEDED", "ErrorMessage": message}
+            return {"Errors": [error], **_about(document)}
+        try:
+            found = self._real_time.classify(model_path, document.text).result()
+        except RealTimeError as error:
+            raise ApiError("InternalServerException", f"INTERNAL_ERROR: {error}. Try again.") from error
+        return {**_classes(found, document), **_about(document)}
+
+    def _model_path(self, arn: str, region: str, characters: int) -> str:
+        endpoint = self._store.find(arn)
+        # The operation models no ResourceNotFoundException.
+        if endpoint is None or endpoint.kind != ENDPOINT or endpoint.region != region:
+            raise resource_unavailable(f"RESOURCE_UNAVAILABLE: There is no endpoint {arn}.")
+        if endpoint.state not in USABLE_ENDPOINT:
+            raise resource_unavailable(
+                f"RESOURCE_UNAVAILABLE: {arn} is {endpoint.state}; it cannot classify."
+            )
+        self._limits.count_document(arn, endpoint.properties["CurrentInferenceUnits"], characters)
+        classifier = self._store.get(endpoint.properties["ModelArn"], region)
+        return str(self._settings.model_path(classifier.model_file or ""))
+
+
+def _classes(found: TextClasses, document: Document) -> dict[str, Any]:
+    page = {} if document.document_type is None else {"Page": _PAGE}
+    classes = [{"Name": name, "Score": score, **page} for name, score in found.classes]
+    return {"Classes" if found.mode == MULTI_CLASS else "Labels": classes}
+
+
+def _about(document: Document) -> dict[str, Any]:
+    """Return what goes with a document that came as Bytes: empty lists are left out (guide's examples)."""
+    if document.document_type is None:
+        return {}
+    about: dict[str, Any] = {
+        "DocumentMetadata": {
+            "Pages": 1,
+            "ExtractedCharacters": [{"Page": _PAGE, "Count": len(document.text)}],
+        },
+        "DocumentType": [{"Page": _PAGE, "Type": document.document_type}],
+    }
+    if document.document_type != "PLAIN_TEXT":
+        warning = {
+            "Page": _PAGE,
+            "WarnCode": "INFERENCING_NATIVE_DOCUMENT_WITH_PLAINTEXT_TRAINED_MODEL",
+            "WarnMessage": "The document is semi-structured, but the classifier is a plain-text model.",
+        }
+        about["Warnings"] = [warning]
+    return about

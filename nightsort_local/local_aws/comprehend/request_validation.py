@@ -1,0 +1,195 @@
+"""Requests against botocore's service model, with the constraints that botocore leaves to the service.
+
+botocore checks required members, types and minimums before it sends, but no maximum, pattern or enum: those
+come back from the real service as a ``ValidationException`` that lists every member at fault.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from functools import cache
+from typing import TYPE_CHECKING, Any, cast
+
+import botocore.session
+import regex
+
+from nightsort_local.local_aws.comprehend.errors import ApiError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+
+TARGET_PREFIX = "Comprehend_20171127"
+"""What ``X-Amz-Target`` starts with (service model, ``targetPrefix``)."""
+
+
+@cache
+def service_model() -> ServiceModel:
+    """Return botocore's model of Comprehend."""
+    return botocore.session.get_session().get_service_model("comprehend")
+
+
+@cache
+def operation_model(operation: str) -> OperationModel:
+    """Return the model of one operation; an unknown one raises the error that AWS gives for it."""
+    if operation not in service_model().operation_names:
+        raise ApiError("UnknownOperationException", f"Comprehend has no operation {operation!r}.")
+    return service_model().operation_model(operation)
+
+
+def parse_request(operation: str, body: Any) -> dict[str, Any]:
+    """Return the parameters of a request, typed as the model says; members that the model lacks are dropped.
+
+    The body is the content of a JSON or CBOR request. Timestamps become epoch seconds (float), blobs bytes.
+
+    Raises:
+        ApiError: ``SerializationException`` for a wrong type, ``ValidationException`` with every constraint
+            that does not hold.
+    """
+    shape = operation_model(operation).input_shape
+    if shape is None:
+        return {}
+    parameters = cast("dict[str, Any]", typed(shape, body))
+    broken = list(problems(shape, parameters))
+    if broken:
+        count = f"{len(broken)} validation error{'s' if len(broken) > 1 else ''} detected: "
+        raise ApiError("ValidationException", count + "; ".join(broken))
+    return parameters
+
+
+# --- types --------------------------------------------------------------------------------------------------
+
+_SCALARS: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int, float),
+    "long": (int, float),
+    "float": (int, float),
+    "double": (int, float),
+    "timestamp": (int, float),
+    "blob": (str, bytes),  # CBOR has bytes of its own
+}
+
+_CALLED = {"integer": "an Integer", "timestamp": "milliseconds since epoch"}
+"""What messages call a type, where it is not "a" and its name."""
+
+
+def typed(shape: Shape, value: Any) -> Any:
+    """Return the content of a request in the types of its shape; see :func:`parse_request`.
+
+    What is taken for what, and the messages, are those of AWS's JSON services, as measured on Athena
+    (https://github.com/aoyagikouhei/athena-local) and for timestamps on X-Ray: a null is nothing, in lists
+    too, and a number for an integer loses its fraction.
+    """
+    kind = shape.type_name
+    if kind == "structure" and isinstance(value, dict):
+        return {
+            name: typed(member, value[name])
+            for name, member in cast("StructureShape", shape).members.items()
+            if value.get(name) is not None
+        }
+    if kind == "list" and isinstance(value, list):
+        member = cast("ListShape", shape).member
+        return [typed(member, item) for item in value if item is not None]
+    if not isinstance(value, _SCALARS.get(kind, ())) or (isinstance(value, bool) and kind != "boolean"):
+        raise _wrong_type(shape, value)
+    if kind == "blob":
+        return _blob(shape, cast("str | bytes", value))
+    if isinstance(value, (int, float)) and kind != "boolean":
+        if not math.isfinite(value):
+            raise _wrong_type(shape, value)
+        return int(value) if kind in ("integer", "long") else float(value)
+    return value
+
+
+def _blob(shape: Shape, value: str | bytes) -> bytes:
+    if isinstance(value, bytes):
+        return value
+    try:
+        return base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise _wrong_type(shape, value) from error
+
+
+def _wrong_type(shape: Shape, value: Any) -> ApiError:
+    kind = shape.type_name
+    if isinstance(value, list):
+        message = "Start of list found where not expected"
+    elif isinstance(value, dict):
+        message = "Start of structure or map found where not expected."
+    elif kind == "list":
+        message = "Expected list or null"
+    elif kind == "structure":
+        message = "Expected null"
+    else:
+        found = {True: "TRUE", False: "FALSE"}[value] if isinstance(value, bool) else _token(value)
+        message = f"{found}_VALUE can not be converted to {_CALLED.get(kind, f'a {kind.capitalize()}')}"
+    return ApiError("SerializationException", message)
+
+
+def _token(value: Any) -> str:
+    return "NUMBER" if isinstance(value, (int, float)) else "STRING"
+
+
+# --- constraints --------------------------------------------------------------------------------------------
+
+_FAILED = "failed to satisfy constraint: Member must"
+
+
+def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
+    """Yield, in AWS's words, each constraint that a typed value does not hold to."""
+    kind = shape.type_name
+    if kind == "structure":
+        structure = cast("StructureShape", shape)
+        for name in structure.required_members:
+            if name not in value:
+                yield f"Value null at '{_member(where, name)}' {_FAILED} not be null"
+        for name, member in value.items():
+            yield from problems(structure.members[name], member, _member(where, name))
+    elif kind == "list":
+        yield from _length_problems(shape, value, where)
+        for number, item in enumerate(value, 1):
+            yield from problems(cast("ListShape", shape).member, item, _item(where, number))
+    elif kind in ("string", "blob"):
+        yield from _length_problems(shape, value, where)
+        if kind == "string":
+            yield from _text_problems(cast("StringShape", shape), value, where)
+    elif kind in ("integer", "long", "float", "double"):
+        least, most = shape.metadata.get("min"), shape.metadata.get("max")
+        if least is not None and value < least:
+            yield _failed(shape, value, where, f"have value greater than or equal to {least}")
+        if most is not None and value > most:
+            yield _failed(shape, value, where, f"have value less than or equal to {most}")
+
+
+def _length_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
+    least, most = shape.metadata.get("min"), shape.metadata.get("max")
+    if least is not None and len(value) < least:
+        yield _failed(shape, value, where, f"have length greater than or equal to {least}")
+    if most is not None and len(value) > most:
+        yield _failed(shape, value, where, f"have length less than or equal to {most}")
+
+
+def _text_problems(shape: StringShape, value: str, where: str) -> Iterator[str]:
+    pattern = shape.metadata.get("pattern")
+    # The patterns are Java's; `re` does not know its Unicode properties.
+    if pattern is not None and not regex.fullmatch(pattern, value):
+        yield _failed(shape, value, where, f"satisfy regular expression pattern: {pattern}")
+    if shape.enum and value not in shape.enum:
+        yield _failed(shape, value, where, f"satisfy enum value set: [{', '.join(shape.enum)}]")
+
+
+def _failed(shape: Shape, value: Any, where: str, constraint: str) -> str:
+    shown = "(sensitive)" if shape.metadata.get("sensitive") or isinstance(value, bytes) else f"'{value}'"
+    return f"Value {shown} at '{where}' {_FAILED} {constraint}"
+
+
+def _member(where: str, name: str) -> str:
+    return f"{where}.{name[0].lower()}{name[1:]}" if where else f"{name[0].lower()}{name[1:]}"
+
+
+def _item(where: str, number: int) -> str:
+    return f"{where}.{number}.member"

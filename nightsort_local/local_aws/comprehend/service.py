@@ -1,0 +1,117 @@
+"""The local Comprehend: from an operation's name and its JSON body to the JSON of its answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore import xform_name
+
+from nightsort_local.local_aws.comprehend.classifiers import ClassifierOperations
+from nightsort_local.local_aws.comprehend.endpoints import EndpointOperations
+from nightsort_local.local_aws.comprehend.errors import ApiError
+from nightsort_local.local_aws.comprehend.jobs import JobOperations
+from nightsort_local.local_aws.comprehend.rate_limits import RateLimits
+from nightsort_local.local_aws.comprehend.real_time import RealTimeOperations
+from nightsort_local.local_aws.comprehend.request_validation import operation_model, parse_request
+from nightsort_local.local_aws.comprehend.tags import TagOperations
+from nightsort_local.local_aws.comprehend.timers import Timers
+from nightsort_local.local_aws.work.real_time import RealTimeProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from nightsort_local.local_aws.comprehend.behaviour import Behaviour
+    from nightsort_local.local_aws.comprehend.store import Store
+    from nightsort_local.local_aws.settings import Settings
+    from nightsort_local.local_aws.work.workers import WorkerPool
+
+OPERATIONS = {
+    ClassifierOperations: (
+        "CreateDocumentClassifier",
+        "DescribeDocumentClassifier",
+        "ListDocumentClassifiers",
+        "ListDocumentClassifierSummaries",
+        "StopTrainingDocumentClassifier",
+        "DeleteDocumentClassifier",
+    ),
+    JobOperations: (
+        "StartDocumentClassificationJob",
+        "DescribeDocumentClassificationJob",
+        "ListDocumentClassificationJobs",
+    ),
+    EndpointOperations: (
+        "CreateEndpoint",
+        "DescribeEndpoint",
+        "UpdateEndpoint",
+        "ListEndpoints",
+        "DeleteEndpoint",
+    ),
+    TagOperations: ("TagResource", "UntagResource", "ListTagsForResource"),
+}
+"""What is answered under the store's lock, and by whom; ClassifyDocument comes on top."""
+
+
+CLASSIFY_DOCUMENT = "ClassifyDocument"
+
+
+class Comprehend:
+    """All operations over one store.
+
+    Args:
+        store: the resources.
+        workers: where trainings and jobs run.
+        settings: the server's settings.
+        behaviour: how fast it is, and what it limits.
+    """
+
+    def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
+        self._store = store
+        self._real_time = RealTimeProcess()
+        self._limits = RateLimits(behaviour)
+        timers = Timers(store.lock, behaviour)
+        self._classifiers = ClassifierOperations(store, timers, workers, settings)
+        self._jobs = JobOperations(store, timers, workers, settings)
+        self._endpoints = EndpointOperations(store, timers, self._real_time, settings)
+        self._classify = RealTimeOperations(store, self._real_time, settings, self._limits)
+        owners = (self._classifiers, self._jobs, self._endpoints, TagOperations(store))
+        self._handlers: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
+            operation: getattr(owner, xform_name(operation))
+            for owner in owners
+            for operation in OPERATIONS[type(owner)]
+        }
+
+    def answer(self, operation: str, body: Any, region: str) -> dict[str, Any]:
+        """Return the answer to a request.
+
+        Args:
+            operation: the part of ``X-Amz-Target`` after the dot.
+            body: the decoded JSON body.
+            region: the region of the request's signature.
+
+        Raises:
+            ApiError: the error to send.
+        """
+        operation_model(operation)
+        if operation not in self._handlers and operation != CLASSIFY_DOCUMENT:
+            raise ApiError(
+                "UnknownOperationException",
+                f"The local Comprehend has custom classification only; {operation} is not part of it.",
+            )
+        with self._store.lock:
+            self._limits.count_call(operation, region)
+        request = parse_request(operation, body)
+        if operation == CLASSIFY_DOCUMENT:
+            return self._classify.classify_document(request, region)
+        with self._store.lock:
+            return self._handlers[operation](request, region)
+
+    def resume(self) -> None:
+        """Take up what an earlier server left undone."""
+        with self._store.lock:
+            self._classifiers.resume()
+            self._jobs.resume()
+            self._endpoints.resume()
+
+    def close(self) -> None:
+        """End the process of the endpoints."""
+        self._real_time.close()

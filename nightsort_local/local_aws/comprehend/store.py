@@ -1,0 +1,190 @@
+"""All resources of the local Comprehend, with their states, tags and request tokens.
+
+Everything is kept as the API shows it, so that a record can be written to a file and read back as it was.
+Every access happens under :attr:`Store.lock`.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from nightsort_local.local_aws.comprehend import states
+from nightsort_local.local_aws.comprehend.errors import invalid_request, resource_not_found
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+CLASSIFIER = "classifier"
+JOB = "job"
+ENDPOINT = "endpoint"
+
+LIFE_CYCLES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
+
+TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
+
+
+@dataclass
+class Resource:
+    """A classifier version, a classification job or an endpoint.
+
+    Attributes:
+        number: counts up with every resource; the order in which they were made.
+        properties: what Describe returns.
+        tags: its tags.
+        token: the ClientRequestToken of the request that made it.
+        request: that request without its token, as JSON.
+        model_file: a classifier's model, a file name in the model folder.
+        since: when it came into its state, epoch seconds.
+    """
+
+    kind: str
+    arn: str
+    region: str
+    number: int
+    properties: dict[str, Any]
+    tags: dict[str, str] = field(default_factory=dict)
+    token: str | None = None
+    request: str = ""
+    model_file: str | None = None
+    since: float = 0.0
+
+    @property
+    def life(self) -> states.LifeCycle:
+        """The life cycle of its kind."""
+        return LIFE_CYCLES[self.kind]
+
+    @property
+    def created(self) -> float:
+        """When it was made, epoch seconds."""
+        moment: float = self.properties[self.life.created]
+        return moment
+
+    @property
+    def state(self) -> str:
+        """The current state."""
+        state: str = self.properties[self.life.member]
+        return state
+
+    @property
+    def is_active(self) -> bool:
+        """Whether work on it goes on or is waited for."""
+        return self.state in self.life.active
+
+    def step(self, state: str, **members: Any) -> None:
+        """Go to another state and set the members that come with it."""
+        self.life.check(self.state, state)
+        self.properties.update(members)
+        self.properties[self.life.member] = state
+        self.since = now()
+
+    def shown(self) -> dict[str, Any]:
+        """Return a copy of the properties for an answer."""
+        return copy.deepcopy(self.properties)
+
+
+class Store:
+    """The resources of all regions.
+
+    Args:
+        file: where the resources are kept over a restart; None keeps them in memory alone.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self.lock = threading.RLock()
+        self._file = file
+        self._resources: dict[str, Resource] = {}
+        self._made = 0
+        self._saved = ""
+        if file is not None and file.exists():
+            for record in json.loads(file.read_text(encoding="utf-8"))["resources"]:
+                self._resources[record["arn"]] = Resource(**record)
+            self._made = max((resource.number for resource in self._resources.values()), default=0)
+
+    def add(
+        self, kind: str, arn: str, region: str, properties: dict[str, Any], request: Mapping[str, Any]
+    ) -> Resource:
+        """Keep a new resource, in the first state of its life."""
+        life = LIFE_CYCLES[kind]
+        self._made += 1
+        moment = now()
+        resource = Resource(
+            kind=kind,
+            arn=arn,
+            region=region,
+            number=self._made,
+            properties={**properties, life.member: life.first, life.created: moment},
+            tags={tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())},
+            token=request.get(TOKEN),
+            request=_without_token(request),
+            since=moment,
+        )
+        self._resources[arn] = resource
+        return resource
+
+    def made_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
+        """Return what an earlier request with the same token made; another body under it is an error."""
+        token = request.get(TOKEN)
+        for resource in self.all_of(kind, region):
+            if token is not None and resource.token == token:
+                if resource.request != _without_token(request):
+                    raise invalid_request(
+                        f"The {TOKEN} was already used for a request with other parameters. Use a new token."
+                    )
+                return resource
+        return None
+
+    def find(self, arn: str) -> Resource | None:
+        """Return the resource with that ARN, if there is one."""
+        return self._resources.get(arn)
+
+    def get(self, arn: str, region: str) -> Resource:
+        """Return the resource or raise ResourceNotFoundException; regions do not see each other."""
+        resource = self._resources.get(arn)
+        if resource is None or resource.region != region:
+            raise resource_not_found(arn)
+        return resource
+
+    def all_of(self, kind: str, region: str | None = None) -> list[Resource]:
+        """Return the resources of a kind, in the order in which they were made."""
+        return [
+            resource
+            for resource in self._resources.values()
+            if resource.kind == kind and region in (None, resource.region)
+        ]
+
+    def remove(self, arn: str) -> None:
+        """Forget a resource, its token included."""
+        self._resources.pop(arn, None)
+
+    def save(self) -> None:
+        """Write the resources to the file, if there is one and if they have changed."""
+        if self._file is None:
+            return
+        with self.lock:
+            text = json.dumps({"resources": [asdict(resource) for resource in self._resources.values()]})
+        if text != self._saved:
+            write_whole(self._file, text)
+            self._saved = text
+
+
+def now() -> float:
+    """Return the time as the service writes it: epoch seconds, to the millisecond."""
+    return round(time.time(), 3)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Replace a file's content so that a reader, or a crash, sees the old text or the new one."""
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, file)
+
+
+def _without_token(request: Mapping[str, Any]) -> str:
+    return json.dumps({name: value for name, value in request.items() if name != TOKEN}, sort_keys=True)

@@ -1,0 +1,108 @@
+"""The control API: JSON over HTTP on the server's own port, below ``/nightsort/``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from nightsort_local.local_aws.control.faults import parse_fault
+from nightsort_local.local_aws.s3.operations import is_signed
+from nightsort_local.local_aws.settings import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from wsgiref.types import WSGIEnvironment
+
+    from nightsort_local.local_aws.comprehend.behaviour import Behaviour
+    from nightsort_local.local_aws.control.fault_plan import FaultPlan
+
+ROOT = "/nightsort/"
+
+
+def addresses_server(environ: WSGIEnvironment) -> bool:
+    """Whether a request is for these pages; a signed one is for an object in a bucket called nightsort."""
+    return environ["PATH_INFO"].startswith(ROOT) and not is_signed(environ)
+
+
+class ControlPages:
+    """Answers requests to the server itself.
+
+    Args:
+        health: returns the content of the health page.
+        behaviour: delays and rate limits.
+        plan: the faults.
+        cleared: called after faults were taken out.
+    """
+
+    def __init__(
+        self,
+        health: Callable[[], dict[str, Any]],
+        behaviour: Behaviour,
+        plan: FaultPlan,
+        cleared: Callable[[], None],
+    ) -> None:
+        self._behaviour = behaviour
+        self._plan = plan
+        self._cleared = cleared
+        self._handlers: dict[tuple[str, str], Callable[[bytes], dict[str, Any]]] = {
+            ("GET", "health"): lambda _: health(),
+            ("GET", "behaviour"): lambda _: behaviour.to_dict(),
+            ("PUT", "behaviour"): self._behave,
+            ("GET", "faults"): lambda _: self._shown(),
+            ("PUT", "faults"): self._replace,
+            ("POST", "faults"): self._add,
+            ("DELETE", "faults"): lambda _: self._clear(),
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+        """Return HTTP status and content of the answer."""
+        page, _, item = path.removeprefix(ROOT).partition("/")
+        if (method, page) == ("DELETE", "faults") and item:
+            return self._remove(item)
+        handler = self._handlers.get((method, page))
+        if handler is None or item:
+            there = ", ".join(f"{known} {ROOT}{name}" for known, name in self._handlers)
+            return 404, {"message": f"There is no {method} {path}; there are {there}."}
+        try:
+            return 200, handler(body)
+        except SettingError as error:
+            return 400, {"message": str(error)}
+
+    def _behave(self, body: bytes) -> dict[str, Any]:
+        self._behaviour.update(_json(body))
+        return self._behaviour.to_dict()
+
+    # --- faults ---------------------------------------------------------------------------------------------
+
+    def _shown(self) -> dict[str, Any]:
+        return {"faults": self._plan.shown()}
+
+    def _replace(self, body: bytes) -> dict[str, Any]:
+        content = _json(body)
+        faults = content.get("faults") if isinstance(content, dict) else None
+        if not isinstance(faults, list):
+            raise SettingError('The body must be {"faults": [...]}.')
+        self._plan.replace([parse_fault(fault) for fault in faults])
+        self._cleared()
+        return self._shown()
+
+    def _add(self, body: bytes) -> dict[str, Any]:
+        return {"id": self._plan.add(parse_fault(_json(body)))}
+
+    def _clear(self) -> dict[str, Any]:
+        self._plan.replace(())
+        self._cleared()
+        return self._shown()
+
+    def _remove(self, fault_id: str) -> tuple[int, dict[str, Any]]:
+        if not self._plan.remove(fault_id):
+            return 404, {"message": f"There is no fault {fault_id}."}
+        self._cleared()
+        return 200, self._shown()
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise SettingError(f"The body is not JSON: {error}.") from error

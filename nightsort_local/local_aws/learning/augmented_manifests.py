@@ -1,0 +1,114 @@
+"""Training data as augmented manifests: JSON Lines, as SageMaker Ground Truth writes them for text labelling.
+
+A line holds the document (``source``, or ``source-ref``: where it lies), an answer under the attribute's
+name, and under ``<attribute>-metadata`` what the answer is called: ``class-name`` of a single label,
+``class-map`` (index to name) of several. Only the names count; the index is Ground Truth's own.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import orjson
+
+from include.nightsort.limits import MAX_DOCUMENT_BYTES, S3_URI_PATTERN
+from nightsort_local.local_aws.learning.examples import (
+    Example,
+    Unusable,
+    document_too_big,
+    empty_label,
+    invalid_manifest,
+)
+from nightsort_local.local_aws.work.tasks import MULTI_CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+_LONGEST_LINE = 6 * MAX_DOCUMENT_BYTES + 1_000_000
+r"""Bytes: a document of control characters alone, each as ``\u0000``, and its labels."""
+
+
+def read_manifest(
+    stream: BinaryIO, file: str, mode: str, attributes: Sequence[str], fetch: Callable[[str], bytes]
+) -> Iterator[Example | Unusable]:
+    """Yield the lines of a file in order.
+
+    Several attributes are the answers of chained labelling jobs: MULTI_LABEL takes all their labels. Unusable
+    are a line that Ground Truth failed to label, one whose attributes name different classes in MULTI_CLASS,
+    and an empty document.
+
+    Args:
+        file: what messages call it.
+        attributes: the attributes that hold the labels; a line must have at least one of them.
+        fetch: reads an object by its URI, for ``source-ref``, at most one byte more than a document may have.
+
+    Raises:
+        TaskError: a line of another form, an empty label.
+    """
+    line = 0
+    while content := stream.readline(_LONGEST_LINE):
+        line += 1
+        if len(content) == _LONGEST_LINE:
+            raise document_too_big(line, file)
+        if not content.strip():
+            continue
+        item = _object(content, line, file)
+        answers = {name: item[f"{name}-metadata"] for name in attributes if f"{name}-metadata" in item}
+        if not answers:
+            raise invalid_manifest(line, file, f"It has no metadata of {' or '.join(attributes)}")
+        labels: set[str] = set()
+        failed = False
+        for name, answer in answers.items():
+            if not isinstance(answer, dict):
+                raise invalid_manifest(line, file, f"{name}-metadata is no object")
+            if "failure-reason" in answer:
+                failed = True
+            else:
+                labels.update(_labels(answer, mode, name, line, file))
+        text = _text(item, line, file, fetch)
+        if not labels and failed:
+            yield Unusable(line, "Ground Truth failed to label it")
+        elif mode == MULTI_CLASS and len(labels) > 1:
+            yield Unusable(line, "its attributes name different classes")
+        elif not text.strip():
+            yield Unusable(line, "an empty document")
+        else:
+            yield Example(line, tuple(sorted(labels)), text)
+
+
+def _object(content: bytes, line: int, file: str) -> dict[str, Any]:
+    try:
+        item = orjson.loads(content)
+    except orjson.JSONDecodeError:
+        # The parser's error holds the text.
+        raise invalid_manifest(line, file, "It is not JSON in UTF-8") from None
+    if not isinstance(item, dict):
+        raise invalid_manifest(line, file, "It is no object")
+    return item
+
+
+def _labels(answer: dict[str, Any], mode: str, name: str, line: int, file: str) -> set[str]:
+    if mode == MULTI_CLASS:
+        member, found = "class-name", [answer.get("class-name")]
+    else:
+        names = answer.get("class-map")
+        member, found = "class-map", list(names.values()) if isinstance(names, dict) else [None]
+    labels = {label for label in found if isinstance(label, str)}
+    if not all(isinstance(label, str) for label in found):
+        raise invalid_manifest(line, file, f"{name}-metadata has no {member}, which {mode} needs")
+    if not labels or not all(label.strip() for label in labels):
+        raise empty_label(line, file)
+    return labels
+
+
+def _text(item: dict[str, Any], line: int, file: str, fetch: Callable[[str], bytes]) -> str:
+    if isinstance(text := item.get("source"), str):
+        return text
+    if not isinstance(uri := item.get("source-ref"), str):
+        raise invalid_manifest(line, file, "It has neither source nor source-ref")
+    if not S3_URI_PATTERN.fullmatch(uri):
+        raise invalid_manifest(line, file, "Its source-ref is no S3 URI")
+    try:
+        return fetch(uri).decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise invalid_manifest(line, file, "The object of its source-ref is not UTF-8") from error

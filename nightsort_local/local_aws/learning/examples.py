@@ -1,0 +1,70 @@
+"""One labelled document, from whichever format, and what makes training data unfit.
+
+The sentences are those of AWS's own converter for Comprehend, which mirrors the checks of a training
+(aws-samples/amazon-comprehend-examples, ``customer_errors.py``); the code before them was seen in a real
+IN_ERROR message (https://github.com/aws/aws-sdk-js-v3/issues/5402). None holds text of a document.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_LABEL_CHARACTERS
+from nightsort_local.local_aws.work.tasks import TaskError
+
+
+class Example(NamedTuple):
+    """A document and its labels.
+
+    Attributes:
+        line: the line of its file, from 1, that it begins on.
+    """
+
+    line: int
+    labels: tuple[str, ...]
+    text: str
+
+
+class Unusable(NamedTuple):
+    """A row that training goes on without, which makes the end TRAINED_WITH_WARNING."""
+
+    line: int
+    reason: str
+
+
+def invalid_input(reason: str) -> TaskError:
+    """Return the error for training data that cannot be used, with the code of the real service."""
+    return TaskError(f"CLASSIFIER_INVALID_INPUT: {reason}")
+
+
+def empty_label(line: int, file: str) -> TaskError:
+    """Return the error for a label without a character other than white space."""
+    return invalid_input(
+        f"Empty label found on line: {line} of file: {file}. This could be because of "
+        "1) a leading label delimiter 2) a trailing label delimiter "
+        "3) consecutive label delimiters in the labels list column or 4) an empty string."
+    )
+
+
+def document_too_big(line: int, file: str) -> TaskError:
+    """Return the error for a document over :data:`~include.nightsort.limits.MAX_DOCUMENT_BYTES`."""
+    return invalid_input(
+        f"The maximum size of an individual document is {MAX_DOCUMENT_BYTES // 1_000_000}MB. The document on "
+        f"line: {line} of file: {file} was greater than the maximum size."
+    )
+
+
+def label_too_big(line: int, file: str) -> TaskError:
+    """Return the error for a label over :data:`~include.nightsort.limits.MAX_LABEL_CHARACTERS`."""
+    return invalid_input(
+        f"The maximum size of an individual label is {MAX_LABEL_CHARACTERS} characters. The label on "
+        f"line: {line} of file: {file} was greater than the maximum size."
+    )
+
+
+def invalid_manifest(line: int, file: str, reason: str) -> TaskError:
+    """Return the error for a line that is not what Ground Truth writes."""
+    return invalid_input(
+        "An augmented manifest file in your request is an invalid JSON file. Amazon Comprehend is unable to "
+        f"parse line {line} in the file {file}. Correct the file and try again. ({reason})"
+    )

@@ -1,0 +1,110 @@
+"""What Comprehend reports on a test set: the evaluation metrics and the confusion matrix.
+
+The decisions are those that a caller can make from a job's output: multi-class, the best class; multi-label,
+the returned labels (the best three, scores rounded) at 0.5 or more. So whoever classifies the test set and
+counts gets the same numbers. Everything is sparse: a document has a few labels of a thousand.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from nightsort_local.local_aws.learning.text_classifier import DECISION
+from nightsort_local.local_aws.work.tasks import MULTI_CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+DECIMALS = 4
+
+
+def decide(
+    mode: str, labels: int, columns: NDArray[np.int64], scores: NDArray[np.float64]
+) -> sparse.csr_matrix:
+    """Return which document (row) is given which label (column): 1 where it is.
+
+    Args:
+        labels: how many labels the classifier has.
+        columns: each document's returned labels, best first.
+        scores: their rounded scores.
+    """
+    if mode == MULTI_CLASS:
+        taken = np.zeros(scores.shape, dtype=bool)
+        taken[:, 0] = True
+    else:
+        taken = scores >= DECISION
+    ends = np.concatenate(([0], np.cumsum(taken.sum(axis=1))))
+    chosen = columns[taken]
+    return sparse.csr_matrix(
+        (np.ones(len(chosen), dtype=np.int32), chosen, ends), shape=(len(columns), labels)
+    )
+
+
+def evaluation_metrics(actual: sparse.csr_matrix, decided: sparse.csr_matrix, mode: str) -> dict[str, float]:
+    """Return the members of ClassifierEvaluationMetrics, rounded as the service rounds them.
+
+    Macro figures are means over the labels that occur in the test set or were decided; a precision or recall
+    without a case is 0. Multi-label accuracy is the share of documents with exactly the right labels.
+
+    Args:
+        actual: documents by labels, 1 where the document carries the label.
+        decided: the same of what :func:`decide` gave.
+    """
+    occurs = _occurring(actual, decided)
+    hits = _sums(actual.multiply(decided))[occurs]
+    given, there = _sums(decided)[occurs], _sums(actual)[occurs]
+    precision = _ratio(hits, given)
+    recall = _ratio(hits, there)
+    wrong = (actual != decided).tocsr()
+    accuracy = float((np.diff(wrong.indptr) == 0).mean())
+    metrics = {
+        "Accuracy": accuracy,
+        "Precision": precision.mean(),
+        "Recall": recall.mean(),
+        "F1Score": _ratio(2 * hits, given + there).mean(),
+        "MicroPrecision": _ratio(hits.sum(), given.sum()),
+        "MicroRecall": _ratio(hits.sum(), there.sum()),
+        "MicroF1Score": _ratio(2 * hits.sum(), given.sum() + there.sum()),
+        # Of single labels it is the share of wrong answers; of label sets that of wrong yes-or-no decisions.
+        "HammingLoss": 1 - accuracy if mode == MULTI_CLASS else wrong.nnz / (actual.shape[0] * occurs.sum()),
+    }
+    return {name: round(float(value), DECIMALS) for name, value in metrics.items()}
+
+
+def confusion_matrix(
+    actual: sparse.csr_matrix, decided: sparse.csr_matrix, mode: str, labels: Sequence[str]
+) -> dict[str, Any]:
+    """Return the content of ``confusion_matrix.json``.
+
+    Multi-class: a square matrix, rows actual, columns predicted. Multi-label: for each label
+    ``[[TN, FP], [FN, TP]]``. ``labels`` are those of the matrix, ``all_labels`` those of the classifier.
+    """
+    occurs = _occurring(actual, decided)
+    shown = [label for label, is_there in zip(labels, occurs, strict=True) if is_there]
+    if mode == MULTI_CLASS:
+        matrix: Any = (actual.T @ decided).toarray()[np.ix_(occurs, occurs)].tolist()
+    else:
+        hits = _sums(actual.multiply(decided))[occurs]
+        false_alarms, misses = _sums(decided)[occurs] - hits, _sums(actual)[occurs] - hits
+        refused = actual.shape[0] - hits - false_alarms - misses
+        cells = np.stack([refused, false_alarms, misses, hits], axis=1)
+        matrix = cells.reshape(-1, 2, 2).tolist()
+    return {"type": mode.lower(), "confusion_matrix": matrix, "labels": shown, "all_labels": list(labels)}
+
+
+def _occurring(actual: sparse.csr_matrix, decided: sparse.csr_matrix) -> NDArray[np.bool_]:
+    return (_sums(actual) > 0) | (_sums(decided) > 0)
+
+
+def _sums(matrix: sparse.csr_matrix) -> NDArray[np.int64]:
+    return np.asarray(matrix.sum(axis=0, dtype=np.int64)).ravel()
+
+
+def _ratio(part: Any, whole: Any) -> NDArray[np.float64]:
+    part, whole = np.asarray(part, dtype=float), np.asarray(whole, dtype=float)
+    return np.asarray(np.divide(part, whole, out=np.zeros_like(part), where=whole > 0))

@@ -1,0 +1,180 @@
+"""The model behind every classifier: hashed TF-IDF and one linear model per label, with calibrated scores.
+
+Chosen by measuring (benchmarks/LOCAL_COMPREHEND.md). The same data gives the same model.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from scipy import sparse
+
+from nightsort_local.local_aws.learning import calibration
+from nightsort_local.local_aws.learning.linear_model import fit
+from nightsort_local.local_aws.learning.text_features import TermWeights, count_terms
+from nightsort_local.local_aws.work.tasks import MULTI_CLASS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+RETURNED = 3
+"""Classes or labels that Comprehend returns for a document, the best ones."""
+
+SCORE_DECIMALS = 4
+"""Decimals of a score in a job's output."""
+
+DECISION = 0.5
+"""The score from which a multi-label document counts as carrying the label, in the metrics."""
+
+HELD_OUT = {"MULTI_CLASS": 1_000, "MULTI_LABEL": 10_000}
+"""Documents from which calibration is learnt, one temperature or a threshold per label; fifths of the data
+are held out until there are as many."""
+
+_NEGLIGIBLE = 0.05
+"""A share of the documents that a model can do without: it is not fitted again with those held out."""
+
+_FOLDS = 5
+_SEED = 0
+_MOST_COLUMNS = 2**17
+_MOST_WEIGHTS = 2**26
+"""Together they bound a model's memory: 2**26 weights are 256 MB."""
+
+
+@dataclass(frozen=True)
+class TextClassifier:
+    """A trained classifier.
+
+    Attributes:
+        labels: the labels, sorted; the columns of all scores.
+        weights: one row per kept term, one column per label.
+        slopes: multi-class: the one inverse temperature; multi-label: one slope per label.
+        offsets: multi-label: one offset per label.
+    """
+
+    mode: str
+    labels: tuple[str, ...]
+    terms: TermWeights
+    weights: NDArray[np.float32]
+    intercepts: NDArray[np.float64]
+    slopes: NDArray[np.float64]
+    offsets: NDArray[np.float64]
+
+    def scores(self, counts: sparse.csr_matrix) -> NDArray[np.float64]:
+        """Return the scores of documents given by their term counts, a column per label.
+
+        A document's scores do not depend on the documents beside it.
+        """
+        decisions = _decisions(self.terms.apply(counts), self.weights, self.intercepts)
+        if self.mode == MULTI_CLASS:
+            return calibration.class_scores(decisions, 1 / float(self.slopes[0]))
+        return calibration.label_scores(decisions, self.slopes, self.offsets)
+
+    def best(self, counts: sparse.csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Return for each document the columns of its best labels, best first, and their rounded scores."""
+        scores = self.scores(counts)
+        number = min(RETURNED, scores.shape[1])
+        if number < scores.shape[1]:
+            columns = np.sort(np.argpartition(-scores, number - 1, axis=1)[:, :number], axis=1)
+        else:
+            columns = np.tile(np.arange(number), (scores.shape[0], 1))
+        order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+        columns = np.take_along_axis(columns, order, axis=1)
+        return columns, np.round(np.take_along_axis(scores, columns, axis=1), SCORE_DECIMALS)
+
+    def classify(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Like :meth:`best`, for texts."""
+        return self.best(count_terms(texts))
+
+    def save(self, path: Path) -> None:
+        """Write the model; the file appears under its name only when it is whole."""
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                head=np.frombuffer(json.dumps({"mode": self.mode, "labels": self.labels}).encode(), np.uint8),
+                columns=self.terms.columns,
+                idf=self.terms.idf,
+                weights=self.weights,
+                intercepts=self.intercepts,
+                slopes=self.slopes,
+                offsets=self.offsets,
+            )
+        os.replace(partial, path)
+
+    @classmethod
+    def load(cls, path: Path) -> TextClassifier:
+        """Read a model that :meth:`save` wrote."""
+        with np.load(path) as file:
+            head: dict[str, Any] = json.loads(file["head"].tobytes())
+            return cls(
+                mode=head["mode"],
+                labels=tuple(head["labels"]),
+                terms=TermWeights(file["columns"], file["idf"]),
+                weights=file["weights"],
+                intercepts=file["intercepts"],
+                slopes=file["slopes"],
+                offsets=file["offsets"],
+            )
+
+
+def train(
+    mode: str, labels: Sequence[str], counts: sparse.csr_matrix, carries: sparse.csc_matrix
+) -> TextClassifier:
+    """Train a classifier.
+
+    Args:
+        mode: MULTI_CLASS or MULTI_LABEL.
+        labels: the labels, sorted.
+        counts: the training documents' term counts, one row each.
+        carries: which document (row) carries which label (column), non-zero where it does.
+    """
+    terms = TermWeights.learn(counts, min(_MOST_COLUMNS, _MOST_WEIGHTS // len(labels)))
+    rows, carried = terms.apply(counts), carries.tocsr()
+    decisions, truth = [], []
+    for held in _folds(rows.shape[0], HELD_OUT[mode]):
+        seen = np.ones(rows.shape[0], dtype=bool)
+        seen[held] = False
+        model = fit(rows[seen], carried[seen], mode == MULTI_CLASS)
+        decisions.append(_decisions(rows[held], *model))
+        truth.append(carried[held])
+    slopes, offsets = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
+    if len(held) > _NEGLIGIBLE * rows.shape[0]:
+        model = fit(rows, carried, mode == MULTI_CLASS)
+    return TextClassifier(mode, tuple(labels), terms, *model, slopes, offsets)
+
+
+def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
+    """Yield fifths of the documents, or less, until there are as many as are due; nobody of under five."""
+    shuffled = np.random.RandomState(_SEED).permutation(documents)
+    size = min(documents // _FOLDS, due)
+    for number in range(min(_FOLDS, -(-due // max(size, 1)))):
+        yield np.sort(shuffled[number * size : (number + 1) * size])
+
+
+def _calibration(
+    mode: str, decisions: NDArray[np.float64], carries: sparse.csc_matrix
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return slopes and offsets from decision values of documents that the model did not see."""
+    labels = decisions.shape[1]
+    if mode == MULTI_CLASS:
+        right = np.asarray(carries.argmax(axis=1)).ravel()
+        return np.array([1 / calibration.temperature(decisions, right)]), np.zeros(labels)
+    curves = [
+        calibration.label_curve(decisions[:, label], carries[:, [label]].toarray().ravel() != 0)
+        for label in range(labels)
+    ]
+    slopes, offsets = (np.array(values) for values in zip(*curves, strict=True))
+    return slopes, offsets
+
+
+def _decisions(
+    rows: sparse.csr_matrix, weights: NDArray[np.float32], intercepts: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    return np.asarray(rows @ weights, dtype=np.float64) + intercepts

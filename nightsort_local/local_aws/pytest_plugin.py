@@ -1,0 +1,42 @@
+"""A local AWS for the tests of any project.
+
+In the project's ``conftest.py``: ``pytest_plugins = ["nightsort_local.local_aws.pytest_plugin"]``. The
+server starts with the first test that asks for it, on a free port, and ends with the last test.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightsort_local.local_aws.launcher import LocalAwsServer, launch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nightsort_local.local_aws.control.client import LocalAwsControl
+
+
+@pytest.fixture(scope="session")
+def local_aws() -> Iterator[LocalAwsServer]:
+    """One local AWS for all tests: its ``url`` and ``environment``; ``client("s3")`` is a boto3 client."""
+    with launch() as server:
+        yield server
+
+
+@pytest.fixture
+def local_aws_environment(local_aws: LocalAwsServer) -> Iterator[LocalAwsServer]:
+    """The same server; while the test runs, the ``AWS_*`` variables lead this process's clients there."""
+    with local_aws.for_this_process():
+        yield local_aws
+
+
+@pytest.fixture
+def local_aws_control(local_aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
+    """What makes the same server fail, be slow or limit; after the test it is as it was before."""
+    control = local_aws.control
+    before = control.behaviour()
+    yield control
+    control.clear()
+    control.set_behaviour(**before)

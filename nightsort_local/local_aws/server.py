@@ -1,0 +1,178 @@
+"""The server: puts the parts together, runs until it is told to end, and ends in order."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.serving import make_server
+
+from nightsort_local.local_aws import settings as settings_module
+from nightsort_local.local_aws.account_quotas import know_quotas_of_comprehend
+from nightsort_local.local_aws.application import Application
+from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
+from nightsort_local.local_aws.comprehend.behaviour import Behaviour
+from nightsort_local.local_aws.comprehend.service import Comprehend
+from nightsort_local.local_aws.comprehend.store import Store
+from nightsort_local.local_aws.control.control_pages import ControlPages
+from nightsort_local.local_aws.control.fault_plan import FaultPlan
+from nightsort_local.local_aws.control.request_faults import RequestFaults
+from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
+from nightsort_local.local_aws.rights.data_access import have_the_samples_role, use_data_access_role
+from nightsort_local.local_aws.rights.enforcement import Enforcement, enforced_by
+from nightsort_local.local_aws.rights.simulator import complete_iam
+from nightsort_local.local_aws.s3.bucket_snapshot import BucketSnapshot
+from nightsort_local.local_aws.s3.moto_s3 import keep_bodies_in
+from nightsort_local.local_aws.s3.object_bodies import BodyFolder
+from nightsort_local.local_aws.settings import Settings
+from nightsort_local.local_aws.work.workers import WorkerPool
+
+if TYPE_CHECKING:
+    from nightsort_local.local_aws.work.tasks import Task
+
+log = logging.getLogger(__name__)
+
+READY = "The local AWS is ready: "
+"""How the line begins that is printed when the server answers; its URL follows."""
+
+LARGE_OBJECT = 1 << 20
+"""Without a data folder, objects from this size on are kept in files."""
+
+SAVE_SECONDS = 0.5
+"""Changes are written to the data folder so often; less often where that would take a tenth of the time."""
+
+
+class LocalAws:
+    """One server with its workers and its folder.
+
+    Args:
+        host: the address to listen on.
+        port: the port; 0 takes a free one.
+        data: the folder for what is to survive a restart; None keeps all in a scratch folder.
+        enforce_iam: whether calls are judged by IAM policies; the environment may say so, too.
+    """
+
+    def __init__(self, host: str, port: int, data: Path | None = None, *, enforce_iam: bool = False) -> None:
+        # What may be refused comes first, before anything is there that would be left behind.
+        number_of_workers = settings_module.workers(os.environ)
+        least_documents = settings_module.least_documents_per_label(os.environ)
+        behaviour = Behaviour.from_environment(os.environ)
+        faults = FaultPlan.from_environment(os.environ)
+        self._enforces_iam = enforce_iam or enforced_by(os.environ)
+        listener = socket.create_server((host, port), backlog=128)
+        folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
+        self._keeps = data is not None
+        # Without a data folder, everything is temporary.
+        self._temporary = folder if data is None else data / "temporary"
+        if data is not None:
+            shutil.rmtree(self._temporary, ignore_errors=True)
+        models, objects = folder / "models", folder / "objects"
+        for path in (models, objects, self._temporary):
+            path.mkdir(parents=True, exist_ok=True)
+        bodies = BodyFolder(objects, least=0 if data is not None else LARGE_OBJECT)
+        keep_bodies_in(bodies)
+        complete_iam(enforced=self._enforces_iam)
+        know_quotas_of_comprehend()
+        if not self._enforces_iam:
+            have_the_samples_role()
+        self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
+        self._buckets.restore()
+        self._store = Store(None if data is None else data / "comprehend.json")
+        self._faults = faults
+        self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare, faults.has)
+        self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
+        settings = Settings(self.url, models, least_documents)
+        self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
+        control = ControlPages(self._health, behaviour, faults, cleared=self._workers.release)
+        enforcement = Enforcement() if self._enforces_iam else None
+        self._application = Application(self._comprehend, bodies, control, self._keep, enforcement)
+        with listener:
+            self._server = make_server(
+                host,
+                port,
+                RequestFaults(self._application, faults, self._keep),
+                threaded=True,
+                request_handler=PersistentConnectionHandler,
+                fd=listener.fileno(),
+            )
+        self._ended = threading.Event()
+        self._saving = threading.Lock()
+
+    def run(self) -> None:
+        """Serve until :meth:`stop` is called."""
+        saver = threading.Thread(target=self._save_changes, name="saver", daemon=True)
+        saver.start()
+        server = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
+        server.start()
+        self._comprehend.resume()
+        print(f"{READY}{self.url} (account {ACCOUNT_ID})", flush=True)
+        self._ended.wait()
+        self._server.shutdown()
+        self._workers.close()
+        self._comprehend.close()
+        saver.join()
+        self._save()
+        shutil.rmtree(self._temporary, ignore_errors=True)
+
+    def stop(self) -> None:
+        """Make :meth:`run` end."""
+        self._ended.set()
+
+    def _save_changes(self) -> None:
+        pause = SAVE_SECONDS
+        while not self._ended.wait(pause):
+            begin = time.monotonic()
+            with self._saving:
+                self._store.save()
+                if self._application.changed.is_set():
+                    self._application.changed.clear()
+                    self._buckets.save()
+            pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
+
+    def _keep(self) -> None:
+        if self._keeps:
+            self._save()
+
+    def _save(self) -> None:
+        with self._saving:
+            self._store.save()
+            self._buckets.save()
+
+    def _prepare(self, arn: str, task: Task) -> Task:
+        task = replace(task, faults=self._faults.strike_work(task.resource, task.name))
+        if not self._enforces_iam:
+            return task
+        with self._store.lock:
+            properties = self._store.get(arn, task.region).shown()
+        return replace(task, credentials=use_data_access_role(properties, arn))
+
+    def _health(self) -> dict[str, Any]:
+        return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}
+
+
+def serve(host: str, port: int, data: Path | None, *, enforce_iam: bool = False) -> None:
+    """Run a server until SIGTERM or SIGINT."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    server = LocalAws(host, port, data, enforce_iam=enforce_iam)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: server.stop())
+    server.run()
+
+
+def _reachable(host: str) -> str:
+    # An address to listen on everywhere is none to connect to.
+    return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104

@@ -1,0 +1,135 @@
+"""What the server asks of its workers, as data; light to import, so that the server starts at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from nightsort_local.local_aws.control.faults import WorkFault
+
+MULTI_CLASS = "MULTI_CLASS"
+MULTI_LABEL = "MULTI_LABEL"
+
+
+INTERNAL_ERROR = "INTERNAL_ERROR: Amazon Comprehend was unable to process the request. Try again."
+"""The Message of what failed for no fault of the caller's."""
+
+
+class TaskError(Exception):
+    """A training or a job cannot go on; the text is the Message of its IN_ERROR or FAILED state."""
+
+
+class PassingError(Exception):
+    """Something that a training or a job needs failed, as a connection does; trying again may help."""
+
+
+@dataclass(frozen=True)
+class Credentials:
+    """Temporary credentials of a data access role."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkTask:
+    """What a training and a job have in common.
+
+    Attributes:
+        resource: what the faults call this kind of work.
+        endpoint: the server's URL, for S3.
+        region: the region of the call.
+        name: the JobName or the classifier's name; faults go by it.
+        credentials: of the data access role, where IAM is enforced.
+        faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
+    """
+
+    resource: ClassVar[Literal["training", "job"]]
+
+    endpoint: str
+    region: str
+    name: str = ""
+    credentials: Credentials | None = None
+    faults: tuple[WorkFault, ...] = ()
+
+
+@dataclass(frozen=True)
+class AugmentedManifest:
+    """Labelled documents as Ground Truth writes them, JSON Lines.
+
+    Attributes:
+        uri: where it is, a key or a key prefix.
+        attributes: the attributes that hold the labels; several are merged.
+        split: what its documents are for.
+    """
+
+    uri: str
+    attributes: tuple[str, ...]
+    split: Literal["TRAIN", "TEST"] = "TRAIN"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainTask(WorkTask):
+    """A training, from CSV (`training`, `test`) or from augmented manifests.
+
+    Attributes:
+        delimiter: what joins the labels of a multi-label cell.
+        training: where the training data is, a key or a key prefix; None with manifests.
+        test: where the test data is; None splits a part of the training data off.
+        output: where the output archive goes, or None.
+        model_file: the path that the model is written to.
+        least_per_label: documents that each label must have.
+        manifests: augmented manifests, instead of `training` and `test`; without one for TEST a part of the
+            training data is split off.
+    """
+
+    resource = "training"
+
+    mode: str
+    delimiter: str
+    training: str | None
+    test: str | None
+    output: str | None
+    model_file: str
+    least_per_label: int
+    manifests: tuple[AugmentedManifest, ...] = ()
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """A finished training.
+
+    Attributes:
+        started: begin of the billed interval, epoch seconds.
+        ended: its end.
+        metadata: the ClassifierMetadata.
+        warning: the Message that makes it TRAINED_WITH_WARNING: what could not be used of the data.
+    """
+
+    started: float
+    ended: float
+    metadata: dict[str, Any]
+    warning: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifyTask(WorkTask):
+    """A classification job.
+
+    Attributes:
+        source: where the documents are, a key or a key prefix.
+        one_per_line: ONE_DOC_PER_LINE, else ONE_DOC_PER_FILE.
+        output: the archive to write.
+    """
+
+    resource = "job"
+
+    model_file: str
+    source: str
+    one_per_line: bool
+    output: str
+
+
+Task = TrainTask | ClassifyTask

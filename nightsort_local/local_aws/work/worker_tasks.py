@@ -1,0 +1,54 @@
+"""The two kinds of work that worker processes do."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from nightsort_local.local_aws.control.faults import Fail, Warn
+from nightsort_local.local_aws.work.classification import run_job
+from nightsort_local.local_aws.work.tasks import (
+    INTERNAL_ERROR,
+    PassingError,
+    TaskError,
+    TrainResult,
+    TrainTask,
+)
+from nightsort_local.local_aws.work.training import run_training
+
+if TYPE_CHECKING:
+    from nightsort_local.local_aws.work.tasks import Task
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3
+"""So often is work done from its beginning while something fails that may pass."""
+
+
+def run(task: Task) -> TrainResult | None:
+    """Do a piece of work.
+
+    Raises:
+        TaskError: it cannot be done; the text is for the caller of the API.
+    """
+    for fault in task.faults:
+        if isinstance(fault, Fail):
+            raise TaskError(fault.message)
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return _run_once(task)
+        except PassingError as error:  # noqa: PERF203 - a few rounds of heavy work
+            log.warning(
+                "Attempt %d of %d at the %s %s: %s", attempt, ATTEMPTS, task.resource, task.name, error
+            )
+    raise TaskError(INTERNAL_ERROR)
+
+
+def _run_once(task: Task) -> TrainResult | None:
+    if not isinstance(task, TrainTask):
+        run_job(task)
+        return None
+    warnings = [fault.message for fault in task.faults if isinstance(fault, Warn)]
+    result = run_training(task)
+    return replace(result, warning=" ".join(warnings)) if warnings else result

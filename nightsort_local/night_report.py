@@ -1,0 +1,172 @@
+"""What one night brought, read from the tables and held against the known labels of the sample."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psycopg.rows import dict_row
+from rich.columns import Columns
+from rich.table import Table
+from rich.text import Text
+
+from include.nightsort.costs import Forecast, forecast_training
+from include.nightsort.evaluation import from_predictions
+from nightsort_local.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+    from typing import Any
+
+    import psycopg
+    from rich.console import Console
+
+    from include.nightsort.evaluation import Metrics
+
+EXAMPLES = 5
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of the table, with what it should say."""
+
+    document_id: str
+    label: str
+    score: float
+    known: str
+
+
+@dataclass(frozen=True)
+class NightReport:
+    """One run of the nightly DAG, as the tables tell it."""
+
+    classifier: str
+    day: date
+    version: str
+    documents_in: int
+    classified: int
+    failed: int
+    rejected: int
+    reasons: Mapping[str, int]
+    label_counts: Mapping[str, int]
+    metrics: Metrics | None
+    """Against the known labels of those documents that were classified; None if there are none."""
+    cost: Forecast
+    """What the night would have cost on AWS."""
+    training_documents: int
+    """Documents that the version was trained and tested with."""
+    examples: tuple[Example, ...]
+
+
+def read_known_labels(content: str, delimiter: str) -> dict[str, frozenset[str]]:
+    """Return the labels by document id from a truth file: CSV with the columns ``id`` and ``label``."""
+    rows = csv.DictReader(io.StringIO(content, newline=""))
+    return {row["id"]: frozenset(row["label"].split(delimiter)) for row in rows}
+
+
+def read_night(
+    connection: psycopg.Connection[Any], classifier: str, day: date, known: Mapping[str, frozenset[str]]
+) -> NightReport:
+    """Read the run of `day` from the tables.
+
+    :param known: the right labels by document id.
+    :raises StackError: if the tables hold no such run.
+    """
+    cursor = connection.cursor(row_factory=dict_row)
+    run = cursor.execute(
+        "SELECT * FROM nightsort.classification_runs"
+        " WHERE classifier = %s AND day = %s AND source_uri IS NULL",
+        (classifier, day),
+    ).fetchone()
+    if run is None:
+        raise StackError(f"nightsort.classification_runs holds no run of {classifier} for {day}.")
+    rows = cursor.execute(
+        "SELECT document_id, label, score, accepted FROM nightsort.predictions"
+        " WHERE classifier = %s AND run_key = %s AND status = 'classified' ORDER BY batch, line",
+        (classifier, run["run_key"]),
+    ).fetchall()
+    counts = cursor.execute(
+        "SELECT counted AS label, count(*) AS documents FROM nightsort.predictions,"
+        " unnest(coalesce(nullif(accepted, '{}'), ARRAY[label])) AS counted"
+        " WHERE classifier = %s AND run_key = %s AND status = 'classified'"
+        " GROUP BY 1 ORDER BY 2 DESC, 1",
+        (classifier, run["run_key"]),
+    ).fetchall()
+    trained = cursor.execute(
+        "SELECT coalesce(training_documents + test_documents, 0) AS documents"
+        " FROM nightsort.classifier_versions WHERE classifier = %s AND version = %s",
+        (classifier, run["version"]),
+    ).fetchone()
+    judged = [row for row in rows if row["document_id"] in known]
+    actual = [known[row["document_id"]] for row in judged]
+    predicted = [frozenset(row["accepted"]) for row in judged]
+    labels = sorted(frozenset().union(*actual, *predicted))
+    return NightReport(
+        classifier=classifier,
+        day=day,
+        version=run["version"] or "",
+        documents_in=run["documents_in"],
+        classified=run["classified"],
+        failed=run["failed"],
+        rejected=run["rejected"],
+        reasons=run["reasons"],
+        label_counts={row["label"]: row["documents"] for row in counts},
+        metrics=from_predictions(actual, predicted, labels) if judged else None,
+        cost=Forecast(run["classified"] + run["failed"], run["units"], float(run["cost_usd"])),
+        training_documents=trained["documents"] if trained else 0,
+        examples=tuple(
+            Example(
+                row["document_id"], row["label"], row["score"], ", ".join(sorted(known[row["document_id"]]))
+            )
+            for row in judged[:EXAMPLES]
+        ),
+    )
+
+
+def show_night(console: Console, report: NightReport) -> None:
+    """Print the report for a person."""
+    console.print()
+    console.print(Text(f"{report.classifier}, {report.day}, version {report.version}", style="bold"))
+    sums = Table(box=None, header_style="dim", pad_edge=False)
+    for title in ("documents in", "classified", "failed", "rejected"):
+        sums.add_column(title, justify="right")
+    sums.add_row(
+        *(f"{n:,}" for n in (report.documents_in, report.classified, report.failed, report.rejected))
+    )
+    console.print(sums)
+    if report.reasons:
+        told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.items())
+        console.print(f"without a label, by reason: {told}", soft_wrap=True)
+    console.print()
+    console.print("labels", style="dim")
+    console.print(
+        Columns([f"{label} {number:,}" for label, number in report.label_counts.items()], column_first=True)
+    )
+    console.print()
+    if report.metrics is not None:
+        console.print(
+            f"against the known labels: accuracy [bold]{report.metrics.accuracy:.3f}[/], "
+            f"macro-F1 [bold]{report.metrics.macro_f1:.3f}[/]"
+        )
+    console.print()
+    console.print("What the same would have cost on AWS:")
+    console.print(f"  every night like this one: {report.cost}", soft_wrap=True)
+    if report.training_documents:
+        console.print(f"  once: {forecast_training(report.training_documents)}", soft_wrap=True)
+    console.print()
+    examples = Table(
+        "document", "label", "score", "known label", "", box=None, header_style="dim", pad_edge=False
+    )
+    for example in report.examples:
+        right = example.label in example.known.split(", ")
+        examples.add_row(
+            example.document_id,
+            example.label,
+            f"{example.score:.3f}",
+            example.known,
+            Text("✔", "green") if right else Text("✘", "red"),
+        )
+    console.print(examples)

@@ -1,0 +1,217 @@
+"""PostgreSQL 18 out of a wheel: its folder, its command line, its databases."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import psycopg
+from psycopg import sql
+
+from nightsort_local.environment import postgres_programs
+from nightsort_local.errors import StackError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from nightsort_local.home import Home
+
+DATABASES = ("airflow", "nightsort")
+UNPRIVILEGED = "nobody"
+
+SETTINGS = {
+    "listen_addresses": "",
+    "max_connections": "200",
+    # A crash of the machine may cost the last moments, never the consistency.
+    "synchronous_commit": "off",
+    "jit": "off",
+    "log_min_messages": "warning",
+    "log_checkpoints": "off",
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+}
+
+
+def unprivileged_prefix() -> list[str]:
+    """Return what to put before a PostgreSQL program, which refuses to run as root.
+
+    An ordinary user needs nothing. For root, `setpriv` changes to ``nobody`` and leaves it the one capability
+    to pass folders that only root may enter: a checkout below ``/root`` or in a fresh temporary folder works,
+    and no user is created, no folder's mode changed.
+    """
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise StackError(
+            "PostgreSQL does not run as root, and setpriv (util-linux) is not there to change the user: "
+            "install util-linux, or run make as an ordinary user."
+        )
+    return [
+        setpriv,
+        f"--reuid={UNPRIVILEGED}",
+        "--regid=65534",
+        "--clear-groups",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        "--",
+    ]
+
+
+def server_command(home: Home) -> list[str]:
+    """Return the command line of the server, to run in the foreground."""
+    command = [*unprivileged_prefix(), str(postgres_programs() / "postgres"), "-D", str(home.postgres_data)]
+    settings = {**SETTINGS, "unix_socket_directories": str(home.postgres_socket_folder)}
+    for name, value in settings.items():
+        command += ["-c", f"{name}={value}"]
+    return command
+
+
+def initialise(home: Home, environment: Mapping[str, str]) -> None:
+    """Create the database cluster unless it is there; a half-made one, from a kill, is made anew."""
+    data = home.postgres_data
+    marker = data / "PG_VERSION"
+    finished = data / "global" / "pg_control"
+    if marker.exists() and finished.exists():
+        version = marker.read_text(encoding="ascii").strip()
+        if version != "18":
+            raise StackError(
+                f"{data} holds data of PostgreSQL {version}, this checkout brings 18: "
+                "run `make clean` to start anew, or dump the data with the older version first."
+            )
+        return
+    draft = home.root / "postgres.new"
+    for folder in (draft, data):
+        if folder.exists():
+            shutil.rmtree(folder)
+    draft.mkdir(mode=0o700)
+    give_to_server(draft, home.postgres_socket_folder)
+    command = [
+        *unprivileged_prefix(),
+        str(postgres_programs() / "initdb"),
+        f"--pgdata={draft}",
+        "--username=postgres",
+        "--auth=trust",
+        "--encoding=UTF8",
+        "--locale=C",
+        "--locale-provider=builtin",
+        "--builtin-locale=C.UTF-8",
+        "--no-sync",
+        "--no-instructions",
+    ]
+    done = subprocess.run(  # noqa: S603 - a fixed program with our own paths
+        command, env=dict(environment), cwd="/", capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise StackError(f"initdb could not create {draft}:\n{(done.stdout + done.stderr)[-2000:].strip()}")
+    # Renamed when complete, so that a kill in between leaves no half cluster that looks like one.
+    draft.rename(data)
+
+
+def give_to_server(*folders: Path) -> None:
+    """Make the folders the server's own where it runs as another user than we do."""
+    if os.geteuid() == 0:
+        for folder in folders:
+            shutil.chown(folder, UNPRIVILEGED)
+
+
+def clean_up_after_crash(home: Home) -> None:
+    """Stop a server that outlived its supervisor, and remove a lock file whose server is gone.
+
+    PostgreSQL removes its own stale lock file, but not when another process has got the same pid since.
+    """
+    lock = home.postgres_data / "postmaster.pid"
+    try:
+        pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
+        server = psutil.Process(pid)
+        # A server's working folder is its data folder; its title is no proof, it rewrites that.
+        ours = server.cwd() == str(home.postgres_data)
+    except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
+        ours = False
+    except psutil.AccessDenied:
+        # A process of another user is no server of ours.
+        ours = False
+    if ours:
+        server.send_signal(2)
+        try:
+            server.wait(20)
+        except psutil.TimeoutExpired:
+            server.kill()
+            server.wait(5)
+    lock.unlink(missing_ok=True)
+
+
+def connect(home: Home, database: str) -> psycopg.Connection:
+    """Open a connection in autocommit mode as the administrator."""
+    return psycopg.connect(
+        host=str(home.postgres_socket_folder),
+        port=5432,
+        user="postgres",
+        dbname=database,
+        autocommit=True,
+        connect_timeout=5,
+    )
+
+
+def wait_until_ready(home: Home, timeout: float) -> None:
+    """Wait until the server takes connections.
+
+    :param timeout: seconds.
+    :raises StackError: if it does not.
+    """
+    deadline = time.monotonic() + timeout
+    while problem := _problem_with_connecting(home):
+        if time.monotonic() > deadline:
+            raise StackError(
+                f"PostgreSQL takes no connection after {timeout:.0f} s ({problem}): "
+                f"see {home.logs / 'postgres.log'}."
+            )
+        time.sleep(0.05)
+
+
+def _problem_with_connecting(home: Home) -> str | None:
+    try:
+        connect(home, "postgres").close()
+    except psycopg.OperationalError as error:
+        return str(error).strip()
+    return None
+
+
+def create_databases(home: Home) -> None:
+    """Create those of the two databases that are missing."""
+    with connect(home, "postgres") as connection:
+        present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
+        for name in DATABASES:
+            if name not in present:
+                connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def has_tables_of_airflow(home: Home) -> bool:
+    """Whether the metadata database was ever migrated."""
+    with connect(home, "airflow") as connection:
+        row = connection.execute("SELECT to_regclass('public.alembic_version') IS NOT NULL").fetchone()
+    return bool(row and row[0])
+
+
+def migrate_airflow(home: Home, environment: Mapping[str, str]) -> None:
+    """Create or migrate Airflow's tables."""
+    done = subprocess.run(
+        [sys.executable, "-m", "airflow", "db", "migrate"],
+        env=dict(environment),
+        cwd=home.root,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    (home.logs / "migration.log").write_text(done.stdout + done.stderr, encoding="utf-8")
+    if done.returncode != 0:
+        raise StackError(
+            f"`airflow db migrate` failed; its last lines, the rest is in {home.logs / 'migration.log'}:\n"
+            + "\n".join((done.stdout + done.stderr).splitlines()[-15:])
+        )

@@ -1,0 +1,181 @@
+"""What a person sees while the stack works: a live view in a terminal, one line per event elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from nightsort_local.airflow_api import DagRun, TaskInstance
+
+STYLES = {
+    "success": "green",
+    "failed": "bold red",
+    "upstream_failed": "red",
+    "up_for_retry": "yellow",
+    "running": "cyan",
+    "deferred": "magenta",
+    "skipped": "dim",
+    "waiting": "dim",
+    "scheduled": "dim",
+    "queued": "dim",
+}
+UNEVENTFUL = ("waiting", "scheduled", "queued")
+MOST_ROWS_OF_ONE_TASK = 4
+PLAIN_WIDTH = 118
+
+
+@dataclass(frozen=True)
+class TaskRow:
+    """One line about a task, or about all instances of a mapped task that has many."""
+
+    key: tuple[str, int]
+    label: str
+    """Of a mapped task it changes when Airflow has rendered its name."""
+    state: str
+    style: str
+    seconds: float | None
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console; where nobody looks at a terminal its lines are long enough for our tables."""
+    console = Console(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+
+
+def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
+    """Return a line for every task, and one line in all for a task that is mapped many times."""
+    rows = []
+    for task_id, group in groupby(tasks, key=lambda task: task.task_id):
+        instances = list(group)
+        if len(instances) <= MOST_ROWS_OF_ONE_TASK:
+            rows += [
+                TaskRow(
+                    key=(task_id, task.map_index),
+                    label=task.label,
+                    state=task.state,
+                    style=STYLES.get(task.state, ""),
+                    seconds=task.seconds,
+                )
+                for task in instances
+            ]
+            continue
+        states = Counter(task.state for task in instances)
+        worst = next((state for state in ("failed", "running", "deferred") if states[state]), "")
+        style = STYLES["success"] if states["success"] == len(instances) else STYLES.get(worst, "")
+        starts = [task.start for task in instances if task.start]
+        longest = max((task.seconds or 0 for task in instances), default=0) if starts else None
+        told = ", ".join(f"{number} {state}" for state, number in states.most_common())
+        rows.append(TaskRow((task_id, -1), f"{task_id} ({len(instances)})", told, style, longest))
+    return rows
+
+
+class Progress:
+    """Shows steps, what a step does now, and the tasks of a run that it follows.
+
+    It is the observer of a DAG run and takes the reports of a stack.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._began = time.monotonic()
+        self._step_began = self._began
+        self._title = ""
+        self._detail = ""
+        self._rows: list[TaskRow] = []
+        self._spinner = Spinner("dots")
+        self._told: set[tuple[tuple[str, int], str]] = set()
+        self._gave_up = False
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Show `title` while the block runs, and how long it took when it is done."""
+        self._title, self._detail, self._rows = title, "", []
+        self._told, self._gave_up = set(), False
+        self._step_began = time.monotonic()
+        failed = True
+        try:
+            if self.console.is_terminal:
+                with Live(
+                    console=self.console, get_renderable=self._render, refresh_per_second=8, transient=True
+                ):
+                    yield
+            else:
+                self._say(title)
+                yield
+            failed = self._gave_up
+        finally:
+            seconds = time.monotonic() - self._step_began
+            mark, style = ("✘", "bold red") if failed else ("✔", "green")
+            if self.console.is_terminal:
+                line = Text.assemble((mark, style), f" {self._title}", (f"  {seconds:.1f} s", "dim"))
+                self.console.print(line)
+                if self._rows:
+                    self.console.print(self._table())
+            else:
+                self._say(f"{mark} {self._title} ({seconds:.1f} s)")
+
+    def retitle(self, title: str) -> None:
+        """Give the step another title, now that more is known."""
+        self._title = title
+
+    def fail(self) -> None:
+        """Show the step as failed, although its block ends in order."""
+        self._gave_up = True
+
+    def detail(self, what: str) -> None:
+        """Say what the step does now."""
+        if what == self._detail:
+            return
+        self._detail = what
+        if not self.console.is_terminal:
+            self._say(f"  {what}")
+
+    def run_started(self, dag_id: str, run_id: str) -> None:
+        """Take note of the run; the step's title names the DAG already."""
+        self.detail(run_id)
+
+    def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
+        """Show the tasks as they stand now."""
+        self._rows = task_rows(tasks)
+        if self.console.is_terminal:
+            return
+        for row in self._rows:
+            event = (row.key, row.state)
+            if row.state not in UNEVENTFUL and event not in self._told:
+                self._told.add(event)
+                took = f" ({row.seconds:.1f} s)" if row.seconds is not None and row.state != "running" else ""
+                self._say(f"  {row.label}: {row.state}{took}")
+
+    def _say(self, line: str) -> None:
+        self.console.print(f"{time.monotonic() - self._began:6.1f} s  {line}", soft_wrap=True, markup=False)
+
+    def _render(self) -> RenderableType:
+        seconds = time.monotonic() - self._step_began
+        self._spinner.update(
+            text=Text.assemble((self._title, "bold"), f"  {self._detail}", (f"  {seconds:.0f} s", "dim"))
+        )
+        return Group(self._spinner, self._table()) if self._rows else self._spinner
+
+    def _table(self) -> Table:
+        table = Table.grid(padding=(0, 2))
+        table.add_column(width=1)
+        table.add_column()
+        table.add_column()
+        table.add_column(justify="right")
+        for row in self._rows:
+            took = "" if row.seconds is None else f"{row.seconds:.1f} s"
+            table.add_row("", row.label, Text(row.state, style=row.style), Text(took, style="dim"))
+        return table

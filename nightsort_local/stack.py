@@ -1,0 +1,284 @@
+"""The local stack: PostgreSQL, local AWS and Airflow's four components on one machine."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+from nightsort_local import environment as settings
+from nightsort_local import postgres, startup, supervision
+from nightsort_local.airflow_api import AirflowApi
+from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
+from nightsort_local.errors import StackError
+from nightsort_local.home import REPOSITORY, Home
+from nightsort_local.ports import LOOPBACK, claim_ports
+from nightsort_local.supervision import AIRFLOW, COMPONENTS, LOCAL_AWS, POSTGRES, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping, Sequence
+    from pathlib import Path
+
+    from nightsort_local.dag_runs import DagRunResult, RunObserver
+    from nightsort_local.ports import PortClaim
+    from nightsort_local.supervision import ComponentState
+
+
+class LocalStack:
+    """One local stack in one folder; every call may be made from any process.
+
+    What is left out is as it was when the stack was last started, or else the default.
+
+    :param home: the state folder.
+    :param specs: the folders of classifier specs, by default this checkout's.
+    :param dags: the folder of DAG files, by default this checkout's.
+    :param schedules: whether cron schedules and asset events start runs, by default not (`airflow_settings`).
+    :param components: which of the components to start; Airflow's need ``postgres``.
+    :param first_slot: where the search for free ports begins; 0 stands for Airflow's usual 8080.
+    :param report: is told in a few words what is being done now.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        specs: Sequence[Path] | None = None,
+        *,
+        dags: Path | None = None,
+        schedules: bool | None = None,
+        components: Collection[str] = COMPONENTS,
+        first_slot: int | None = None,
+        report: Callable[[str], None] | None = None,
+    ) -> None:
+        unknown = sorted(set(components) - set(COMPONENTS))
+        if unknown:
+            raise StackError(f"No such component: {', '.join(unknown)}. There are {', '.join(COMPONENTS)}.")
+        self.home = Home(home)
+        self.components = [name for name in COMPONENTS if name in components]
+        self.report = report or (lambda what: None)
+        self._asked_specs = None if specs is None else [str(path.resolve()) for path in specs]
+        self._asked_dags = None if dags is None else str(dags.resolve())
+        self._asked_schedules = schedules
+        self._first_slot = first_slot
+        self._api: AirflowApi | None = None
+
+    @property
+    def airflow_url(self) -> str:
+        """Where a browser finds Airflow."""
+        return f"http://localhost:{self._ports()[0]}"
+
+    @property
+    def aws_url(self) -> str:
+        """Where the AWS SDKs find the local AWS."""
+        return f"http://{LOOPBACK}:{self._ports()[1]}"
+
+    @property
+    def password(self) -> str:
+        """The password of Airflow's ``admin``."""
+        return self.home.secrets().admin_password
+
+    @property
+    def api(self) -> AirflowApi:
+        """The client of Airflow's REST API."""
+        url = f"http://{LOOPBACK}:{self._ports()[0]}"
+        if self._api is None or self._api.url != url:
+            self._api = AirflowApi(url, self.password)
+        return self._api
+
+    @property
+    def specs(self) -> list[str]:
+        """The folders of classifier specs."""
+        default = [str(REPOSITORY / "include" / "classifiers")]
+        return self._asked_specs or self.home.read_state().specs or default
+
+    @property
+    def dags(self) -> str:
+        """The folder of DAG files."""
+        return self._asked_dags or self.home.read_state().dags or str(REPOSITORY / "dags")
+
+    @property
+    def schedules(self) -> bool:
+        """Whether cron schedules and asset events start runs."""
+        if self._asked_schedules is not None:
+            return self._asked_schedules
+        return bool(self.home.read_state().schedules)
+
+    def _ports(self) -> tuple[int, int]:
+        state = self.home.read_state()
+        if state.api_port is None or state.aws_port is None:
+            raise StackError("No stack was ever up here: `make run` or `python -m nightsort_local up`.")
+        return state.api_port, state.aws_port
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment with which a program sees the stack as its components do."""
+        return settings.component_environment(
+            self.home, aws_port=self._ports()[1], specs=self.specs, outer=os.environ
+        )
+
+    def status(self) -> dict[str, ComponentState]:
+        """Return the components' states; empty if the stack is down."""
+        if supervision.supervisor_process(self.home.read_state()) is None:
+            return {}
+        try:
+            return Supervisor(self.home).states()
+        except OSError:
+            return {}
+
+    def is_up(self) -> bool:
+        """Whether all components run."""
+        states = self.status()
+        return all(name in states and states[name].state == "RUNNING" for name in self.components)
+
+    def up(self) -> bool:
+        """Bring the stack up; what runs already is left alone.
+
+        :return: whether anything had to be started.
+        :raises StackError: if a component does not come up; then everything is stopped again. Also if the
+            stack runs already, with other settings than these.
+        """
+        with self.home.locked():
+            if self.status():
+                self._refuse_other_settings()
+                if self.is_up():
+                    return False
+            self.home.prepare()
+            try:
+                self._start()
+            except BaseException:
+                self._stop()
+                raise
+            return True
+
+    def _refuse_other_settings(self) -> None:
+        state = self.home.read_state()
+        for what, asked, runs in (
+            ("specs", self._asked_specs, state.specs),
+            ("dags", self._asked_dags, state.dags),
+            ("schedules", self._asked_schedules, state.schedules),
+        ):
+            if asked is not None and asked != runs:
+                raise StackError(
+                    f"The stack runs with {what} {runs}, not {asked}: `make stop` it, then start it anew."
+                )
+
+    def _start(self) -> None:
+        since = datetime.now(timezone.utc)
+        supervisor = self._supervisor()
+        environment = self.environment()
+        airflow = [name for name in AIRFLOW if name in self.components]
+        if LOCAL_AWS in self.components:
+            supervisor.start([LOCAL_AWS])
+        if POSTGRES in self.components:
+            self.report("starting PostgreSQL")
+            postgres.initialise(self.home, environment)
+            supervisor.start([POSTGRES])
+            postgres.wait_until_ready(self.home, 60)
+            postgres.create_databases(self.home)
+        if airflow:
+            startup.migrate(self.home, environment, self.report)
+            self.report("starting Airflow")
+            supervisor.start(airflow)
+        if LOCAL_AWS in self.components:
+            startup.wait_for_local_aws(self.home, supervisor, self.aws_url, self.report)
+        if "api-server" in airflow:
+            startup.wait_for_airflow(self.home, supervisor, self.api, airflow, since, self.report)
+
+    def _supervisor(self) -> Supervisor:
+        """Return the running supervisor, or start one after clearing what a dead one left."""
+        state = self.home.read_state()
+        supervisor = Supervisor(self.home)
+        if supervision.supervisor_process(state) is not None:
+            with suppress(OSError):
+                supervisor.states()
+                return supervisor
+        left = supervision.stragglers(state)
+        if left:
+            self.report(f"ending {len(left)} processes that a crash left behind")
+            supervision.end(left, patience=10)
+        supervision.end_lost_supervisors(self.home, state)
+        postgres.clean_up_after_crash(self.home)
+        claim = claim_ports(state.slot if state.slot is not None else self._first_slot)
+        # Closed here when the supervisor has inherited it, or if it could not be started.
+        with claim.file:
+            state.slot, state.api_port, state.aws_port = claim.slot, claim.api_port, claim.aws_port
+            state.specs, state.dags, state.schedules = self.specs, self.dags, self.schedules
+            self.home.write_state(state)
+            self._write_configurations(claim)
+            process = supervision.start_supervisor(self.home, self.environment(), claim)
+        state.supervisor_pid = process.pid
+        state.supervisor_started = psutil.Process(process.pid).create_time()
+        self.home.write_state(state)
+        supervisor.wait_until_ready(process, 20)
+        return supervisor
+
+    def _write_configurations(self, claim: PortClaim) -> None:
+        airflow_settings = settings.airflow_settings(
+            self.home,
+            self.home.secrets(),
+            api_port=claim.api_port,
+            dags=self.dags,
+            plugins=str(REPOSITORY / "plugins"),
+            schedules=self.schedules,
+        )
+        settings.write_airflow_configuration(self.home, airflow_settings)
+        supervision.write_configuration(self.home, self.components, claim.aws_port)
+
+    def down(self) -> bool:
+        """Stop everything and keep the data.
+
+        :return: whether anything was running.
+        """
+        if not self.home.exists():
+            return supervision.end_lost_supervisors(self.home, self.home.read_state()) > 0
+        with self.home.locked():
+            return self._stop()
+
+    def _stop(self) -> bool:
+        state = self.home.read_state()
+        process = supervision.supervisor_process(state)
+        descendants: list[psutil.Process] = []
+        if process is not None:
+            with suppress(psutil.NoSuchProcess):
+                descendants = process.children(recursive=True)
+            with suppress(OSError):
+                supervisor = Supervisor(self.home)
+                self.report("stopping Airflow")
+                supervisor.stop(AIRFLOW)
+                self.report("stopping PostgreSQL and local AWS")
+                supervisor.stop([LOCAL_AWS, POSTGRES])
+                supervisor.shutdown()
+            with suppress(psutil.TimeoutExpired):
+                process.wait(10)
+        left = {*supervision.stragglers(state), *(child for child in descendants if child.is_running())}
+        supervision.end(list(left), patience=5)
+        postgres.clean_up_after_crash(self.home)
+        state.supervisor_pid = state.supervisor_started = None
+        self.home.write_state(state)
+        return process is not None or bool(left)
+
+    def remove(self) -> None:
+        """Stop everything and delete the data too."""
+        self.down()
+        self.home.remove()
+
+    def run_dag(
+        self,
+        dag_id: str,
+        conf: Mapping[str, Any] | None = None,
+        *,
+        timeout: float = 3600,
+        observer: RunObserver | None = None,
+    ) -> DagRunResult:
+        """Run a DAG through the real scheduler, with its files as they are now, and wait for its end.
+
+        :param conf: the params that differ from their defaults.
+        :param timeout: seconds.
+        :raises StackError: if there is no such DAG, or the run is not over in time. A failed run is a result.
+        """
+        if not self.status():
+            raise StackError("The stack is down: `python -m nightsort_local up` starts it.")
+        changed = newest_change([self.dags, *self.specs])
+        dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=60)
+        return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer or Silent())

@@ -1,0 +1,94 @@
+"""What has to be waited for until a stack is of use."""
+
+from __future__ import annotations
+
+import time
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+import httpx
+
+from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
+from nightsort_local import postgres, supervision
+from nightsort_local.errors import StackError
+from nightsort_local.supervision import LOCAL_AWS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
+
+    from nightsort_local.airflow_api import AirflowApi
+    from nightsort_local.home import Home
+    from nightsort_local.supervision import Supervisor
+
+START_SECONDS = 180
+"""Until then a component must have shown life; on two busy cores the slowest needed a tenth of that."""
+
+
+def migrate(home: Home, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
+    """Create or migrate Airflow's tables, unless this version of Airflow has done it here before."""
+    wanted = version("apache-airflow-core")
+    state = home.read_state()
+    if state.migrated_to == wanted and postgres.has_tables_of_airflow(home):
+        return
+    report("creating Airflow's tables")
+    postgres.migrate_airflow(home, environment)
+    state.migrated_to = wanted
+    home.write_state(state)
+
+
+def wait_for_local_aws(home: Home, supervisor: Supervisor, url: str, report: Callable[[str], None]) -> None:
+    """Wait until the local AWS answers at `url`."""
+    with httpx.Client(trust_env=False, timeout=5) as client:
+
+        def missing() -> list[str]:
+            try:
+                answer = client.get(f"{url}/nightsort/health")
+            except httpx.TransportError:
+                return [LOCAL_AWS]
+            return [] if answer.status_code == 200 else [LOCAL_AWS]
+
+        _wait(home, supervisor, missing, report)
+
+
+def wait_for_airflow(
+    home: Home,
+    supervisor: Supervisor,
+    api: AirflowApi,
+    started: Sequence[str],
+    since: datetime,
+    report: Callable[[str], None],
+) -> None:
+    """Wait until the components have shown life since `since`, then see to the pool."""
+
+    def missing() -> list[str]:
+        return [part for part in api.unhealthy(since) if part in started]
+
+    _wait(home, supervisor, missing, report)
+    api.ensure_pool(
+        POOL,
+        slots=MAX_ACTIVE_CLASSIFICATION_JOBS,
+        description="Comprehend's quota of active jobs; deferred tasks count, since their jobs are active.",
+    )
+
+
+def _wait(
+    home: Home, supervisor: Supervisor, find_missing: Callable[[], list[str]], report: Callable[[str], None]
+) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    said: list[str] = []
+    while missing := find_missing():
+        if missing != said:
+            said = missing
+            report("waiting for " + ", ".join(missing))
+        for state in supervisor.states().values():
+            if state.state == "FATAL":
+                raise _failure(home, state.name, "ends as soon as it starts")
+        if time.monotonic() > deadline:
+            raise _failure(home, missing[0], f"shows no life after {START_SECONDS} s")
+        time.sleep(0.2)
+
+
+def _failure(home: Home, component: str, what: str) -> StackError:
+    log = home.logs / f"{component}.log"
+    return StackError(f"{component} {what}. The end of {log}:\n{supervision.tail(log, 20)}")

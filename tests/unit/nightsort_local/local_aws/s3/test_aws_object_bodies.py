@@ -1,0 +1,83 @@
+"""Bodies in files are bytes: they can be cut, joined and read at will, and their files go with them."""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nightsort_local.local_aws.s3.object_bodies import BodyFolder, joined
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+NUMBERS = st.one_of(st.none(), st.integers(-40, 40))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> BodyFolder:
+    return BodyFolder(tmp_path, least=0)
+
+
+def names(folder: BodyFolder) -> list[str]:
+    return sorted(path.name for path in folder.path.iterdir())
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@given(
+    parts=st.lists(st.binary(max_size=12), min_size=1, max_size=4),
+    cuts=st.lists(st.tuples(NUMBERS, NUMBERS), max_size=3),
+)
+def test_cut_and_joined_bodies_are_what_bytes_would_be(
+    folder: BodyFolder, parts: list[bytes], cuts: list[tuple[int | None, int | None]]
+) -> None:
+    body, expected = joined([folder.receive(io.BytesIO(part)) for part in parts]), b"".join(parts)
+    for start, stop in cuts:
+        body, expected = body[start:stop], expected[start:stop]
+    assert bytes(body) == expected
+    assert len(body) == len(expected)
+    assert bool(body) == bool(expected)
+    assert body.md5 == hashlib.md5(expected, usedforsecurity=False).hexdigest()
+
+
+def test_a_body_cannot_be_cut_with_gaps(folder: BodyFolder) -> None:
+    with pytest.raises(ValueError, match="in one piece"):
+        folder.receive(io.BytesIO(b"abc"))[::2]
+
+
+def test_a_long_body_comes_in_pieces(folder: BodyFolder) -> None:
+    data = bytes(range(256)) * 10_000
+    pieces = list(folder.receive(io.BytesIO(data)))
+    assert len(pieces) > 1
+    assert b"".join(pieces) == data
+
+
+class TestFiles:
+    def test_a_file_that_a_body_has_is_not_abandoned(self, folder: BodyFolder) -> None:
+        body = folder.receive(io.BytesIO(b"abc"))
+        assert folder.abandoned() == []
+        part = body[1:]
+        del body
+        gc.collect()
+        assert folder.abandoned() == []
+        assert bytes(part) == b"bc"
+
+    def test_a_file_without_a_body_can_be_removed(self, folder: BodyFolder) -> None:
+        kept = folder.receive(io.BytesIO(b"kept"))
+        gone = folder.receive(io.BytesIO(b"gone"))
+        (name,) = [description[0] for description in gone.described()]
+        del gone
+        gc.collect()
+        assert folder.abandoned() == [name]
+        folder.remove(folder.abandoned())
+        assert names(folder) == [kept.described()[0][0]]
+
+    def test_a_described_body_can_be_restored(self, folder: BodyFolder) -> None:
+        body = joined([folder.receive(io.BytesIO(part)) for part in (b"abc", b"def")])[2:5]
+        restored = BodyFolder(folder.path, least=0).restore(body.described())
+        assert bytes(restored) == b"cde"

@@ -1,0 +1,52 @@
+"""docs/local-comprehend.md names everything that the local AWS can be told."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from nightsort_local.local_aws import pytest_plugin
+from nightsort_local.local_aws.comprehend.behaviour import FAST, REALISTIC, Delays
+from nightsort_local.local_aws.control.fault_plan import FAULTS
+from nightsort_local.local_aws.control.faults import AnyFault
+from nightsort_local.local_aws.rights.enforcement import ENFORCE
+from nightsort_local.local_aws.settings import LEAST_DOCUMENTS, WORKERS
+
+PAGE = (Path(__file__).parents[4] / "docs" / "local-comprehend.md").read_text(encoding="utf-8")
+DELAYS = [name for name in Delays.model_fields if name.endswith("_seconds")]
+
+
+@pytest.mark.parametrize(
+    "name", [FAULTS, ENFORCE, LEAST_DOCUMENTS, WORKERS, *(f"_{delay.upper()}`" for delay in DELAYS)]
+)
+def test_every_variable(name: str) -> None:
+    assert name in PAGE
+
+
+@pytest.mark.parametrize("delay", DELAYS)
+def test_every_delay_with_both_values(delay: str) -> None:
+    (row,) = re.findall(rf"^\| `{delay}` \|.*\| (\S+) \| (\S+) \|$", PAGE, re.MULTILINE)
+    assert row == (f"{getattr(FAST, delay):g}", f"{getattr(REALISTIC, delay):,g}")
+
+
+@pytest.mark.parametrize(
+    "kind", [model.model_fields["kind"].default for model in AnyFault.__origin__.__args__]
+)
+def test_every_fault(kind: str) -> None:
+    assert f"| `{kind}` |" in PAGE
+
+
+def test_every_fixture() -> None:
+    fixtures = [name for name in vars(pytest_plugin) if name.startswith("local_aws")]
+    assert fixtures
+    assert [name for name in fixtures if f"| `{name}` |" not in PAGE] == []
+
+
+def test_every_link_within_the_page() -> None:
+    headings = {
+        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
+    }
+    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings

@@ -13,8 +13,8 @@ RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nig
 # Airflow writes its configuration where there is none, which a read-only container cannot; here all of it
 # comes from the environment.
 RUN mkdir -p logs && touch airflow.cfg webserver_config.py
-# Every Airflow process finds include/ here, the triggerer too.
-ENV PYTHONPATH=${AIRFLOW_HOME}
+# Every Airflow process finds Nightsort here, the triggerer too.
+ENV PYTHONPATH=${AIRFLOW_HOME}/include:${AIRFLOW_HOME}
 # The airflow user of the official images, and of Astro's.
 USER 50000
 HEALTHCHECK --interval=30s --timeout=20s --start-period=90s --retries=3 \
@@ -26,7 +26,6 @@ FROM scratch AS code
 WORKDIR /code
 COPY deployment/__init__.py deployment/
 COPY deployment/container/ deployment/container/
-COPY include/__init__.py include/
 COPY include/nightsort/ include/nightsort/
 COPY include/classifiers/ include/classifiers/
 COPY plugins/ plugins/

@@ -18,7 +18,7 @@ endif
 FOREIGN := $(filter AIRFLOW_% AWS_% BOTO_% PGHOST% PGPORT PGUSER PGPASS% PGDATABASE PGSERVICE% PGOPTIONS PGSSL% \
 	PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS PYTEST_% MYPYPATH RUFF_% VIRTUAL_ENV,$(.VARIABLES))
 $(foreach name,$(FOREIGN),$(eval unexport $(name)))
-export PYTHONPATH := $(CURDIR)
+export PYTHONPATH := $(CURDIR)/include:$(CURDIR)
 
 .PHONY: help
 help: ## Show this list
@@ -38,11 +38,11 @@ check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
 	$(BIN)/python -m mypy include plugins nightsort_local dags deployment
-	PYTHONPATH=$(CURDIR):$(CURDIR)/plugins $(BIN)/lint-imports
+	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/plugins $(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 
 .PHONY: doctor
-doctor: $(VENV)/.local ## Check the local stack, as `python -m include.nightsort doctor` checks a deployment
+doctor: $(VENV)/.local ## Check the local stack, as `python -m nightsort doctor` checks a deployment
 	@$(STACK) doctor
 
 # Peers that want other versions than ours have an environment of their own.

@@ -20,16 +20,16 @@ import pyarrow.csv as pa_csv
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
-from include.nightsort.access import plain_access
-from include.nightsort.batches import prepare_batches
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
-from include.nightsort.naming import PLAN_FILE, WorkLayout, run_key
+from nightsort.access import plain_access
+from nightsort.batches import prepare_batches
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
+from nightsort.naming import PLAN_FILE, WorkLayout, run_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from include.nightsort.batches import PreparedBatches
+    from nightsort.batches import PreparedBatches
 
 INCOMING, WORK = "incoming", "work"
 DAY = date(2026, 11, 21)

@@ -12,11 +12,11 @@ from upath import UPath
 from benchmarks.load import RUN, VERSION, batches, make_multi_class, parsed_lines, spec
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from include.nightsort.access import plain_access
-from include.nightsort.exports import ROWS_PER_GROUP, export_run
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from include.nightsort.naming import REJECTS_FILE, WorkLayout
+from nightsort.access import plain_access
+from nightsort.exports import ROWS_PER_GROUP, export_run
+from nightsort.job_output.manifests import Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from nightsort.naming import REJECTS_FILE, WorkLayout
 
 _MODE = "MULTI_CLASS"
 

@@ -17,13 +17,13 @@ from upath import UPath
 
 from benchmarks.measuring import PEERS_PYTHON, Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from include.nightsort.limits import MAX_JOB_DOCUMENTS
-from include.nightsort.naming import run_day
-from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
-from include.nightsort.tables.load import load_predictions
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from nightsort.limits import MAX_JOB_DOCUMENTS
+from nightsort.naming import run_day
+from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from nightsort.tables.load import load_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

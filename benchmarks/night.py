@@ -19,12 +19,12 @@ from upath import UPath
 from benchmarks import batches, load, night_on_stack
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from include.nightsort.costs import forecast_classification
-from include.nightsort.tables.load import load_predictions
-from include.nightsort.tables.runs import finish_run, load_rejects, loaded_batches
+from nightsort.costs import forecast_classification
+from nightsort.tables.load import load_predictions
+from nightsort.tables.runs import finish_run, load_rejects, loaded_batches
 
 if TYPE_CHECKING:
-    from include.nightsort.batches import PreparedBatches
+    from nightsort.batches import PreparedBatches
 
 OUTPUTS = "outputs"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psycopg
 from psycopg import sql
 
-from include.nightsort.tables.schema import ensure_schema
+from nightsort.tables.schema import ensure_schema
 from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:

@@ -22,10 +22,10 @@ from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, requests, slow_s3, uri_of
-from include.nightsort.access import Access, plain_access
-from include.nightsort.documents import read_documents
-from include.nightsort.rejects import RejectLog
-from include.nightsort.spec.spec_source import Source
+from nightsort.access import Access, plain_access
+from nightsort.documents import read_documents
+from nightsort.rejects import RejectLog
+from nightsort.spec.spec_source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,8 +14,8 @@ from upath import UPath
 from benchmarks import load
 from benchmarks.measuring import Comparison, Contender, Target
 from benchmarks.postgres_server import postgres
-from include.nightsort.tables.load import load_predictions
-from include.nightsort.tables.retention import drop_run, find_runs
+from nightsort.tables.load import load_predictions
+from nightsort.tables.retention import drop_run, find_runs
 
 if TYPE_CHECKING:
     from pathlib import Path

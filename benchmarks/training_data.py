@@ -12,10 +12,10 @@ import pyarrow.csv as pa_csv
 
 from benchmarks.measuring import Comparison, Contender, Target
 from benchmarks.random_texts import RandomTexts
-from include.nightsort.access import plain_access
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
-from include.nightsort.training_data import prepare_training_data
+from nightsort.access import plain_access
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
+from nightsort.training_data import prepare_training_data
 
 SOURCE, MODE = "labelled.csv", "mode.txt"
 

@@ -2,7 +2,7 @@
 Write what an Amazon MWAA environment takes: ``dags/``, ``plugins.zip`` and ``requirements.txt``.
 
 MWAA locks ``PYTHONPATH`` and unzips ``plugins.zip`` into Airflow's plugins folder, which is on ``sys.path``
-in every Airflow process. So ``include/`` travels in that archive, beside the plugin's package.
+in every Airflow process. So what ``include/`` holds travels in that archive, beside the plugin's package.
 https://docs.aws.amazon.com/mwaa/latest/userguide/configuring-dag-import-plugins.html
 """
 
@@ -29,7 +29,6 @@ CONSTRAINTS: Final = (
 )
 
 PLUGIN_FOLDERS: Final = ("plugins/nightsort_airflow", "include/nightsort", "include/classifiers")
-PLUGIN_FILES: Final = ("include/__init__.py",)
 # Of a file's age nothing follows; a fixed one gives the same archive from the same tree, and MWAA is updated
 # (20 minutes and more) only when the archive changed. It is the earliest time that the format knows.
 TIME: Final = (1980, 1, 1, 0, 0, 0)
@@ -79,10 +78,8 @@ def _plugin_files() -> Iterator[tuple[str, Path]]:
     """Give every member of ``plugins.zip``: its name there, and the file."""
     # First, so that no moment of unzipping shows the plugin scanner a file that it may not execute.
     yield ".airflowignore", REPOSITORY / "plugins" / ".airflowignore"
-    for name in PLUGIN_FILES:
-        yield name, REPOSITORY / name
     for folder in PLUGIN_FOLDERS:
-        yield from _files(folder, folder.removeprefix("plugins/"))
+        yield from _files(folder, folder.partition("/")[2])
 
 
 def _files(folder: str, name: str) -> Iterator[tuple[str, Path]]:

@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from include.nightsort.spec.spec_files import spec_folders
+from nightsort.spec.spec_files import spec_folders
 from nightsort_local import environment as settings
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.errors import StackError
@@ -144,9 +144,9 @@ def env() -> None:
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
 def doctor(context: typer.Context) -> None:
-    """Check the stack as a deployment; it takes the options of `python -m include.nightsort doctor`."""
+    """Check the stack as a deployment; it takes the options of `python -m nightsort doctor`."""
     with _told_plainly():
-        command = [sys.executable, "-m", "include.nightsort", "doctor", *context.args]
+        command = [sys.executable, "-m", "nightsort", "doctor", *context.args]
         environment = _running_stack().environment()
         raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
 

@@ -9,8 +9,8 @@ import boto3
 import botocore
 from botocore.exceptions import ClientError
 
-from include.nightsort.access import plain_access
-from include.nightsort.tables.schema import ensure_schema
+from nightsort.access import plain_access
+from nightsort.tables.schema import ensure_schema
 from nightsort_local import environment as settings
 from nightsort_local import postgres, sample_corpus
 from nightsort_local.actions import follow, print_access, start
@@ -19,7 +19,7 @@ from nightsort_local.night_report import read_known_labels, read_night, show_nig
 if TYPE_CHECKING:
     from datetime import date
 
-    from include.nightsort.access import Access
+    from nightsort.access import Access
     from nightsort_local.progress import Progress
     from nightsort_local.stack import LocalStack
 

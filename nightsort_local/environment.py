@@ -80,7 +80,7 @@ def component_environment(
     return {
         **{name: outer[name] for name in KEPT if name in outer},
         "PATH": os.pathsep.join([*programs, "/usr/local/bin", "/usr/bin", "/bin"]),
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)]),
         "PYTHONUNBUFFERED": "1",
         "NIGHTSORT_HOME": str(home.root),
         # The local Comprehend is done in seconds; the operators' own intervals suit AWS.

@@ -12,8 +12,8 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from include.nightsort.costs import Forecast, forecast_training
-from include.nightsort.evaluation import from_predictions
+from nightsort.costs import Forecast, forecast_training
+from nightsort.evaluation import from_predictions
 from nightsort_local.errors import StackError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import psycopg
     from rich.console import Console
 
-    from include.nightsort.evaluation import Metrics
+    from nightsort.evaluation import Metrics
 
 EXAMPLES = 5
 

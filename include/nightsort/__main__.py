@@ -1,4 +1,4 @@
-"""``python -m include.nightsort``: each step of the DAGs without Airflow, and the doctor with it."""
+"""``python -m nightsort``: each step of the DAGs without Airflow, and the doctor with it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from include.nightsort.cli import AsJson, app, err
+from nightsort.cli import AsJson, app, err
 
 
 @app.command()
@@ -55,4 +55,4 @@ def _refusal(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-app(prog_name="python -m include.nightsort")
+app(prog_name="python -m nightsort")

@@ -3,7 +3,7 @@
 A batch's name holds a hash of its content, so the same documents give the same names and the same bytes, and
 what a crashed attempt left behind is either the same or is not referred to by anything. A batch is written to
 local disk first (the name is known at its end) and uploaded while the next one is written. A run that is
-prepared again keeps its batches: :mod:`include.nightsort.batching.earlier_batches`.
+prepared again keeps its batches: :mod:`nightsort.batching.earlier_batches`.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from include.nightsort.batching.earlier_batches import EarlierBatches
-from include.nightsort.batching.plans import Batch, write_plan
-from include.nightsort.batching.shards import (
+from nightsort.batching.earlier_batches import EarlierBatches
+from nightsort.batching.plans import Batch, write_plan
+from nightsort.batching.shards import (
     MAX_BATCHES,
     TooManyBatchesError,
     check_number,
     shards,
 )
-from include.nightsort.costs import Forecast, document_units, forecast_classification
-from include.nightsort.documents import read_documents
-from include.nightsort.naming import REJECTS_FILE, BatchName, batch_file
-from include.nightsort.rejects import RejectLog
-from include.nightsort.uploads import upload, upload_texts
+from nightsort.costs import Forecast, document_units, forecast_classification
+from nightsort.documents import read_documents
+from nightsort.naming import REJECTS_FILE, BatchName, batch_file
+from nightsort.rejects import RejectLog
+from nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from include.nightsort.access import Access, Progress
-    from include.nightsort.batching.shards import Shard
-    from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.naming import RunFolder
+    from nightsort.access import Access, Progress
+    from nightsort.batching.shards import Shard
+    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.naming import RunFolder
 
 __all__ = [
     "MAX_BATCHES",
@@ -92,7 +92,7 @@ def prepare_batches(
     A source without documents gives no batches and zeros. Prepared again, a run keeps each batch whose
     documents are all still in the source with the same ids and texts, and adds batches for the others.
 
-    :param run_key: names the run, see :func:`include.nightsort.naming.run_key`.
+    :param run_key: names the run, see :func:`nightsort.naming.run_key`.
     :param day: renders ``{day}`` in the source.
     :param source_uri: read this in place of the spec's incoming URI.
     :param progress: called now and then with the documents read so far.

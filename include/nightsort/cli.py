@@ -20,13 +20,13 @@ from rich.logging import RichHandler
 from rich.table import Table
 from upath import UPath
 
-from include.nightsort.access import plain_access
-from include.nightsort.errors import NightsortError
+from nightsort.access import plain_access
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from include.nightsort.access import Progress
+    from nightsort.access import Progress
 
 # The steps themselves are imported where they run: --help and validate-spec need no pyarrow.
 
@@ -72,7 +72,7 @@ def main(
         level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=err, show_path=False)]
     )
     if verbose:
-        logging.getLogger("include.nightsort").setLevel(logging.INFO)
+        logging.getLogger("nightsort").setLevel(logging.INFO)
 
 
 @app.command()
@@ -86,8 +86,8 @@ def validate_spec(
     as_json: AsJson = False,
 ) -> None:
     """Check classifier specs: every problem is named with its file, its key and the remedy."""
-    from include.nightsort.classifier_spec import load_spec, load_specs, spec_folders
-    from include.nightsort.spec.spec_problems import SpecError
+    from nightsort.classifier_spec import load_spec, load_specs, spec_folders
+    from nightsort.spec.spec_problems import SpecError
 
     given = paths or spec_folders(os.environ)
     loaded = load_specs([path for path in given if path.is_dir()])
@@ -123,8 +123,8 @@ def validate_spec(
 def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -> None:
     """Write training.csv, test.csv, report and rejects from the labelled documents, and check every limit."""
     with _user_errors(), _progress() as progress:
-        from include.nightsort.classifier_spec import load_spec
-        from include.nightsort.training_data import prepare_training_data
+        from nightsort.classifier_spec import load_spec
+        from nightsort.training_data import prepare_training_data
 
         prepared = prepare_training_data(load_spec(spec), plain_access(), day=_day(day), progress=progress)
     values = prepared.to_dict()
@@ -144,10 +144,10 @@ def prepare_batches(
 ) -> None:
     """Write the input files of one run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with _user_errors(), _progress() as progress:
-        from include.nightsort import batches
-        from include.nightsort.classifier_spec import load_spec
-        from include.nightsort.costs import forecast_classification
-        from include.nightsort.naming import run_key
+        from nightsort import batches
+        from nightsort.classifier_spec import load_spec
+        from nightsort.costs import forecast_classification
+        from nightsort.naming import run_key
 
         classifies = _day(day) or date.today()
         prepared = batches.prepare_batches(
@@ -180,9 +180,9 @@ def forecast_cost(
 ) -> None:
     """Say what classifying the incoming documents will cost, and whether the budget allows it."""
     with _user_errors(), _progress() as progress:
-        from include.nightsort.batches import forecast_run
-        from include.nightsort.classifier_spec import load_spec
-        from include.nightsort.costs import OverBudgetError, check_budget
+        from nightsort.batches import forecast_run
+        from nightsort.classifier_spec import load_spec
+        from nightsort.costs import OverBudgetError, check_budget
 
         loaded = load_spec(spec)
         forecast, rejected = forecast_run(
@@ -229,8 +229,8 @@ def read_predictions(
     the reason why there is none. Without, there is a row for each prediction, by file and line.
     """
     with _user_errors(), _progress() as progress:
-        from include.nightsort.classifier_spec import load_spec
-        from include.nightsort.job_output.prediction_files import write_predictions, write_results
+        from nightsort.classifier_spec import load_spec
+        from nightsort.job_output.prediction_files import write_predictions, write_results
 
         if manifest is None:
             counts = write_predictions(UPath(archive), output, progress=progress)
@@ -257,7 +257,7 @@ def init_db(
     """Create the schema nightsort and its tables, or bring older ones up to date."""
     import psycopg
 
-    from include.nightsort.tables.schema import SCHEMA_VERSION, ensure_schema
+    from nightsort.tables.schema import SCHEMA_VERSION, ensure_schema
 
     with _user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
         ensure_schema(connection)
@@ -276,8 +276,8 @@ def drop_runs(
     """Delete the predictions of old runs. What each run held and cost stays in classification_runs."""
     import psycopg
 
-    from include.nightsort.tables.retention import drop_run, find_runs
-    from include.nightsort.tables.schema import ensure_schema
+    from nightsort.tables.retention import drop_run, find_runs
+    from nightsort.tables.schema import ensure_schema
 
     before = date.today() - timedelta(days=keep_days)
     with _user_errors(psycopg.OperationalError), psycopg.connect(dsn, autocommit=True) as connection:

@@ -1,6 +1,6 @@
 """What a run costs on AWS: exact in units for classification, a range for training, whose time AWS decides.
 
-Prices are those of :mod:`include.nightsort.limits` (us-east-1, list price). Without storage, requests to S3,
+Prices are those of :mod:`nightsort.limits` (us-east-1, list price). Without storage, requests to S3,
 and what AWS may discount.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
-from include.nightsort.errors import NightsortError
-from include.nightsort.limits import (
+from nightsort.errors import NightsortError
+from nightsort.limits import (
     MIN_UNITS,
     MODEL_USD_PER_MONTH,
     TRAINING_USD_PER_HOUR,
@@ -24,7 +24,7 @@ from include.nightsort.limits import (
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from include.nightsort.columnar.columns import Column
+    from nightsort.columnar.columns import Column
 
 SHORTEST_TRAINING_HOURS = 0.5
 """A training of some thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,

@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.prefetch import prefetch
-from include.nightsort.columnar.seen_ids import SeenIds
-from include.nightsort.limits import MAX_DOCUMENT_ID_BYTES
-from include.nightsort.rejects import REASONS
-from include.nightsort.sources.cleaning import (
+from nightsort.columnar.prefetch import prefetch
+from nightsort.columnar.seen_ids import SeenIds
+from nightsort.limits import MAX_DOCUMENT_ID_BYTES
+from nightsort.rejects import REASONS
+from nightsort.sources.cleaning import (
     BLANK,
     GOOD,
     INVALID_UTF8,
@@ -28,13 +28,13 @@ from include.nightsort.sources.cleaning import (
     TOO_LARGE,
     clean_texts,
 )
-from include.nightsort.sources.delimited import DELIMITERS, read_delimited
-from include.nightsort.sources.json_lines import read_json_lines
-from include.nightsort.sources.labels import LabelReader
-from include.nightsort.sources.object_streams import open_files, open_for_seeking
-from include.nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
-from include.nightsort.sources.raw_documents import Wanted, gathered
-from include.nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.delimited import DELIMITERS, read_delimited
+from nightsort.sources.json_lines import read_json_lines
+from nightsort.sources.labels import LabelReader
+from nightsort.sources.object_streams import open_files, open_for_seeking
+from nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
+from nightsort.sources.raw_documents import Wanted, gathered
+from nightsort.sources.source_files import SourceError, list_files
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from include.nightsort.access import Access, Progress
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.rejects import RejectLog
-    from include.nightsort.sources.raw_documents import RawDocuments, RawStream
-    from include.nightsort.sources.source_files import SourceFile
-    from include.nightsort.spec.spec_source import Source
+    from nightsort.access import Access, Progress
+    from nightsort.columnar.columns import Column
+    from nightsort.rejects import RejectLog
+    from nightsort.sources.raw_documents import RawDocuments, RawStream
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.spec.spec_source import Source
 
 log = logging.getLogger(__name__)
 

@@ -15,9 +15,9 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.archives import read_member
-from include.nightsort.predictions import read_predictions
+from nightsort.errors import NightsortError
+from nightsort.job_output.archives import read_member
+from nightsort.predictions import read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from upath import UPath
 
-    from include.nightsort.classifier_spec import Promotion
+    from nightsort.classifier_spec import Promotion
 
 MATRIX_MEMBER = "confusion_matrix.json"
 """Member of the training output with the confusion matrix, in the folder ``output/``."""

@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from include.nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
-from include.nightsort.sources.source_files import list_files
-from include.nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
-from include.nightsort.uploads import upload
+from nightsort.errors import NightsortError
+from nightsort.job_output.manifests import Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
+from nightsort.sources.source_files import list_files
+from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
+from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from include.nightsort.access import Access, Progress
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.access import Access, Progress
+    from nightsort.classifier_spec import ClassifierSpec
 
 log = logging.getLogger(__name__)
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from include.nightsort import limits
-from include.nightsort.columnar.hashing import mix
-from include.nightsort.costs import units_of
-from include.nightsort.documents import read_documents
-from include.nightsort.naming import (
+from nightsort import limits
+from nightsort.columnar.hashing import mix
+from nightsort.costs import units_of
+from nightsort.documents import read_documents
+from nightsort.naming import (
     REJECTS_FILE,
     REPORT_FILE,
     TEST_DOCUMENTS,
@@ -25,22 +25,22 @@ from include.nightsort.naming import (
     TRAINING_FILE,
     VersionName,
 )
-from include.nightsort.rejects import REASONS, RejectLog
-from include.nightsort.training import training_checks
-from include.nightsort.training.conflicts import reject_conflicts
-from include.nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
-from include.nightsort.training.drafts import Drafts
-from include.nightsort.training.labelled_documents import LabelledDocuments, spool
-from include.nightsort.training.text_lengths import text_lengths
-from include.nightsort.training.training_checks import Counts, TrainingDataError
-from include.nightsort.uploads import upload
+from nightsort.rejects import REASONS, RejectLog
+from nightsort.training import training_checks
+from nightsort.training.conflicts import reject_conflicts
+from nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
+from nightsort.training.drafts import Drafts
+from nightsort.training.labelled_documents import LabelledDocuments, spool
+from nightsort.training.text_lengths import text_lengths
+from nightsort.training.training_checks import Counts, TrainingDataError
+from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from include.nightsort.access import Access, Progress
-    from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.training.row_labels import Flags
+    from nightsort.access import Access, Progress
+    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.training.row_labels import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]
 

@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT = Path(__file__).parents[2]
-"""The folder that holds ``include/``."""
+"""The checkout."""
 
 REGION = "us-east-1"
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
+
+_PATH = os.pathsep.join([str(PROJECT / "include"), str(PROJECT)])
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -111,7 +113,7 @@ def launch(
     process = subprocess.Popen(  # noqa: S603 - this Python, with arguments of our own
         command,
         cwd=PROJECT,
-        env={**os.environ, **(environment or {})},
+        env={**os.environ, "PYTHONPATH": _PATH, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
     )

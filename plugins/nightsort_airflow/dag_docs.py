@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.nightsort import limits
+from nightsort import limits
 
 if TYPE_CHECKING:
-    from include.nightsort.classifier_spec import ClassifierSpec, Source
+    from nightsort.classifier_spec import ClassifierSpec, Source
 
 PRICE = (
     f"{limits.UNIT_USD} USD per {limits.UNIT_CHARACTERS} characters, at least {limits.MIN_UNITS} such units "

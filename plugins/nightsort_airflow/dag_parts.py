@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
-from include.nightsort.limits import POOL
+from nightsort.limits import POOL
 from nightsort_airflow.alerts import question_notices
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES
@@ -17,7 +17,7 @@ from nightsort_airflow.retries import AWS_RETRIES
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec import ClassifierSpec
 
 OWNER: Final = "nightsort"
 

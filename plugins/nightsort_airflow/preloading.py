@@ -14,8 +14,8 @@ from pkgutil import walk_packages
 
 import pyarrow as pa
 
+import nightsort
 import nightsort_airflow
-from include import nightsort
 
 # Commands are no part of tasks, and the plugin is who asks for this.
 _LEFT_OUT = ("__main__", "cli", "airflow_plugin")

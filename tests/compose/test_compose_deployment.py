@@ -71,7 +71,7 @@ def test_both_dags_run(stack: ComposeStack) -> None:
 
 
 def test_the_doctor_finds_nothing_missing_from_a_shell_and_as_a_dag(stack: ComposeStack) -> None:
-    report = stack.inside("worker-1", "python", "-m", "include.nightsort", "doctor")
+    report = stack.inside("worker-1", "python", "-m", "nightsort", "doctor")
     print(report)
     stack.succeed(stack.start_run("nightsort_doctor", {}))
 

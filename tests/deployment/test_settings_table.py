@@ -11,8 +11,8 @@ import pytest
 import yaml
 from airflow.sdk.configuration import conf
 
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.limits import POOL
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.limits import POOL
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 
 REPOSITORY = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import pytest
 from psycopg.types.json import Jsonb
 from rich.console import Console
 
-from include.nightsort.tables.schema import ensure_schema
+from nightsort.tables.schema import ensure_schema
 from nightsort_local import postgres
 from nightsort_local.errors import StackError
 from nightsort_local.night_report import read_known_labels, read_night, show_night

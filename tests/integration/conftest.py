@@ -15,7 +15,7 @@ from local_aws_server import LocalAwsServer, local_aws
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from include.nightsort.tables.schema import ensure_schema
+from nightsort.tables.schema import ensure_schema
 from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:

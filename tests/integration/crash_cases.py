@@ -154,7 +154,7 @@ TRAIN: Final[dict[str, dict[str, Place]]] = {
     "prepare_training_data": _around(
         _operator("operators.training", "PrepareTrainingDataOperator"),
         {
-            UPLOADS: Point("include.nightsort.training_data:upload", "after"),
+            UPLOADS: Point("nightsort.training_data:upload", "after"),
         },
     ),
     "create_classifier": {
@@ -168,15 +168,15 @@ TRAIN: Final[dict[str, dict[str, Place]]] = {
         _operator("operators.training", "EvaluateClassifierOperator"),
         {
             COMMIT: Point("psycopg:Transaction.__exit__", "before", time=2),
-            COMMITTED: Point("include.nightsort.tables.versions:record_version", "after"),
+            COMMITTED: Point("nightsort.tables.versions:record_version", "after"),
         },
     ),
     "score_active_version": {**_paid("StartDocumentClassificationJob"), **_waits(*_JOB, "job")},
     "promote_classifier": _around(
         _operator("operators.training", "PromoteClassifierOperator"),
         {
-            COMMIT: Point("include.nightsort.tables.versions:_activate", "after"),
-            COMMITTED: Point("include.nightsort.tables.versions:record_decision", "after"),
+            COMMIT: Point("nightsort.tables.versions:_activate", "after"),
+            COMMITTED: Point("nightsort.tables.versions:record_decision", "after"),
         },
     ),
 }
@@ -185,7 +185,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "prepare_batches": _around(
         _operator("operators.classification", "PrepareBatchesOperator"),
         {
-            UPLOADS: Point("include.nightsort.batches:upload", "after"),
+            UPLOADS: Point("nightsort.batches:upload", "after"),
             "between two XComs": Point(
                 "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.xcom_push", "after"
             ),
@@ -198,26 +198,26 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         {
             READS: Hang("s3:GetObject"),
             COPY: _COPY,
-            COPIED: Point("include.nightsort.tables.load:_copy", "after"),
-            COMMITTED: Point("include.nightsort.tables.load:load_predictions", "after"),
+            COPIED: Point("nightsort.tables.load:_copy", "after"),
+            COMMITTED: Point("nightsort.tables.load:load_predictions", "after"),
         },
     ),
     "reconcile_run": _around(
         _operator("operators.classification", "ReconcileRunOperator"),
         {
             COPY: _COPY,
-            COPIED: Point("include.nightsort.tables.load:_copy", "after"),
-            "between rejects and sums": Point("include.nightsort.tables.runs:load_rejects", "after"),
-            COMMIT: Point("include.nightsort.tables.runs:_write_run", "after"),
-            COMMITTED: Point("include.nightsort.tables.runs:finish_run", "after"),
+            COPIED: Point("nightsort.tables.load:_copy", "after"),
+            "between rejects and sums": Point("nightsort.tables.runs:load_rejects", "after"),
+            COMMIT: Point("nightsort.tables.runs:_write_run", "after"),
+            COMMITTED: Point("nightsort.tables.runs:finish_run", "after"),
         },
     ),
     "export_predictions": _around(
         _operator("operators.classification", "ExportPredictionsOperator"),
         {
             READS: Hang("s3:GetObject"),
-            UPLOADS: Point("include.nightsort.exports:_put", "after"),
-            REMOVES: Point("include.nightsort.exports:_remove_others", "before"),
+            UPLOADS: Point("nightsort.exports:_put", "after"),
+            REMOVES: Point("nightsort.exports:_remove_others", "before"),
         },
     ),
 }

@@ -46,8 +46,8 @@ from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select, update
 
-from include.nightsort import batches, evaluation, limits, predictions, training_data  # noqa: F401
-from include.nightsort.tables import load, runs, versions  # noqa: F401
+from nightsort import batches, evaluation, limits, predictions, training_data  # noqa: F401
+from nightsort.tables import load, runs, versions  # noqa: F401
 from nightsort_airflow.hooks import comprehend, database, storage  # noqa: F401
 from nightsort_airflow.operators import classification, training  # noqa: F401
 

@@ -17,8 +17,8 @@ from crash_airflow import CrashableAirflow, kill
 from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 from psycopg.conninfo import make_conninfo
 
-from include.nightsort.tables.schema import ensure_schema
-from include.nightsort.tables.versions import ClassifierVersion, promote, record_version
+from nightsort.tables.schema import ensure_schema
+from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort_local.stack import LocalStack
 from tests.made_texts import WORDS, nightly_spec
 

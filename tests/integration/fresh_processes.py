@@ -30,9 +30,9 @@ CLEAN.set_forkserver_preload(
     [
         "operator_trips",
         "s3fs",
-        "include.nightsort.exports",
-        "include.nightsort.evaluation",
-        "include.nightsort.training_data",
+        "nightsort.exports",
+        "nightsort.evaluation",
+        "nightsort.training_data",
     ]
 )
 

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from include.nightsort.access import plain_access
-from include.nightsort.batches import PreparedBatches, prepare_batches
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.naming import run_key
-from include.nightsort.tables.load import load_predictions
-from include.nightsort.tables.runs import RunCounts, finish_run, load_rejects
+from nightsort.access import plain_access
+from nightsort.batches import PreparedBatches, prepare_batches
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.naming import run_key
+from nightsort.tables.load import load_predictions
+from nightsort.tables.runs import RunCounts, finish_run, load_rejects
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     import psycopg
 
-    from include.nightsort.batches import Batch
+    from nightsort.batches import Batch
 
 DAY = date(2026, 11, 18)
 

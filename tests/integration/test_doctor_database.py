@@ -14,8 +14,8 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
-from include.nightsort.classifier_spec import Source
-from include.nightsort.tables.schema import SCHEMA_VERSION
+from nightsort.classifier_spec import Source
+from nightsort.tables.schema import SCHEMA_VERSION
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import documents
 from nightsort_airflow.doctor.database import database_checks

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_aws_server import local_aws
 
-from include.nightsort.access import Access, plain_access
-from include.nightsort.batches import prepare_batches
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.naming import run_key
-from include.nightsort.tables.load import load_predictions
-from include.nightsort.tables.runs import finish_run, load_rejects
-from include.nightsort.uploads import PART_BYTES, upload, upload_texts
+from nightsort.access import Access, plain_access
+from nightsort.batches import prepare_batches
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.naming import run_key
+from nightsort.tables.load import load_predictions
+from nightsort.tables.runs import finish_run, load_rejects
+from nightsort.uploads import PART_BYTES, upload, upload_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from include.nightsort.batches import Batch
+    from nightsort.batches import Batch
 
 pytestmark = pytest.mark.integration
 

@@ -16,11 +16,11 @@ import pytest
 from local_nights import DAY, Nights
 from psycopg.rows import dict_row
 
-from include.nightsort import exports
-from include.nightsort.access import plain_access
-from include.nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
-from include.nightsort.naming import run_key
-from include.nightsort.tables.retention import drop_run, find_runs
+from nightsort import exports
+from nightsort.access import plain_access
+from nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
+from nightsort.naming import run_key
+from nightsort.tables.retention import drop_run, find_runs
 
 if TYPE_CHECKING:
     import psycopg
@@ -108,7 +108,7 @@ def test_large_batches_are_written_in_row_groups_of_one_size(
     nights: ExportedNights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "ROWS_PER_GROUP", 2)
-    monkeypatch.setattr("include.nightsort.job_output.results._SLICE", 1)
+    monkeypatch.setattr("nightsort.job_output.results._SLICE", 1)
     nights.spec = nights.spec.model_copy(
         update={"batch": nights.spec.batch.model_copy(update={"max_documents": 9})}
     )

@@ -20,8 +20,8 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 # isort: split
 from operator_runs import OperatorRun
 
-from include.nightsort.classifier_spec import Export
-from include.nightsort.tables.schema import ensure_schema
+from nightsort.classifier_spec import Export
+from nightsort.tables.schema import ensure_schema
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BadInputError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_nights import DAY, Nights
 
-from include.nightsort.naming import run_key
+from nightsort.naming import run_key
 
 if TYPE_CHECKING:
     from pathlib import Path

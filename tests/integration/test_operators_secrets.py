@@ -64,7 +64,7 @@ def test_a_day_with_everything_that_can_go_wrong_tells_no_secret(
 ) -> None:
     """Rejects, a job that fails, a day that cannot be read: each of them is reported, without the text."""
     caplog.set_level(logging.DEBUG, logger="nightsort_airflow")
-    caplog.set_level(logging.DEBUG, logger="include.nightsort")
+    caplog.set_level(logging.DEBUG, logger="nightsort")
     labelled = [
         {"label": label, "text": f"{words} {TEXT} {number}"}
         for number in range(40)

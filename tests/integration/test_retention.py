@@ -10,8 +10,8 @@ import pytest
 from psycopg import sql
 from typer.testing import CliRunner
 
-from include.nightsort.cli import app
-from include.nightsort.tables.retention import OldRun, drop_run, find_runs
+from nightsort.cli import app
+from nightsort.tables.retention import OldRun, drop_run, find_runs
 
 if TYPE_CHECKING:
     from click.testing import Result

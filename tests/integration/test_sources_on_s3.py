@@ -16,16 +16,16 @@ import pytest
 from aiobotocore.client import AioBaseClient
 from local_aws_server import local_aws
 
-from include.nightsort.access import Access, plain_access
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.documents import read_documents
-from include.nightsort.rejects import RejectLog
-from include.nightsort.sources import fetching
-from include.nightsort.sources.object_streams import open_file
-from include.nightsort.sources.source_files import SourceError, list_files
-from include.nightsort.spec.spec_source import LabelledSource, Source
-from include.nightsort.training_data import prepare_training_data
-from include.nightsort.uploads import PART_BYTES, upload
+from nightsort.access import Access, plain_access
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.documents import read_documents
+from nightsort.rejects import RejectLog
+from nightsort.sources import fetching
+from nightsort.sources.object_streams import open_file
+from nightsort.sources.source_files import SourceError, list_files
+from nightsort.spec.spec_source import LabelledSource, Source
+from nightsort.training_data import prepare_training_data
+from nightsort.uploads import PART_BYTES, upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -23,20 +23,20 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from upath import UPath
 
-from include.nightsort.batches import Batch, PreparedBatches
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.columnar.prefetch import THREAD
-from include.nightsort.evaluation import Decision, Metrics
-from include.nightsort.job_output.archives import DamagedArchiveError
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
-from include.nightsort.naming import run_day
-from include.nightsort.rejects import RejectLog
-from include.nightsort.tables import binary_copy, schema
-from include.nightsort.tables.load import load_predictions, replace_rows
-from include.nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
-from include.nightsort.tables.schema import SchemaVersionError, ensure_schema
-from include.nightsort.tables.versions import (
+from nightsort.batches import Batch, PreparedBatches
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.columnar.prefetch import THREAD
+from nightsort.evaluation import Decision, Metrics
+from nightsort.job_output.archives import DamagedArchiveError
+from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
+from nightsort.naming import run_day
+from nightsort.rejects import RejectLog
+from nightsort.tables import binary_copy, schema
+from nightsort.tables.load import load_predictions, replace_rows
+from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
+from nightsort.tables.schema import SchemaVersionError, ensure_schema
+from nightsort.tables.versions import (
     ActiveVersionChangedError,
     ClassifierVersion,
     VersionNotRecordedError,

@@ -22,14 +22,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from include.nightsort.batching.plans import read_plan
-from include.nightsort.columnar.columns import one_column
-from include.nightsort.columnar.hashing import hash_texts, mix
-from include.nightsort.columnar.stored_hashes import StoredHashes
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, ManifestError
-from include.nightsort.sources.object_streams import open_file
-from include.nightsort.sources.other_formats import read_files, read_lines
-from include.nightsort.sources.source_files import SourceError, SourceFile
+from nightsort.batching.plans import read_plan
+from nightsort.columnar.columns import one_column
+from nightsort.columnar.hashing import hash_texts, mix
+from nightsort.columnar.stored_hashes import StoredHashes
+from nightsort.job_output.manifests import MANIFEST_SCHEMA, ManifestError
+from nightsort.sources.object_streams import open_file
+from nightsort.sources.other_formats import read_files, read_lines
+from nightsort.sources.source_files import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from include.nightsort.access import Access
-    from include.nightsort.batching.plans import Batch
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.columnar.hashing import Hashes
-    from include.nightsort.naming import RunFolder
+    from nightsort.access import Access
+    from nightsort.batching.plans import Batch
+    from nightsort.columnar.columns import Column
+    from nightsort.columnar.hashing import Hashes
+    from nightsort.naming import RunFolder
 
     IdsAndTexts = tuple[Column, Column]
     Chosen = npt.NDArray[np.bool_]

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from include.nightsort.naming import PLAN_FILE, BatchName, RunFolder
-from include.nightsort.uploads import upload
+from nightsort.naming import PLAN_FILE, BatchName, RunFolder
+from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from include.nightsort.access import Access
+    from nightsort.access import Access
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ _BY_NAME = ("input_uri", "manifest_uri")
 class Batch:
     """The input of one classification job.
 
-    :param name: a :class:`~include.nightsort.naming.BatchName`.
+    :param name: a :class:`~nightsort.naming.BatchName`.
     :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
     :param manifest_uri: which document is where in it.
     :param documents: how many there are.

@@ -10,19 +10,19 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.columnar.columns import content_of
-from include.nightsort.costs import document_units
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
-from include.nightsort.naming import document_file
+from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.columnar.columns import content_of
+from nightsort.costs import document_units
+from nightsort.errors import NightsortError
+from nightsort.job_output.manifests import MANIFEST_SCHEMA
+from nightsort.naming import document_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.columnar.columns import Column
+    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.columnar.columns import Column
 
 MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""

@@ -10,8 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.errors import NightsortError
+from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

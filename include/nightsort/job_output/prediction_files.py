@@ -10,10 +10,10 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from include.nightsort.predictions import PREDICTION_SCHEMA, read_predictions
+from nightsort.errors import NightsortError
+from nightsort.job_output.manifests import Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
+from nightsort.predictions import PREDICTION_SCHEMA, read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from include.nightsort.access import Progress
+    from nightsort.access import Progress
 
     Write = Callable[[pa.RecordBatch], None]
 
@@ -67,7 +67,7 @@ def write_results(
 
     :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
     :param threshold: the least score of an accepted label, in ``MULTI_LABEL``.
-    :return: the values of :class:`include.nightsort.job_output.results.LoadCounts`.
+    :return: the values of :class:`nightsort.job_output.results.LoadCounts`.
     """
     results = BatchResults(archive, Manifest.read(manifest), mode=mode, threshold=threshold)
     seen = 0

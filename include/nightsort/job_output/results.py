@@ -14,10 +14,10 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.prediction_lines import UNNAMED_ERROR
-from include.nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
+from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.errors import NightsortError
+from nightsort.job_output.prediction_lines import UNNAMED_ERROR
+from nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from upath import UPath
 
-    from include.nightsort.job_output.manifests import Manifest
+    from nightsort.job_output.manifests import Manifest
 
 log = logging.getLogger(__name__)
 

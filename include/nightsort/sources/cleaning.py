@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import (
+from nightsort.columnar.columns import (
     Column,
     content_of,
     from_content,
@@ -31,7 +31,7 @@ from include.nightsort.columnar.columns import (
     to_numpy,
     without_nulls,
 )
-from include.nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.limits import MAX_DOCUMENT_BYTES
 
 GOOD: Final = 0
 INVALID_UTF8: Final = 1

@@ -19,10 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from include.nightsort.columnar.columns import content_of, from_content, one_column, places_of
-from include.nightsort.sources.cleaning import is_utf8
-from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
-from include.nightsort.sources.source_files import SourceError
+from nightsort.columnar.columns import content_of, from_content, one_column, places_of
+from nightsort.sources.cleaning import is_utf8
+from nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
+from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from include.nightsort.columnar.columns import Column
+    from nightsort.columnar.columns import Column
 
 DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 

@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, TYPE_CHECKING, Final
 
-from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from include.nightsort.access import Access
+    from nightsort.access import Access
 
 PART_BYTES: Final = CHUNK_BYTES
 """How much of an object one request asks for: what is read at once, so that nothing is cut and copied."""

@@ -15,9 +15,9 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from include.nightsort.columnar.columns import Column, one_column, places_of
-from include.nightsort.sources.cleaning import is_utf8
-from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
+from nightsort.columnar.columns import Column, one_column, places_of
+from nightsort.sources.cleaning import is_utf8
+from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

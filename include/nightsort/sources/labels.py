@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import Column, to_numpy, without_nulls
-from include.nightsort.limits import MAX_LABEL_CHARACTERS
-from include.nightsort.sources.cleaning import clean_label
+from nightsort.columnar.columns import Column, to_numpy, without_nulls
+from nightsort.limits import MAX_LABEL_CHARACTERS
+from nightsort.sources.cleaning import clean_label
 
 if TYPE_CHECKING:
     import numpy.typing as npt

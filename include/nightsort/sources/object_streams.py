@@ -14,14 +14,14 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from include.nightsort.columnar.prefetch import prefetch
-from include.nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
-from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
+from nightsort.columnar.prefetch import prefetch
+from nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from include.nightsort.access import Access
+    from nightsort.access import Access
 
 Opened = tuple[SourceFile, IO[bytes]]
 

@@ -11,20 +11,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from include.nightsort.columnar.columns import places_of
-from include.nightsort.limits import MAX_DOCUMENT_BYTES
-from include.nightsort.sources.fetching import PART_BYTES
-from include.nightsort.sources.json_lines import as_labels
-from include.nightsort.sources.object_streams import is_damage, open_files
-from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
-from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError
+from nightsort.columnar.columns import places_of
+from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.sources.fetching import PART_BYTES
+from nightsort.sources.json_lines import as_labels
+from nightsort.sources.object_streams import is_damage, open_files
+from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from include.nightsort.access import Access
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.sources.source_files import SourceFile
+    from nightsort.access import Access
+    from nightsort.columnar.columns import Column
+    from nightsort.sources.source_files import SourceFile
 
 PARQUET_ROWS = 8_192
 QUERY_ROWS = 2_000

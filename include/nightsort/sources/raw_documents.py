@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from include.nightsort.limits import MAX_DOCUMENT_BYTES
-from include.nightsort.sources.source_files import CHUNK_BYTES, SourceError
+from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
-    from include.nightsort.columnar.columns import Column
+    from nightsort.columnar.columns import Column
 
 Rows = npt.NDArray[np.int64]
 
@@ -39,7 +39,7 @@ class BadRow:
 
     :param row: its number in the file, from 0.
     :param detail: what is wrong with it, without any of its text.
-    :param reason: a key of :data:`include.nightsort.rejects.REASONS`.
+    :param reason: a key of :data:`nightsort.rejects.REASONS`.
     :param document_id: its id, where that could be read.
     """
 

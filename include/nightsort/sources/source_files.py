@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
-from include.nightsort.errors import NightsortError
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
-    from include.nightsort.access import Access
+    from nightsort.access import Access
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from include.nightsort import limits
-from include.nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
-from include.nightsort.spec.spec_source import SpecPart
+from nightsort import limits
+from nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
+from nightsort.spec.spec_source import SpecPart
 
 
 class Kms(SpecPart):

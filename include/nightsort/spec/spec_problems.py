@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
-from include.nightsort.errors import NightsortError
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.arrow_arrays import from_records
-from include.nightsort.columnar.columns import content_of
+from nightsort.columnar.arrow_arrays import from_records
+from nightsort.columnar.columns import content_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

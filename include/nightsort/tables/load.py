@@ -2,7 +2,7 @@
 deletion of what an earlier load of the batch left there.
 
 There is no staging table: the join with the manifest is made on the way
-(:mod:`include.nightsort.job_output.results`), and a transaction hides half a COPY as well as half an INSERT.
+(:mod:`nightsort.job_output.results`), and a transaction hides half a COPY as well as half an INSERT.
 Figures: ``docs/adr/0005-load-by-columns.md``.
 """
 
@@ -15,11 +15,11 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
-from include.nightsort.columnar.prefetch import prefetch
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
-from include.nightsort.naming import run_day
-from include.nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from nightsort.columnar.prefetch import prefetch
+from nightsort.job_output.manifests import Manifest
+from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
+from nightsort.naming import run_day
+from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from upath import UPath
 
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec import ClassifierSpec
 
 log = logging.getLogger(__name__)
 
@@ -98,7 +98,7 @@ def replace_rows(
     """Put rows into ``predictions`` in place of those of the same batch, in one transaction.
 
     :param rows: record batches with the columns of
-        :data:`~include.nightsort.job_output.results.RESULT_SCHEMA`.
+        :data:`~nightsort.job_output.results.RESULT_SCHEMA`.
     """
     day = run_day(run_key)
     prefix = [

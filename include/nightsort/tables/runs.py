@@ -13,11 +13,11 @@ import orjson
 import pyarrow as pa
 from psycopg.types.json import Jsonb
 
-from include.nightsort.costs import classification_cost
-from include.nightsort.errors import NightsortError
-from include.nightsort.job_output.results import RESULT_SCHEMA
-from include.nightsort.naming import REJECTS, JobName, run_day
-from include.nightsort.tables.load import replace_rows
+from nightsort.costs import classification_cost
+from nightsort.errors import NightsortError
+from nightsort.job_output.results import RESULT_SCHEMA
+from nightsort.naming import REJECTS, JobName, run_day
+from nightsort.tables.load import replace_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
     from upath import UPath
 
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec import ClassifierSpec
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 20_000
 
 
 class Prepared(Protocol):
-    """What the sums are checked against: :class:`include.nightsort.batches.PreparedBatches`."""
+    """What the sums are checked against: :class:`nightsort.batches.PreparedBatches`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe values."""
@@ -123,7 +123,7 @@ def load_rejects(
 
 
 def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
-    """Stream the rejects of a run as rows with :data:`~include.nightsort.job_output.results.RESULT_SCHEMA`.
+    """Stream the rejects of a run as rows with :data:`~nightsort.job_output.results.RESULT_SCHEMA`.
 
     :param path: ``rejects.jsonl`` of the run.
     """
@@ -152,7 +152,7 @@ def finish_run(
     is written also if the sums do not add up, with the state ``incomplete``.
 
     :param version: the classifier version; ``None`` if no document was sent.
-    :param prepared: what :func:`include.nightsort.batches.prepare_batches` gave, or its dictionary.
+    :param prepared: what :func:`nightsort.batches.prepare_batches` gave, or its dictionary.
     :param source_uri: the source, if it was given by hand.
     :param started_at: when the run began.
     :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row. Where it is

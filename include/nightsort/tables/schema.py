@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import errors
 
-from include.nightsort.errors import NightsortError
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     import psycopg
@@ -118,7 +118,7 @@ def _rights_remedy(conn: psycopg.Connection[Any], found: int, error: errors.Insu
     ).fetchone()
     user, database, there = row or ("", "", False)
     told = error.diag.message_primary
-    command = f'python -m include.nightsort init-db "host=… dbname={database} user=…"'
+    command = f'python -m nightsort init-db "host=… dbname={database} user=…"'
     grants = (
         f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightsort TO {user}"

@@ -9,8 +9,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from include.nightsort.errors import NightsortError
-from include.nightsort.evaluation import Decision, Metrics
+from nightsort.errors import NightsortError
+from nightsort.evaluation import Decision, Metrics
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from include.nightsort.training.decisions import CONFLICTING
-from include.nightsort.training.training_checks import named
+from nightsort.training.decisions import CONFLICTING
+from nightsort.training.training_checks import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from include.nightsort.columnar.hashing import Hashes
-    from include.nightsort.rejects import RejectLog
-    from include.nightsort.training.decisions import Decided
-    from include.nightsort.training.labelled_documents import LabelledDocuments
-    from include.nightsort.training.row_labels import Numbers
+    from nightsort.columnar.hashing import Hashes
+    from nightsort.rejects import RejectLog
+    from nightsort.training.decisions import Decided
+    from nightsort.training.labelled_documents import LabelledDocuments
+    from nightsort.training.row_labels import Numbers
 
 
 def reject_conflicts(documents: LabelledDocuments, decided: Decided, rejects: RejectLog) -> None:

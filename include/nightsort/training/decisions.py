@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from include.nightsort.training import training_checks
-from include.nightsort.training.doubles import Doubles
-from include.nightsort.training.splits import choose_test
+from nightsort.training import training_checks
+from nightsort.training.doubles import Doubles
+from nightsort.training.splits import choose_test
 
 if TYPE_CHECKING:
-    from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.training.labelled_documents import LabelledDocuments
-    from include.nightsort.training.row_labels import Flags
-    from include.nightsort.training.training_checks import Counts
+    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.training.labelled_documents import LabelledDocuments
+    from nightsort.training.row_labels import Flags
+    from nightsort.training.training_checks import Counts
 
 TRAINING: Final = 0
 TEST: Final = 1

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from include.nightsort.columnar.hashing import Hashes
-    from include.nightsort.training.labelled_documents import LabelledDocuments
-    from include.nightsort.training.row_labels import Flags, Places
+    from nightsort.columnar.hashing import Hashes
+    from nightsort.training.labelled_documents import LabelledDocuments
+    from nightsort.training.row_labels import Flags, Places
 
 _AT_ONCE = 500_000
 

@@ -17,12 +17,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import to_numpy
-from include.nightsort.columnar.prefetch import prefetch
-from include.nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
-from include.nightsort.training.decisions import TEST, TRAINING
-from include.nightsort.training.training_checks import check_bytes
-from include.nightsort.training.training_csv import (
+from nightsort.columnar.columns import to_numpy
+from nightsort.columnar.prefetch import prefetch
+from nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
+from nightsort.training.decisions import TEST, TRAINING
+from nightsort.training.training_checks import check_bytes
+from nightsort.training.training_csv import (
     csv_rows,
     row_starts,
     rows_of,
@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.training.decisions import Decided
-    from include.nightsort.training.labelled_documents import LabelledDocuments, Stretch
-    from include.nightsort.training.row_labels import Flags, Numbers
+    from nightsort.columnar.columns import Column
+    from nightsort.training.decisions import Decided
+    from nightsort.training.labelled_documents import LabelledDocuments, Stretch
+    from nightsort.training.row_labels import Flags, Numbers
 
 _AT_ONCE: Final = 4_000_000
 

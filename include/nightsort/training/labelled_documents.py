@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.columnar.columns import Column, stretches_of, to_numpy
-from include.nightsort.columnar.hashing import Hashes, hash_texts
-from include.nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
+from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.columnar.columns import Column, stretches_of, to_numpy
+from nightsort.columnar.hashing import Hashes, hash_texts
+from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from include.nightsort.training.drafts import Drafts
-    from include.nightsort.training.row_labels import Numbers
+    from nightsort.training.drafts import Drafts
+    from nightsort.training.row_labels import Numbers
 
 _NUMBERS, _IDS = "numbers.arrows", "ids.arrows"
 _ID_COLUMNS: Final = ["document_id", "file", "row"]
@@ -116,7 +116,7 @@ def spool(
 ) -> LabelledDocuments | None:
     """Write documents to the draft, and to local disk what the decisions need.
 
-    :param batches: of :data:`include.nightsort.documents.LABELLED_SCHEMA`.
+    :param batches: of :data:`nightsort.documents.LABELLED_SCHEMA`.
     :param folder: a local folder.
     :param most: stop reading behind this many documents.
     :param with_ids: keep the ids too.

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.arrow_arrays import from_numpy
-from include.nightsort.columnar.columns import to_numpy
-from include.nightsort.columnar.hashing import hash_names
+from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.columnar.columns import to_numpy
+from nightsort.columnar.hashing import hash_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.columnar.hashing import Hashes
+    from nightsort.columnar.columns import Column
+    from nightsort.columnar.hashing import Hashes
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int32]

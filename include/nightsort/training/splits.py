@@ -31,8 +31,8 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from include.nightsort.training.labelled_documents import Stretch
-    from include.nightsort.training.row_labels import Flags
+    from nightsort.training.labelled_documents import Stretch
+    from nightsort.training.row_labels import Flags
 
 
 def choose_test(documents: Iterable[Stretch], kept: Flags, labels: int, test_share: float) -> Flags:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from include.nightsort.columnar.columns import stretches_of
+from nightsort.columnar.columns import stretches_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from include.nightsort.training.labelled_documents import LabelledDocuments
-    from include.nightsort.training.row_labels import Flags
+    from nightsort.training.labelled_documents import LabelledDocuments
+    from nightsort.training.row_labels import Flags
 
 _AT_ONCE = 4_000_000
 

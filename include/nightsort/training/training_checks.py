@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from include.nightsort import limits
-from include.nightsort.errors import NightsortError
+from nightsort import limits
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec import ClassifierSpec
 
 _MOST_NAMED = 20
 

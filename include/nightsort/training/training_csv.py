@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from include.nightsort.columnar.columns import content_of, from_content, places_of
+from nightsort.columnar.columns import content_of, from_content, places_of
 
 if TYPE_CHECKING:
-    from include.nightsort.columnar.columns import Column
-    from include.nightsort.training.row_labels import Numbers
+    from nightsort.columnar.columns import Column
+    from nightsort.training.row_labels import Numbers
 
 _QUOTE = 0x22
 _ROW_END = '"\n'

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from airflow.configuration import conf
 from sqlalchemy.exc import SQLAlchemyError
 
-from include.nightsort.batching.shards import MAX_BATCHES
-from include.nightsort.limits import POOL
+from nightsort.batching.shards import MAX_BATCHES
+from nightsort.limits import POOL
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok, warning
 from nightsort_airflow.settings import JOB_POLL_SECONDS, TRAINING_POLL_SECONDS, poll_seconds
 

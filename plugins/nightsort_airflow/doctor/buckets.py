@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from include.nightsort.spec.spec_source import DAY
+from nightsort.spec.spec_source import DAY
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
 from nightsort_airflow.exceptions import error_code
@@ -18,7 +18,7 @@ from nightsort_airflow.hooks.storage import S3, connect_sql
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from include.nightsort.classifier_spec import ClassifierSpec, Source
+    from nightsort.classifier_spec import ClassifierSpec, Source
     from nightsort_airflow.doctor.aws_access import AwsAccess
     from nightsort_airflow.doctor.findings import Outcome
 
@@ -29,7 +29,7 @@ PROBE: Final = "_nightsort_doctor_probe"
 # Readers of a folder of Parquet files pass over names that begin with an underscore. A name of its own, since
 # docs/iam/doctor.json grants the removal of the other one, which says nothing of the files there.
 EXPORT_PROBE: Final = "_nightsort_export_probe"
-PROBE_TEXT: Final = b"Written by `python -m include.nightsort doctor`. It may be deleted.\n"
+PROBE_TEXT: Final = b"Written by `python -m nightsort doctor`. It may be deleted.\n"
 
 
 def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:

@@ -28,11 +28,11 @@ DAG_FILES: Final = ("check_specs.py", "classify_documents.py", "nightsort_doctor
 PARSE_SECONDS: Final = 120.0
 
 # A process of its own, so that neither this one's modules nor its folder can hide what is missing elsewhere.
-FIND_INCLUDE: Final = """
+FIND_NIGHTSORT: Final = """
 import sys
 sys.path.append(sys.argv[1])
-import include.nightsort
-print(include.nightsort.__path__[0])
+import nightsort
+print(nightsort.__path__[0])
 """
 PARSE: Final = """
 import json, sys
@@ -60,22 +60,22 @@ def code_checks(names: Sequence[str]) -> list[Check]:
 
 
 def python_path() -> Outcome:
-    """Look whether a process that stands elsewhere finds ``include``, and the same one."""
+    """Look whether a process that stands elsewhere finds ``nightsort``, and the same one."""
     plugins = conf.get("core", "plugins_folder")
     done = subprocess.run(  # noqa: S603 - our own arguments
-        [sys.executable, "-c", FIND_INCLUDE, plugins], cwd="/", capture_output=True, text=True, check=False
+        [sys.executable, "-c", FIND_NIGHTSORT, plugins], cwd="/", capture_output=True, text=True, check=False
     )
     set_to = os.environ.get("PYTHONPATH") or "not set"
-    here = find_spec("include.nightsort")
+    here = find_spec("nightsort")
     own = Path((here.submodule_search_locations or [""])[0]) if here else Path()
     if done.returncode:
         return failed(
-            f"is {set_to}, so other processes do not find include/",
-            f"set it to {own.parents[1]}, for scheduler, DAG processor, triggerer, API server and workers",
+            f"is {set_to}, so other processes do not find the package nightsort",
+            f"set it to {own.parent}, for scheduler, DAG processor, triggerer, API server and workers",
         )
     found = Path(done.stdout.strip())
     if found.resolve() != own.resolve():
-        return failed(f"leads to {found}, and here {own} is used", "leave one copy of include/ on the path")
+        return failed(f"leads to {found}, and here {own} is used", "leave one copy of nightsort/ on the path")
     return ok(f"every process finds {found}")
 
 

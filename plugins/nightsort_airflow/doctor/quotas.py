@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from include.nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS, POOL
+from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS, POOL
 from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from include.nightsort.iam_policies import UnknownConditionError
-from include.nightsort.naming import WorkLayout
-from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
+from nightsort.iam_policies import UnknownConditionError
+from nightsort.naming import WorkLayout
+from nightsort.rights import COMPREHEND, VPC_ACTIONS
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
@@ -18,7 +18,7 @@ from nightsort_airflow.exceptions import error_code
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from include.nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec import ClassifierSpec
     from nightsort_airflow.doctor.aws_access import AwsAccess
     from nightsort_airflow.doctor.findings import Outcome
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from include.nightsort.iam_policies import Access, Verdict, judge, statements
-from include.nightsort.rights import COMPREHEND
+from nightsort.iam_policies import Access, Verdict, judge, statements
+from nightsort.rights import COMPREHEND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from include.nightsort.costs import Forecast, TrainingForecast
+    from nightsort.costs import Forecast, TrainingForecast
 
 FORECAST_KEY: Final = "forecast"
 

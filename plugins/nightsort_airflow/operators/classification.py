@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
-from include.nightsort.naming import JobName, batch_job_base, run_key
+from nightsort.naming import JobName, batch_job_base, run_key
 from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_results import FAILED_JOBS
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from include.nightsort.batches import PreparedBatches
-    from include.nightsort.tables.versions import ClassifierVersion
+    from nightsort.batches import PreparedBatches
+    from nightsort.tables.versions import ClassifierVersion
 
 RUN_KEY = "run"
 PREPARED_KEY = "prepared"
@@ -40,7 +40,7 @@ class PrepareBatchesOperator(SpecOperator):
     Gives a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
     :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). Three more XComs:
     ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
-    :class:`include.nightsort.batches.PreparedBatches`) and ``forecast`` (for
+    :class:`nightsort.batches.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
@@ -57,8 +57,8 @@ class PrepareBatchesOperator(SpecOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; give one dict per batch."""
-        from include.nightsort.batches import prepare_batches
-        from include.nightsort.costs import forecast_classification
+        from nightsort.batches import prepare_batches
+        from nightsort.costs import forecast_classification
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None
@@ -105,7 +105,7 @@ class PrepareBatchesOperator(SpecOperator):
             )
 
     def _active(self) -> ClassifierVersion:
-        from include.nightsort.tables.versions import active_version
+        from nightsort.tables.versions import active_version
 
         with self.database() as connection:
             active = active_version(connection, self.spec.name)
@@ -118,7 +118,7 @@ class PrepareBatchesOperator(SpecOperator):
         return active
 
     def _paid_units(self, prepared: PreparedBatches, active: ClassifierVersion) -> int:
-        from include.nightsort.tables.runs import loaded_batches
+        from nightsort.tables.runs import loaded_batches
 
         units = {batch.name: batch.units for batch in prepared.batches}
         with self.database() as connection:
@@ -187,7 +187,7 @@ class LoadPredictionsOperator(SpecOperator):
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
     Done again, it leaves the same rows. Gives the dict of
-    :class:`include.nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
+    :class:`nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
     (``job_id``, ``job_name``, the times and where its output is).
 
     :param spec: The classifier spec.
@@ -209,7 +209,7 @@ class LoadPredictionsOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the rows; give their counts."""
-        from include.nightsort.tables.load import load_predictions
+        from nightsort.tables.load import load_predictions
 
         with self.fail_on_input_errors(f"load batch {self.batch['name']}"), self.database() as connection:
             counts = load_predictions(
@@ -248,7 +248,7 @@ class ReconcileRunOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the sums; give them, or fail and say what is missing."""
-        from include.nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
+        from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
 
         run, prepared = (
             context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=key) for key in (RUN_KEY, PREPARED_KEY)
@@ -297,7 +297,7 @@ class ExportPredictionsOperator(SpecOperator):
 
     Stands after :class:`ReconcileRunOperator`: the run's row says which batches there are and where their
     outputs lie. Done again, it leaves the same files. An outlet that is an asset gets an event with what the
-    operator gives: the dict of :class:`include.nightsort.exports.Exported` and the day.
+    operator gives: the dict of :class:`nightsort.exports.Exported` and the day.
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
@@ -312,7 +312,7 @@ class ExportPredictionsOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the files; say where they are and what is in them."""
-        from include.nightsort.exports import export_run
+        from nightsort.exports import export_run
 
         key = self.run["run_key"]
         with self.fail_on_input_errors(f"export run {key}"), self.database() as connection:

@@ -14,7 +14,7 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import ResumableJobMixin, conf
 from botocore.exceptions import ClientError
 
-from include.nightsort.naming import JobName
+from nightsort.naming import JobName
 from nightsort_airflow.exceptions import (
     JobFailedError,
     JobFailedForGoodError,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import Asset, BaseOperator
 
-from include.nightsort.errors import NightsortError
+from nightsort.errors import NightsortError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, fail_on_permanent_aws_errors
 
 if TYPE_CHECKING:
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
 
-    from include.nightsort.access import Access
-    from include.nightsort.classifier_spec import ClassifierSpec
-    from include.nightsort.costs import Forecast, TrainingForecast
+    from nightsort.access import Access
+    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.costs import Forecast, TrainingForecast
 
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
 # every few seconds and need none of them.
@@ -53,7 +53,7 @@ class SpecOperator(BaseOperator):
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
         """Open a connection to the tables, which are made if they are not there."""
-        from include.nightsort.tables.schema import ensure_schema
+        from nightsort.tables.schema import ensure_schema
         from nightsort_airflow.hooks.database import NightsortDatabaseHook
 
         with NightsortDatabaseHook(postgres_conn_id=self.spec.db_conn_id).connect() as connection:
@@ -88,9 +88,9 @@ class SpecOperator(BaseOperator):
         Refuse a forecast above the budget, where the spec does not leave that to a person.
 
         :param budget_usd: the budget that the forecast is held against; None: no limit.
-        :raises include.nightsort.costs.OverBudgetError: it is above it.
+        :raises nightsort.costs.OverBudgetError: it is above it.
         """
-        from include.nightsort.costs import check_budget
+        from nightsort.costs import check_budget
 
         if self.spec.budget.when_over == "fail":
             check_budget(forecast, budget_usd)
@@ -102,7 +102,7 @@ class SpecOperator(BaseOperator):
 
         :param doing: what is attempted, for the message.
         """
-        from include.nightsort.costs import OverBudgetError
+        from nightsort.costs import OverBudgetError
 
         try:
             with fail_on_permanent_aws_errors(doing):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowSkipException
 
-from include.nightsort.naming import score_job_base
+from nightsort.naming import score_job_base
 from nightsort_airflow.dag_parts import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from mypy_boto3_comprehend.type_defs import DocumentClassifierPropertiesTypeDef
 
-    from include.nightsort.evaluation import Metrics
-    from include.nightsort.tables.versions import ClassifierVersion
+    from nightsort.evaluation import Metrics
+    from nightsort.tables.versions import ClassifierVersion
 
 # Comprehend gives four decimals.
 ROUNDING = 0.0001
@@ -37,7 +37,7 @@ class PrepareTrainingDataOperator(SpecOperator):
     A forecast whose upper end is above ``budget.training_usd`` fails the task, unless the spec has
     ``when_over: ask``.
 
-    Gives the dict of :class:`include.nightsort.training_data.PreparedTraining`, ``documents_sent`` (training
+    Gives the dict of :class:`nightsort.training_data.PreparedTraining`, ``documents_sent`` (training
     and test), ``forecast`` (for :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`), and
     where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is an XCom of its
     own too.
@@ -56,8 +56,8 @@ class PrepareTrainingDataOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the data; give where it is and its counts."""
-        from include.nightsort.costs import forecast_training
-        from include.nightsort.training_data import prepare_training_data
+        from nightsort.costs import forecast_training
+        from nightsort.training_data import prepare_training_data
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):
@@ -113,8 +113,8 @@ class EvaluateClassifierOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the version's row; give its metrics and what it is to be compared with."""
-        from include.nightsort import evaluation
-        from include.nightsort.tables.versions import active_version, record_version
+        from nightsort import evaluation
+        from nightsort.tables.versions import active_version, record_version
 
         with self.fail_on_input_errors(f"evaluate {self.document_classifier_arn}"):
             found = self._describe()
@@ -158,8 +158,8 @@ class EvaluateClassifierOperator(SpecOperator):
         metrics: Metrics,
         matrix: dict[str, Any],
     ) -> ClassifierVersion:
-        from include.nightsort.costs import training_cost
-        from include.nightsort.tables.versions import ClassifierVersion
+        from nightsort.costs import training_cost
+        from nightsort.tables.versions import ClassifierVersion
 
         metadata = found["ClassifierMetadata"]
         began, ended = found.get("TrainingStartTime"), found.get("TrainingEndTime")
@@ -189,7 +189,7 @@ class EvaluateClassifierOperator(SpecOperator):
     def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
         """Say what it takes to measure the champion on the new version's test data, if it was measured on
         others."""
-        from include.nightsort.costs import forecast_classification
+        from nightsort.costs import forecast_classification
 
         if (
             champion is None
@@ -257,8 +257,8 @@ class PromoteClassifierOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, write the decision down and carry it out."""
-        from include.nightsort.evaluation import Metrics, decide
-        from include.nightsort.tables.versions import find_version, record_decision
+        from nightsort.evaluation import Metrics, decide
+        from nightsort.tables.versions import find_version, record_decision
 
         version, against = self.evaluation["version"], self.evaluation["champion"]
         if version == against:
@@ -291,7 +291,7 @@ class PromoteClassifierOperator(SpecOperator):
         }
 
     def _measured(self, champion: ClassifierVersion) -> Metrics:
-        from include.nightsort.evaluation import Metrics, from_job_output
+        from nightsort.evaluation import Metrics, from_job_output
 
         if self.scores is None:
             return champion.metrics or Metrics()

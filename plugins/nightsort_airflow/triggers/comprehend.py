@@ -21,7 +21,7 @@ from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
-from include.nightsort.naming import JobName
+from nightsort.naming import JobName
 from nightsort_airflow.hooks.comprehend import (
     WAITER_JOB_COMPLETE,
     WAITER_TRAINED,

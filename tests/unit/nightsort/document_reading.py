@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from include.nightsort.access import Access, plain_access
-from include.nightsort.documents import read_documents
-from include.nightsort.rejects import RejectLog
+from nightsort.access import Access, plain_access
+from nightsort.documents import read_documents
+from nightsort.rejects import RejectLog
 
 if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from include.nightsort.spec.spec_source import Source
+    from nightsort.spec.spec_source import Source
 
 
 @dataclass

@@ -9,11 +9,11 @@ import orjson
 import pyarrow.parquet as pq
 from upath import UPath
 
-from include.nightsort.access import plain_access
-from include.nightsort.batches import PreparedBatches, prepare_batches
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.naming import run_key
+from nightsort.access import plain_access
+from nightsort.batches import PreparedBatches, prepare_batches
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.job_output.manifests import Manifest
+from nightsort.naming import run_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from include.nightsort.job_output.prediction_lines import NO_LABELS, UNNAMED_ERROR
-from include.nightsort.job_output.results import MISSING, UNREADABLE
-from include.nightsort.rejects import REASONS
+from nightsort.job_output.prediction_lines import NO_LABELS, UNNAMED_ERROR
+from nightsort.job_output.results import MISSING, UNREADABLE
+from nightsort.rejects import REASONS
 
 TESTS = Path(__file__).parents[2]
 PAGE = (TESTS.parent / "docs" / "bad-input.md").read_text(encoding="utf-8")

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from nights import DAY, Night, documents, sent
 from upath import UPath
 
-from include.nightsort import batches
-from include.nightsort.access import Access, plain_access
-from include.nightsort.batches import Batch, TooManyBatchesError, forecast_run
-from include.nightsort.job_output.manifests import Manifest
-from include.nightsort.naming import document_file, run_key
+from nightsort import batches
+from nightsort.access import Access, plain_access
+from nightsort.batches import Batch, TooManyBatchesError, forecast_run
+from nightsort.job_output.manifests import Manifest
+from nightsort.naming import document_file, run_key
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from include.nightsort.cli import app
+from nightsort.cli import app
 
 if TYPE_CHECKING:
     from click.testing import Result
@@ -67,7 +67,7 @@ def job_output(path: Path, *lines: dict[str, Any]) -> Path:
 
 def test_it_runs_as_a_module_and_lists_its_commands() -> None:
     help_text = subprocess.run(
-        [sys.executable, "-m", "include.nightsort", "--help"],
+        [sys.executable, "-m", "nightsort", "--help"],
         cwd=PROJECT,
         env={"COLUMNS": "120", "PATH": ""},
         capture_output=True,

@@ -17,11 +17,11 @@ from document_reading import read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.nightsort.access import Access, plain_access
-from include.nightsort.documents import LABELLED_SCHEMA, SCHEMA, read_documents
-from include.nightsort.rejects import RejectLog
-from include.nightsort.sources.source_files import SourceError
-from include.nightsort.spec.spec_source import LabelledSource, Source
+from nightsort.access import Access, plain_access
+from nightsort.documents import LABELLED_SCHEMA, SCHEMA, read_documents
+from nightsort.rejects import RejectLog
+from nightsort.sources.source_files import SourceError
+from nightsort.spec.spec_source import LabelledSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

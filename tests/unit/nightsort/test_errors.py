@@ -9,9 +9,9 @@ import pytest
 import typer
 from botocore.exceptions import NoCredentialsError
 
-import include.nightsort
-from include.nightsort.cli import _user_errors
-from include.nightsort.errors import NightsortError
+import nightsort
+from nightsort.cli import _user_errors
+from nightsort.errors import NightsortError
 
 # By name: whether another try may help. Who adds an error decides here.
 RETRYABLE = {
@@ -46,9 +46,7 @@ INTERNAL = {"OddObjectError", "UnknownConditionError"}
 
 def domain_errors() -> set[type[Exception]]:
     """List the exceptions that the domain defines for its users."""
-    names = [
-        module.name for module in pkgutil.walk_packages(include.nightsort.__path__, "include.nightsort.")
-    ]
+    names = [module.name for module in pkgutil.walk_packages(nightsort.__path__, "nightsort.")]
     modules = [import_module(name) for name in names if not name.endswith("__main__")]
     return {
         value
@@ -56,7 +54,7 @@ def domain_errors() -> set[type[Exception]]:
         for value in vars(module).values()
         if isinstance(value, type)
         and issubclass(value, Exception)
-        and value.__module__.startswith("include.nightsort.")
+        and value.__module__.startswith("nightsort.")
         and value.__name__ not in INTERNAL
     }
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from upath import UPath
 
-from include.nightsort.classifier_spec import Promotion
-from include.nightsort.evaluation import (
+from nightsort.classifier_spec import Promotion
+from nightsort.evaluation import (
     EvaluationError,
     Metrics,
     decide,
@@ -25,7 +25,7 @@ from include.nightsort.evaluation import (
     from_predictions,
     read_confusion_matrix,
 )
-from include.nightsort.job_output.archives import MemberMissingError
+from nightsort.job_output.archives import MemberMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from nights import Night, documents, sent
 from upath import UPath
 
-from include.nightsort.batches import MAX_BATCHES, PreparedBatches, TooManyBatchesError
-from include.nightsort.batching import earlier_batches, shards
+from nightsort.batches import MAX_BATCHES, PreparedBatches, TooManyBatchesError
+from nightsort.batching import earlier_batches, shards
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +187,7 @@ def test_after_a_crash_the_next_preparation_gives_what_the_crashed_one_would_hav
         each.write("a-late.jsonl", LATE)
         each.write("documents.jsonl", documents(7))
     with monkeypatch.context() as patch:
-        patch.setattr("include.nightsort.batches.write_plan", lambda *_: 1 / 0)
+        patch.setattr("nightsort.batches.write_plan", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             night.prepare()
     assert names(night.prepare()) == names(other.prepare())

@@ -11,8 +11,8 @@ PROJECT = Path(__file__).parents[3]
 WITHOUT_AIRFLOW = """
 import runpy, sys
 sys.modules["airflow"] = None
-sys.argv = ["include.nightsort", *sys.argv[1:]]
-runpy.run_module("include.nightsort", run_name="__main__")
+sys.argv = ["nightsort", *sys.argv[1:]]
+runpy.run_module("nightsort", run_name="__main__")
 """
 
 
@@ -20,7 +20,12 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
     return subprocess.run(
         [sys.executable, *arguments],
         cwd=PROJECT,
-        env={"PATH": os.environ["PATH"], "COLUMNS": "120", **environment},
+        env={
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(PROJECT / "include"),
+            "COLUMNS": "120",
+            **environment,
+        },
         capture_output=True,
         text=True,
         check=False,
@@ -44,7 +49,7 @@ def test_without_airflow_it_says_where_to_run_it() -> None:
 
 def test_an_airflow_that_does_not_see_the_plugin_is_told_which_setting(tmp_path: Path) -> None:
     settings = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "nothing")}
-    told = run("-m", "include.nightsort", "doctor", **settings)
+    told = run("-m", "nightsort", "doctor", **settings)
     assert told.returncode == 2, told.stdout
     assert "plugins_folder" in told.stderr
     assert "nightsort_airflow" in told.stderr

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
-from include.nightsort.naming import (
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
+from nightsort.naming import (
     PLAN_FILE,
     REJECTS,
     REJECTS_FILE,

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.nightsort import predictions
-from include.nightsort.job_output.prediction_lines import LineReader
-from include.nightsort.predictions import (
+from nightsort import predictions
+from nightsort.job_output.prediction_lines import LineReader
+from nightsort.predictions import (
     MAX_LINE_BYTES,
     Failure,
     PredictionBatch,

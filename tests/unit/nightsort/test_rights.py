@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from include.nightsort.rights import COMPREHEND, VPC_ACTIONS
+from nightsort.rights import COMPREHEND, VPC_ACTIONS
 
 IAM = Path(__file__).parents[3] / "docs" / "iam"
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.nightsort.classifier_spec import (
+from nightsort.classifier_spec import (
     Batch,
     Budget,
     ClassifierSpec,

@@ -15,10 +15,10 @@ import orjson
 import pytest
 import yaml
 
-from include.nightsort.access import plain_access
-from include.nightsort.classifier_spec import ClassifierSpec, load_spec
-from include.nightsort.sources.source_files import SourceError
-from include.nightsort.training_data import PreparedTraining, TrainingDataError, prepare_training_data
+from nightsort.access import plain_access
+from nightsort.classifier_spec import ClassifierSpec, load_spec
+from nightsort.sources.source_files import SourceError
+from nightsort.training_data import PreparedTraining, TrainingDataError, prepare_training_data
 
 Labelled = list[tuple[str, str]]
 

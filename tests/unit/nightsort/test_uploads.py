@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.nightsort.access import plain_access
-from include.nightsort.uploads import upload, upload_texts
+from nightsort.access import plain_access
+from nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 NEEDED_BY_TASKS = [
-    "include.nightsort.batches",
-    "include.nightsort.tables.load",
+    "nightsort.batches",
+    "nightsort.tables.load",
     "nightsort_airflow.hooks.storage",
     "nightsort_airflow.operators.training",
     "nightsort_airflow.sensors.comprehend",

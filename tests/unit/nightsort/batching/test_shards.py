@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from include.nightsort.batching import shards
-from include.nightsort.classifier_spec import ClassifierSpec
+from nightsort.batching import shards
+from nightsort.classifier_spec import ClassifierSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

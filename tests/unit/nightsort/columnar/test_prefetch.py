@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from include.nightsort.columnar.prefetch import THREAD, prefetch
+from nightsort.columnar.prefetch import THREAD, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.nightsort import limits
-from include.nightsort.job_output.archives import (
+from nightsort import limits
+from nightsort.job_output.archives import (
     ArchiveError,
     ArchiveTooLargeError,
     DamagedArchiveError,

@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA
-from include.nightsort.job_output.prediction_files import (
+from nightsort.job_output.manifests import MANIFEST_SCHEMA
+from nightsort.job_output.prediction_files import (
     UnknownFileTypeError,
     write_predictions,
     write_results,

@@ -15,10 +15,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from include.nightsort.job_output import archives
-from include.nightsort.job_output.archives import ArchiveTooLargeError
-from include.nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
-from include.nightsort.job_output.results import BatchResults, WrongOutputError
+from nightsort.job_output import archives
+from nightsort.job_output.archives import ArchiveTooLargeError
+from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
+from nightsort.job_output.results import BatchResults, WrongOutputError
 
 
 def manifest(documents: int, *, per_file: bool = False) -> Manifest:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.sources.cleaning import BLANK, GOOD, INVALID_UTF8, TOO_LARGE, clean_label, clean_texts
+from nightsort.sources.cleaning import BLANK, GOOD, INVALID_UTF8, TOO_LARGE, clean_label, clean_texts
 
 
 def clean(*raw: bytes | str | None) -> tuple[list[str], list[int]]:

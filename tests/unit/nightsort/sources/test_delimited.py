@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.nightsort.sources import delimited, raw_documents
-from include.nightsort.sources.delimited import read_delimited
-from include.nightsort.sources.raw_documents import Wanted
-from include.nightsort.sources.source_files import SourceError
+from nightsort.sources import delimited, raw_documents
+from nightsort.sources.delimited import read_delimited
+from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

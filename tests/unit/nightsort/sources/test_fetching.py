@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from include.nightsort.access import Access, plain_access
-from include.nightsort.sources import fetching
-from include.nightsort.sources.fetching import contents
-from include.nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.access import Access, plain_access
+from nightsort.sources import fetching
+from nightsort.sources.fetching import contents
+from nightsort.sources.source_files import SourceError, SourceFile, list_files
 
 if TYPE_CHECKING:
     from pathlib import Path

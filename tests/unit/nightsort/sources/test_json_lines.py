@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.sources import json_lines, raw_documents
-from include.nightsort.sources.json_lines import as_labels, as_text, read_json_lines
-from include.nightsort.sources.raw_documents import Wanted
-from include.nightsort.sources.source_files import SourceError
+from nightsort.sources import json_lines, raw_documents
+from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
+from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.source_files import SourceError
 
 
 class Rows:

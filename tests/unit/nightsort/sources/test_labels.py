@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.sources import labels
-from include.nightsort.sources.labels import LabelReader
+from nightsort.sources import labels
+from nightsort.sources.labels import LabelReader
 
 
 def read(mode: str, delimiter: str | None, *rows: Any) -> list[Any]:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from include.nightsort.access import plain_access
-from include.nightsort.sources import fetching, object_streams
-from include.nightsort.sources.object_streams import open_file, open_for_seeking
-from include.nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.access import plain_access
+from nightsort.sources import fetching, object_streams
+from nightsort.sources.object_streams import open_file, open_for_seeking
+from nightsort.sources.source_files import SourceError, SourceFile, list_files
 
 
 def test_what_is_listed_can_be_opened(tmp_path: Path) -> None:

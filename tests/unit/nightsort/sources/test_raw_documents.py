@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.sources import raw_documents
-from include.nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, gathered, lines, stretches
-from include.nightsort.sources.source_files import SourceError
+from nightsort.sources import raw_documents
+from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, gathered, lines, stretches
+from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Generator

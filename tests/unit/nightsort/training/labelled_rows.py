@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from include.nightsort.documents import LABELLED_SCHEMA
-from include.nightsort.training.drafts import Drafts
-from include.nightsort.training.labelled_documents import LabelledDocuments, spool
+from nightsort.documents import LABELLED_SCHEMA
+from nightsort.training.drafts import Drafts
+from nightsort.training.labelled_documents import LabelledDocuments, spool
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from include.nightsort.rejects import RejectLog
-from include.nightsort.training.conflicts import reject_conflicts
-from include.nightsort.training.decisions import CONFLICTING, TRAINING, Decided
-from include.nightsort.training.doubles import Doubles
+from nightsort.rejects import RejectLog
+from nightsort.training.conflicts import reject_conflicts
+from nightsort.training.decisions import CONFLICTING, TRAINING, Decided
+from nightsort.training.doubles import Doubles
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcde"), st.tuples(st.sampled_from("xyz"))), max_size=15)
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from include.nightsort.training import training_checks
-from include.nightsort.training.decisions import LEFT_OUT, TEST, TRAINING, Decided
-from include.nightsort.training.training_checks import TrainingDataError
+from nightsort.training import training_checks
+from nightsort.training.decisions import LEFT_OUT, TEST, TRAINING, Decided
+from nightsort.training.training_checks import TrainingDataError
 
 LABELS = ('a"', "b,c", "d", "e")
 ROWS = st.lists(

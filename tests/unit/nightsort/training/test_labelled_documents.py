@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, batches, drafted
 
-from include.nightsort.training.drafts import Drafts
-from include.nightsort.training.labelled_documents import spool
+from nightsort.training.drafts import Drafts
+from nightsort.training.labelled_documents import spool
 
 ROWS = st.lists(
     st.tuples(

@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
+from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
 SETS = st.lists(st.lists(st.sampled_from("vwxyz"), min_size=1, unique=True), max_size=8)
 FLAGS = st.lists(st.booleans(), min_size=8, max_size=8).map(np.array)

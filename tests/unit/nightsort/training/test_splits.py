@@ -9,10 +9,10 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from include.nightsort.columnar.hashing import Hashes, hash_texts
-from include.nightsort.training.labelled_documents import Stretch
-from include.nightsort.training.row_labels import RowLabels
-from include.nightsort.training.splits import choose_test
+from nightsort.columnar.hashing import Hashes, hash_texts
+from nightsort.training.labelled_documents import Stretch
+from nightsort.training.row_labels import RowLabels
+from nightsort.training.splits import choose_test
 
 Document = tuple[str, frozenset[int]]
 

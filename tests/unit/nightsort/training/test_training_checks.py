@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from include.nightsort import limits
-from include.nightsort.classifier_spec import ClassifierSpec
-from include.nightsort.training import training_checks
-from include.nightsort.training.training_checks import TrainingDataError
+from nightsort import limits
+from nightsort.classifier_spec import ClassifierSpec
+from nightsort.training import training_checks
+from nightsort.training.training_checks import TrainingDataError
 
 
 def spec(mode: str = "MULTI_CLASS", **keys: object) -> ClassifierSpec:

@@ -11,9 +11,9 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from include.nightsort.limits import LABEL_DELIMITERS, MODES
-from include.nightsort.sources.cleaning import clean_label, clean_texts
-from include.nightsort.training.training_csv import (
+from nightsort.limits import LABEL_DELIMITERS, MODES
+from nightsort.sources.cleaning import clean_label, clean_texts
+from nightsort.training.training_csv import (
     csv_rows,
     row_starts,
     rows_of,

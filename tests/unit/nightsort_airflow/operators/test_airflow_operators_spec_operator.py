@@ -6,11 +6,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow_specs import local_spec
 
-from include.nightsort.batches import TooManyBatchesError
-from include.nightsort.costs import OverBudgetError
-from include.nightsort.evaluation import EvaluationError
-from include.nightsort.exports import ExportError
-from include.nightsort.job_output.archives import (
+from nightsort.batches import TooManyBatchesError
+from nightsort.costs import OverBudgetError
+from nightsort.evaluation import EvaluationError
+from nightsort.exports import ExportError
+from nightsort.job_output.archives import (
     ArchiveError,
     ArchiveTooLargeError,
     DamagedArchiveError,
@@ -18,17 +18,17 @@ from include.nightsort.job_output.archives import (
     MemberNotAFileError,
     MemberTwiceError,
 )
-from include.nightsort.job_output.manifests import ManifestError
-from include.nightsort.job_output.results import WrongOutputError
-from include.nightsort.sources.source_files import SourceError
-from include.nightsort.tables.schema import (
+from nightsort.job_output.manifests import ManifestError
+from nightsort.job_output.results import WrongOutputError
+from nightsort.sources.source_files import SourceError
+from nightsort.tables.schema import (
     DatabaseEncodingError,
     SchemaError,
     SchemaRightsError,
     SchemaVersionError,
 )
-from include.nightsort.tables.versions import ActiveVersionChangedError, VersionNotRecordedError
-from include.nightsort.training.training_checks import TrainingDataError
+from nightsort.tables.versions import ActiveVersionChangedError, VersionNotRecordedError
+from nightsort.training.training_checks import TrainingDataError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 from nightsort_airflow.operators.spec_operator import SpecOperator
 

@@ -1,1 +1,0 @@
-"""Domain code and the local stack of Nightsort."""

@@ -18,9 +18,9 @@ from upath import UPath
 from benchmarks.measuring import PEERS_PYTHON, Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from nightsort.classifier_spec import ClassifierSpec
+from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from nightsort.limits import MAX_JOB_DOCUMENTS
 from nightsort.naming import run_day
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 from nightsort.tables.load import load_predictions

@@ -32,7 +32,7 @@ from scipy import sparse
 
 from benchmarks import labelled_texts
 from benchmarks.peers import LOGISTIC_REGRESSION, SGD, best_of_peers, carried, macro_f1
-from nightsort.limits import LANGUAGES
+from nightsort.comprehend.limits import LANGUAGES
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.labelled_data import LabelledData, read_labelled_data

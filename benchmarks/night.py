@@ -19,7 +19,7 @@ from upath import UPath
 from benchmarks import batches, load, night_on_stack
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from nightsort.costs import forecast_classification
+from nightsort.comprehend.prices import forecast_classification
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects, loaded_batches
 

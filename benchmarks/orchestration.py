@@ -25,7 +25,7 @@ from benchmarks.trained_stack import (
     unused_day,
     write,
 )
-from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
 from nightsort_local.local_aws.control.client import LocalAwsControl
 
 if TYPE_CHECKING:

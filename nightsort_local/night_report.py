@@ -12,7 +12,7 @@ from rich.columns import Columns
 from rich.table import Table
 from rich.text import Text
 
-from nightsort.costs import Forecast, forecast_training
+from nightsort.comprehend.prices import Forecast, forecast_training
 from nightsort.evaluation import from_predictions
 from nightsort_local.errors import StackError
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
+from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
 from nightsort_local import postgres, supervision
 from nightsort_local.errors import StackError
 from nightsort_local.supervision import LOCAL_AWS

@@ -24,7 +24,7 @@ from nightsort.batching.shards import (
     check_number,
     shards,
 )
-from nightsort.costs import Forecast, document_units, forecast_classification
+from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.documents import read_documents
 from nightsort.naming import REJECTS_FILE, BatchName, batch_file
 from nightsort.rejects import RejectLog

@@ -16,7 +16,7 @@ from croniter import CroniterBadDateError, CroniterError, croniter  # type: igno
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
-from nightsort import limits
+from nightsort.comprehend import limits
 from nightsort.naming import WorkLayout
 from nightsort.spec.spec_alerts import Notifier, alert_problems
 from nightsort.spec.spec_aws import Kms, Vpc

@@ -146,7 +146,7 @@ def prepare_batches(
     with _user_errors(), _progress() as progress:
         from nightsort import batches
         from nightsort.classifier_spec import load_spec
-        from nightsort.costs import forecast_classification
+        from nightsort.comprehend.prices import forecast_classification
         from nightsort.naming import run_key
 
         classifies = _day(day) or date.today()
@@ -182,7 +182,7 @@ def forecast_cost(
     with _user_errors(), _progress() as progress:
         from nightsort.batches import forecast_run
         from nightsort.classifier_spec import load_spec
-        from nightsort.costs import OverBudgetError, check_budget
+        from nightsort.comprehend.prices import OverBudgetError, check_budget
 
         loaded = load_spec(spec)
         forecast, rejected = forecast_run(

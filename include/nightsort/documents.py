@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 
 from nightsort.columnar.prefetch import prefetch
 from nightsort.columnar.seen_ids import SeenIds
-from nightsort.limits import MAX_DOCUMENT_ID_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.rejects import REASONS
 from nightsort.sources.cleaning import (
     BLANK,

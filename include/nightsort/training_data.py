@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nightsort import limits
 from nightsort.columnar.hashing import mix
-from nightsort.costs import units_of
+from nightsort.comprehend import limits
+from nightsort.comprehend.prices import units_of
 from nightsort.documents import read_documents
 from nightsort.naming import (
     REJECTS_FILE,

@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.servicequotas.models import ServiceQuotasBackend
 
-from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS
+from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS
 
 _QUOTAS = {
     "L-E65FE76A": ("DocumentClassification max active jobs", MAX_ACTIVE_CLASSIFICATION_JOBS),

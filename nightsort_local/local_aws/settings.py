@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nightsort.limits import MIN_DOCUMENTS_PER_LABEL
+from nightsort.comprehend.limits import MIN_DOCUMENTS_PER_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nightsort import limits
+from nightsort.comprehend import limits
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec import ClassifierSpec, Source

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
-from nightsort.limits import POOL
+from nightsort.comprehend.limits import POOL
 from nightsort_airflow.alerts import question_notices
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES

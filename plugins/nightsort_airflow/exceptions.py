@@ -20,7 +20,7 @@ from botocore.exceptions import (
     ParamValidationError,
 )
 
-from nightsort.limits import LANGUAGES
+from nightsort.comprehend.limits import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

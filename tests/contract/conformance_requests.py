@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from conformance_cases import at, changed, edges, has, members
 from conformance_world import BUCKET, CLASSIFIER_ENDS, JOB_ENDS, KEY, NOWHERE, READER, ROLE, VPC
 
-from nightsort.limits import LANGUAGES
+from nightsort.comprehend.limits import LANGUAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

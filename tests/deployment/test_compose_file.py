@@ -12,7 +12,7 @@ import yaml
 from deployment.compose_env import new_secrets, write_env
 from deployment.container.health import COMPONENTS, component_of
 from deployment.container.initialise import POOL
-from nightsort import limits
+from nightsort.comprehend import limits
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))

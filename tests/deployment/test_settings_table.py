@@ -12,7 +12,7 @@ import yaml
 from airflow.sdk.configuration import conf
 
 from nightsort.classifier_spec import ClassifierSpec
-from nightsort.limits import POOL
+from nightsort.comprehend.limits import POOL
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 
 REPOSITORY = Path(__file__).parents[2]

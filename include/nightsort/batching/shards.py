@@ -12,7 +12,7 @@ from xxhash import xxh3_128
 
 from nightsort.columnar.arrow_arrays import from_numpy
 from nightsort.columnar.columns import content_of
-from nightsort.costs import document_units
+from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
 from nightsort.job_output.manifests import MANIFEST_SCHEMA
 from nightsort.naming import document_file

@@ -15,8 +15,8 @@ import zlib
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING
 
+from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.errors import NightsortError
-from nightsort.limits import MAX_JOB_DOCUMENTS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -31,7 +31,7 @@ from nightsort.columnar.columns import (
     to_numpy,
     without_nulls,
 )
-from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 
 GOOD: Final = 0
 INVALID_UTF8: Final = 1

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightsort.columnar.columns import Column, to_numpy, without_nulls
-from nightsort.limits import MAX_LABEL_CHARACTERS
+from nightsort.comprehend.limits import MAX_LABEL_CHARACTERS
 from nightsort.sources.cleaning import clean_label
 
 if TYPE_CHECKING:

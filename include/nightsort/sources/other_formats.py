@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.columnar.columns import places_of
-from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.fetching import PART_BYTES
 from nightsort.sources.json_lines import as_labels
 from nightsort.sources.object_streams import is_damage, open_files

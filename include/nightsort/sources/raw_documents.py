@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
-from nightsort import limits
+from nightsort.comprehend import limits
 from nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
 from nightsort.spec.spec_source import SpecPart
 

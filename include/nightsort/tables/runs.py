@@ -13,7 +13,7 @@ import orjson
 import pyarrow as pa
 from psycopg.types.json import Jsonb
 
-from nightsort.costs import classification_cost
+from nightsort.comprehend.prices import classification_cost
 from nightsort.errors import NightsortError
 from nightsort.job_output.results import RESULT_SCHEMA
 from nightsort.naming import REJECTS, JobName, run_day

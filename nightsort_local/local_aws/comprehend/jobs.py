@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.encryption import check_keys
 from nightsort_local.local_aws.comprehend.errors import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nightsort.limits import MAX_TAGS
+from nightsort.comprehend.limits import MAX_TAGS
 from nightsort_local.local_aws.comprehend.errors import ApiError, invalid_request
 
 if TYPE_CHECKING:

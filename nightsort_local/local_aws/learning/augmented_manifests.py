@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
-from nightsort.limits import MAX_DOCUMENT_BYTES, S3_URI_PATTERN
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, S3_URI_PATTERN
 from nightsort_local.local_aws.learning.examples import (
     Example,
     Unusable,

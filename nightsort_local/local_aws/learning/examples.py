@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from nightsort.limits import MAX_DOCUMENT_BYTES, MAX_LABEL_CHARACTERS
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABEL_CHARACTERS
 from nightsort_local.local_aws.work.tasks import TaskError
 
 
@@ -47,7 +47,7 @@ def empty_label(line: int, file: str) -> TaskError:
 
 
 def document_too_big(line: int, file: str) -> TaskError:
-    """Return the error for a document over :data:`~nightsort.limits.MAX_DOCUMENT_BYTES`."""
+    """Return the error for a document over :data:`~nightsort.comprehend.limits.MAX_DOCUMENT_BYTES`."""
     return invalid_input(
         f"The maximum size of an individual document is {MAX_DOCUMENT_BYTES // 1_000_000}MB. The document on "
         f"line: {line} of file: {file} was greater than the maximum size."
@@ -55,7 +55,7 @@ def document_too_big(line: int, file: str) -> TaskError:
 
 
 def label_too_big(line: int, file: str) -> TaskError:
-    """Return the error for a label over :data:`~nightsort.limits.MAX_LABEL_CHARACTERS`."""
+    """Return the error for a label over :data:`~nightsort.comprehend.limits.MAX_LABEL_CHARACTERS`."""
     return invalid_input(
         f"The maximum size of an individual label is {MAX_LABEL_CHARACTERS} characters. The label on "
         f"line: {line} of file: {file} was greater than the maximum size."

@@ -9,7 +9,7 @@ import csv
 import io
 from typing import TYPE_CHECKING, BinaryIO
 
-from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort_local.local_aws.learning.examples import (
     Example,
     Unusable,

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from scipy import sparse
 
-from nightsort.limits import (
+from nightsort.comprehend.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_LABEL_CHARACTERS,
     MAX_LABELS,

@@ -9,8 +9,8 @@ from moto.iam.exceptions import NotFoundException
 from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
-from nightsort.iam_policies import Access, UnknownConditionError, Verdict, judge
-from nightsort.rights import COMPREHEND, VPC_ACTIONS
+from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
+from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
 from nightsort_local.local_aws.rights.identities import identity_of
 from nightsort_local.local_aws.work.object_store import no_read_access, no_write_access

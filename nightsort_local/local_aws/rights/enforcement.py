@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
-from nightsort.iam_policies import UnknownConditionError, Verdict, judge
+from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.rights.identities import Identity, UnknownIdentityError, identity_of
 from nightsort_local.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from wsgiref.types import WSGIEnvironment
 
-    from nightsort.iam_policies import Access
+    from nightsort.comprehend.iam_policies import Access
 
 ENFORCE = "NIGHTSORT_LOCAL_AWS_ENFORCE_IAM"
 

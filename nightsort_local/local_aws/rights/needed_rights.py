@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, unquote
 
-from nightsort.iam_policies import Access
-from nightsort.rights import COMPREHEND
+from nightsort.comprehend.iam_policies import Access
+from nightsort.comprehend.role import COMPREHEND
 from nightsort_local.local_aws.comprehend import arns
 
 if TYPE_CHECKING:

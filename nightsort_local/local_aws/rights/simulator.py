@@ -12,7 +12,7 @@ from moto.core.responses import ActionResult
 from moto.iam.exceptions import IAMException
 from moto.iam.responses import IamResponse
 
-from nightsort.iam_policies import Access, UnknownConditionError, Verdict, judge
+from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
 from nightsort_local.local_aws.rights.identities import UnknownIdentityError, identity_of, policies_of
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from nightsort.limits import MAX_DOCUMENT_BYTES
+from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.comprehend.store import now
 from nightsort_local.local_aws.learning.augmented_manifests import read_manifest

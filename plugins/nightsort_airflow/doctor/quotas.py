@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from nightsort.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS, POOL
+from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS, POOL
 from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 GROUP: Final = "quotas"
 
-# Codes of the Service Quotas API; include/nightsort/limits.py has their sources.
+# Codes of the Service Quotas API; include/nightsort/comprehend/limits.py has their sources.
 JOBS_QUOTA: Final = "L-E65FE76A"
 TRAININGS_QUOTA: Final = "L-94042C4D"
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from nightsort.iam_policies import UnknownConditionError
+from nightsort.comprehend.iam_policies import UnknownConditionError
+from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort.naming import WorkLayout
-from nightsort.rights import COMPREHEND, VPC_ACTIONS
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nightsort.iam_policies import Access, Verdict, judge, statements
-from nightsort.rights import COMPREHEND
+from nightsort.comprehend.iam_policies import Access, Verdict, judge, statements
+from nightsort.comprehend.role import COMPREHEND
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from nightsort.costs import Forecast, TrainingForecast
+    from nightsort.comprehend.prices import Forecast, TrainingForecast
 
 FORECAST_KEY: Final = "forecast"
 

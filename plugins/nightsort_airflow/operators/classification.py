@@ -58,7 +58,7 @@ class PrepareBatchesOperator(SpecOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; give one dict per batch."""
         from nightsort.batches import prepare_batches
-        from nightsort.costs import forecast_classification
+        from nightsort.comprehend.prices import forecast_classification
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None

@@ -57,7 +57,7 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
     :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``. (templated)
     :param data_access_role_arn: The ARN of the IAM role that Comprehend reads and writes S3 with. (templated)
     :param language_code: The language of the documents, one of
-        :data:`~nightsort.limits.LANGUAGES`. (templated)
+        :data:`~nightsort.comprehend.limits.LANGUAGES`. (templated)
     :param output_data_config: Where the confusion matrix is written. (templated)
     :param document_classifier_kwargs: Further parameters of CreateDocumentClassifier, for instance ``Tags``,
         ``VpcConfig``, ``ModelKmsKeyId``. (templated)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nightsort.access import Access
     from nightsort.classifier_spec import ClassifierSpec
-    from nightsort.costs import Forecast, TrainingForecast
+    from nightsort.comprehend.prices import Forecast, TrainingForecast
 
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
 # every few seconds and need none of them.
@@ -88,9 +88,9 @@ class SpecOperator(BaseOperator):
         Refuse a forecast above the budget, where the spec does not leave that to a person.
 
         :param budget_usd: the budget that the forecast is held against; None: no limit.
-        :raises nightsort.costs.OverBudgetError: it is above it.
+        :raises nightsort.comprehend.prices.OverBudgetError: it is above it.
         """
-        from nightsort.costs import check_budget
+        from nightsort.comprehend.prices import check_budget
 
         if self.spec.budget.when_over == "fail":
             check_budget(forecast, budget_usd)
@@ -102,7 +102,7 @@ class SpecOperator(BaseOperator):
 
         :param doing: what is attempted, for the message.
         """
-        from nightsort.costs import OverBudgetError
+        from nightsort.comprehend.prices import OverBudgetError
 
         try:
             with fail_on_permanent_aws_errors(doing):

@@ -56,7 +56,7 @@ class PrepareTrainingDataOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the data; give where it is and its counts."""
-        from nightsort.costs import forecast_training
+        from nightsort.comprehend.prices import forecast_training
         from nightsort.training_data import prepare_training_data
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
@@ -158,7 +158,7 @@ class EvaluateClassifierOperator(SpecOperator):
         metrics: Metrics,
         matrix: dict[str, Any],
     ) -> ClassifierVersion:
-        from nightsort.costs import training_cost
+        from nightsort.comprehend.prices import training_cost
         from nightsort.tables.versions import ClassifierVersion
 
         metadata = found["ClassifierMetadata"]
@@ -189,7 +189,7 @@ class EvaluateClassifierOperator(SpecOperator):
     def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
         """Say what it takes to measure the champion on the new version's test data, if it was measured on
         others."""
-        from nightsort.costs import forecast_classification
+        from nightsort.comprehend.prices import forecast_classification
 
         if (
             champion is None

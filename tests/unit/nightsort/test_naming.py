@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightsort.classifier_spec import ClassifierSpec
-from nightsort.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
+from nightsort.comprehend.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
 from nightsort.naming import (
     PLAN_FILE,
     REJECTS,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from nightsort import limits
 from nightsort.batches import MAX_BATCHES
-from nightsort.costs import classification_cost, document_units
+from nightsort.comprehend import limits
+from nightsort.comprehend.prices import classification_cost, document_units
 
 PAGE = (Path(__file__).parents[3] / "docs" / "scaling.md").read_text(encoding="utf-8")
 CHARACTERS = 500

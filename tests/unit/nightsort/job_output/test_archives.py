@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort import limits
+from nightsort.comprehend import limits
 from nightsort.job_output.archives import (
     ArchiveError,
     ArchiveTooLargeError,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort import limits
 from nightsort.classifier_spec import ClassifierSpec
+from nightsort.comprehend import limits
 from nightsort.training import training_checks
 from nightsort.training.training_checks import TrainingDataError
 

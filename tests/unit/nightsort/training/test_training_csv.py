@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.limits import LABEL_DELIMITERS, MODES
+from nightsort.comprehend.limits import LABEL_DELIMITERS, MODES
 from nightsort.sources.cleaning import clean_label, clean_texts
 from nightsort.training.training_csv import (
     csv_rows,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightsort.iam_policies import UnknownConditionError
+from nightsort.comprehend.iam_policies import UnknownConditionError
 from nightsort_airflow.doctor.trust_policies import trust_problem
 from tests.airflow_environment import ROOT
 

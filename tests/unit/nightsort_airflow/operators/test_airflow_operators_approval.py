@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
 
-from nightsort.costs import forecast_classification, forecast_training
+from nightsort.comprehend.prices import forecast_classification, forecast_training
 from nightsort_airflow.exceptions import CostNotApprovedError
 from nightsort_airflow.operators.approval import ApproveCostOperator, told_forecast
 

@@ -7,7 +7,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from airflow_specs import local_spec
 
 from nightsort.batches import TooManyBatchesError
-from nightsort.costs import OverBudgetError
+from nightsort.comprehend.prices import OverBudgetError
 from nightsort.evaluation import EvaluationError
 from nightsort.exports import ExportError
 from nightsort.job_output.archives import (

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.limits import CLASSIFIER_NAME_PATTERN
+from nightsort.comprehend.limits import CLASSIFIER_NAME_PATTERN
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.comprehend.request_validation import problems, service_model

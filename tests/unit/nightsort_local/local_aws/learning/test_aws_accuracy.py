@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
 from benchmarks.peers import best_of_peers, carried, macro_f1
-from nightsort.limits import LANGUAGES
+from nightsort.comprehend.limits import LANGUAGES
 from nightsort_local.local_aws.learning.metrics import decide
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms

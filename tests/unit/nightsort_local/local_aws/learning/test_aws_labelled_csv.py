@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from nightsort.limits import LABEL_DELIMITERS
+from nightsort.comprehend.limits import LABEL_DELIMITERS
 from nightsort_local.local_aws.learning.examples import Example, Unusable
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.work.tasks import TaskError

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from nightsort.costs import (
+from nightsort.comprehend.prices import (
     OverBudgetError,
     check_budget,
     classification_cost,

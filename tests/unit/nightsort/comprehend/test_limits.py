@@ -8,7 +8,7 @@ from typing import Any
 import botocore.session
 import pytest
 
-from nightsort import limits
+from nightsort.comprehend import limits
 
 SHAPES: Any = botocore.session.get_session().get_service_model("comprehend")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightsort.iam_policies import Access, UnknownConditionError, Verdict, judge
+from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
 
 OBJECT = "arn:aws:s3:::bucket/folder/key.txt"
 READ = Access("s3:GetObject", OBJECT, {"aws:RequestedRegion": "eu-west-1", "s3:prefix": "night/1"})

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nightsort.rights import COMPREHEND, VPC_ACTIONS
+from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 
-IAM = Path(__file__).parents[3] / "docs" / "iam"
+IAM = Path(__file__).parents[4] / "docs" / "iam"
 
 
 def only_statement(name: str) -> dict[str, Any]:

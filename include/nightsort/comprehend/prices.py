@@ -1,6 +1,6 @@
 """What a run costs on AWS: exact in units for classification, a range for training, whose time AWS decides.
 
-Prices are those of :mod:`nightsort.limits` (us-east-1, list price). Without storage, requests to S3,
+Prices are those of :mod:`nightsort.comprehend.limits` (us-east-1, list price). Without storage, requests to S3,
 and what AWS may discount.
 """
 
@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow.compute as pc
 
-from nightsort.errors import NightsortError
-from nightsort.limits import (
+from nightsort.comprehend.limits import (
     MIN_UNITS,
     MODEL_USD_PER_MONTH,
     TRAINING_USD_PER_HOUR,
     UNIT_CHARACTERS,
     UNIT_USD,
 )
+from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -1,0 +1,1 @@
+"""What is known of Amazon Comprehend: limits, prices, permissions."""

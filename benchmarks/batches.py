@@ -22,7 +22,7 @@ from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from nightsort.access import plain_access
 from nightsort.batches import prepare_batches
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
 from nightsort.naming import PLAN_FILE, WorkLayout, run_key
 

@@ -25,7 +25,7 @@ from rich.console import Console
 from rich.table import Table
 
 from nightsort.access import plain_access
-from nightsort.classifier_spec import ClassifierSpec, load_spec
+from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.evaluation import Metrics, from_predictions
 from nightsort_local.environment import enter
 from nightsort_local.stack import LocalStack

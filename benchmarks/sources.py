@@ -23,9 +23,9 @@ from benchmarks.postgres_server import postgres
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, requests, slow_s3, uri_of
 from nightsort.access import Access, plain_access
+from nightsort.classifier_spec.source import Source
 from nightsort.documents import read_documents
 from nightsort.rejects import RejectLog
-from nightsort.spec.spec_source import Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

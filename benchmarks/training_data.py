@@ -13,7 +13,7 @@ import pyarrow.csv as pa_csv
 from benchmarks.measuring import Comparison, Contender, Target
 from benchmarks.random_texts import RandomTexts
 from nightsort.access import plain_access
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
 from nightsort.training_data import prepare_training_data
 

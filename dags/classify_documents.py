@@ -33,7 +33,7 @@ from nightsort_airflow.operators.classification import (
 from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 
 def classify_dag(spec: ClassifierSpec) -> None:

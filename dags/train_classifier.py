@@ -33,7 +33,7 @@ from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTra
 from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 
 def train_dag(spec: ClassifierSpec) -> None:

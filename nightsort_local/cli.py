@@ -14,7 +14,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nightsort.spec.spec_files import spec_folders
+from nightsort.classifier_spec.loading import spec_folders
 from nightsort_local import environment as settings
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.errors import StackError

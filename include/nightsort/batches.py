@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from nightsort.access import Access, Progress
     from nightsort.batching.shards import Shard
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.naming import RunFolder
 
 __all__ = [

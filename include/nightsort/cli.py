@@ -86,8 +86,8 @@ def validate_spec(
     as_json: AsJson = False,
 ) -> None:
     """Check classifier specs: every problem is named with its file, its key and the remedy."""
-    from nightsort.classifier_spec import load_spec, load_specs, spec_folders
-    from nightsort.spec.spec_problems import SpecError
+    from nightsort.classifier_spec.model import load_spec, load_specs, spec_folders
+    from nightsort.classifier_spec.problems import SpecError
 
     given = paths or spec_folders(os.environ)
     loaded = load_specs([path for path in given if path.is_dir()])
@@ -123,7 +123,7 @@ def validate_spec(
 def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -> None:
     """Write training.csv, test.csv, report and rejects from the labelled documents, and check every limit."""
     with _user_errors(), _progress() as progress:
-        from nightsort.classifier_spec import load_spec
+        from nightsort.classifier_spec.model import load_spec
         from nightsort.training_data import prepare_training_data
 
         prepared = prepare_training_data(load_spec(spec), plain_access(), day=_day(day), progress=progress)
@@ -145,7 +145,7 @@ def prepare_batches(
     """Write the input files of one run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with _user_errors(), _progress() as progress:
         from nightsort import batches
-        from nightsort.classifier_spec import load_spec
+        from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.naming import run_key
 
@@ -181,7 +181,7 @@ def forecast_cost(
     """Say what classifying the incoming documents will cost, and whether the budget allows it."""
     with _user_errors(), _progress() as progress:
         from nightsort.batches import forecast_run
-        from nightsort.classifier_spec import load_spec
+        from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import OverBudgetError, check_budget
 
         loaded = load_spec(spec)
@@ -229,7 +229,7 @@ def read_predictions(
     the reason why there is none. Without, there is a row for each prediction, by file and line.
     """
     with _user_errors(), _progress() as progress:
-        from nightsort.classifier_spec import load_spec
+        from nightsort.classifier_spec.model import load_spec
         from nightsort.job_output.prediction_files import write_predictions, write_results
 
         if manifest is None:

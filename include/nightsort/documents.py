@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nightsort.access import Access, Progress
+    from nightsort.classifier_spec.source import Source
     from nightsort.columnar.columns import Column
     from nightsort.rejects import RejectLog
     from nightsort.sources.raw_documents import RawDocuments, RawStream
     from nightsort.sources.source_files import SourceFile
-    from nightsort.spec.spec_source import Source
 
 log = logging.getLogger(__name__)
 

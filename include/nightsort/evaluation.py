@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from upath import UPath
 
-    from nightsort.classifier_spec import Promotion
+    from nightsort.classifier_spec.model import Promotion
 
 MATRIX_MEMBER = "confusion_matrix.json"
 """Member of the training output with the confusion matrix, in the folder ``output/``."""

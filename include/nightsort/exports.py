@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from nightsort.access import Access, Progress
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 log = logging.getLogger(__name__)
 

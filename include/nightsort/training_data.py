@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from nightsort.access import Access, Progress
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.training.row_labels import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from airflow.sdk import Context
 
-    from nightsort.classifier_spec import ClassifierSpec, Notifier
+    from nightsort.classifier_spec.model import ClassifierSpec, Notifier
 
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nightsort.comprehend import limits
 
 if TYPE_CHECKING:
-    from nightsort.classifier_spec import ClassifierSpec, Source
+    from nightsort.classifier_spec.model import ClassifierSpec, Source
 
 PRICE = (
     f"{limits.UNIT_USD} USD per {limits.UNIT_CHARACTERS} characters, at least {limits.MIN_UNITS} such units "

@@ -17,7 +17,7 @@ from nightsort_airflow.retries import AWS_RETRIES
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 OWNER: Final = "nightsort"
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import get_parsing_context
 
-from nightsort.classifier_spec import Problem, SpecError, load_specs, spec_folders
-from nightsort.spec.spec_files import LoadedSpecs
+from nightsort.classifier_spec.loading import LoadedSpecs
+from nightsort.classifier_spec.model import Problem, SpecError, load_specs, spec_folders
 from nightsort_airflow.alerts import notifier_problem
 
 if TYPE_CHECKING:
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 
 def dag_specs() -> LoadedSpecs[ClassifierSpec]:

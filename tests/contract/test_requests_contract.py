@@ -9,7 +9,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 from comprehend_model import problems
 
-from nightsort.classifier_spec import load_spec
+from nightsort.classifier_spec.model import load_spec
 from nightsort_airflow.dag_parts import (
     classifier_parameters,
     job_parameters,
@@ -23,7 +23,7 @@ from tests.airflow_environment import ROOT
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 # The longest of everything that a spec may say.
 NAME = "a" * 40

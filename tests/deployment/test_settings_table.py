@@ -11,7 +11,7 @@ import pytest
 import yaml
 from airflow.sdk.configuration import conf
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import POOL
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from iam_identities import LocalAwsUser
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 WORK = f"s3://{BUCKET}/nightsort/tickets"
 

@@ -12,7 +12,7 @@ from upath import UPath
 
 from nightsort.access import plain_access
 from nightsort.batches import PreparedBatches, prepare_batches
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import RunCounts, finish_run, load_rejects

@@ -17,7 +17,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from airflow.sdk.exceptions import AirflowSkipException
 from operator_runs import OperatorRun
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow import dag_parts
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,

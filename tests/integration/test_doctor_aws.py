@@ -13,7 +13,7 @@ from local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_c
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
 from nightsort_airflow.doctor.buckets import bucket_checks
 from nightsort_airflow.doctor.examination import examine

@@ -14,7 +14,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
-from nightsort.classifier_spec import Source
+from nightsort.classifier_spec.model import Source
 from nightsort.tables.schema import SCHEMA_VERSION
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import documents

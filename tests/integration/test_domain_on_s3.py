@@ -13,7 +13,7 @@ from local_aws_server import local_aws
 
 from nightsort.access import Access, plain_access
 from nightsort.batches import prepare_batches
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects

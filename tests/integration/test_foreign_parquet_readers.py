@@ -20,7 +20,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 # isort: split
 from operator_runs import OperatorRun
 
-from nightsort.classifier_spec import Export
+from nightsort.classifier_spec.model import Export
 from nightsort.tables.schema import ensure_schema
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BadInputError

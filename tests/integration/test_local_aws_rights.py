@@ -22,7 +22,7 @@ from airflow.sdk.exceptions import AirflowException
 from dag_steps import WORK, Stage, step_for
 from operator_trips import BUCKET, Trip, as_connection
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.exceptions import BadInputError
 
 if TYPE_CHECKING:

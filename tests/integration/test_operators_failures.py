@@ -13,7 +13,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 # isort: split
 from operator_runs import OperatorRun
 
-from nightsort.classifier_spec import Budget
+from nightsort.classifier_spec.model import Budget
 from nightsort_airflow.exceptions import (
     BudgetExceededError,
     JobFailedError,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from operator_runs import OperatorRun
 
-from nightsort.classifier_spec import Budget
+from nightsort.classifier_spec.model import Budget
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.hooks.database import NightsortDatabaseHook

@@ -24,7 +24,7 @@ from psycopg.rows import dict_row
 from upath import UPath
 
 from nightsort.batches import Batch, PreparedBatches
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.columnar.prefetch import THREAD
 from nightsort.evaluation import Decision, Metrics
 from nightsort.job_output.archives import DamagedArchiveError

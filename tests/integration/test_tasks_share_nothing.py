@@ -8,7 +8,7 @@ import pytest
 from fresh_processes import FreshProcesses
 from operator_trips import make_trip
 
-from nightsort.classifier_spec import Export
+from nightsort.classifier_spec.model import Export
 
 if TYPE_CHECKING:
     from pathlib import Path

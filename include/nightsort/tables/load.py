@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from upath import UPath
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 log = logging.getLogger(__name__)
 

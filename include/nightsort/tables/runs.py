@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import psycopg
     from upath import UPath
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 log = logging.getLogger(__name__)
 

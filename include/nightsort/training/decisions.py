@@ -13,7 +13,7 @@ from nightsort.training.doubles import Doubles
 from nightsort.training.splits import choose_test
 
 if TYPE_CHECKING:
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.training.labelled_documents import LabelledDocuments
     from nightsort.training.row_labels import Flags
     from nightsort.training.training_checks import Counts

@@ -10,7 +10,7 @@ from nightsort.errors import NightsortError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 _MOST_NAMED = 20
 

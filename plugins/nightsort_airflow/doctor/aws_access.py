@@ -19,7 +19,7 @@ from nightsort_airflow.states import JOB_ACTIVE
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.findings import Outcome
 
 GROUP: Final = "AWS"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from nightsort.spec.spec_source import DAY
+from nightsort.classifier_spec.source import DAY
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
 from nightsort_airflow.exceptions import error_code
@@ -18,7 +18,7 @@ from nightsort_airflow.hooks.storage import S3, connect_sql
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from nightsort.classifier_spec import ClassifierSpec, Source
+    from nightsort.classifier_spec.model import ClassifierSpec, Source
     from nightsort_airflow.doctor.aws_access import AwsAccess
     from nightsort_airflow.doctor.findings import Outcome
 

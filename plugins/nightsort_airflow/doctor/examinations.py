@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Final
 
-from nightsort.classifier_spec import spec_folders
+from nightsort.classifier_spec.model import spec_folders
 from nightsort_airflow.doctor.airflow_parts import (
     airflow_checks,
     airflow_checks_in_a_task,
@@ -24,7 +24,7 @@ from nightsort_airflow.spec_loading import read_specs
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nightsort.classifier_spec import ClassifierSpec, LoadedSpecs
+    from nightsort.classifier_spec.model import ClassifierSpec, LoadedSpecs
     from nightsort_airflow.doctor.findings import Outcome
 
 SPECS: Final = "specs"

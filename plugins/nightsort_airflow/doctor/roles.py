@@ -18,7 +18,7 @@ from nightsort_airflow.exceptions import error_code
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.aws_access import AwsAccess
     from nightsort_airflow.doctor.findings import Outcome
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightsort.access import Access
-    from nightsort.classifier_spec import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.comprehend.prices import Forecast, TrainingForecast
 
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed

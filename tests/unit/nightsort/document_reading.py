@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from datetime import date
     from pathlib import Path
 
-    from nightsort.spec.spec_source import Source
+    from nightsort.classifier_spec.source import Source
 
 
 @dataclass

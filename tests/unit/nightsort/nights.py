@@ -11,7 +11,7 @@ from upath import UPath
 
 from nightsort.access import plain_access
 from nightsort.batches import PreparedBatches, prepare_batches
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.job_output.manifests import Manifest
 from nightsort.naming import run_key
 

@@ -18,10 +18,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nightsort.access import Access, plain_access
+from nightsort.classifier_spec.source import LabelledSource, Source
 from nightsort.documents import LABELLED_SCHEMA, SCHEMA, read_documents
 from nightsort.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
-from nightsort.spec.spec_source import LabelledSource, Source
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

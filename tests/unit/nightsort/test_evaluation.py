@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as sk
 from upath import UPath
 
-from nightsort.classifier_spec import Promotion
+from nightsort.classifier_spec.model import Promotion
 from nightsort.evaluation import (
     EvaluationError,
     Metrics,

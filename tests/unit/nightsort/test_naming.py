@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
 from nightsort.naming import (
     PLAN_FILE,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.classifier_spec import (
+from nightsort.classifier_spec.model import (
     Batch,
     Budget,
     ClassifierSpec,

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from nightsort.access import plain_access
-from nightsort.classifier_spec import ClassifierSpec, load_spec
+from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.sources.source_files import SourceError
 from nightsort.training_data import PreparedTraining, TrainingDataError, prepare_training_data
 

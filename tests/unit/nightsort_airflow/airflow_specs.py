@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING, Any
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 
 if TYPE_CHECKING:
     from pathlib import Path

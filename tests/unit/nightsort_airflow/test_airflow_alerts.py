@@ -9,7 +9,7 @@ from airflow.sdk import DAG
 from airflow_specs import local_spec
 from told_notifier import ToldNotifier
 
-from nightsort.classifier_spec import Notifier
+from nightsort.classifier_spec.model import Notifier
 from nightsort_airflow.alerts import (
     failure_notices,
     late_alerts,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort.classifier_spec import ClassifierSpec
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend import limits
 from nightsort.training import training_checks
 from nightsort.training.training_checks import TrainingDataError

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from nightsort.spec.spec_alerts import Notifier, alert_problems
+from nightsort.classifier_spec.alerts import Notifier, alert_problems
 
 MAILER = Notifier(import_path="airflow.providers.smtp.notifications.smtp.SmtpNotifier")
 

@@ -16,14 +16,14 @@ from croniter import CroniterBadDateError, CroniterError, croniter  # type: igno
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
+from nightsort.classifier_spec.alerts import Notifier, alert_problems
+from nightsort.classifier_spec.aws import Kms, Vpc
+from nightsort.classifier_spec.export import Export
+from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
+from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
+from nightsort.classifier_spec.source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
 from nightsort.comprehend import limits
 from nightsort.naming import WorkLayout
-from nightsort.spec.spec_alerts import Notifier, alert_problems
-from nightsort.spec.spec_aws import Kms, Vpc
-from nightsort.spec.spec_export import Export
-from nightsort.spec.spec_files import LoadedSpecs, read_yaml, spec_files, spec_folders
-from nightsort.spec.spec_problems import Problem, SpecError, describe, refuse, refuse_keys, shown
-from nightsort.spec.spec_source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

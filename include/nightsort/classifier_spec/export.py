@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from nightsort.spec.spec_source import SpecPart, fixed_prefix
+from nightsort.classifier_spec.source import SpecPart, fixed_prefix
 
 
 class Export(SpecPart):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nightsort.classifier_spec import load_spec
-from nightsort.spec.spec_files import DEFAULT_FOLDER, read_yaml, spec_files, spec_folders
-from nightsort.spec.spec_problems import Problem, SpecError
+from nightsort.classifier_spec.loading import DEFAULT_FOLDER, read_yaml, spec_files, spec_folders
+from nightsort.classifier_spec.model import load_spec
+from nightsort.classifier_spec.problems import Problem, SpecError
 
 
 def test_the_default_folder_is_include_classifiers() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from nightsort.spec.spec_problems import Problem, SpecError, shown
+from nightsort.classifier_spec.problems import Problem, SpecError, shown
 
 
 def test_an_error_has_one_line_per_problem() -> None:

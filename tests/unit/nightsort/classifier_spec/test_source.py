@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from nightsort.spec.spec_problems import describe
-from nightsort.spec.spec_source import LabelledSource, Source
+from nightsort.classifier_spec.problems import describe
+from nightsort.classifier_spec.source import LabelledSource, Source
 
 
 def refused(kind: type[Source], **keys: Any) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import yaml
 
-from nightsort.spec.spec_problems import Problem, SpecError
+from nightsort.classifier_spec.problems import Problem, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

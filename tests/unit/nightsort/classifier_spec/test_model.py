@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from nightsort.classifier_spec import ClassifierSpec, SpecError, load_spec, load_specs, overlap
-from nightsort.spec.spec_source import SpecPart
+from nightsort.classifier_spec.model import ClassifierSpec, SpecError, load_spec, load_specs, overlap
+from nightsort.classifier_spec.source import SpecPart
 
 if TYPE_CHECKING:
     from pathlib import Path

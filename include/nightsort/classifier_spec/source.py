@@ -9,8 +9,8 @@ from typing import Final, Literal, get_args
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
 from nightsort.comprehend.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
-from nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "lines", "files"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

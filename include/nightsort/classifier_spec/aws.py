@@ -5,9 +5,9 @@ from __future__ import annotations
 from pydantic import Field, field_validator, model_validator
 from typing_extensions import Self
 
+from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
+from nightsort.classifier_spec.source import SpecPart
 from nightsort.comprehend import limits
-from nightsort.spec.spec_problems import Problem, refuse, refuse_keys, shown
-from nightsort.spec.spec_source import SpecPart
 
 
 class Kms(SpecPart):

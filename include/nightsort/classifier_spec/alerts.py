@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, field_validator
 
-from nightsort.spec.spec_problems import Problem, refuse, shown
-from nightsort.spec.spec_source import SpecPart
+from nightsort.classifier_spec.problems import Problem, refuse, shown
+from nightsort.classifier_spec.source import SpecPart
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

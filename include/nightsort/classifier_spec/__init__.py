@@ -1,0 +1,1 @@
+"""The classifier spec: its model, and how it is read and checked."""

@@ -1,1 +1,0 @@
-"""What a classifier spec is made of, and how its problems are told."""

@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.prefetch import prefetch
-from nightsort.columnar.seen_ids import SeenIds
+from nightsort.arrow.prefetch import prefetch
+from nightsort.arrow.seen_ids import SeenIds
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.rejects import REASONS
 from nightsort.sources.cleaning import (
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nightsort.access import Access, Progress
+    from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.source import Source
-    from nightsort.columnar.columns import Column
     from nightsort.rejects import RejectLog
     from nightsort.sources.raw_documents import RawDocuments, RawStream
     from nightsort.sources.source_files import SourceFile

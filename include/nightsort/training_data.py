@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import orjson
 
-from nightsort.columnar.hashing import mix
+from nightsort.arrow.hashing import mix
 from nightsort.comprehend import limits
 from nightsort.comprehend.prices import units_of
 from nightsort.documents import read_documents

@@ -23,9 +23,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from upath import UPath
 
+from nightsort.arrow.prefetch import THREAD
 from nightsort.batches import Batch, PreparedBatches
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.columnar.prefetch import THREAD
 from nightsort.evaluation import Decision, Metrics
 from nightsort.job_output.archives import DamagedArchiveError
 from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest

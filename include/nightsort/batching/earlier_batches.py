@@ -22,10 +22,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nightsort.arrow.columns import one_column
+from nightsort.arrow.hashing import hash_texts, mix
+from nightsort.arrow.stored_hashes import StoredHashes
 from nightsort.batching.plans import read_plan
-from nightsort.columnar.columns import one_column
-from nightsort.columnar.hashing import hash_texts, mix
-from nightsort.columnar.stored_hashes import StoredHashes
 from nightsort.job_output.manifests import MANIFEST_SCHEMA, ManifestError
 from nightsort.sources.object_streams import open_file
 from nightsort.sources.other_formats import read_files, read_lines
@@ -39,9 +39,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from nightsort.access import Access
+    from nightsort.arrow.columns import Column
+    from nightsort.arrow.hashing import Hashes
     from nightsort.batching.plans import Batch
-    from nightsort.columnar.columns import Column
-    from nightsort.columnar.hashing import Hashes
     from nightsort.naming import RunFolder
 
     IdsAndTexts = tuple[Column, Column]

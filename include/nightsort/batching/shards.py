@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from nightsort.columnar.arrow_arrays import from_numpy
-from nightsort.columnar.columns import content_of
+from nightsort.arrow.columns import content_of
+from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
 from nightsort.job_output.manifests import MANIFEST_SCHEMA
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
+    from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.model import ClassifierSpec
-    from nightsort.columnar.columns import Column
 
 MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""

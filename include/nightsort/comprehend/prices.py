@@ -24,7 +24,7 @@ from nightsort.errors import NightsortError
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
 
 SHORTEST_TRAINING_HOURS = 0.5
 """A training of some thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,

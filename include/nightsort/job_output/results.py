@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nightsort.columnar.arrow_arrays import from_numpy
+from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.errors import NightsortError
 from nightsort.job_output.prediction_lines import UNNAMED_ERROR
 from nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions

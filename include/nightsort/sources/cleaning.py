@@ -23,7 +23,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.columns import (
+from nightsort.arrow.columns import (
     Column,
     content_of,
     from_content,

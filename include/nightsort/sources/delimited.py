@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightsort.columnar.columns import content_of, from_content, one_column, places_of
+from nightsort.arrow.columns import content_of, from_content, one_column, places_of
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
 from nightsort.sources.source_files import SourceError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
 
 DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
 

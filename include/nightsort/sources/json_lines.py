@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from nightsort.columnar.columns import Column, one_column, places_of
+from nightsort.arrow.columns import Column, one_column, places_of
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
 

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.columns import Column, to_numpy, without_nulls
+from nightsort.arrow.columns import Column, to_numpy, without_nulls
 from nightsort.comprehend.limits import MAX_LABEL_CHARACTERS
 from nightsort.sources.cleaning import clean_label
 

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
-from nightsort.columnar.prefetch import prefetch
+from nightsort.arrow.prefetch import prefetch
 from nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nightsort.columnar.columns import places_of
+from nightsort.arrow.columns import places_of
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.fetching import PART_BYTES
 from nightsort.sources.json_lines import as_labels
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from nightsort.access import Access
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
     from nightsort.sources.source_files import SourceFile
 
 PARQUET_ROWS = 8_192

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
 
 Rows = npt.NDArray[np.int64]
 

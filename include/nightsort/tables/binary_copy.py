@@ -16,8 +16,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.arrow_arrays import from_records
-from nightsort.columnar.columns import content_of
+from nightsort.arrow.columns import content_of
+from nightsort.arrow.numpy_arrays import from_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

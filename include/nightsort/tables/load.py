@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from psycopg import sql
 
-from nightsort.columnar.prefetch import prefetch
+from nightsort.arrow.prefetch import prefetch
 from nightsort.job_output.manifests import Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
 from nightsort.naming import run_day

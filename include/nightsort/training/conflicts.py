@@ -13,7 +13,7 @@ from nightsort.training.training_checks import named
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.hashing import Hashes
     from nightsort.rejects import RejectLog
     from nightsort.training.decisions import Decided
     from nightsort.training.labelled_documents import LabelledDocuments

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.hashing import Hashes
     from nightsort.training.labelled_documents import LabelledDocuments
     from nightsort.training.row_labels import Flags, Places
 

@@ -17,8 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.columns import to_numpy
-from nightsort.columnar.prefetch import prefetch
+from nightsort.arrow.columns import to_numpy
+from nightsort.arrow.prefetch import prefetch
 from nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
 from nightsort.training.decisions import TEST, TRAINING
 from nightsort.training.training_checks import check_bytes
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
     from nightsort.training.decisions import Decided
     from nightsort.training.labelled_documents import LabelledDocuments, Stretch
     from nightsort.training.row_labels import Flags, Numbers

@@ -10,15 +10,15 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.arrow_arrays import from_numpy
-from nightsort.columnar.columns import to_numpy
-from nightsort.columnar.hashing import hash_names
+from nightsort.arrow.columns import to_numpy
+from nightsort.arrow.hashing import hash_names
+from nightsort.arrow.numpy_arrays import from_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from nightsort.columnar.columns import Column
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.columns import Column
+    from nightsort.arrow.hashing import Hashes
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int32]

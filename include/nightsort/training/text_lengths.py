@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nightsort.columnar.columns import stretches_of
+from nightsort.arrow.columns import stretches_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -14,10 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.columnar.columns import content_of, from_content, places_of
+from nightsort.arrow.columns import content_of, from_content, places_of
 
 if TYPE_CHECKING:
-    from nightsort.columnar.columns import Column
+    from nightsort.arrow.columns import Column
     from nightsort.training.row_labels import Numbers
 
 _QUOTE = 0x22

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.columnar.hashing import Hashes, hash_texts
+from nightsort.arrow.hashing import Hashes, hash_texts
 from nightsort.training.labelled_documents import Stretch
 from nightsort.training.row_labels import RowLabels
 from nightsort.training.splits import choose_test

@@ -7,12 +7,12 @@ from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
-from nightsort.columnar.hashing import find
+from nightsort.arrow.hashing import find
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.hashing import Hashes
 
 _INDEX_BITS: Final = 12
 """By so many leading bits the pairs are indexed: of 250,000, some 60 are read to find one."""

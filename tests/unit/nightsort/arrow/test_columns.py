@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from nightsort.columnar.columns import one_column, to_numpy, without_nulls
+from nightsort.arrow.columns import one_column, to_numpy, without_nulls
 
 
 def test_a_column_of_several_chunks_becomes_one() -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.columnar.prefetch import THREAD, prefetch
+from nightsort.arrow.prefetch import THREAD, prefetch
 
 if TYPE_CHECKING:
     from collections.abc import Generator

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from nightsort.columnar.hashing import find, hash_texts, in_order
+from nightsort.arrow.hashing import find, hash_texts, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from nightsort.columnar.columns import Column
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.columns import Column
+    from nightsort.arrow.hashing import Hashes
 
 IDS_IN_MEMORY: Final = 2**18
 """So few that a million documents need the memory of ten million: 4 MB, and four times that to sort."""

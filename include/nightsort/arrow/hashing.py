@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 from xxhash import xxh3_128_digest
 
-from nightsort.columnar.columns import Column, to_numpy
+from nightsort.arrow.columns import Column, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

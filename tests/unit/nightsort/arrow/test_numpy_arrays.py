@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightsort.columnar.arrow_arrays import from_numpy, from_records
+from nightsort.arrow.numpy_arrays import from_numpy, from_records
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.float32, np.float64])

@@ -9,7 +9,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.columnar.hashing import Hashes, find, hash_names, hash_texts, in_order, mix
+from nightsort.arrow.hashing import Hashes, find, hash_names, hash_texts, in_order, mix
 
 
 def test_hashes_are_those_of_the_first_release() -> None:

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.columnar import hashing, seen_ids
-from nightsort.columnar.seen_ids import SeenIds
+from nightsort.arrow import hashing, seen_ids
+from nightsort.arrow.seen_ids import SeenIds
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nightsort.columnar.columns import Column
-    from nightsort.columnar.hashing import Hashes
+    from nightsort.arrow.columns import Column
+    from nightsort.arrow.hashing import Hashes
 
 BATCHES = st.lists(st.lists(st.sampled_from("abcdefghij") | st.text(max_size=3), max_size=12), max_size=12)
 

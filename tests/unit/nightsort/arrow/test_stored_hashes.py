@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.columnar.stored_hashes import StoredHashes
+from nightsort.arrow.stored_hashes import StoredHashes
 
 # Few values, so that they are equal, and such as stand at the borders of the index.
 HASHES = st.sampled_from([0, 1, 2**52 - 1, 2**52, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)

@@ -1,0 +1,1 @@
+"""Small tools for pyarrow and numpy columns, hashes and prefetching."""

@@ -1,1 +1,0 @@
-"""Small tools for columns of pyarrow and numpy."""

@@ -24,8 +24,8 @@ from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, requests, slow_s3, uri_of
 from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.source import Source
-from nightsort.documents import read_documents
-from nightsort.rejects import RejectLog
+from nightsort.sources.documents import read_documents
+from nightsort.sources.rejects import RejectLog
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

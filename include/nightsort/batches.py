@@ -25,9 +25,9 @@ from nightsort.batching.shards import (
     shards,
 )
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
-from nightsort.documents import read_documents
 from nightsort.naming import REJECTS_FILE, BatchName, batch_file
-from nightsort.rejects import RejectLog
+from nightsort.sources.documents import read_documents
+from nightsort.sources.rejects import RejectLog
 from nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import orjson
 from nightsort.arrow.hashing import mix
 from nightsort.comprehend import limits
 from nightsort.comprehend.prices import units_of
-from nightsort.documents import read_documents
 from nightsort.naming import (
     REJECTS_FILE,
     REPORT_FILE,
@@ -25,7 +24,8 @@ from nightsort.naming import (
     TRAINING_FILE,
     VersionName,
 )
-from nightsort.rejects import REASONS, RejectLog
+from nightsort.sources.documents import read_documents
+from nightsort.sources.rejects import REASONS, RejectLog
 from nightsort.training import training_checks
 from nightsort.training.conflicts import reject_conflicts
 from nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide

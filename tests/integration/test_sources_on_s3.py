@@ -19,11 +19,11 @@ from local_aws_server import local_aws
 from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.classifier_spec.source import LabelledSource, Source
-from nightsort.documents import read_documents
-from nightsort.rejects import RejectLog
 from nightsort.sources import fetching
-from nightsort.sources.object_streams import open_file
+from nightsort.sources.documents import read_documents
+from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.streams import open_file
 from nightsort.training_data import prepare_training_data
 from nightsort.uploads import PART_BYTES, upload
 

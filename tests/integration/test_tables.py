@@ -31,7 +31,7 @@ from nightsort.job_output.archives import DamagedArchiveError
 from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
 from nightsort.naming import run_day
-from nightsort.rejects import RejectLog
+from nightsort.sources.rejects import RejectLog
 from nightsort.tables import binary_copy, schema
 from nightsort.tables.load import load_predictions, replace_rows
 from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects

@@ -15,9 +15,9 @@ from nightsort.arrow.columns import places_of
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.fetching import PART_BYTES
 from nightsort.sources.json_lines import as_labels
-from nightsort.sources.object_streams import is_damage, open_files
 from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
+from nightsort.sources.streams import is_damage, open_files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

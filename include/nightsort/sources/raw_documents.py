@@ -39,7 +39,7 @@ class BadRow:
 
     :param row: its number in the file, from 0.
     :param detail: what is wrong with it, without any of its text.
-    :param reason: a key of :data:`nightsort.rejects.REASONS`.
+    :param reason: a key of :data:`nightsort.sources.rejects.REASONS`.
     :param document_id: its id, where that could be read.
     """
 

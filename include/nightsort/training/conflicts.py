@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nightsort.arrow.hashing import Hashes
-    from nightsort.rejects import RejectLog
+    from nightsort.sources.rejects import RejectLog
     from nightsort.training.decisions import Decided
     from nightsort.training.labelled_documents import LabelledDocuments
     from nightsort.training.row_labels import Numbers

@@ -116,7 +116,7 @@ def spool(
 ) -> LabelledDocuments | None:
     """Write documents to the draft, and to local disk what the decisions need.
 
-    :param batches: of :data:`nightsort.documents.LABELLED_SCHEMA`.
+    :param batches: of :data:`nightsort.sources.documents.LABELLED_SCHEMA`.
     :param folder: a local folder.
     :param most: stop reading behind this many documents.
     :param with_ids: keep the ids too.

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nightsort.access import Access, plain_access
-from nightsort.documents import read_documents
-from nightsort.rejects import RejectLog
+from nightsort.sources.documents import read_documents
+from nightsort.sources.rejects import RejectLog
 
 if TYPE_CHECKING:
     from datetime import date

@@ -11,7 +11,7 @@ import pytest
 
 from nightsort.job_output.prediction_lines import NO_LABELS, UNNAMED_ERROR
 from nightsort.job_output.results import MISSING, UNREADABLE
-from nightsort.rejects import REASONS
+from nightsort.sources.rejects import REASONS
 
 TESTS = Path(__file__).parents[2]
 PAGE = (TESTS.parent / "docs" / "bad-input.md").read_text(encoding="utf-8")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nightsort.documents import LABELLED_SCHEMA
+from nightsort.sources.documents import LABELLED_SCHEMA
 from nightsort.training.drafts import Drafts
 from nightsort.training.labelled_documents import LabelledDocuments, spool
 

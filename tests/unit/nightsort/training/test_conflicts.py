@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from nightsort.rejects import RejectLog
+from nightsort.sources.rejects import RejectLog
 from nightsort.training.conflicts import reject_conflicts
 from nightsort.training.decisions import CONFLICTING, TRAINING, Decided
 from nightsort.training.doubles import Doubles

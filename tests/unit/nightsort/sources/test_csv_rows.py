@@ -11,8 +11,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.sources import delimited, raw_documents
-from nightsort.sources.delimited import read_delimited
+from nightsort.sources import csv_rows as delimited
+from nightsort.sources import raw_documents
+from nightsort.sources.csv_rows import read_delimited
 from nightsort.sources.raw_documents import Wanted
 from nightsort.sources.source_files import SourceError
 

@@ -19,7 +19,6 @@ import pyarrow.compute as pc
 from nightsort.arrow.prefetch import prefetch
 from nightsort.arrow.seen_ids import SeenIds
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
-from nightsort.rejects import REASONS
 from nightsort.sources.cleaning import (
     BLANK,
     GOOD,
@@ -28,13 +27,14 @@ from nightsort.sources.cleaning import (
     TOO_LARGE,
     clean_texts,
 )
-from nightsort.sources.delimited import DELIMITERS, read_delimited
+from nightsort.sources.csv_rows import DELIMITERS, read_delimited
 from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
-from nightsort.sources.object_streams import open_files, open_for_seeking
 from nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
 from nightsort.sources.raw_documents import Wanted, gathered
+from nightsort.sources.rejects import REASONS
 from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.streams import open_files, open_for_seeking
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from nightsort.access import Access, Progress
     from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.source import Source
-    from nightsort.rejects import RejectLog
     from nightsort.sources.raw_documents import RawDocuments, RawStream
+    from nightsort.sources.rejects import RejectLog
     from nightsort.sources.source_files import SourceFile
 
 log = logging.getLogger(__name__)

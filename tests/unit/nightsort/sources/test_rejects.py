@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.rejects import REASONS, RejectLog
+from nightsort.sources.rejects import REASONS, RejectLog
 
 if TYPE_CHECKING:
     from pathlib import Path

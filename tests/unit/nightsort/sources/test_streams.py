@@ -12,9 +12,10 @@ import pyarrow as pa
 import pytest
 
 from nightsort.access import plain_access
-from nightsort.sources import fetching, object_streams
-from nightsort.sources.object_streams import open_file, open_for_seeking
+from nightsort.sources import fetching
+from nightsort.sources import streams as object_streams
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.sources.streams import open_file, open_for_seeking
 
 
 def test_what_is_listed_can_be_opened(tmp_path: Path) -> None:

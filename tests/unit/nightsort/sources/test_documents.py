@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.source import LabelledSource, Source
-from nightsort.documents import LABELLED_SCHEMA, SCHEMA, read_documents
-from nightsort.rejects import RejectLog
+from nightsort.sources.documents import LABELLED_SCHEMA, SCHEMA, read_documents
+from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from benchmarks.random_texts import RandomTexts
 from nightsort.access import plain_access
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
-from nightsort.training_data import prepare_training_data
+from nightsort.training.prepare import prepare_training_data
 
 SOURCE, MODE = "labelled.csv", "mode.txt"
 

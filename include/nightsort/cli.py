@@ -124,7 +124,7 @@ def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -
     """Write training.csv, test.csv, report and rejects from the labelled documents, and check every limit."""
     with _user_errors(), _progress() as progress:
         from nightsort.classifier_spec.model import load_spec
-        from nightsort.training_data import prepare_training_data
+        from nightsort.training.prepare import prepare_training_data
 
         prepared = prepare_training_data(load_spec(spec), plain_access(), day=_day(day), progress=progress)
     values = prepared.to_dict()

@@ -154,7 +154,7 @@ TRAIN: Final[dict[str, dict[str, Place]]] = {
     "prepare_training_data": _around(
         _operator("operators.training", "PrepareTrainingDataOperator"),
         {
-            UPLOADS: Point("nightsort.training_data:upload", "after"),
+            UPLOADS: Point("nightsort.training.prepare:upload", "after"),
         },
     ),
     "create_classifier": {

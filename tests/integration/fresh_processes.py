@@ -32,7 +32,7 @@ CLEAN.set_forkserver_preload(
         "s3fs",
         "nightsort.exports",
         "nightsort.evaluation",
-        "nightsort.training_data",
+        "nightsort.training.prepare",
     ]
 )
 

@@ -24,7 +24,7 @@ from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.streams import open_file
-from nightsort.training_data import prepare_training_data
+from nightsort.training.prepare import prepare_training_data
 from nightsort.uploads import PART_BYTES, upload
 
 if TYPE_CHECKING:

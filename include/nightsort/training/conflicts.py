@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from nightsort.training.checks import named
 from nightsort.training.decisions import CONFLICTING
-from nightsort.training.training_checks import named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

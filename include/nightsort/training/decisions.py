@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from nightsort.training import training_checks
-from nightsort.training.doubles import Doubles
-from nightsort.training.splits import choose_test
+from nightsort.training import checks as training_checks
+from nightsort.training.duplicates import Doubles
+from nightsort.training.split import choose_test
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.training.checks import Counts
     from nightsort.training.labelled_documents import LabelledDocuments
     from nightsort.training.row_labels import Flags
-    from nightsort.training.training_checks import Counts
 
 TRAINING: Final = 0
 TEST: Final = 1

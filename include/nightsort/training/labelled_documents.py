@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from nightsort.training.drafts import Drafts
     from nightsort.training.row_labels import Numbers
+    from nightsort.training.training_files import Drafts
 
 _NUMBERS, _IDS = "numbers.arrows", "ids.arrows"
 _ID_COLUMNS: Final = ["document_id", "file", "row"]

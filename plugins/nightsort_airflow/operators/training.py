@@ -37,7 +37,7 @@ class PrepareTrainingDataOperator(SpecOperator):
     A forecast whose upper end is above ``budget.training_usd`` fails the task, unless the spec has
     ``when_over: ask``.
 
-    Gives the dict of :class:`nightsort.training_data.PreparedTraining`, ``documents_sent`` (training
+    Gives the dict of :class:`nightsort.training.prepare.PreparedTraining`, ``documents_sent`` (training
     and test), ``forecast`` (for :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`), and
     where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is an XCom of its
     own too.
@@ -57,7 +57,7 @@ class PrepareTrainingDataOperator(SpecOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the data; give where it is and its counts."""
         from nightsort.comprehend.prices import forecast_training
-        from nightsort.training_data import prepare_training_data
+        from nightsort.training.prepare import prepare_training_data
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)
         with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):

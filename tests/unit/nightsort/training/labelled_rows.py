@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from nightsort.sources.documents import LABELLED_SCHEMA
-from nightsort.training.drafts import Drafts
 from nightsort.training.labelled_documents import LabelledDocuments, spool
+from nightsort.training.training_files import Drafts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -14,7 +14,7 @@ from labelled_rows import Row, drafted
 from nightsort.sources.rejects import RejectLog
 from nightsort.training.conflicts import reject_conflicts
 from nightsort.training.decisions import CONFLICTING, TRAINING, Decided
-from nightsort.training.doubles import Doubles
+from nightsort.training.duplicates import Doubles
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcde"), st.tuples(st.sampled_from("xyz"))), max_size=15)
 

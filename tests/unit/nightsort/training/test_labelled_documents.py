@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, batches, drafted
 
-from nightsort.training.drafts import Drafts
 from nightsort.training.labelled_documents import spool
+from nightsort.training.training_files import Drafts
 
 ROWS = st.lists(
     st.tuples(

@@ -28,7 +28,7 @@ from nightsort.tables.schema import (
     SchemaVersionError,
 )
 from nightsort.tables.versions import ActiveVersionChangedError, VersionNotRecordedError
-from nightsort.training.training_checks import TrainingDataError
+from nightsort.training.checks import TrainingDataError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 from nightsort_airflow.operators.spec_operator import SpecOperator
 

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from nightsort.training import training_checks
+from nightsort.training import checks as training_checks
+from nightsort.training.checks import TrainingDataError
 from nightsort.training.decisions import LEFT_OUT, TEST, TRAINING, Decided
-from nightsort.training.training_checks import TrainingDataError
 
 LABELS = ('a"', "b,c", "d", "e")
 ROWS = st.lists(

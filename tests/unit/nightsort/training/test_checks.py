@@ -6,8 +6,8 @@ import pytest
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend import limits
-from nightsort.training import training_checks
-from nightsort.training.training_checks import TrainingDataError
+from nightsort.training import checks as training_checks
+from nightsort.training.checks import TrainingDataError
 
 
 def spec(mode: str = "MULTI_CLASS", **keys: object) -> ClassifierSpec:

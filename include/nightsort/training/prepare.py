@@ -26,13 +26,13 @@ from nightsort.naming import (
 )
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import REASONS, RejectLog
-from nightsort.training import training_checks
+from nightsort.training import checks as training_checks
+from nightsort.training.checks import Counts, TrainingDataError
 from nightsort.training.conflicts import reject_conflicts
 from nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
-from nightsort.training.drafts import Drafts
 from nightsort.training.labelled_documents import LabelledDocuments, spool
-from nightsort.training.text_lengths import text_lengths
-from nightsort.training.training_checks import Counts, TrainingDataError
+from nightsort.training.lengths import text_lengths
+from nightsort.training.training_files import Drafts
 from nightsort.uploads import upload
 
 if TYPE_CHECKING:

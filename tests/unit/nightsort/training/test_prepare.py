@@ -18,7 +18,7 @@ import yaml
 from nightsort.access import plain_access
 from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.sources.source_files import SourceError
-from nightsort.training_data import PreparedTraining, TrainingDataError, prepare_training_data
+from nightsort.training.prepare import PreparedTraining, TrainingDataError, prepare_training_data
 
 Labelled = list[tuple[str, str]]
 

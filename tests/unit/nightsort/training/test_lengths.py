@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from nightsort.training.text_lengths import text_lengths
+from nightsort.training.lengths import text_lengths
 
 ROWS = st.lists(
     st.tuples(

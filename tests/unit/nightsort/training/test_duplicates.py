@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from labelled_rows import Row, drafted
 
-from nightsort.training.doubles import Doubles
+from nightsort.training.duplicates import Doubles
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("abcde"), st.lists(st.sampled_from("xyz"), min_size=1, unique=True).map(tuple)),

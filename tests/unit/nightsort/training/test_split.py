@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nightsort.arrow.hashing import Hashes, hash_texts
 from nightsort.training.labelled_documents import Stretch
 from nightsort.training.row_labels import RowLabels
-from nightsort.training.splits import choose_test
+from nightsort.training.split import choose_test
 
 Document = tuple[str, frozenset[int]]
 

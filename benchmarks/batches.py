@@ -21,7 +21,7 @@ from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from nightsort.access import plain_access
-from nightsort.batches import prepare_batches
+from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
 from nightsort.naming import PLAN_FILE, WorkLayout, run_key
@@ -29,7 +29,7 @@ from nightsort.naming import PLAN_FILE, WorkLayout, run_key
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from nightsort.batches import PreparedBatches
+    from nightsort.batches.prepare import PreparedBatches
 
 INCOMING, WORK = "incoming", "work"
 DAY = date(2026, 11, 21)

@@ -13,8 +13,8 @@ from benchmarks.load import RUN, VERSION, batches, make_multi_class, parsed_line
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from nightsort.access import plain_access
+from nightsort.batches.manifest import Manifest
 from nightsort.exports import ROWS_PER_GROUP, export_run
-from nightsort.job_output.manifests import Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.naming import REJECTS_FILE, WorkLayout
 

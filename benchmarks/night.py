@@ -24,7 +24,7 @@ from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects, loaded_batches
 
 if TYPE_CHECKING:
-    from nightsort.batches import PreparedBatches
+    from nightsort.batches.prepare import PreparedBatches
 
 OUTPUTS = "outputs"
 

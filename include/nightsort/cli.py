@@ -144,7 +144,7 @@ def prepare_batches(
 ) -> None:
     """Write the input files of one run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with _user_errors(), _progress() as progress:
-        from nightsort import batches
+        from nightsort.batches import prepare as batches
         from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.naming import run_key
@@ -180,7 +180,7 @@ def forecast_cost(
 ) -> None:
     """Say what classifying the incoming documents will cost, and whether the budget allows it."""
     with _user_errors(), _progress() as progress:
-        from nightsort.batches import forecast_run
+        from nightsort.batches.prepare import forecast_run
         from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import OverBudgetError, check_budget
 

@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
-from nightsort.job_output.manifests import Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
 from nightsort.sources.source_files import list_files

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from upath import UPath
 
 from nightsort.access import plain_access
-from nightsort.batches import PreparedBatches, prepare_batches
+from nightsort.batches.prepare import PreparedBatches, prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
 from nightsort.tables.load import load_predictions
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from nightsort.batches import Batch
+    from nightsort.batches.prepare import Batch
 
 DAY = date(2026, 11, 18)
 

@@ -12,7 +12,7 @@ import pytest
 from local_aws_server import local_aws
 
 from nightsort.access import Access, plain_access
-from nightsort.batches import prepare_batches
+from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
 from nightsort.tables.load import load_predictions
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from nightsort.batches import Batch
+    from nightsort.batches.prepare import Batch
 
 pytestmark = pytest.mark.integration
 

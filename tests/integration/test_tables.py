@@ -24,11 +24,11 @@ from psycopg.rows import dict_row
 from upath import UPath
 
 from nightsort.arrow.prefetch import THREAD
-from nightsort.batches import Batch, PreparedBatches
+from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
+from nightsort.batches.prepare import Batch, PreparedBatches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.evaluation import Decision, Metrics
 from nightsort.job_output.archives import DamagedArchiveError
-from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
 from nightsort.naming import run_day
 from nightsort.sources.rejects import RejectLog

@@ -10,8 +10,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
-from nightsort.job_output.manifests import Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.predictions import PREDICTION_SCHEMA, read_predictions
 

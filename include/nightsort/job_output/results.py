@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from upath import UPath
 
-    from nightsort.job_output.manifests import Manifest
+    from nightsort.batches.manifest import Manifest
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from typing import IO, TYPE_CHECKING, Any, Protocol
 from psycopg import sql
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.job_output.manifests import Manifest
+from nightsort.batches.manifest import Manifest
 from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
 from nightsort.naming import run_day
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text

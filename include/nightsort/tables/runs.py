@@ -35,7 +35,7 @@ _ROWS_AT_ONCE = 20_000
 
 
 class Prepared(Protocol):
-    """What the sums are checked against: :class:`nightsort.batches.PreparedBatches`."""
+    """What the sums are checked against: :class:`nightsort.batches.prepare.PreparedBatches`."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe values."""
@@ -152,7 +152,7 @@ def finish_run(
     is written also if the sums do not add up, with the state ``incomplete``.
 
     :param version: the classifier version; ``None`` if no document was sent.
-    :param prepared: what :func:`nightsort.batches.prepare_batches` gave, or its dictionary.
+    :param prepared: what :func:`nightsort.batches.prepare.prepare_batches` gave, or its dictionary.
     :param source_uri: the source, if it was given by hand.
     :param started_at: when the run began.
     :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row. Where it is

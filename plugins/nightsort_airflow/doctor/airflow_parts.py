@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from airflow.configuration import conf
 from sqlalchemy.exc import SQLAlchemyError
 
-from nightsort.batching.shards import MAX_BATCHES
+from nightsort.batches.local_batch import MAX_BATCHES
 from nightsort.comprehend.limits import POOL
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok, warning
 from nightsort_airflow.settings import JOB_POLL_SECONDS, TRAINING_POLL_SECONDS, poll_seconds

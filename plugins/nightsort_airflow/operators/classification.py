@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from nightsort.batches import PreparedBatches
+    from nightsort.batches.prepare import PreparedBatches
     from nightsort.tables.versions import ClassifierVersion
 
 RUN_KEY = "run"
@@ -40,7 +40,7 @@ class PrepareBatchesOperator(SpecOperator):
     Gives a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
     :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). Three more XComs:
     ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
-    :class:`nightsort.batches.PreparedBatches`) and ``forecast`` (for
+    :class:`nightsort.batches.prepare.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
@@ -57,7 +57,7 @@ class PrepareBatchesOperator(SpecOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; give one dict per batch."""
-        from nightsort.batches import prepare_batches
+        from nightsort.batches.prepare import prepare_batches
         from nightsort.comprehend.prices import forecast_classification
 
         day = run_day(context, given=self.day, timezone=self.spec.timezone)

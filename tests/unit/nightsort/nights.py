@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 from upath import UPath
 
 from nightsort.access import plain_access
-from nightsort.batches import PreparedBatches, prepare_batches
+from nightsort.batches.manifest import Manifest
+from nightsort.batches.prepare import PreparedBatches, prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.job_output.manifests import Manifest
 from nightsort.naming import run_key
 
 if TYPE_CHECKING:

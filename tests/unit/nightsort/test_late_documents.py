@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from nights import Night, documents, sent
 from upath import UPath
 
-from nightsort.batches import MAX_BATCHES, PreparedBatches, TooManyBatchesError
-from nightsort.batching import earlier_batches, shards
+from nightsort.batches import earlier as earlier_batches
+from nightsort.batches import local_batch as shards
+from nightsort.batches.prepare import MAX_BATCHES, PreparedBatches, TooManyBatchesError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -187,7 +188,7 @@ def test_after_a_crash_the_next_preparation_gives_what_the_crashed_one_would_hav
         each.write("a-late.jsonl", LATE)
         each.write("documents.jsonl", documents(7))
     with monkeypatch.context() as patch:
-        patch.setattr("nightsort.batches.write_plan", lambda *_: 1 / 0)
+        patch.setattr("nightsort.batches.prepare.write_plan", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             night.prepare()
     assert names(night.prepare()) == names(other.prepare())

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from nightsort.batches import MAX_BATCHES
+from nightsort.batches.prepare import MAX_BATCHES
 from nightsort.comprehend import limits
 from nightsort.comprehend.prices import classification_cost, document_units
 

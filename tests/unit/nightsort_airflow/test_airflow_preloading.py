@@ -12,7 +12,7 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 NEEDED_BY_TASKS = [
-    "nightsort.batches",
+    "nightsort.batches.prepare",
     "nightsort.tables.load",
     "nightsort_airflow.hooks.storage",
     "nightsort_airflow.operators.training",

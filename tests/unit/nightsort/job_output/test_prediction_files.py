@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from nightsort.job_output.manifests import MANIFEST_SCHEMA
+from nightsort.batches.manifest import MANIFEST_SCHEMA
 from nightsort.job_output.prediction_files import (
     UnknownFileTypeError,
     write_predictions,

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.job_output import archives
 from nightsort.job_output.archives import ArchiveTooLargeError
-from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest
 from nightsort.job_output.results import BatchResults, WrongOutputError
 
 

@@ -6,7 +6,8 @@ import pytest
 from airflow.sdk.exceptions import AirflowFailException
 from airflow_specs import local_spec
 
-from nightsort.batches import TooManyBatchesError
+from nightsort.batches.manifest import ManifestError
+from nightsort.batches.prepare import TooManyBatchesError
 from nightsort.comprehend.prices import OverBudgetError
 from nightsort.evaluation import EvaluationError
 from nightsort.exports import ExportError
@@ -18,7 +19,6 @@ from nightsort.job_output.archives import (
     MemberNotAFileError,
     MemberTwiceError,
 )
-from nightsort.job_output.manifests import ManifestError
 from nightsort.job_output.results import WrongOutputError
 from nightsort.sources.source_files import SourceError
 from nightsort.tables.schema import (

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from nightsort.job_output.manifests import MANIFEST_SCHEMA, Manifest, ManifestError
+from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest, ManifestError
 
 if TYPE_CHECKING:
     from pathlib import Path

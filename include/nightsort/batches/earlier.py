@@ -25,8 +25,8 @@ import pyarrow.parquet as pq
 from nightsort.arrow.columns import one_column
 from nightsort.arrow.hashing import hash_texts, mix
 from nightsort.arrow.stored_hashes import StoredHashes
-from nightsort.batching.plans import read_plan
-from nightsort.job_output.manifests import MANIFEST_SCHEMA, ManifestError
+from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
+from nightsort.batches.plan import read_plan
 from nightsort.sources.other_formats import read_files, read_lines
 from nightsort.sources.source_files import SourceError, SourceFile
 from nightsort.sources.streams import open_file
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from nightsort.access import Access
     from nightsort.arrow.columns import Column
     from nightsort.arrow.hashing import Hashes
-    from nightsort.batching.plans import Batch
+    from nightsort.batches.plan import Batch
     from nightsort.naming import RunFolder
 
     IdsAndTexts = tuple[Column, Column]

@@ -3,7 +3,7 @@
 A batch's name holds a hash of its content, so the same documents give the same names and the same bytes, and
 what a crashed attempt left behind is either the same or is not referred to by anything. A batch is written to
 local disk first (the name is known at its end) and uploaded while the next one is written. A run that is
-prepared again keeps its batches: :mod:`nightsort.batching.earlier_batches`.
+prepared again keeps its batches: :mod:`nightsort.batches.earlier`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from nightsort.batching.earlier_batches import EarlierBatches
-from nightsort.batching.plans import Batch, write_plan
-from nightsort.batching.shards import (
+from nightsort.batches.earlier import EarlierBatches
+from nightsort.batches.local_batch import (
     MAX_BATCHES,
     TooManyBatchesError,
     check_number,
     shards,
 )
+from nightsort.batches.plan import Batch, write_plan
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.naming import REJECTS_FILE, BatchName, batch_file
 from nightsort.sources.documents import read_documents
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from nightsort.access import Access, Progress
-    from nightsort.batching.shards import Shard
+    from nightsort.batches.local_batch import Shard
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.naming import RunFolder
 

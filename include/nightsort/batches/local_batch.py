@@ -12,9 +12,9 @@ from xxhash import xxh3_128
 
 from nightsort.arrow.columns import content_of
 from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.batches.manifest import MANIFEST_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
-from nightsort.job_output.manifests import MANIFEST_SCHEMA
 from nightsort.naming import document_file
 
 if TYPE_CHECKING:

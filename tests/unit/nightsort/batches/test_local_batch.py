@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.batching import shards
+from nightsort.batches import local_batch as shards
 from nightsort.classifier_spec.model import ClassifierSpec
 
 if TYPE_CHECKING:

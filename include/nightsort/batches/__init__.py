@@ -1,0 +1,1 @@
+"""New documents, cut into the batches of a run."""

@@ -15,8 +15,8 @@ from benchmarks.postgres_server import postgres
 from nightsort.access import plain_access
 from nightsort.batches.manifest import Manifest
 from nightsort.exports import ROWS_PER_GROUP, export_run
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.naming import REJECTS_FILE, WorkLayout
+from nightsort.results.join import RESULT_SCHEMA, BatchResults
 
 _MODE = "MULTI_CLASS"
 

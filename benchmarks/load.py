@@ -20,8 +20,8 @@ from benchmarks.postgres_server import postgres
 from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.naming import run_day
+from nightsort.results.join import RESULT_SCHEMA, BatchResults
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 from nightsort.tables.load import load_predictions
 

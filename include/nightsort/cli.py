@@ -230,7 +230,7 @@ def read_predictions(
     """
     with _user_errors(), _progress() as progress:
         from nightsort.classifier_spec.model import load_spec
-        from nightsort.job_output.prediction_files import write_predictions, write_results
+        from nightsort.results.files import write_predictions, write_results
 
         if manifest is None:
             counts = write_predictions(UPath(archive), output, progress=progress)

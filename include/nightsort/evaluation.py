@@ -16,8 +16,8 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from nightsort.errors import NightsortError
-from nightsort.job_output.archives import read_member
-from nightsort.predictions import read_predictions
+from nightsort.results.archive import read_member
+from nightsort.results.columns import read_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

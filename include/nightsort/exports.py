@@ -26,8 +26,8 @@ import pyarrow.parquet as pq
 
 from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
 from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
+from nightsort.results.join import RESULT_SCHEMA, BatchResults
 from nightsort.sources.source_files import list_files
 from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
 from nightsort.uploads import upload

@@ -108,7 +108,7 @@ def test_large_batches_are_written_in_row_groups_of_one_size(
     nights: ExportedNights, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(exports, "ROWS_PER_GROUP", 2)
-    monkeypatch.setattr("nightsort.job_output.results._SLICE", 1)
+    monkeypatch.setattr("nightsort.results.join._SLICE", 1)
     nights.spec = nights.spec.model_copy(
         update={"batch": nights.spec.batch.model_copy(update={"max_documents": 9})}
     )

@@ -28,9 +28,9 @@ from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.batches.prepare import Batch, PreparedBatches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.evaluation import Decision, Metrics
-from nightsort.job_output.archives import DamagedArchiveError
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
 from nightsort.naming import run_day
+from nightsort.results.archive import DamagedArchiveError
+from nightsort.results.join import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
 from nightsort.sources.rejects import RejectLog
 from nightsort.tables import binary_copy, schema
 from nightsort.tables.load import load_predictions, replace_rows

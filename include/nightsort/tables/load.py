@@ -2,7 +2,7 @@
 deletion of what an earlier load of the batch left there.
 
 There is no staging table: the join with the manifest is made on the way
-(:mod:`nightsort.job_output.results`), and a transaction hides half a COPY as well as half an INSERT.
+(:mod:`nightsort.results.join`), and a transaction hides half a COPY as well as half an INSERT.
 Figures: ``docs/adr/0005-load-by-columns.md``.
 """
 
@@ -17,8 +17,8 @@ from psycopg import sql
 
 from nightsort.arrow.prefetch import prefetch
 from nightsort.batches.manifest import Manifest
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults, LoadCounts
 from nightsort.naming import run_day
+from nightsort.results.join import RESULT_SCHEMA, BatchResults, LoadCounts
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def replace_rows(
     """Put rows into ``predictions`` in place of those of the same batch, in one transaction.
 
     :param rows: record batches with the columns of
-        :data:`~nightsort.job_output.results.RESULT_SCHEMA`.
+        :data:`~nightsort.results.join.RESULT_SCHEMA`.
     """
     day = run_day(run_key)
     prefix = [

@@ -15,8 +15,8 @@ from psycopg.types.json import Jsonb
 
 from nightsort.comprehend.prices import classification_cost
 from nightsort.errors import NightsortError
-from nightsort.job_output.results import RESULT_SCHEMA
 from nightsort.naming import REJECTS, JobName, run_day
+from nightsort.results.join import RESULT_SCHEMA
 from nightsort.tables.load import replace_rows
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def load_rejects(
 
 
 def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
-    """Stream the rejects of a run as rows with :data:`~nightsort.job_output.results.RESULT_SCHEMA`.
+    """Stream the rejects of a run as rows with :data:`~nightsort.results.join.RESULT_SCHEMA`.
 
     :param path: ``rejects.jsonl`` of the run.
     """

@@ -187,7 +187,7 @@ class LoadPredictionsOperator(SpecOperator):
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
     Done again, it leaves the same rows. Gives the dict of
-    :class:`nightsort.job_output.results.LoadCounts`, ``batch`` (its name) and ``job``
+    :class:`nightsort.results.join.LoadCounts`, ``batch`` (its name) and ``job``
     (``job_id``, ``job_name``, the times and where its output is).
 
     :param spec: The classifier spec.

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nightsort.job_output.prediction_lines import NO_LABELS, UNNAMED_ERROR
-from nightsort.job_output.results import MISSING, UNREADABLE
+from nightsort.results.join import MISSING, UNREADABLE
+from nightsort.results.lines import NO_LABELS, UNNAMED_ERROR
 from nightsort.sources.rejects import REASONS
 
 TESTS = Path(__file__).parents[2]

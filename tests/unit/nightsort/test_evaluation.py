@@ -25,7 +25,7 @@ from nightsort.evaluation import (
     from_predictions,
     read_confusion_matrix,
 )
-from nightsort.job_output.archives import MemberMissingError
+from nightsort.results.archive import MemberMissingError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,7 +11,7 @@ from nightsort.batches.prepare import TooManyBatchesError
 from nightsort.comprehend.prices import OverBudgetError
 from nightsort.evaluation import EvaluationError
 from nightsort.exports import ExportError
-from nightsort.job_output.archives import (
+from nightsort.results.archive import (
     ArchiveError,
     ArchiveTooLargeError,
     DamagedArchiveError,
@@ -19,7 +19,7 @@ from nightsort.job_output.archives import (
     MemberNotAFileError,
     MemberTwiceError,
 )
-from nightsort.job_output.results import WrongOutputError
+from nightsort.results.join import WrongOutputError
 from nightsort.sources.source_files import SourceError
 from nightsort.tables.schema import (
     DatabaseEncodingError,

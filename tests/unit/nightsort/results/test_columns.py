@@ -13,9 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort import predictions
-from nightsort.job_output.prediction_lines import LineReader
-from nightsort.predictions import (
+from nightsort.results import columns as predictions
+from nightsort.results.columns import (
     MAX_LINE_BYTES,
     Failure,
     PredictionBatch,
@@ -23,6 +22,7 @@ from nightsort.predictions import (
     read_lines,
     read_predictions,
 )
+from nightsort.results.lines import LineReader
 
 DOCUMENTED = (Path(__file__).parent / "documented_output.txt").read_text(encoding="utf-8").splitlines()
 """The four examples of Comprehend's guide as its page shows them: all objects of a file on one line, and in

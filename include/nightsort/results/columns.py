@@ -1,12 +1,12 @@
 """Reads Comprehend's ``output.tar.gz`` of a classification job: a stream of predictions, in flat memory.
 
 A block of lines in exactly the layout that Comprehend writes is parsed as columns, by Arrow. A block with
-anything else in it is read line by line (:mod:`nightsort.job_output.prediction_lines`), so what odd
+anything else in it is read line by line (:mod:`nightsort.results.lines`), so what odd
 output means is said in one place. Both ways give the same result for the lines that both can read. Arrow's
 parser sees nothing else, because it is not made for other input: version 26 crashes the process on a line
 ``null``.
 
-The order of lines promises nothing: join by file and line (:mod:`nightsort.job_output.results`).
+The order of lines promises nothing: join by file and line (:mod:`nightsort.results.join`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import pyarrow.json
 
 from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
-from nightsort.job_output.archives import most_unpacked, read_member
-from nightsort.job_output.prediction_lines import Failure, LineReader, Unreadable, good_label
+from nightsort.results.archive import most_unpacked, read_member
+from nightsort.results.lines import Failure, LineReader, Unreadable, good_label
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -16,8 +16,8 @@ import pyarrow as pa
 
 from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.errors import NightsortError
-from nightsort.job_output.prediction_lines import UNNAMED_ERROR
-from nightsort.predictions import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
+from nightsort.results.columns import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
+from nightsort.results.lines import UNNAMED_ERROR
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

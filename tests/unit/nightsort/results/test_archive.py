@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightsort.comprehend import limits
-from nightsort.job_output.archives import (
+from nightsort.results.archive import (
     ArchiveError,
     ArchiveTooLargeError,
     DamagedArchiveError,

@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
-from nightsort.job_output import archives
-from nightsort.job_output.archives import ArchiveTooLargeError
-from nightsort.job_output.results import BatchResults, WrongOutputError
+from nightsort.results import archive as archives
+from nightsort.results.archive import ArchiveTooLargeError
+from nightsort.results.join import BatchResults, WrongOutputError
 
 
 def manifest(documents: int, *, per_file: bool = False) -> Manifest:

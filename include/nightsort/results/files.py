@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 
 from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
-from nightsort.job_output.results import RESULT_SCHEMA, BatchResults
-from nightsort.predictions import PREDICTION_SCHEMA, read_predictions
+from nightsort.results.columns import PREDICTION_SCHEMA, read_predictions
+from nightsort.results.join import RESULT_SCHEMA, BatchResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -67,7 +67,7 @@ def write_results(
 
     :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
     :param threshold: the least score of an accepted label, in ``MULTI_LABEL``.
-    :return: the values of :class:`nightsort.job_output.results.LoadCounts`.
+    :return: the values of :class:`nightsort.results.join.LoadCounts`.
     """
     results = BatchResults(archive, Manifest.read(manifest), mode=mode, threshold=threshold)
     seen = 0

@@ -15,7 +15,7 @@ import pytest
 from upath import UPath
 
 from nightsort.batches.manifest import MANIFEST_SCHEMA
-from nightsort.job_output.prediction_files import (
+from nightsort.results.files import (
     UnknownFileTypeError,
     write_predictions,
     write_results,

@@ -1,0 +1,1 @@
+"""The output of a job, joined with the documents of its batch."""

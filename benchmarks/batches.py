@@ -20,11 +20,11 @@ import pyarrow.csv as pa_csv
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
-from nightsort.access import plain_access
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
 from nightsort.naming import PLAN_FILE, WorkLayout, run_key
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Callable

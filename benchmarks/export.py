@@ -12,11 +12,11 @@ from upath import UPath
 from benchmarks.load import RUN, VERSION, batches, make_multi_class, parsed_lines, spec
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from nightsort.access import plain_access
 from nightsort.batches.manifest import Manifest
 from nightsort.exports import ROWS_PER_GROUP, export_run
 from nightsort.naming import REJECTS_FILE, WorkLayout
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
+from nightsort.storage import plain_access
 
 _MODE = "MULTI_CLASS"
 

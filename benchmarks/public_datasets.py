@@ -24,9 +24,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from nightsort.access import plain_access
 from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.evaluation import Metrics, from_predictions
+from nightsort.storage import plain_access
 from nightsort_local.environment import enter
 from nightsort_local.stack import LocalStack
 

@@ -22,10 +22,10 @@ from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from benchmarks.random_texts import RandomTexts
 from benchmarks.slow_s3 import BUCKET, requests, slow_s3, uri_of
-from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.source import Source
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
+from nightsort.storage import Access, plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ import psycopg
 import yaml
 
 from benchmarks.measuring import ROOT
-from nightsort.access import plain_access
 from nightsort.naming import run_key
+from nightsort.storage import plain_access
 from nightsort_local.environment import enter
 from nightsort_local.stack import LocalStack
 

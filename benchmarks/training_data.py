@@ -12,9 +12,9 @@ import pyarrow.csv as pa_csv
 
 from benchmarks.measuring import Comparison, Contender, Target
 from benchmarks.random_texts import RandomTexts
-from nightsort.access import plain_access
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
+from nightsort.storage import plain_access
 from nightsort.training.prepare import prepare_training_data
 
 SOURCE, MODE = "labelled.csv", "mode.txt"

@@ -9,7 +9,7 @@ import boto3
 import botocore
 from botocore.exceptions import ClientError
 
-from nightsort.access import plain_access
+from nightsort.storage import plain_access
 from nightsort.tables.schema import ensure_schema
 from nightsort_local import environment as settings
 from nightsort_local import postgres, sample_corpus
@@ -19,7 +19,7 @@ from nightsort_local.night_report import read_known_labels, read_night, show_nig
 if TYPE_CHECKING:
     from datetime import date
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
     from nightsort_local.progress import Progress
     from nightsort_local.stack import LocalStack
 

@@ -32,7 +32,7 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 BUCKET = "s3://nightsort"
 FIRST_DAY = date(2026, 11, 1)

@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 
-from nightsort.access import plain_access
+from nightsort.storage import plain_access
 from nightsort_local import sample_corpus
 
 CONNECTION = "aws_default"

@@ -20,13 +20,13 @@ from rich.logging import RichHandler
 from rich.table import Table
 from upath import UPath
 
-from nightsort.access import plain_access
 from nightsort.errors import NightsortError
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from nightsort.access import Progress
+    from nightsort.storage import Progress
 
 # The steps themselves are imported where they run: --help and validate-spec need no pyarrow.
 

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
 
     import psycopg
 
-    from nightsort.access import Access, Progress
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.storage import Access, Progress
 
 log = logging.getLogger(__name__)
 

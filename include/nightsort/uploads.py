@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 PART_BYTES: Final = 8 * 2**20
 """Size of a part of a large object; S3 takes 10,000 parts, so that this carries 80 GB."""

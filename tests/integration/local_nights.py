@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from upath import UPath
 
-from nightsort.access import plain_access
 from nightsort.batches.prepare import PreparedBatches, prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
+from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import RunCounts, finish_run, load_rejects
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from local_aws_server import local_aws
 
-from nightsort.access import Access, plain_access
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
+from nightsort.storage import Access, plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
 from nightsort.uploads import PART_BYTES, upload, upload_texts

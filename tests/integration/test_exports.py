@@ -17,9 +17,9 @@ from local_nights import DAY, Nights
 from psycopg.rows import dict_row
 
 from nightsort import exports
-from nightsort.access import plain_access
 from nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
 from nightsort.naming import run_key
+from nightsort.storage import plain_access
 from nightsort.tables.retention import drop_run, find_runs
 
 if TYPE_CHECKING:

@@ -16,7 +16,6 @@ import pytest
 from aiobotocore.client import AioBaseClient
 from local_aws_server import local_aws
 
-from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.classifier_spec.source import LabelledSource, Source
 from nightsort.sources import fetching
@@ -24,6 +23,7 @@ from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.streams import open_file
+from nightsort.storage import Access, plain_access
 from nightsort.training.prepare import prepare_training_data
 from nightsort.uploads import PART_BYTES, upload
 

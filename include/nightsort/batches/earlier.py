@@ -38,11 +38,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from typing_extensions import Self
 
-    from nightsort.access import Access
     from nightsort.arrow.columns import Column
     from nightsort.arrow.hashing import Hashes
     from nightsort.batches.plan import Batch
     from nightsort.naming import RunFolder
+    from nightsort.storage import Access
 
     IdsAndTexts = tuple[Column, Column]
     Chosen = npt.NDArray[np.bool_]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
 

@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from nightsort.access import Access, Progress
     from nightsort.batches.local_batch import Shard
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.naming import RunFolder
+    from nightsort.storage import Access, Progress
 
 __all__ = [
     "MAX_BATCHES",

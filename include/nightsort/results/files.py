@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from upath import UPath
 
-    from nightsort.access import Progress
+    from nightsort.storage import Progress
 
     Write = Callable[[pa.RecordBatch], None]
 

@@ -42,12 +42,12 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nightsort.access import Access, Progress
     from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.source import Source
     from nightsort.sources.raw_documents import RawDocuments, RawStream
     from nightsort.sources.rejects import RejectLog
     from nightsort.sources.source_files import SourceFile
+    from nightsort.storage import Access, Progress
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 PART_BYTES: Final = CHUNK_BYTES
 """How much of an object one request asks for: what is read at once, so that nothing is cut and copied."""

@@ -22,9 +22,9 @@ from nightsort.sources.streams import is_damage, open_files
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from nightsort.access import Access
     from nightsort.arrow.columns import Column
     from nightsort.sources.source_files import SourceFile
+    from nightsort.storage import Access
 
 PARQUET_ROWS = 8_192
 QUERY_ROWS = 2_000

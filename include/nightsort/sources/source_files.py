@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
 
-    from nightsort.access import Access
+    from nightsort.storage import Access
 
 Opened = tuple[SourceFile, IO[bytes]]
 

@@ -38,8 +38,8 @@ from nightsort.uploads import upload
 if TYPE_CHECKING:
     from datetime import date
 
-    from nightsort.access import Access, Progress
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.storage import Access, Progress
     from nightsort.training.row_labels import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]

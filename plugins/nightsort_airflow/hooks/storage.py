@@ -9,7 +9,7 @@ from airflow.sdk import BaseHook
 from airflow.sdk.io import attach
 from upath import UPath
 
-from nightsort.access import S3_OPTIONS, Access
+from nightsort.storage import S3_OPTIONS, Access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     import psycopg
     from airflow.sdk import Context
 
-    from nightsort.access import Access
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.comprehend.prices import Forecast, TrainingForecast
+    from nightsort.storage import Access
 
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
 # every few seconds and need none of them.

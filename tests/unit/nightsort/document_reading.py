@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from nightsort.access import Access, plain_access
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
+from nightsort.storage import Access, plain_access
 
 if TYPE_CHECKING:
     from datetime import date

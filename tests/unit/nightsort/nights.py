@@ -9,11 +9,11 @@ import orjson
 import pyarrow.parquet as pq
 from upath import UPath
 
-from nightsort.access import plain_access
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import PreparedBatches, prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.access import plain_access
+from nightsort.storage import plain_access
 from nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:

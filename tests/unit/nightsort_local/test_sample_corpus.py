@@ -10,7 +10,7 @@ import orjson
 import pytest
 from upath import UPath
 
-from nightsort.access import Access
+from nightsort.storage import Access
 from nightsort_local import sample_corpus
 
 

@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from nights import DAY, Night, documents, sent
 from upath import UPath
 
-from nightsort.access import Access, plain_access
 from nightsort.batches import prepare as batches
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run
 from nightsort.naming import document_file, run_key
+from nightsort.storage import Access, plain_access
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
 

@@ -17,11 +17,11 @@ from document_reading import read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.access import Access, plain_access
 from nightsort.classifier_spec.source import LabelledSource, Source
 from nightsort.sources.documents import LABELLED_SCHEMA, SCHEMA, read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
+from nightsort.storage import Access, plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from nightsort.access import Access, plain_access
 from nightsort.sources import fetching
 from nightsort.sources.fetching import contents
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.storage import Access, plain_access
 
 if TYPE_CHECKING:
     from pathlib import Path

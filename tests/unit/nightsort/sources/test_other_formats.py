@@ -14,11 +14,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort.access import plain_access
 from nightsort.sources import other_formats
 from nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
 from nightsort.sources.raw_documents import Wanted
 from nightsort.sources.source_files import SourceError, list_files
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from pathlib import Path

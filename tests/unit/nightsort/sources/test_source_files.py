@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.access import plain_access
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from pathlib import Path

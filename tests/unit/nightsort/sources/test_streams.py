@@ -11,11 +11,11 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightsort.access import plain_access
 from nightsort.sources import fetching
 from nightsort.sources import streams as object_streams
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
 from nightsort.sources.streams import open_file, open_for_seeking
+from nightsort.storage import plain_access
 
 
 def test_what_is_listed_can_be_opened(tmp_path: Path) -> None:

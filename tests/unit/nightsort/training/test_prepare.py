@@ -15,9 +15,9 @@ import orjson
 import pytest
 import yaml
 
-from nightsort.access import plain_access
 from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.sources.source_files import SourceError
+from nightsort.storage import plain_access
 from nightsort.training.prepare import PreparedTraining, TrainingDataError, prepare_training_data
 
 Labelled = list[tuple[str, str]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nightsort.access import plain_access
+from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from pathlib import Path

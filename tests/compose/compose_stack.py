@@ -11,11 +11,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine import run
-
 from deployment.compose_env import write_env
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.errors import StackError
+from tests.compose.engine import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from compose_stack import ComposeStack
-from engine import build_stand_ins, require_programs, running_engine
+
+from tests.compose.compose_stack import ComposeStack
+from tests.compose.engine import build_stand_ins, require_programs, running_engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from compose_stack import ENDING, WORKERS, wait_until
 
 from nightsort_local import sample_corpus
+from tests.compose.compose_stack import ENDING, WORKERS, wait_until
 
 if TYPE_CHECKING:
-    from compose_stack import ComposeStack
+    from tests.compose.compose_stack import ComposeStack
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 

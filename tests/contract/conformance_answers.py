@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance_requests import NOT_TAKEN
+from tests.contract.conformance_requests import NOT_TAKEN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conformance_cases import Path
+    from tests.contract.conformance_cases import Path
 
 ECHOED = ("VersionName", "VolumeKmsKeyId", "ModelKmsKeyId", "VpcConfig", "JobName")
 """Shown as they were asked for, and not at all when they were not."""

@@ -9,15 +9,15 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from conformance_cases import COMPREHEND
-from conformance_requests import GOOD, settle
-from conformance_world import QUICK
+from tests.contract.conformance_cases import COMPREHEND
+from tests.contract.conformance_requests import GOOD, settle
+from tests.contract.conformance_world import QUICK
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from conformance_wire import Answer
-    from conformance_world import World
+    from tests.contract.conformance_wire import Answer
+    from tests.contract.conformance_world import World
 
     Scenario = Callable[[World], Answer]
 

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from conformance_cases import at, changed, edges, has, members
-from conformance_world import BUCKET, CLASSIFIER_ENDS, JOB_ENDS, KEY, NOWHERE, READER, ROLE, VPC
-
 from nightsort.comprehend.limits import LANGUAGES
+from tests.contract.conformance_cases import at, changed, edges, has, members
+from tests.contract.conformance_world import (
+    BUCKET,
+    CLASSIFIER_ENDS,
+    JOB_ENDS,
+    KEY,
+    NOWHERE,
+    READER,
+    ROLE,
+    VPC,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from botocore.model import Shape
-    from conformance_cases import Path
-    from conformance_wire import Answer
-    from conformance_world import World
+
+    from tests.contract.conformance_cases import Path
+    from tests.contract.conformance_wire import Answer
+    from tests.contract.conformance_world import World
 
     Maker = Callable[[World], dict[str, Any]]
 

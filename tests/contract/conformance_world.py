@@ -9,15 +9,14 @@ import itertools
 import time
 from typing import TYPE_CHECKING, Any
 
-from conformance_cases import ACCOUNT
-from conformance_wire import Wire
+from tests.contract.conformance_cases import ACCOUNT
+from tests.contract.conformance_wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from conformance_wire import Answer
-
     from nightsort_local.local_aws.launcher import LocalAwsServer
+    from tests.contract.conformance_wire import Answer
 
 BUCKET = "conformance"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/Conformance"

@@ -26,8 +26,9 @@ from airflow.sdk import DeadlineReference, ResumableJobMixin, RetryRule
 from airflow.sdk.execution_time.comms import XComResult
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSuccessEvent
-from comprehend_model import service_model
 from moto import mock_aws
+
+from tests.contract.comprehend_model import service_model
 
 
 def test_aws_still_cannot_stop_a_classification_job() -> None:

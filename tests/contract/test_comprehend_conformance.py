@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from comprehend_model import service_model
-from conformance_answers import UNSENT, names, of_classifier, of_endpoint, of_job, shown
-from conformance_cases import has, members, violations
-from conformance_coverage import Coverage
-from conformance_errors import ON_DEMAND, SCENARIOS, STATUS, on_demand, slow
-from conformance_requests import GOOD, NOT_TAKEN, TEXTRACT, edge_requests, expected_error, settle
-from conformance_world import BUCKET, KEY, ROLE, World
 
 from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from nightsort_local.local_aws.launcher import PROJECT, launch
+from tests.contract.comprehend_model import service_model
+from tests.contract.conformance_answers import UNSENT, names, of_classifier, of_endpoint, of_job, shown
+from tests.contract.conformance_cases import has, members, violations
+from tests.contract.conformance_coverage import Coverage
+from tests.contract.conformance_errors import ON_DEMAND, SCENARIOS, STATUS, on_demand, slow
+from tests.contract.conformance_requests import (
+    GOOD,
+    NOT_TAKEN,
+    TEXTRACT,
+    edge_requests,
+    expected_error,
+    settle,
+)
+from tests.contract.conformance_world import BUCKET, KEY, ROLE, World
 from tests.found_by_tests import CONFORMANCE
 from tests.integration.comprehend_answers import answer_problems
 
@@ -27,8 +34,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from botocore.model import OperationModel, StructureShape
-    from conformance_cases import Path
-    from conformance_wire import Answer
+
+    from tests.contract.conformance_cases import Path
+    from tests.contract.conformance_wire import Answer
 
 pytestmark = pytest.mark.integration
 

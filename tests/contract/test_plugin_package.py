@@ -17,7 +17,8 @@ import pytest
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger
 from pathspec import GitIgnoreSpec
-from plugin_package import PACKAGE, PLUGINS, classes, module_files, module_name
+
+from tests.contract.plugin_package import PACKAGE, PLUGINS, classes, module_files, module_name
 
 ROOT = PLUGINS.parent
 OPERATORS = list(classes(BaseOperator))
@@ -144,5 +145,5 @@ def test_triggers_import_where_only_plugins_and_the_project_root_are_on_the_path
         [sys.executable, "-c", "import nightsort_airflow.triggers.comprehend"],
         check=True,
         cwd="/",
-        env={**os.environ, "PYTHONPATH": f"{PLUGINS}:{ROOT}"},
+        env={**os.environ, "PYTHONPATH": f"{PLUGINS}:{ROOT / 'include'}"},
     )

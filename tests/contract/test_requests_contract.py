@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag
-from comprehend_model import problems
 
 from nightsort.classifier_spec.model import load_spec
 from nightsort_airflow.dag_parts import (
@@ -19,6 +18,7 @@ from nightsort_airflow.dag_parts import (
 from nightsort_airflow.operators.classification import StartBatchJobOperator
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from tests.airflow_environment import ROOT
+from tests.contract.comprehend_model import problems
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from botocore.waiter import WaiterModel
-from comprehend_model import enum
 
 import nightsort_airflow
 from nightsort_airflow import states
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, WAITER_TRAINED
+from tests.contract.comprehend_model import enum
 
 WAITERS = Path(nightsort_airflow.__file__).parent / "waiters" / "comprehend.json"
 

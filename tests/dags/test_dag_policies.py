@@ -14,10 +14,10 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
 from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
-from dag_bags import DAGS, FILES, SPEC, parse
 
 from nightsort_airflow.retries import AwsRetryPolicy
 from tests.airflow_environment import ROOT, SAMPLE_SPECS
+from tests.dags.dag_bags import DAGS, FILES, SPEC, parse
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -373,7 +373,7 @@ def test_parsing_asks_nobody_loads_no_data_library_and_takes_less_than_a_second(
         cwd="/",
         env={
             **os.environ,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+            "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}:{ROOT / 'plugins'}",
             "NIGHTSORT_SPECS": str(SAMPLE_SPECS),
         },
     )

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.sdk import TriggerRule
 from airflow.serialization.serialized_objects import DagSerialization
-from dag_bags import SPEC, parse
+
+from tests.dags.dag_bags import SPEC, parse
 
 if TYPE_CHECKING:
     from pathlib import Path

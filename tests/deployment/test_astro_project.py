@@ -6,7 +6,8 @@ import shutil
 from pathlib import Path
 
 import yaml
-from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
+
+from tests.deployment.airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
 
 FOLDERS = ("dags", "include", "plugins")
 

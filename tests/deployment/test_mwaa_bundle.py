@@ -9,11 +9,17 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
-from airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation, startup_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from deployment.mwaa_bundle import AIRFLOW, CONSTRAINTS, write_bundle
+from tests.deployment.airflow_installations import (
+    DAG_IDS,
+    REPOSITORY,
+    TRIGGERS,
+    AirflowInstallation,
+    startup_environment,
+)
 
 
 @pytest.fixture(scope="module")

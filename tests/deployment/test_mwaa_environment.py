@@ -14,12 +14,17 @@ from zipfile import ZipFile
 
 import boto3
 import pytest
-from airflow_installations import DAGS_OF_NO_SPEC, TRIGGERS, AirflowInstallation, startup_environment
-from deployed_classifier import DAY, NAME, bring_documents, write_spec
 
 from deployment.mwaa_bundle import AIRFLOW, write_bundle
 from nightsort_local import postgres
 from nightsort_local.stack import LocalStack
+from tests.deployment.airflow_installations import (
+    DAGS_OF_NO_SPEC,
+    TRIGGERS,
+    AirflowInstallation,
+    startup_environment,
+)
+from tests.deployment.deployed_classifier import DAY, NAME, bring_documents, write_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

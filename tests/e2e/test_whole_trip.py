@@ -10,7 +10,11 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sample_stack import (
+
+from nightsort_local import postgres, sample_corpus
+from nightsort_local.environment import SECRET_KEY
+from nightsort_local.home import REPOSITORY
+from tests.e2e.sample_stack import (
     DAGS,
     FIRST,
     SECOND,
@@ -22,10 +26,6 @@ from sample_stack import (
     predictions,
     query,
 )
-
-from nightsort_local import postgres, sample_corpus
-from nightsort_local.environment import SECRET_KEY
-from nightsort_local.home import REPOSITORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ import random
 import tarfile
 from typing import Any
 
-from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, wait_for_classifier
 
 WORDS = {
     "BILLING": "invoice payment refund charge card",

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from comprehend_answers import check_answers
-from local_aws_server import LocalAwsServer, local_aws
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from nightsort.tables.schema import ensure_schema
 from nightsort_local.stack import LocalStack
+from tests.integration.comprehend_answers import check_answers
+from tests.integration.local_aws_server import LocalAwsServer, local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

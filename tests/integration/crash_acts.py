@@ -6,8 +6,10 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import psutil
-from crash_airflow import kill
-from crash_cases import (
+
+from nightsort_local.local_aws.control.client import ControlError
+from tests.integration.crash_airflow import kill
+from tests.integration.crash_cases import (
     AFTER,
     AWS,
     BACKFILL,
@@ -31,9 +33,7 @@ from crash_cases import (
     Point,
     Waiting,
 )  # fmt: skip
-from crash_world import DAY, Outcome, World
-
-from nightsort_local.local_aws.control.client import ControlError
+from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,13 +17,14 @@ from urllib.parse import quote
 
 import psutil
 import psycopg
-from local_aws_server import CREDENTIALS, PROJECT, REGION
 from psycopg.conninfo import conninfo_to_dict
+
+from tests.integration.local_aws_server import CREDENTIALS, PROJECT, REGION
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
 
-    from crash_cases import Point
+    from tests.integration.crash_cases import Point
 
 LONGEST_SECONDS = 180
 TIME_PASSES_SECONDS = 0.3
@@ -50,7 +51,7 @@ class CrashableAirflow:
         self._log = folder / "airflow.log"
         self._environment = self._settings(folder, database, tables, aws_url)
         self._processes = multiprocessing.get_context("forkserver")
-        self._processes.set_forkserver_preload(["crash_inside"])
+        self._processes.set_forkserver_preload(["tests.integration.crash_inside"])
         self._scheduler: ForkServerProcess | None = None
         self._triggerer: ForkServerProcess | None = None
         self._database = psycopg.connect(database, autocommit=True)
@@ -88,7 +89,7 @@ class CrashableAirflow:
             self._triggerer.join()
 
     def call(self, name: str, *arguments: Any) -> Any:
-        """Run a function of :mod:`crash_inside` in a process of its own; give what it gives."""
+        """Run a function of ``crash_inside`` in a process of its own; give what it gives."""
         receiver, sender = self._processes.Pipe(duplex=False)
         process = self._start(name, *arguments, sender=sender)
         sender.close()
@@ -264,7 +265,7 @@ class CrashableAirflow:
             "NIGHTSORT_SPECS": str(self.specs),
             "NIGHTSORT_POLL_SECONDS": "1",
             "NIGHTSORT_CRASH_PLAN": str(self._plan),
-            "PYTHONPATH": os.pathsep.join(map(str, (PROJECT, PROJECT / "plugins", Path(__file__).parent))),
+            "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "include", PROJECT, PROJECT / "plugins"))),
         }
 
 
@@ -277,11 +278,11 @@ def kill(*processes: psutil.Process) -> None:
 
 
 def _inside(log: str, sender: Any, name: str, *arguments: Any) -> None:
-    """Call a function of :mod:`crash_inside`; runs in a fork of the fork server."""
+    """Call a function of :mod:`tests.integration.crash_inside`; runs in a fork of the fork server."""
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for descriptor in (1, 2):
         os.dup2(file, descriptor)
     sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
-    given = getattr(importlib.import_module("crash_inside"), name)(*arguments)
+    given = getattr(importlib.import_module("tests.integration.crash_inside"), name)(*arguments)
     if sender is not None:
         sender.send(given)

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 import psutil
 import psycopg
 import pyarrow.parquet as pq
-from crash_airflow import CrashableAirflow, kill
-from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 from psycopg.conninfo import make_conninfo
 
 from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort_local.stack import LocalStack
+from tests.integration.crash_airflow import CrashableAirflow, kill
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:

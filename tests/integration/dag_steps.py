@@ -7,10 +7,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from classification_data import create_request
-from operator_runs import OperatorRun
-from test_operators_whole_trip import BUCKET, DAY
-
 from nightsort_airflow import dag_parts
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
@@ -18,13 +14,15 @@ from nightsort_airflow.operators.comprehend import (
 )
 from nightsort_airflow.operators.training import PrepareTrainingDataOperator
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from tests.integration.classification_data import create_request
+from tests.integration.operator_runs import OperatorRun
+from tests.integration.test_operators_whole_trip import BUCKET, DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from iam_identities import LocalAwsUser
-
     from nightsort.classifier_spec.model import ClassifierSpec
+    from tests.integration.iam_identities import LocalAwsUser
 
 WORK = f"s3://{BUCKET}/nightsort/tickets"
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from classification_data import put
-from local_aws_server import ROLE
+from tests.integration.classification_data import put
+from tests.integration.local_aws_server import ROLE
 
 if TYPE_CHECKING:
-    from local_aws_server import LocalAwsServer
+    from tests.integration.local_aws_server import LocalAwsServer
 
 
 def start_request(aws: LocalAwsServer, classifier: str, name: str, documents: int = 20) -> dict[str, Any]:

@@ -17,7 +17,8 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 
 # isort: split
 from airflow.sdk.exceptions import AirflowSkipException
-from operator_runs import OperatorRun
+
+from tests.integration.operator_runs import OperatorRun
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection

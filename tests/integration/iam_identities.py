@@ -8,7 +8,8 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from local_aws_server import PROJECT, REGION, LocalAwsServer
+
+from tests.integration.local_aws_server import PROJECT, REGION, LocalAwsServer
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 

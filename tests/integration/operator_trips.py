@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
 import psycopg
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 from psycopg.conninfo import conninfo_to_dict
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 
 # isort: split
 from airflow.sdk.exceptions import AirflowSkipException
-from operator_runs import OperatorRun
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow import dag_parts
@@ -33,6 +32,7 @@ from nightsort_airflow.operators.training import (
     PromoteClassifierOperator,
     ScoreActiveVersionOperator,
 )
+from tests.integration.operator_runs import OperatorRun
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:

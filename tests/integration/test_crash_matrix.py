@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from crash_acts import Act
-from crash_cases import BEGIN, CASES, END, PAGE, Case, matrix_page
-from crash_world import DAY, Outcome, World
+
+from tests.integration.crash_acts import Act
+from tests.integration.crash_cases import BEGIN, CASES, END, PAGE, Case, matrix_page
+from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import CREDENTIALS, REGION, LocalAwsServer
 from psycopg.conninfo import conninfo_to_dict
 
 from tests.airflow_environment import ROOT, SAMPLE_SPECS, STORED_DAGS
+from tests.integration.local_aws_server import CREDENTIALS, REGION, LocalAwsServer
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,7 +94,7 @@ def environment(home: Path, aws: LocalAwsServer, empty_database: str) -> dict[st
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(ROOT / "include"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),

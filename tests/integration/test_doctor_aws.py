@@ -6,11 +6,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from classification_data import create_request, csv_bytes, labelled_rows
-from iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
-from local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
+from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
+from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 # isort: split
 from nightsort.classifier_spec.model import ClassifierSpec

@@ -9,7 +9,6 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import local_aws
 
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
@@ -18,6 +17,7 @@ from nightsort.storage import Access, plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
 from nightsort.uploads import PART_BYTES, upload, upload_texts
+from tests.integration.local_aws_server import local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

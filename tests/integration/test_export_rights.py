@@ -6,18 +6,17 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from iam_identities import EVERYTHING, documented, grants, user, without
-from local_aws_server import REGION, LocalAwsServer, local_aws
-from local_nights import DAY, Nights
-from operator_trips import as_connection
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.iam_identities import EVERYTHING, documented, grants, user, without
+from tests.integration.local_aws_server import REGION, LocalAwsServer, local_aws
+from tests.integration.local_nights import DAY, Nights
+from tests.integration.operator_trips import as_connection
 
 # isort: split
-from operator_runs import OperatorRun
-
 from nightsort_airflow.exceptions import BadInputError
 from nightsort_airflow.operators.classification import ExportPredictionsOperator
+from tests.integration.operator_runs import OperatorRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,6 @@ import numpy as np
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from local_nights import DAY, Nights
 from psycopg.rows import dict_row
 
 from nightsort import exports
@@ -21,6 +20,7 @@ from nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
 from nightsort.naming import run_key
 from nightsort.storage import plain_access
 from nightsort.tables.retention import drop_run, find_runs
+from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
     import psycopg

@@ -6,8 +6,9 @@ import asyncio
 
 import pytest
 from aiobotocore.session import get_session
-from classification_data import csv_bytes, labelled_rows, put
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
+
+from tests.integration.classification_data import csv_bytes, labelled_rows, put
+from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

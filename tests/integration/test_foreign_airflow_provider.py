@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import WaiterError
-from classification_data import csv_bytes, labelled_rows, put
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.classification_data import csv_bytes, labelled_rows, put
+from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 
 # isort: split
 from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from airflow.providers.amazon.aws.sensors.comprehend import ComprehendCreateDocumentClassifierCompletedSensor
-from operator_runs import OperatorRun
+
+from tests.integration.operator_runs import OperatorRun
 
 pytestmark = pytest.mark.integration
 

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore import xform_name
-from classification_data import csv_bytes, labelled_rows, predictions, put, read
-from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
 from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
+from tests.integration.classification_data import csv_bytes, labelled_rows, predictions, put, read
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

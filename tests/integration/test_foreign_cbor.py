@@ -13,7 +13,8 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, wait_for_classifier
+
+from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, wait_for_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,23 +12,22 @@ import polars as pl
 import psycopg
 import pytest
 import s3fs
-from local_aws_server import CREDENTIALS, REGION
-from operator_trips import BUCKET, DAY, Trip, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import CREDENTIALS, REGION
+from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 
 # isort: split
-from operator_runs import OperatorRun
-
 from nightsort.classifier_spec.model import Export
 from nightsort.tables.schema import ensure_schema
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BadInputError
+from tests.integration.operator_runs import OperatorRun
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_aws_server import LocalAwsServer
+    from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

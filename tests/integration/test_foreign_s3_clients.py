@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
-from local_aws_server import CREDENTIALS, REGION, LocalAwsServer
 from pyarrow.fs import FileSelector, S3FileSystem
 from s3fs import S3FileSystem as S3Fs
+
+from tests.integration.local_aws_server import CREDENTIALS, REGION, LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
-from classification_data import predictions, put
-from local_aws_server import REGION, LocalAwsServer, wait_for_classifier, wait_for_job
+
+from tests.integration.classification_data import predictions, put
+from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

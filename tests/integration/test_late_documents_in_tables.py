@@ -6,9 +6,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_nights import DAY, Nights
 
 from nightsort.naming import run_key
+from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from classification_data import (
+
+from tests.integration.classification_data import (
     LABELS,
     archive_members,
     create_request,
@@ -19,8 +20,8 @@ from classification_data import (
     put,
     trained_classifier,
 )
-from comprehend_answers import check_answers
-from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.comprehend_answers import check_answers
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 pytestmark = pytest.mark.integration
 

@@ -7,9 +7,22 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from classification_data import create_request, csv_bytes, labelled_rows, put, trained_classifier
-from comprehend_answers import check_answers
-from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
+
+from tests.integration.classification_data import (
+    create_request,
+    csv_bytes,
+    labelled_rows,
+    put,
+    trained_classifier,
+)
+from tests.integration.comprehend_answers import check_answers
+from tests.integration.local_aws_server import (
+    ROLE,
+    LocalAwsServer,
+    local_aws,
+    wait_for_classifier,
+    wait_for_job,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -19,9 +19,17 @@ from botocore.exceptions import (
     EndpointConnectionError,
     ReadTimeoutError,
 )
-from classification_data import create_request, csv_bytes, labelled_rows, put, trained_classifier
-from fault_jobs import jobs, start_request
-from local_aws_server import (
+
+from nightsort_local.local_aws.control.client import ControlError, LocalAwsControl
+from tests.integration.classification_data import (
+    create_request,
+    csv_bytes,
+    labelled_rows,
+    put,
+    trained_classifier,
+)
+from tests.integration.fault_jobs import jobs, start_request
+from tests.integration.local_aws_server import (
     CREDENTIALS,
     REGION,
     LocalAwsServer,
@@ -29,8 +37,6 @@ from local_aws_server import (
     wait_for_classifier,
     wait_for_job,
 )
-
-from nightsort_local.local_aws.control.client import ControlError, LocalAwsControl
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
 

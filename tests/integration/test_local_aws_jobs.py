@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from classification_data import (
+from sklearn.metrics import f1_score
+
+from tests.integration.classification_data import (
     LABELS,
     archive_members,
     create_request,
@@ -20,9 +22,14 @@ from classification_data import (
     text_of,
     trained_classifier,
 )
-from comprehend_answers import check_answers
-from local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier, wait_for_job
-from sklearn.metrics import f1_score
+from tests.integration.comprehend_answers import check_answers
+from tests.integration.local_aws_server import (
+    ROLE,
+    LocalAwsServer,
+    local_aws,
+    wait_for_classifier,
+    wait_for_job,
+)
 
 pytestmark = pytest.mark.integration
 

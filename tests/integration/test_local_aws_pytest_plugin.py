@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from local_aws_server import PROJECT
 
 from nightsort_local.local_aws import launcher
 from nightsort_local.local_aws.launcher import LaunchError, launch
+from tests.integration.local_aws_server import PROJECT
 
 if TYPE_CHECKING:
     from pathlib import Path

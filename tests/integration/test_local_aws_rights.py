@@ -11,19 +11,19 @@ import boto3
 import httpx
 import pytest
 from botocore.exceptions import ClientError
-from classification_data import create_request, csv_bytes, labelled_rows, text_of
-from iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
-from local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, text_of
+from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
+from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 # isort: split
 from airflow.sdk.exceptions import AirflowException
-from dag_steps import WORK, Stage, step_for
-from operator_trips import BUCKET, Trip, as_connection
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.exceptions import BadInputError
+from tests.integration.dag_steps import WORK, Stage, step_for
+from tests.integration.operator_trips import BUCKET, Trip, as_connection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

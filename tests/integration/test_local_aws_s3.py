@@ -11,7 +11,8 @@ import httpx
 import psutil
 import pytest
 from boto3.s3.transfer import TransferConfig
-from local_aws_server import LocalAwsServer, local_aws
+
+from tests.integration.local_aws_server import LocalAwsServer, local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 import pytest
-from classification_data import (
+
+from tests.integration.classification_data import (
     LABELS,
     create_request,
     csv_bytes,
@@ -17,8 +18,8 @@ from classification_data import (
     put,
     trained_classifier,
 )
-from comprehend_answers import check_answers
-from local_aws_server import LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.comprehend_answers import check_answers
+from tests.integration.local_aws_server import LocalAwsServer, local_aws, wait_for_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
-from classification_data import archive_members, csv_bytes, labelled_rows, put, read, trained_classifier
-from fault_jobs import start_request
-from local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
+
+from tests.integration.classification_data import (
+    archive_members,
+    csv_bytes,
+    labelled_rows,
+    put,
+    read,
+    trained_classifier,
+)
+from tests.integration.fault_jobs import start_request
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
 
 if TYPE_CHECKING:
     from nightsort_local.local_aws.control.client import LocalAwsControl

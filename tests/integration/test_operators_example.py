@@ -9,9 +9,9 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import CREDENTIALS, REGION, local_aws
 
 from tests.airflow_environment import ROOT, STORED_DAGS
+from tests.integration.local_aws_server import CREDENTIALS, REGION, local_aws
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -50,7 +50,7 @@ def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: P
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'plugins'}",
+                "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}:{ROOT / 'plugins'}",
                 "AIRFLOW_HOME": str(tmp_path),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "docs" / "examples"),

@@ -6,13 +6,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from operator_trips import DAY, Trip, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.operator_trips import DAY, Trip, make_trip
 
 # isort: split
-from operator_runs import OperatorRun
-
 from nightsort.classifier_spec.model import Budget
 from nightsort_airflow.exceptions import (
     BudgetExceededError,
@@ -25,11 +23,11 @@ from nightsort_airflow.operators.approval import ApproveCostOperator
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import PrepareTrainingDataOperator
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from tests.integration.operator_runs import OperatorRun
 
 if TYPE_CHECKING:
-    from local_aws_server import LocalAwsServer
-
     from nightsort_local.local_aws.control.client import LocalAwsControl
+    from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

@@ -18,13 +18,18 @@ from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSuccessEvent
 from botocore.exceptions import ConnectionClosedError
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import (
+    CREDENTIALS,
+    REGION,
+    ROLE,
+    LocalAwsServer,
+    local_aws,
+    wait_for_classifier,
+)
 
 # isort: split
-from operator_runs import OperatorRun, first_event
-
 from nightsort_airflow.exceptions import (
     JobFailedForGoodError,
     TrainingFailedError,
@@ -38,6 +43,7 @@ from nightsort_airflow.triggers.comprehend import (
     ComprehendDocumentClassificationJobTrigger,
     ComprehendDocumentClassifierTrainedTrigger,
 )
+from tests.integration.operator_runs import OperatorRun, first_event
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,21 @@ from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import (
+    CREDENTIALS,
+    REGION,
+    ROLE,
+    LocalAwsServer,
+    local_aws,
+    wait_for_classifier,
+)
 
 # isort: split
-from operator_runs import OperatorRun
-
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_local.local_aws.control.client import LocalAwsControl
+from tests.integration.operator_runs import OperatorRun
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

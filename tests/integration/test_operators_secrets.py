@@ -7,17 +7,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from local_aws_server import REGION, LocalAwsServer
-from operator_trips import BUCKET, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import REGION, LocalAwsServer
+from tests.integration.operator_trips import BUCKET, Trip, as_connection, make_trip
 
 # isort: split
 from botocore.exceptions import ClientError
-from operator_runs import OperatorRun
 
 from nightsort_airflow.exceptions import BadInputError, JobFailedError
 from nightsort_local.local_aws.control.client import LocalAwsControl
+from tests.integration.operator_runs import OperatorRun
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:

@@ -6,24 +6,23 @@ from __future__ import annotations
 import json
 
 import pytest
-from operator_trips import BUCKET, DAY, Trip, as_connection, make_trip
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.operator_trips import BUCKET, DAY, Trip, as_connection, make_trip
 
 # isort: split
 from typing import TYPE_CHECKING
-
-from operator_runs import OperatorRun
 
 from nightsort.classifier_spec.model import Budget
 from nightsort_airflow import dag_parts
 from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
 from nightsort_airflow.hooks.storage import task_access
+from tests.integration.operator_runs import OperatorRun
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
-    from local_aws_server import LocalAwsServer
+    from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

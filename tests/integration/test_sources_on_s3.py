@@ -14,7 +14,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from aiobotocore.client import AioBaseClient
-from local_aws_server import local_aws
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.classifier_spec.source import LabelledSource, Source
@@ -26,6 +25,7 @@ from nightsort.sources.streams import open_file
 from nightsort.storage import Access, plain_access
 from nightsort.training.prepare import prepare_training_data
 from nightsort.uploads import PART_BYTES, upload
+from tests.integration.local_aws_server import local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

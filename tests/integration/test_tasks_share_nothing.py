@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from fresh_processes import FreshProcesses
-from operator_trips import make_trip
 
 from nightsort.classifier_spec.model import Export
+from tests.integration.fresh_processes import FreshProcesses
+from tests.integration.operator_trips import make_trip
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from local_aws_server import LocalAwsServer
+    from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
 

@@ -13,12 +13,12 @@ from typing import Any
 
 import psutil
 import pytest
-import toy_subject
 
 from benchmarks import __main__ as command
 from benchmarks import measuring
 from benchmarks.measuring import Contender, StepFailedError, compare
 from benchmarks.results import as_markdown, describe
+from tests.unit.benchmarks import toy_subject
 
 HERE = Path(__file__).parent
 FOLDERS = "nsb-*"
@@ -73,7 +73,8 @@ def test_a_contender_that_fails_is_told_with_what_it_printed(own_temporary_folde
 
 def test_a_killed_run_leaves_neither_processes_nor_folders(own_temporary_folder: Path) -> None:
     code = (
-        "import toy_subject; from pathlib import Path; from benchmarks import measuring;"
+        "from tests.unit.benchmarks import toy_subject;"
+        "from pathlib import Path; from benchmarks import measuring;"
         f"measuring.IMPORTED_FROM += (Path({str(HERE)!r}),);"
         "from benchmarks.measuring import Contender, compare;"
         "compare(toy_subject.comparison(Contender(toy_subject.endless), at_10=1), report=lambda *_: None)"

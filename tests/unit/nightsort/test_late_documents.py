@@ -11,12 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nights import Night, documents, sent
 from upath import UPath
 
 from nightsort.batches import earlier as earlier_batches
 from nightsort.batches import local_batch as shards
 from nightsort.batches.prepare import MAX_BATCHES, PreparedBatches, TooManyBatchesError
+from tests.unit.nightsort.nights import Night, documents, sent
 
 if TYPE_CHECKING:
     from pathlib import Path

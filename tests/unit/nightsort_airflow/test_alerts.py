@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG
-from airflow_specs import local_spec
-from told_notifier import ToldNotifier
 
 from nightsort.classifier_spec.model import Notifier
 from nightsort_airflow.alerts import (
@@ -17,6 +15,8 @@ from nightsort_airflow.alerts import (
     question_notices,
     tell_late,
 )
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
+from tests.unit.nightsort_airflow.told_notifier import ToldNotifier
 
 if TYPE_CHECKING:
     from pathlib import Path

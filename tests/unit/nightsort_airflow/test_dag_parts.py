@@ -3,9 +3,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow.sdk import CronDataIntervalTimetable
-from airflow_specs import local_spec
 
 from nightsort_airflow import dag_parts
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

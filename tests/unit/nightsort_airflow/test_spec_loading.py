@@ -2,9 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_specs import local_spec
-
 from nightsort_airflow.spec_loading import dag_specs, read_specs
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nights import DAY, Night, documents, sent
 from upath import UPath
 
 from nightsort.batches import prepare as batches
@@ -25,6 +24,7 @@ from nightsort.naming import document_file, run_key
 from nightsort.storage import Access, plain_access
 from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
+from tests.unit.nightsort.nights import DAY, Night, documents, sent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

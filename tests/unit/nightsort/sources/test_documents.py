@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from document_reading import read
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -22,6 +21,7 @@ from nightsort.sources.documents import LABELLED_SCHEMA, SCHEMA, read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
 from nightsort.storage import Access, plain_access
+from tests.unit.nightsort.document_reading import read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

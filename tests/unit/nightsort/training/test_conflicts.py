@@ -9,12 +9,12 @@ import numpy as np
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_rows import Row, drafted
 
 from nightsort.sources.rejects import RejectLog
 from nightsort.training.conflicts import reject_conflicts
 from nightsort.training.decisions import CONFLICTING, TRAINING, Decided
 from nightsort.training.duplicates import Doubles
+from tests.unit.nightsort.training.labelled_rows import Row, drafted
 
 ROWS = st.lists(st.tuples(st.sampled_from("abcde"), st.tuples(st.sampled_from("xyz"))), max_size=15)
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_rows import Row, drafted
 
 from nightsort.training.duplicates import Doubles
+from tests.unit.nightsort.training.labelled_rows import Row, drafted
 
 ROWS = st.lists(
     st.tuples(st.sampled_from("abcde"), st.lists(st.sampled_from("xyz"), min_size=1, unique=True).map(tuple)),

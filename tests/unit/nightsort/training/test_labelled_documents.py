@@ -7,10 +7,10 @@ from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_rows import Row, batches, drafted
 
 from nightsort.training.labelled_documents import spool
 from nightsort.training.training_files import Drafts
+from tests.unit.nightsort.training.labelled_rows import Row, batches, drafted
 
 ROWS = st.lists(
     st.tuples(

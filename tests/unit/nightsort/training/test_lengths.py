@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_rows import Row, drafted
 
 from nightsort.training.lengths import text_lengths
+from tests.unit.nightsort.training.labelled_rows import Row, drafted
 
 ROWS = st.lists(
     st.tuples(

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from labelled_rows import Row, drafted
 
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import TrainingDataError
 from nightsort.training.decisions import LEFT_OUT, TEST, TRAINING, Decided
+from tests.unit.nightsort.training.labelled_rows import Row, drafted
 
 LABELS = ('a"', "b,c", "d", "e")
 ROWS = st.lists(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow_specs import local_spec
-
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import bucket_checks, split
 from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State, ok
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

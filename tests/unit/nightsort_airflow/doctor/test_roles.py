@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from airflow_specs import local_spec
-
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.roles import comprehend_rights, data_rights
 from tests.airflow_environment import ROOT
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

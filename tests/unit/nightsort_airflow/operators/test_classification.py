@@ -3,12 +3,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from airflow_specs import local_spec
 from jinja2 import Template
 
 from nightsort_airflow.dag_parts import BATCH_OF_JOB
 from nightsort_airflow.exceptions import RunIncompleteError
 from nightsort_airflow.operators.classification import ReconcileRunOperator, StartBatchJobOperator
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

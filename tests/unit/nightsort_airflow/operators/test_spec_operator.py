@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowFailException
-from airflow_specs import local_spec
 
 from nightsort.batches.manifest import ManifestError
 from nightsort.batches.prepare import TooManyBatchesError
@@ -31,6 +30,7 @@ from nightsort.tables.versions import ActiveVersionChangedError, VersionNotRecor
 from nightsort.training.checks import TrainingDataError
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 from nightsort_airflow.operators.spec_operator import SpecOperator
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
     from pathlib import Path

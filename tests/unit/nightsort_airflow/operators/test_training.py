@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from airflow_specs import local_spec, write_labelled
 
 from nightsort_airflow.exceptions import BadInputError
 from nightsort_airflow.operators.training import (
@@ -15,6 +14,7 @@ from nightsort_airflow.operators.training import (
     PromoteClassifierOperator,
     ScoreActiveVersionOperator,
 )
+from tests.unit.nightsort_airflow.airflow_specs import local_spec, write_labelled
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,6 @@ import signal
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 from urllib.parse import quote
@@ -23,6 +22,7 @@ from tests.integration.local_aws_server import CREDENTIALS, PROJECT, REGION
 
 if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
+    from pathlib import Path
 
     from tests.integration.crash_cases import Point
 

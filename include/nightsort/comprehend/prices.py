@@ -1,7 +1,7 @@
 """What a run costs on AWS: exact in units for classification, a range for training, whose time AWS decides.
 
-Prices are those of :mod:`nightsort.comprehend.limits` (us-east-1, list price). Without storage, requests to S3,
-and what AWS may discount.
+Prices are those of :mod:`nightsort.comprehend.limits` (us-east-1, list price), without storage, requests to
+S3 and discounts.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def test_there_is_something_to_check() -> None:
 def test_each_module_has_a_test_file(path: Path) -> None:
     parts = path.relative_to(PACKAGE).with_suffix("").parts
     folder = ROOT / "tests" / "unit" / "nightsort_airflow" / Path(*parts[:-1])
-    expected = folder / f"test_airflow_{'_'.join(parts)}.py"
+    expected = folder / f"test_{parts[-1]}.py"
     assert expected.is_file(), f"write {expected.relative_to(ROOT)}"
 
 

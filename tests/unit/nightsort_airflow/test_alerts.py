@@ -21,7 +21,7 @@ from tests.unit.nightsort_airflow.told_notifier import ToldNotifier
 if TYPE_CHECKING:
     from pathlib import Path
 
-TOLD = "told_notifier.ToldNotifier"
+TOLD = "tests.unit.nightsort_airflow.told_notifier.ToldNotifier"
 TEXT = "{{ nightsort.event }} {{ nightsort.classifier }} {{ dag_run.run_id }}: {{ nightsort.message }}"
 
 
@@ -84,13 +84,13 @@ def test_a_notifier_that_fails_leaves_the_question_as_it_is(
     tmp_path: Path, told: list[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     notifiers = [
-        {"import_path": "told_notifier.NobodyThere"},
+        {"import_path": "tests.unit.nightsort_airflow.told_notifier.NobodyThere"},
         {"import_path": TOLD, "arguments": {"text": "x"}},
     ]
     for notice in question_notices(spec(tmp_path, notifiers=notifiers), "the cost of a night"):
         notice(waiting())
     assert told == ["x"]
-    assert "told_notifier.NobodyThere could not be told" in caplog.text
+    assert "tests.unit.nightsort_airflow.told_notifier.NobodyThere could not be told" in caplog.text
 
 
 def test_a_late_night_is_told_with_what_airflow_gives_in_the_callback(
@@ -117,9 +117,9 @@ def test_without_a_time_or_notifiers_nothing_is_watched(tmp_path: Path) -> None:
     ("import_path", "arguments", "problem"),
     [
         ("nowhere.at.All", {}, "cannot be imported here"),
-        ("told_notifier.Missing", {}, "cannot be imported here"),
-        ("told_notifier.NotANotifier", {}, "is no Airflow notifier"),
-        ("told_notifier.OnlyAsync", {}, "has no synchronous notify"),
+        ("tests.unit.nightsort_airflow.told_notifier.Missing", {}, "cannot be imported here"),
+        ("tests.unit.nightsort_airflow.told_notifier.NotANotifier", {}, "is no Airflow notifier"),
+        ("tests.unit.nightsort_airflow.told_notifier.OnlyAsync", {}, "has no synchronous notify"),
         (TOLD, {}, "does not take these arguments: missing a required argument: 'text'"),
         (TOLD, {"text": "x", "to": "y"}, "unexpected keyword argument 'to'"),
         (TOLD, {"text": "x"}, None),
@@ -137,5 +137,11 @@ def test_our_words_do_not_collide_with_a_notifiers_own_fields(told: list[str]) -
     """A notifier adds its templated fields to the context under their names; SNS's has one called message."""
     run = {"dag_id": "d", "dag_run_id": "r", "state": "failed", "logical_date": datetime.now(timezone.utc)}
     arguments = {"message": "{{ nightsort.message }}"}
-    tell_late({"dag_run": run}, "tickets", "06:30 (UTC)", "told_notifier.WithAMessage", arguments)
+    tell_late(
+        {"dag_run": run},
+        "tickets",
+        "06:30 (UTC)",
+        "tests.unit.nightsort_airflow.told_notifier.WithAMessage",
+        arguments,
+    )
     assert told[0].startswith("The predictions of tickets were to be loaded by 06:30 (UTC)")

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 SPECS = ("aws-services", "aws-topics")
 
 
-def test_with_the_projects_root_on_the_path_every_process_finds_the_same_include(
+def test_with_its_folder_on_the_path_every_process_finds_the_same_package(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "include"))
     outcome = python_path()
     assert outcome.state is State.OK
     assert str(ROOT / "include" / "nightsort") in outcome.says
@@ -29,11 +29,12 @@ def test_what_only_this_process_finds_is_not_enough(monkeypatch: pytest.MonkeyPa
     monkeypatch.delenv("PYTHONPATH", raising=False)
     outcome = python_path()
     assert outcome.state is State.FAILED
-    assert outcome.remedy.startswith(f"set it to {ROOT},")
+    assert outcome.remedy.startswith(f"set it to {ROOT / 'include'},")
 
 
-def test_another_copy_of_include_on_the_path_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / "include" / "nightsort").mkdir(parents=True)
+def test_another_copy_on_the_path_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "nightsort").mkdir()
+    (tmp_path / "nightsort" / "__init__.py").touch()
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
     outcome = python_path()
     assert outcome.state is State.FAILED
@@ -55,7 +56,7 @@ def test_the_plugin_is_loaded_from_airflows_plugins_folder(
 def test_a_spec_whose_dags_are_missing_where_the_files_are_parsed_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "include"))
     monkeypatch.setenv("NIGHTSORT_SPECS", str(SAMPLE_SPECS))
     # As in a task, whose own file is parsed for one DAG alone, and which may not ask Airflow's database.
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "nightsort_doctor")
@@ -66,7 +67,7 @@ def test_a_spec_whose_dags_are_missing_where_the_files_are_parsed_is_told(
 
 
 def test_an_import_error_is_told_with_its_last_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "include"))
     monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path / "nowhere"))
     outcome = dags(SPECS)
     assert outcome.state is State.FAILED

@@ -5,7 +5,7 @@ alone. What it answers follows botocore's service model and what is known of the
 
 * :mod:`server`, :mod:`http_handler`, :mod:`application`, :mod:`settings` - the port, and who answers;
 * :mod:`control` - faults on demand, and how fast it is;
-* :mod:`rights` - who may do what, where IAM is enforced;
+* :mod:`permissions` - who may do what, where IAM is enforced;
 * :mod:`s3` - objects on disk instead of in memory, buckets that survive a restart;
 * :mod:`comprehend` - the operations, the resources with their lives, the wire rules;
 * :mod:`work` - trainings and jobs, in processes of their own;

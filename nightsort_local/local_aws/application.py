@@ -15,7 +15,7 @@ from nightsort_local.local_aws.comprehend.arns import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import addressed
 from nightsort_local.local_aws.control.control_pages import addresses_server
-from nightsort_local.local_aws.rights.enforcement import S3DeniedError
+from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY, create_app
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.service import Comprehend
     from nightsort_local.local_aws.comprehend.wire_protocols import WireProtocol
     from nightsort_local.local_aws.control.control_pages import ControlPages
-    from nightsort_local.local_aws.rights.enforcement import Enforcement
+    from nightsort_local.local_aws.permissions.enforcement import Enforcement
     from nightsort_local.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)

@@ -28,9 +28,9 @@ from nightsort_local.local_aws.control.control_pages import ControlPages
 from nightsort_local.local_aws.control.fault_plan import FaultPlan
 from nightsort_local.local_aws.control.request_faults import RequestFaults
 from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
-from nightsort_local.local_aws.rights.data_access import have_the_samples_role, use_data_access_role
-from nightsort_local.local_aws.rights.enforcement import Enforcement, enforced_by
-from nightsort_local.local_aws.rights.simulator import complete_iam
+from nightsort_local.local_aws.permissions.data_access import have_the_samples_role, use_data_access_role
+from nightsort_local.local_aws.permissions.enforcement import Enforcement, enforced_by
+from nightsort_local.local_aws.permissions.simulator import complete_iam
 from nightsort_local.local_aws.s3.bucket_snapshot import BucketSnapshot
 from nightsort_local.local_aws.s3.moto_s3 import keep_bodies_in
 from nightsort_local.local_aws.s3.object_bodies import BodyFolder

@@ -11,7 +11,7 @@ from nightsort_local.local_aws import pytest_plugin
 from nightsort_local.local_aws.comprehend.behaviour import FAST, REALISTIC, Delays
 from nightsort_local.local_aws.control.fault_plan import FAULTS
 from nightsort_local.local_aws.control.faults import AnyFault
-from nightsort_local.local_aws.rights.enforcement import ENFORCE
+from nightsort_local.local_aws.permissions.enforcement import ENFORCE
 from nightsort_local.local_aws.settings import LEAST_DOCUMENTS, WORKERS
 
 PAGE = (Path(__file__).parents[4] / "docs" / "local-comprehend.md").read_text(encoding="utf-8")

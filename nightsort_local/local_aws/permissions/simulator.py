@@ -13,7 +13,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.responses import IamResponse
 
 from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
-from nightsort_local.local_aws.rights.identities import UnknownIdentityError, identity_of, policies_of
+from nightsort_local.local_aws.permissions.identities import UnknownIdentityError, identity_of, policies_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

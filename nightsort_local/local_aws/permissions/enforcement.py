@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.rights.identities import Identity, UnknownIdentityError, identity_of
-from nightsort_local.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
+from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
+from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
 from nightsort_local.local_aws.s3.operations import s3_call
 from nightsort_local.local_aws.settings import SettingError
 
@@ -70,7 +70,7 @@ class Enforcement:
             raise ApiError("UnrecognizedClientException", message) from error
         if caller is None:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        for access in rights_of_comprehend(operation, request, region):
+        for access in comprehend_permissions(operation, request, region):
             said = _refusal(caller, access, access.resource)
             if said is not None:
                 raise ApiError("AccessDeniedException", said)
@@ -91,7 +91,7 @@ class Enforcement:
             raise S3DeniedError("InvalidAccessKeyId", message) from error
         if caller is None or not call.operation:
             raise S3DeniedError("AccessDenied", "Access Denied")
-        for access in rights_of_s3(call, environ):
+        for access in s3_permissions(call, environ):
             said = _refusal(caller, access, f'"{access.resource}"')
             if said is not None:
                 raise S3DeniedError("AccessDenied", said)

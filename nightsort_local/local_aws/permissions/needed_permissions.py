@@ -25,7 +25,7 @@ _ROLES = ("DataAccessRoleArn", "DesiredDataAccessRoleArn")
 _RESOURCES = ("DocumentClassifierArn", "EndpointArn", "ResourceArn", "ModelArn", "DesiredModelArn")
 
 
-def rights_of_comprehend(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
+def comprehend_permissions(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
     """Return the rights that a request to Comprehend needs, in the order in which they are looked at."""
     made = _made(operation, request, region)
     resources = [*filter(None, [made]), *(request[member] for member in _RESOURCES if member in request)]
@@ -73,7 +73,7 @@ _S3_ACTIONS = {
 """Where the action is not called as the operation is (Amazon S3 User Guide, "Required permissions")."""
 
 
-def rights_of_s3(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
+def s3_permissions(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
     """Return the rights that a request to S3 needs."""
     query = parse_qs(environ.get("QUERY_STRING", ""))
     context = {f"s3:{name}": query[name][0] for name in ("prefix", "delimiter") if name in query}

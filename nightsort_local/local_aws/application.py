@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from nightsort_local.local_aws.answers import answer, json_answer, s3_error_answer
 from nightsort_local.local_aws.comprehend.arns import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import addressed
 from nightsort_local.local_aws.control.control_pages import addresses_server
 from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
+from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY, create_app
 
@@ -82,12 +82,12 @@ class Application:
         except ConnectionError:
             raise
         except S3DeniedError as denied:
-            return s3_error_answer(start_response, 403, denied.code, denied.message)
+            return respond_s3_error(start_response, 403, denied.code, denied.message)
         except Exception:
             # Whatever went wrong in here or in moto, the client gets an answer and the others go on.
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             error = ApiError("InternalServerException", "The local AWS failed; its log says why.")
-            return json_answer(start_response, error.status, error.body())
+            return respond_json(start_response, error.status, error.body())
         finally:
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 self.changed.set()
@@ -96,7 +96,7 @@ class Application:
         status, content = self._control.answer(
             environ["REQUEST_METHOD"], environ["PATH_INFO"], _body(environ)
         )
-        return json_answer(start_response, status, content)
+        return respond_json(start_response, status, content)
 
     def _answer_comprehend(
         self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse
@@ -112,8 +112,8 @@ class Application:
                 # As on AWS: what was answered is there, whatever dies next.
                 self._keep()
         except ApiError as error:
-            return answer(start_response, error.status, protocol.write_error(error), *protocol.headers)
-        return answer(start_response, 200, protocol.write(operation, content), *protocol.headers)
+            return respond(start_response, error.status, protocol.write_error(error), *protocol.headers)
+        return respond(start_response, 200, protocol.write(operation, content), *protocol.headers)
 
     def _spool_body(self, environ: WSGIEnvironment) -> None:
         """Put the body of a large upload into a file before moto sees the request."""

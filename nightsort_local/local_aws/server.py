@@ -25,8 +25,8 @@ from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 from nightsort_local.local_aws.comprehend.service import Comprehend
 from nightsort_local.local_aws.comprehend.store import Store
 from nightsort_local.local_aws.control.control_pages import ControlPages
-from nightsort_local.local_aws.control.fault_plan import FaultPlan
 from nightsort_local.local_aws.control.request_faults import RequestFaults
+from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
 from nightsort_local.local_aws.permissions.data_access import have_the_samples_role, use_data_access_role
 from nightsort_local.local_aws.permissions.enforcement import Enforcement, enforced_by

@@ -12,8 +12,8 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_in_use,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
 from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, now
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.comprehend.training_input import (
@@ -47,12 +47,12 @@ class ClassifierOperations:
         self._timers = timers
         self._workers = workers
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
                 "SUBMITTED": (
                     "submitted_seconds",
-                    lambda classifier: self._lives.begin(classifier, "TRAINING"),
+                    lambda classifier: self._lifecycle.enter(classifier, "TRAINING"),
                 ),
                 "TRAINING": ("training_seconds", self._train),
                 "STOP_REQUESTED": ("stopping_seconds", _stop),
@@ -79,7 +79,7 @@ class ClassifierOperations:
                 f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
             )
         classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
-        self._lives.go_on(classifier)
+        self._lifecycle.schedule_next(classifier)
         return {"DocumentClassifierArn": arn}
 
     def describe_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -113,7 +113,7 @@ class ClassifierOperations:
         if classifier.state in ("SUBMITTED", "TRAINING"):
             classifier.step("STOP_REQUESTED")
             if self._timers.cancel(classifier.arn):
-                self._lives.go_on(classifier)
+                self._lifecycle.schedule_next(classifier)
             else:
                 self._workers.stop(classifier.arn)
         return {}
@@ -134,7 +134,7 @@ class ClassifierOperations:
                 f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
             )
         classifier.step("DELETING")
-        self._lives.go_on(classifier)
+        self._lifecycle.schedule_next(classifier)
         return {}
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class ClassifierOperations:
             if file.name not in known:
                 file.unlink()
         for classifier in classifiers:
-            self._lives.go_on(classifier)
+            self._lifecycle.schedule_next(classifier)
 
     def _train(self, classifier: Resource) -> None:
         properties = classifier.properties
@@ -175,7 +175,7 @@ class ClassifierOperations:
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
                 if outcome.stopped:
-                    self._lives.go_on(classifier)
+                    self._lifecycle.schedule_next(classifier)
                 else:
                     _finish(classifier, outcome)
 

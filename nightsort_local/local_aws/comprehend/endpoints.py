@@ -12,8 +12,8 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_not_found,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
 from nightsort_local.local_aws.comprehend.store import ENDPOINT, now
 from nightsort_local.local_aws.comprehend.tags import check_tags
@@ -55,7 +55,7 @@ class EndpointOperations:
         self._store = store
         self._real_time = real_time
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
                 "CREATING": ("endpoint_seconds", self._read_model),
@@ -81,7 +81,7 @@ class EndpointOperations:
             self._check_quota(region, request["DesiredInferenceUnits"])
             endpoint = self._store.add(ENDPOINT, arn, region, _properties(request, arn), request)
             endpoint.properties["LastModifiedTime"] = endpoint.created
-            self._lives.go_on(endpoint)
+            self._lifecycle.schedule_next(endpoint)
         return {"EndpointArn": endpoint.arn, "ModelArn": endpoint.properties["ModelArn"]}
 
     def describe_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -105,7 +105,7 @@ class EndpointOperations:
         if "DesiredInferenceUnits" in desired:
             self._check_quota(region, desired["DesiredInferenceUnits"], endpoint)
         endpoint.step("UPDATING", **desired, LastModifiedTime=now())
-        self._lives.go_on(endpoint)
+        self._lifecycle.schedule_next(endpoint)
         return {"DesiredModelArn": endpoint.properties["DesiredModelArn"]}
 
     def list_endpoints(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ class EndpointOperations:
         _refuse_while_changing(endpoint, "deleted")
         if endpoint.state != "DELETING":
             endpoint.step("DELETING")
-            self._lives.go_on(endpoint)
+            self._lifecycle.schedule_next(endpoint)
         return {}
 
     # --- life -----------------------------------------------------------------------------------------------
@@ -137,7 +137,7 @@ class EndpointOperations:
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
         for endpoint in self._store.all_of(ENDPOINT):
-            self._lives.go_on(endpoint)
+            self._lifecycle.schedule_next(endpoint)
             if endpoint.state in USABLE_ENDPOINT:
                 self._real_time.classify(self._model_path(endpoint, "ModelArn"), None)
 

@@ -13,8 +13,8 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_not_found,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
 from nightsort_local.local_aws.comprehend.real_time_input import check_reader_config
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER
 from nightsort_local.local_aws.comprehend.store import JOB, now
@@ -46,10 +46,10 @@ class JobOperations:
         self._store = store
         self._workers = workers
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
-                "SUBMITTED": ("submitted_seconds", lambda job: self._lives.begin(job, "IN_PROGRESS")),
+                "SUBMITTED": ("submitted_seconds", lambda job: self._lifecycle.enter(job, "IN_PROGRESS")),
                 "IN_PROGRESS": ("job_seconds", self._run),
             },
         )
@@ -64,7 +64,7 @@ class JobOperations:
             job_id = arns.new_id()
             arn = arns.job_arn(region, job_id)
             job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
-            self._lives.go_on(job)
+            self._lifecycle.schedule_next(job)
         shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
         return {member: job.properties[member] for member in shown}
 
@@ -95,7 +95,7 @@ class JobOperations:
     def resume(self) -> None:
         """Take up what a server that ended left undone."""
         for job in self._store.all_of(JOB):
-            self._lives.go_on(job)
+            self._lifecycle.schedule_next(job)
 
     def _run(self, job: Resource) -> None:
         properties = job.properties

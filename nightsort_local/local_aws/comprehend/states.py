@@ -18,7 +18,7 @@ class IllegalTransitionError(Exception):
 
 
 @dataclass(frozen=True)
-class LifeCycle:
+class StateMachine:
     """The states of one kind of resource.
 
     Attributes:
@@ -40,7 +40,7 @@ class LifeCycle:
             raise IllegalTransitionError(f"{self.member} cannot go from {old} to {new}")
 
 
-CLASSIFIER = LifeCycle(
+CLASSIFIER = StateMachine(
     member="Status",
     created="SubmitTime",
     first="SUBMITTED",
@@ -57,7 +57,7 @@ CLASSIFIER = LifeCycle(
     active=frozenset({"SUBMITTED", "TRAINING", "STOP_REQUESTED"}),
 )
 
-JOB = LifeCycle(
+JOB = StateMachine(
     member="JobStatus",
     created="SubmitTime",
     first="SUBMITTED",
@@ -73,7 +73,7 @@ JOB = LifeCycle(
 )
 """STOP_REQUESTED and STOPPED are in the shared enum, but no call stops a classification job."""
 
-ENDPOINT = LifeCycle(
+ENDPOINT = StateMachine(
     member="Status",
     created="CreationTime",
     first="CREATING",

@@ -25,7 +25,7 @@ CLASSIFIER = "classifier"
 JOB = "job"
 ENDPOINT = "endpoint"
 
-LIFE_CYCLES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
+STATE_MACHINES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
 
 TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 
@@ -56,32 +56,32 @@ class Resource:
     since: float = 0.0
 
     @property
-    def life(self) -> states.LifeCycle:
+    def state_machine(self) -> states.StateMachine:
         """The life cycle of its kind."""
-        return LIFE_CYCLES[self.kind]
+        return STATE_MACHINES[self.kind]
 
     @property
     def created(self) -> float:
         """When it was made, epoch seconds."""
-        moment: float = self.properties[self.life.created]
+        moment: float = self.properties[self.state_machine.created]
         return moment
 
     @property
     def state(self) -> str:
         """The current state."""
-        state: str = self.properties[self.life.member]
+        state: str = self.properties[self.state_machine.member]
         return state
 
     @property
     def is_active(self) -> bool:
         """Whether work on it goes on or is waited for."""
-        return self.state in self.life.active
+        return self.state in self.state_machine.active
 
     def step(self, state: str, **members: Any) -> None:
         """Go to another state and set the members that come with it."""
-        self.life.check(self.state, state)
+        self.state_machine.check(self.state, state)
         self.properties.update(members)
-        self.properties[self.life.member] = state
+        self.properties[self.state_machine.member] = state
         self.since = now()
 
     def shown(self) -> dict[str, Any]:
@@ -111,7 +111,7 @@ class Store:
         self, kind: str, arn: str, region: str, properties: dict[str, Any], request: Mapping[str, Any]
     ) -> Resource:
         """Keep a new resource, in the first state of its life."""
-        life = LIFE_CYCLES[kind]
+        machine = STATE_MACHINES[kind]
         self._made += 1
         moment = now()
         resource = Resource(
@@ -119,7 +119,7 @@ class Store:
             arn=arn,
             region=region,
             number=self._made,
-            properties={**properties, life.member: life.first, life.created: moment},
+            properties={**properties, machine.member: machine.first, machine.created: moment},
             tags={tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())},
             token=request.get(TOKEN),
             request=_without_token(request),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import parse_fault
+from nightsort_local.local_aws.faults.fault_types import parse_fault
 from nightsort_local.local_aws.s3.operations import is_signed
 from nightsort_local.local_aws.settings import SettingError
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from nightsort_local.local_aws.comprehend.behaviour import Behaviour
-    from nightsort_local.local_aws.control.fault_plan import FaultPlan
+    from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 
 ROOT = "/nightsort/"
 

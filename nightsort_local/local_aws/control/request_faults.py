@@ -6,10 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.answers import answer, s3_error_answer
 from nightsort_local.local_aws.comprehend.errors import HTTP_STATUS, ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import addressed
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     S3,
     ErrorAnswer,
     HangAfter,
@@ -18,13 +17,14 @@ from nightsort_local.local_aws.control.faults import (
     ResetBefore,
 )
 from nightsort_local.local_aws.http_handler import ConnectionReset
+from nightsort_local.local_aws.responses import respond, respond_s3_error
 from nightsort_local.local_aws.s3.operations import s3_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from nightsort_local.local_aws.control.fault_plan import FaultPlan
+    from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ def _error_answer(
     status = fault.status or STATUS_OF_CODE.get(fault.code, 400)
     comprehend = addressed(environ)
     if comprehend is None:
-        return s3_error_answer(start_response, status, fault.code, fault.message)
+        return respond_s3_error(start_response, status, fault.code, fault.message)
     protocol, _ = comprehend
     body = protocol.write_error(ApiError(fault.code, fault.message, status=status))
-    return answer(start_response, status, body, *protocol.headers)
+    return respond(start_response, status, body, *protocol.headers)

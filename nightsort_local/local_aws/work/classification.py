@@ -7,7 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import OutputMissing
+from nightsort_local.local_aws.faults.fault_types import OutputMissing
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier
 from nightsort_local.local_aws.work.job_input import read_job_input
 from nightsort_local.local_aws.work.job_output import (

@@ -7,7 +7,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     DoubledLines,
     ErrorLines,
     LinesFault,
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nightsort_local.local_aws.control.faults import WorkFault
+    from nightsort_local.local_aws.faults.fault_types import WorkFault
 
 _SEED = 0
 _WRONG_LINE = b'{"File": "\xff\xfe\n'

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from nightsort_local.local_aws.control.faults import WorkFault
+    from nightsort_local.local_aws.faults.fault_types import WorkFault
 
 MULTI_CLASS = "MULTI_CLASS"
 MULTI_LABEL = "MULTI_LABEL"

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import Fail, Warn
+from nightsort_local.local_aws.faults.fault_types import Fail, Warn
 from nightsort_local.local_aws.work.classification import run_job
 from nightsort_local.local_aws.work.tasks import (
     INTERNAL_ERROR,

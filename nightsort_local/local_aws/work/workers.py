@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import Stuck
+from nightsort_local.local_aws.faults.fault_types import Stuck
 from nightsort_local.local_aws.work.tasks import INTERNAL_ERROR, TaskError
 
 if TYPE_CHECKING:

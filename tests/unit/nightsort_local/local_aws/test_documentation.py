@@ -9,8 +9,8 @@ import pytest
 
 from nightsort_local.local_aws import pytest_plugin
 from nightsort_local.local_aws.comprehend.behaviour import FAST, REALISTIC, Delays
-from nightsort_local.local_aws.control.fault_plan import FAULTS
-from nightsort_local.local_aws.control.faults import AnyFault
+from nightsort_local.local_aws.faults.fault_plan import FAULTS
+from nightsort_local.local_aws.faults.fault_types import AnyFault
 from nightsort_local.local_aws.permissions.enforcement import ENFORCE
 from nightsort_local.local_aws.settings import LEAST_DOCUMENTS, WORKERS
 

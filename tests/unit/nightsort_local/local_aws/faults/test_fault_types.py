@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     ErrorAnswer,
     LostLines,
     RequestFault,

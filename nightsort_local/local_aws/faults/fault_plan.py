@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     S3,
     Fault,
     Latency,

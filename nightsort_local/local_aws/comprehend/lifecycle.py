@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.timers import Timers
 
 
-class Lives:
+class Lifecycle:
     """Has what follows a resource's state happen when its time has come.
 
     Args:
@@ -26,18 +26,18 @@ class Lives:
         self._timers = timers
         self._following = following
 
-    def go_on(self, resource: Resource) -> None:
+    def schedule_next(self, resource: Resource) -> None:
         """Wait for what follows the resource's state, if anything does."""
         if resource.state in self._following:
             delay, action = self._following[resource.state]
             self._timers.after(delay, resource.since, resource.arn, lambda: action(resource))
 
-    def begin(self, resource: Resource, state: str) -> None:
+    def enter(self, resource: Resource, state: str) -> None:
         """Bring a resource into the state in which its work is done."""
         delay, work = self._following[state]
         if getattr(self._timers.delays, delay):
             resource.step(state)
-            self.go_on(resource)
+            self.schedule_next(resource)
         else:
             # Without a delay it is in that state from when a worker takes it.
             work(resource)

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nightsort_local.local_aws.control.fault_plan import FAULTS, FaultPlan
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_plan import FAULTS, FaultPlan
+from nightsort_local.local_aws.faults.fault_types import (
     DoubledLines,
     ErrorAnswer,
     Fail,

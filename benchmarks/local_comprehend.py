@@ -33,12 +33,12 @@ from scipy import sparse
 from benchmarks import labelled_texts
 from benchmarks.peers import LOGISTIC_REGRESSION, SGD, best_of_peers, carried, macro_f1
 from nightsort.comprehend.limits import LANGUAGES
-from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.labelled_data import LabelledData, read_labelled_data
 from nightsort_local.local_aws.learning.metrics import decide
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
+from nightsort_local.local_aws.s3.location import S3Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from nightsort_local.local_aws.comprehend.arns import DEFAULT_REGION
+from nightsort_local.local_aws.account import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import addressed
 from nightsort_local.local_aws.control.control_pages import addresses_server

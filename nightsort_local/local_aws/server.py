@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import make_server
 
 from nightsort_local.local_aws import settings as settings_module
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.account_quotas import know_quotas_of_comprehend
 from nightsort_local.local_aws.application import Application
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 from nightsort_local.local_aws.comprehend.service import Comprehend
 from nightsort_local.local_aws.comprehend.store import Store

@@ -175,7 +175,7 @@ def test_what_was_answered_or_lost_in_a_reset_survives_the_death_of_the_server(t
         arns = [classifier["DocumentClassifierArn"] for classifier in found]
         assert sorted(arn.rpartition("/")[2] for arn in arns) == ["answered", "lost"]
         assert [wait_for_classifier(comprehend, arn)["Status"] for arn in arns] == ["TRAINED"] * 2
-        assert aws.faults.fault_types() == []
+        assert aws.control.faults() == []
 
 
 def test_a_reset_is_a_tcp_reset(aws: LocalAwsServer, control: LocalAwsControl) -> None:
@@ -237,7 +237,7 @@ def test_faults_of_s3_strike_by_operation(aws: LocalAwsServer, control: LocalAws
     with pytest.raises(ConnectionClosedError):
         s3.get_object(Bucket="data", Key="some/key with blanks/ü.txt")
     assert s3.head_object(Bucket="data", Key="some/key with blanks/ü.txt")["ContentLength"] == 7
-    assert [fault["struck"] for fault in faults.fault_types()] == [1, 1, 1]
+    assert [fault["struck"] for fault in control.faults()] == [1, 1, 1]
 
 
 def test_a_large_upload_that_is_refused_hears_why(aws: LocalAwsServer, control: LocalAwsControl) -> None:
@@ -287,7 +287,7 @@ def test_faults_of_the_environment_hold_from_the_start() -> None:
     with local_aws(environment={"NIGHTSORT_LOCAL_AWS_FAULTS": json.dumps(faults)}) as aws:
         with pytest.raises(ClientError, match="ThrottlingException"):
             aws.client("comprehend").list_document_classifiers()
-        assert [fault["struck"] for fault in aws.faults.fault_types()] == [1]
+        assert [fault["struck"] for fault in aws.control.faults()] == [1]
 
 
 def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsControl) -> None:
@@ -295,7 +295,7 @@ def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsC
     body = {"faults": [{"kind": "reset_before", "operation": "s3:*", "times": None}]}
     answer = httpx.put(f"{aws.url}/nightsort/faults", json=body, trust_env=False)
     assert [fault["kind"] for fault in answer.json()["faults"]] == ["reset_before"]
-    assert faults.fault_types() == answer.json()["faults"]
+    assert control.faults() == answer.json()["faults"]
 
 
 def test_the_behaviour_is_shown_and_changed(control: LocalAwsControl) -> None:
@@ -342,4 +342,4 @@ def test_a_fault_that_cannot_be_is_refused_with_what_can_be(
 ) -> None:
     with pytest.raises(ControlError, match=said):
         control.inject(kind, **members)
-    assert faults.fault_types() == []
+    assert control.faults() == []

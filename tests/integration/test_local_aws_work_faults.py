@@ -103,7 +103,7 @@ def test_a_stuck_training_can_be_stopped(aws: LocalAwsServer, control: LocalAwsC
     comprehend = aws.client("comprehend")
     control.inject("stuck", resource="training")
     arn = create(aws, "stopped")
-    while faults.fault_types()[0]["struck"] == 0:
+    while control.faults()[0]["struck"] == 0:
         time.sleep(0.02)
     comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
     assert wait_for_classifier(comprehend, arn)["Status"] == "STOPPED"

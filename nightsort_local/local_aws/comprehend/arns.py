@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.errors import invalid_request
-
-ACCOUNT_ID = "123456789012"
-"""The one account, moto's default."""
-
-DEFAULT_REGION = "us-east-1"
 
 MAX_URI = 1024
 """Characters of an S3Uri (service model)."""
@@ -20,25 +15,6 @@ _CLASSIFIER = re.compile(
     r"arn:aws:comprehend:(?P<region>[^:]+):(?P<account>\d{12}):document-classifier/(?P<name>[^/]+)"
     r"(/version/(?P<version>[^/]+))?"
 )
-
-
-@dataclass(frozen=True)
-class S3Location:
-    """A bucket and a key, or a key prefix."""
-
-    bucket: str
-    key: str
-
-    @classmethod
-    def parse(cls, uri: str) -> S3Location:
-        """Split ``s3://bucket/key``; the model's pattern has seen to its form."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return cls(bucket, key)
-
-    @property
-    def uri(self) -> str:
-        """The location as ``s3://bucket/key``."""
-        return f"s3://{self.bucket}/{self.key}"
 
 
 def new_id() -> str:

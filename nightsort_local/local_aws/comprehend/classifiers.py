@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nightsort.comprehend.limits import DEFAULT_LABEL_DELIMITER, LANGUAGES, MAX_ACTIVE_TRAININGS
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.encryption import check_keys
 from nightsort_local.local_aws.comprehend.errors import (
@@ -14,7 +15,7 @@ from nightsort_local.local_aws.comprehend.errors import (
 )
 from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, now
+from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.comprehend.training_input import (
     COMPREHEND_CSV,

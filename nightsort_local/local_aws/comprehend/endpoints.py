@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.errors import (
     ApiError,
@@ -15,7 +16,7 @@ from nightsort_local.local_aws.comprehend.errors import (
 from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
-from nightsort_local.local_aws.comprehend.store import ENDPOINT, now
+from nightsort_local.local_aws.comprehend.store import ENDPOINT
 from nightsort_local.local_aws.comprehend.tags import check_tags
 
 if TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.encryption import check_keys
 from nightsort_local.local_aws.comprehend.errors import (
@@ -17,7 +18,7 @@ from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
 from nightsort_local.local_aws.comprehend.real_time_input import check_reader_config
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER
-from nightsort_local.local_aws.comprehend.store import JOB, now
+from nightsort_local.local_aws.comprehend.store import JOB
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.work.tasks import ClassifyTask
 

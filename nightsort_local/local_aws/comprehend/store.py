@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import states
 from nightsort_local.local_aws.comprehend.errors import invalid_request, resource_not_found
+from nightsort_local.local_aws.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,20 +170,8 @@ class Store:
         with self.lock:
             text = json.dumps({"resources": [asdict(resource) for resource in self._resources.values()]})
         if text != self._saved:
-            write_whole(self._file, text)
+            write_atomically(self._file, text)
             self._saved = text
-
-
-def now() -> float:
-    """Return the time as the service writes it: epoch seconds, to the millisecond."""
-    return round(time.time(), 3)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file's content so that a reader, or a crash, sees the old text or the new one."""
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, file)
 
 
 def _without_token(request: Mapping[str, Any]) -> str:

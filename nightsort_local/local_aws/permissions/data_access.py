@@ -11,7 +11,7 @@ from moto.sts.models import sts_backends
 
 from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
 from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.permissions.identities import identity_of
 from nightsort_local.local_aws.work.object_store import no_read_access, no_write_access
 from nightsort_local.local_aws.work.tasks import Credentials, TaskError

@@ -15,7 +15,7 @@ from moto.iam.access_control import (
 )
 from moto.iam.models import Policy, iam_backends
 
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
+from nightsort_local.local_aws.account import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

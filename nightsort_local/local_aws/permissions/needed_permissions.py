@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 
 from nightsort.comprehend.iam_policies import Access
 from nightsort.comprehend.role import COMPREHEND
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend import arns
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def _made(operation: str, request: Mapping[str, Any], region: str) -> str | None
         return arns.job_arn(region, _ANY)
     if operation == "CreateEndpoint":
         endpoint = f"document-classifier-endpoint/{request.get('EndpointName')}"
-        return f"arn:aws:comprehend:{region}:{arns.ACCOUNT_ID}:{endpoint}"
+        return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:{endpoint}"
     return None
 
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
-from nightsort_local.local_aws.comprehend.store import write_whole
+from nightsort_local.local_aws.account import ACCOUNT_ID
+from nightsort_local.local_aws.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ class BucketSnapshot:
         if self._file is not None:
             text = json.dumps({"buckets": [_described(bucket) for bucket in _buckets()]})
             if text != self._saved:
-                write_whole(self._file, text)
+                write_atomically(self._file, text)
                 self._saved = text
         self._bodies.remove(abandoned)
 

@@ -10,7 +10,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nightsort_local.local_aws.comprehend.arns import S3Location
+from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.tasks import Credentials, PassingError, TaskError
 
 if TYPE_CHECKING:

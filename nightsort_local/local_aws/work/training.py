@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
-from nightsort_local.local_aws.comprehend.arns import S3Location
-from nightsort_local.local_aws.comprehend.store import now
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.learning.augmented_manifests import read_manifest
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.labelled_data import (
@@ -22,6 +21,7 @@ from nightsort_local.local_aws.learning.labelled_data import (
 )
 from nightsort_local.local_aws.learning.metrics import confusion_matrix, decide, evaluation_metrics
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
+from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.job_output import CONFUSION_MATRIX, write_archive
 from nightsort_local.local_aws.work.object_store import ObjectStore
 from nightsort_local.local_aws.work.tasks import AugmentedManifest, TrainResult, TrainTask

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nightsort.comprehend.limits import CLASSIFIER_NAME_PATTERN
 from nightsort_local.local_aws.comprehend import arns
-from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.comprehend.request_validation import problems, service_model
+from nightsort_local.local_aws.s3.location import S3Location
 
 
 @pytest.mark.parametrize(("version", "end"), [(None, "tickets"), ("v1", "tickets/version/v1")])

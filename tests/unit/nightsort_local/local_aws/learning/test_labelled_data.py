@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 import pytest
 
-from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.learning import labelled_data
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.labelled_data import (
@@ -19,6 +18,7 @@ from nightsort_local.local_aws.learning.labelled_data import (
     read_labelled_data,
 )
 from nightsort_local.local_aws.learning.text_features import count_terms
+from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.tasks import TaskError
 
 if TYPE_CHECKING:

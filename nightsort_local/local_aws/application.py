@@ -41,12 +41,11 @@ _LARGEST_REQUEST = 16 << 20
 class Application:
     """The WSGI application of the server.
 
-    Args:
-        comprehend: answers what is addressed to Comprehend.
-        bodies: where bodies of S3 uploads go.
-        control: answers what is addressed to the server itself.
-        keep: makes lasting what a request did.
-        enforcement: judges who may do what; None lets anybody do anything.
+    :param comprehend: answers what is addressed to Comprehend.
+    :param bodies: where bodies of S3 uploads go.
+    :param control: answers what is addressed to the server itself.
+    :param keep: makes lasting what a request did.
+    :param enforcement: judges who may do what; None lets anybody do anything.
     """
 
     def __init__(

@@ -45,9 +45,8 @@ class LaunchError(Exception):
 class LocalAwsServer:
     """A running local AWS.
 
-    Attributes:
-        url: the endpoint URL.
-        process: the server's process.
+    :param url: the endpoint URL.
+    :param process: the server's process.
     """
 
     url: str
@@ -74,10 +73,9 @@ class LocalAwsServer:
     def client(self, service: str, region: str = REGION, **config: Any) -> Any:
         """Return a boto3 client; by default it does not retry, so that a test sees the first answer.
 
-        Args:
-            service: boto3's name of the service.
-            region: the region that it signs for.
-            config: settings of :class:`botocore.config.Config`.
+        :param service: boto3's name of the service.
+        :param region: the region that it signs for.
+        :param config: settings of :class:`botocore.config.Config`.
         """
         # Later than this module: every run of pytest that has the plugin imports it.
         import boto3
@@ -99,13 +97,10 @@ def launch(
 ) -> Iterator[LocalAwsServer]:
     """Start a local AWS; it is gone at the end of the block.
 
-    Args:
-        data: the folder that keeps buckets and classifiers over a restart; None keeps nothing.
-        environment: variables for the server, besides those of this process.
-        port: the port; 0 takes a free one.
-
-    Raises:
-        LaunchError: the server ended, or said nothing for :data:`START_SECONDS`.
+    :param data: the folder that keeps buckets and classifiers over a restart; None keeps nothing.
+    :param environment: variables for the server, besides those of this process.
+    :param port: the port; 0 takes a free one.
+    :raises LaunchError: the server ended, or said nothing for :data:`START_SECONDS`.
     """
     command = [sys.executable, "-m", "nightsort_local.local_aws", "--port", str(port)]
     if data is not None:

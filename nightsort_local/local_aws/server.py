@@ -55,11 +55,10 @@ SAVE_SECONDS = 0.5
 class LocalAws:
     """One server with its workers and its folder.
 
-    Args:
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
-        data: the folder for what is to survive a restart; None keeps all in a scratch folder.
-        enforce_iam: whether calls are judged by IAM policies; the environment may say so, too.
+    :param host: the address to listen on.
+    :param port: the port; 0 takes a free one.
+    :param data: the folder for what is to survive a restart; None keeps all in a scratch folder.
+    :param enforce_iam: whether calls are judged by IAM policies; the environment may say so, too.
     """
 
     def __init__(self, host: str, port: int, data: Path | None = None, *, enforce_iam: bool = False) -> None:

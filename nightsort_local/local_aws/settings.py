@@ -24,10 +24,9 @@ class SettingError(Exception):
 class Settings:
     """The settings of a running server.
 
-    Attributes:
-        endpoint: its own URL.
-        models: the folder of the trained models.
-        least_documents_per_label: documents that each label of training data must have.
+    :param endpoint: its own URL.
+    :param models: the folder of the trained models.
+    :param least_documents_per_label: documents that each label of training data must have.
     """
 
     endpoint: str

@@ -49,13 +49,10 @@ def endpoint_arn(region: str, name: str) -> str:
 def output_archive(uri: str, kind: str, unique_id: str) -> str:
     """Return where an ``output.tar.gz`` goes: ``<uri>/<account>-<kind>-<id>/output/output.tar.gz``.
 
-    Args:
-        uri: the OutputDataConfig.S3Uri of the request; a trailing slash is not doubled.
-        kind: ``CLR`` for a training, ``CLN`` for a classification job.
-        unique_id: 32 hex digits; a job's own id.
-
-    Raises:
-        ApiError: InvalidRequestException, it would be longer than Describe could show (assumed).
+    :param uri: the OutputDataConfig.S3Uri of the request; a trailing slash is not doubled.
+    :param kind: ``CLR`` for a training, ``CLN`` for a classification job.
+    :param unique_id: 32 hex digits; a job's own id.
+    :raises ApiError: InvalidRequestException, it would be longer than Describe could show (assumed).
     """
     archive = f"{uri.rstrip('/')}/{ACCOUNT_ID}-{kind}-{unique_id}/output/output.tar.gz"
     if len(archive) > MAX_URI:

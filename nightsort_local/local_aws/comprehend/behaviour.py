@@ -22,14 +22,13 @@ _Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)
 class Delays(BaseModel):
     """How long a resource is in a state before its work begins, in seconds; the work itself comes on top.
 
-    Attributes:
-        profile: where the delays come from that were not set by themselves.
-        submitted_seconds: SUBMITTED, of classifiers and jobs.
-        training_seconds: TRAINING.
-        job_seconds: IN_PROGRESS.
-        stopping_seconds: STOP_REQUESTED.
-        endpoint_seconds: CREATING and UPDATING, of endpoints.
-        deletion_seconds: DELETING, of classifiers and endpoints.
+    :param profile: where the delays come from that were not set by themselves.
+    :param submitted_seconds: SUBMITTED, of classifiers and jobs.
+    :param training_seconds: TRAINING.
+    :param job_seconds: IN_PROGRESS.
+    :param stopping_seconds: STOP_REQUESTED.
+    :param endpoint_seconds: CREATING and UPDATING, of endpoints.
+    :param deletion_seconds: DELETING, of classifiers and endpoints.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -71,8 +70,7 @@ class _Behaviour(BaseModel):
 class Behaviour:
     """The behaviour in force; safe to use from many threads.
 
-    Args:
-        initial: as for :meth:`update`.
+    :param initial: as for :meth:`update`.
     """
 
     def __init__(self, initial: Mapping[str, Any] | None = None) -> None:
@@ -88,8 +86,7 @@ class Behaviour:
         ``NIGHTSORT_LOCAL_AWS_DELAYS`` names a profile, ``NIGHTSORT_LOCAL_AWS_TRAINING_SECONDS`` and so on
         change one delay, ``NIGHTSORT_LOCAL_AWS_RATE_LIMITS`` switches the limits on.
 
-        Raises:
-            SettingError: a variable's value cannot be.
+        :raises SettingError: a variable's value cannot be.
         """
         names = {_variable(member): member for member in Delays.model_fields}
         delays = {member: environment[name] for name, member in names.items() if environment.get(name)}
@@ -117,12 +114,9 @@ class Behaviour:
     def update(self, change: Mapping[str, Any]) -> None:
         """Change what is given and keep the rest; delays hold for what already waits, too.
 
-        Args:
-            change: ``{"delays": {"profile": "realistic", "job_seconds": 5}, "rate_limits": true}``; a profile
-                sets all delays, those given with it come after.
-
-        Raises:
-            SettingError: there is no such member, or its value cannot be; nothing is changed then.
+        :param change: ``{"delays": {"profile": "realistic", "job_seconds": 5}, "rate_limits": true}``; a
+            profile sets all delays, those given with it come after.
+        :raises SettingError: there is no such member, or its value cannot be; nothing is changed then.
         """
         given = _checked(change, _dotted)
         with self._lock:

@@ -22,7 +22,7 @@ from nightsort_local.local_aws.comprehend.training_input import (
     check_training_input,
     manifests,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS, TrainTask
+from nightsort_local.local_aws.work.tasks import TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,11 +36,10 @@ if TYPE_CHECKING:
 class ClassifierOperations:
     """Create, describe, list, stop and delete classifiers.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        workers: where trainings run.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: what is to happen later.
+    :param workers: where trainings run.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
@@ -211,7 +210,7 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
         # Without an output location Describe answers with an empty structure (seen in AWS's examples).
         "OutputDataConfig": dict(request.get("OutputDataConfig", {})),
         "DataAccessRoleArn": request["DataAccessRoleArn"],
-        "Mode": request.get("Mode", MULTI_CLASS),
+        "Mode": request.get("Mode", "MULTI_CLASS"),
     }
     output = properties["OutputDataConfig"]
     if "S3Uri" in output:

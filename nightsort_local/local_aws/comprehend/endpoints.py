@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.store import Resource, Store
     from nightsort_local.local_aws.comprehend.timers import Timers
     from nightsort_local.local_aws.settings import Settings
-    from nightsort_local.local_aws.work.real_time import RealTimeProcess, TextClasses
+    from nightsort_local.local_aws.work.real_time import RealTimeProcess
+    from nightsort_local.local_aws.work.tasks import TextClasses
 
 MAX_ENDPOINTS: Final = 10
 MAX_INFERENCE_UNITS: Final = 10
@@ -45,11 +46,10 @@ _UPDATED: Final = {
 class EndpointOperations:
     """Create, describe, update, list and delete endpoints.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        real_time: reads the models.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: what is to happen later.
+    :param real_time: reads the models.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, real_time: RealTimeProcess, settings: Settings) -> None:

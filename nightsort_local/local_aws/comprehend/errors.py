@@ -8,11 +8,11 @@ from typing import Any
 class ApiError(Exception):
     """An error answer of the service.
 
-    Args:
-        code: the modelled error's name, for instance ``ResourceNotFoundException``.
-        message: what the caller reads.
-        status: the HTTP status; without it the model's own for the code (see :data:`HTTP_STATUS`), else 400.
-        members: further members of the error's shape (``Reason``, ``Detail``).
+    :param code: the modelled error's name, for instance ``ResourceNotFoundException``.
+    :param message: what the caller reads.
+    :param status: the HTTP status; without it the model's own for the code (see :data:`HTTP_STATUS`), else
+        400.
+    :param members: further members of the error's shape (``Reason``, ``Detail``).
     """
 
     def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:

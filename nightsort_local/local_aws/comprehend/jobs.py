@@ -36,11 +36,10 @@ ONE_DOC_PER_LINE = "ONE_DOC_PER_LINE"
 class JobOperations:
     """Start, describe and list classification jobs; there is no operation that stops one.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        workers: where jobs run.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: what is to happen later.
+    :param workers: where jobs run.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:

@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 class Lifecycle:
     """Has what follows a resource's state happen when its time has come.
 
-    Args:
-        timers: what is to happen later.
-        following: of each state that passes, the name of its delay (a member of
-            :class:`~nightsort_local.local_aws.comprehend.behaviour.Delays`) and what ends it.
+    :param timers: what is to happen later.
+    :param following: of each state that passes, the name of its delay (a member of
+        :class:`~nightsort_local.local_aws.comprehend.behaviour.Delays`) and what ends it.
     """
 
     def __init__(

@@ -33,9 +33,8 @@ def select(
     A filter on times before lists the oldest first, one on times after the newest first (service model);
     without either the newest come first (assumed).
 
-    Args:
-        matches: a test for each member of the Filter beyond the two times.
-        wrong_filter: the error of a Filter with two members.
+    :param matches: a test for each member of the Filter beyond the two times.
+    :param wrong_filter: the error of a Filter with two members.
     """
     criteria = request.get("Filter", {})
     if len(criteria) > 1:
@@ -58,9 +57,8 @@ def select(
 class PagePosition:
     """Where a page ended, as its NextToken holds it.
 
-    Attributes:
-        key: the last result shown.
-        number: how many results had been shown with it.
+    :param key: the last result shown.
+    :param number: how many results had been shown with it.
     """
 
     key: str
@@ -72,9 +70,8 @@ def page(
 ) -> dict[str, Any]:
     """Return one page as the answer of a List operation.
 
-    Args:
-        items: all results in order, each with a key that stays its own while others come and go.
-        member: the answer's list, of which every operation has its own.
+    :param items: all results in order, each with a key that stays its own while others come and go.
+    :param member: the answer's list, of which every operation has its own.
     """
     listing = json.dumps([member, region, request.get("Filter", {})], sort_keys=True)
     size = request.get("MaxResults", PAGE)
@@ -100,8 +97,7 @@ def write_token(position: PagePosition, listing: str) -> str:
 def read_token(token: str, listing: str) -> PagePosition:
     """Return the position that a NextToken holds.
 
-    Raises:
-        ApiError: the server did not write it, or not for this listing.
+    :raises ApiError: the server did not write it, or not for this listing.
     """
     content, _, signature = token.rpartition(".")
     if not token.isascii() or not hmac.compare_digest(signature, _signature(content, listing)):

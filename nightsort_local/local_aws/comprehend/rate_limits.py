@@ -41,8 +41,7 @@ UNIT_CHARACTERS_PER_SECOND: Final = 100.0
 class TokenBucket:
     """Holds what may be used at once, and fills with time.
 
-    Args:
-        clock: seconds that never go back.
+    :param clock: seconds that never go back.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -53,8 +52,7 @@ class TokenBucket:
     def has(self, amount: float, rate: float) -> bool:
         """Tell whether an amount may be taken; one beyond a second's worth may when the bucket is full.
 
-        Args:
-            rate: what flows in per second, and the most that it holds.
+        :param rate: what flows in per second, and the most that it holds.
         """
         moment = self._clock()
         level = rate if self._level is None else self._level + (moment - self._filled) * rate
@@ -69,8 +67,7 @@ class TokenBucket:
 class RateLimits:
     """The limits of all operations and endpoints, while they are switched on; under the store's lock.
 
-    Args:
-        behaviour: tells whether they are.
+    :param behaviour: tells whether they are.
     """
 
     def __init__(self, behaviour: Behaviour, clock: Callable[[], float] = time.monotonic) -> None:
@@ -81,8 +78,7 @@ class RateLimits:
     def count_call(self, operation: str, region: str) -> None:
         """Count a call of an operation; ClassifyDocument is limited by its endpoint alone.
 
-        Raises:
-            ApiError: there were too many.
+        :raises ApiError: there were too many.
         """
         if operation == "ClassifyDocument":
             return
@@ -92,8 +88,7 @@ class RateLimits:
     def count_document(self, endpoint_arn: str, inference_units: int, characters: int) -> None:
         """Count a document that an endpoint is to classify.
 
-        Raises:
-            ApiError: its inference units cannot do more.
+        :raises ApiError: its inference units cannot do more.
         """
         documents = UNIT_DOCUMENTS_PER_SECOND * inference_units
         volume = UNIT_CHARACTERS_PER_SECOND * inference_units

@@ -13,7 +13,6 @@ from nightsort_local.local_aws.comprehend.real_time_input import (
 from nightsort_local.local_aws.comprehend.states import USABLE_ENDPOINT
 from nightsort_local.local_aws.comprehend.store import ENDPOINT
 from nightsort_local.local_aws.work.real_time import RealTimeError
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.rate_limits import RateLimits
     from nightsort_local.local_aws.comprehend.store import Store
     from nightsort_local.local_aws.settings import Settings
-    from nightsort_local.local_aws.work.real_time import RealTimeProcess, TextClasses
+    from nightsort_local.local_aws.work.real_time import RealTimeProcess
+    from nightsort_local.local_aws.work.tasks import TextClasses
 
 _PAGE = 1
 
@@ -29,11 +29,10 @@ _PAGE = 1
 class RealTimeOperations:
     """Classify single documents.
 
-    Args:
-        store: the resources; locked while the endpoint is looked up, not while its model works.
-        real_time: has the models.
-        settings: the server's settings.
-        limits: what an endpoint's inference units can do.
+    :param store: the resources; locked while the endpoint is looked up, not while its model works.
+    :param real_time: has the models.
+    :param settings: the server's settings.
+    :param limits: what an endpoint's inference units can do.
     """
 
     def __init__(
@@ -76,7 +75,7 @@ class RealTimeOperations:
 def _classes(found: TextClasses, document: Document) -> dict[str, Any]:
     page = {} if document.document_type is None else {"Page": _PAGE}
     classes = [{"Name": name, "Score": score, **page} for name, score in found.classes]
-    return {"Classes" if found.mode == MULTI_CLASS else "Labels": classes}
+    return {"Classes" if found.mode == "MULTI_CLASS" else "Labels": classes}
 
 
 def _about(document: Document) -> dict[str, Any]:

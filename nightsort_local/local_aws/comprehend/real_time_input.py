@@ -39,9 +39,8 @@ _TEXTRACT: Final = (
 class Document:
     """A document of one page.
 
-    Attributes:
-        text: its text.
-        document_type: its DocumentType; None when it came as Text.
+    :param text: its text.
+    :param document_type: its DocumentType; None when it came as Text.
     """
 
     text: str
@@ -51,8 +50,7 @@ class Document:
 def read_document(request: Mapping[str, Any]) -> Document:
     """Return the document of a ClassifyDocument request.
 
-    Raises:
-        ApiError: it has no document, or two, or one that is too large or of a type that cannot be read.
+    :raises ApiError: it has no document, or two, or one that is too large or of a type that cannot be read.
     """
     if ("Text" in request) == ("Bytes" in request):
         raise invalid_request("INVALID_REQUEST: Give either Text or Bytes.")

@@ -45,9 +45,8 @@ def parse_request(operation: str, body: Any) -> dict[str, Any]:
 
     The body is the content of a JSON or CBOR request. Timestamps become epoch seconds (float), blobs bytes.
 
-    Raises:
-        ApiError: ``SerializationException`` for a wrong type, ``ValidationException`` with every constraint
-            that does not hold.
+    :raises ApiError: ``SerializationException`` for a wrong type, ``ValidationException`` with every
+        constraint that does not hold.
     """
     shape = operation_model(operation).input_shape
     if shape is None:

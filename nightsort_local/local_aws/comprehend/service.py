@@ -57,11 +57,10 @@ CLASSIFY_DOCUMENT = "ClassifyDocument"
 class Comprehend:
     """All operations over one store.
 
-    Args:
-        store: the resources.
-        workers: where trainings and jobs run.
-        settings: the server's settings.
-        behaviour: how fast it is, and what it limits.
+    :param store: the resources.
+    :param workers: where trainings and jobs run.
+    :param settings: the server's settings.
+    :param behaviour: how fast it is, and what it limits.
     """
 
     def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
@@ -83,13 +82,10 @@ class Comprehend:
     def answer(self, operation: str, body: Any, region: str) -> dict[str, Any]:
         """Return the answer to a request.
 
-        Args:
-            operation: the part of ``X-Amz-Target`` after the dot.
-            body: the decoded JSON body.
-            region: the region of the request's signature.
-
-        Raises:
-            ApiError: the error to send.
+        :param operation: the part of ``X-Amz-Target`` after the dot.
+        :param body: the decoded JSON body.
+        :param region: the region of the request's signature.
+        :raises ApiError: the error to send.
         """
         operation_model(operation)
         if operation not in self._handlers and operation != CLASSIFY_DOCUMENT:

@@ -21,11 +21,10 @@ class IllegalTransitionError(Exception):
 class StateMachine:
     """The states of one kind of resource.
 
-    Attributes:
-        member: the API member that holds the state.
-        created: the API member that holds when the resource was made; filters on it add Before and After.
-        steps: for each state those that may follow.
-        active: states in which work is going on or waits to be done; they count against the quotas.
+    :param member: the API member that holds the state.
+    :param created: the API member that holds when the resource was made; filters on it add Before and After.
+    :param steps: for each state those that may follow.
+    :param active: states in which work is going on or waits to be done; they count against the quotas.
     """
 
     member: str

@@ -34,14 +34,13 @@ TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 class Resource:
     """A classifier version, a classification job or an endpoint.
 
-    Attributes:
-        number: counts up with every resource; the order in which they were made.
-        properties: what Describe returns.
-        tags: its tags.
-        token: the ClientRequestToken of the request that made it.
-        request: that request without its token, as JSON.
-        model_file: a classifier's model, a file name in the model folder.
-        since: when it came into its state, epoch seconds.
+    :param number: counts up with every resource; the order in which they were made.
+    :param properties: what Describe returns.
+    :param tags: its tags.
+    :param token: the ClientRequestToken of the request that made it.
+    :param request: that request without its token, as JSON.
+    :param model_file: a classifier's model, a file name in the model folder.
+    :param since: when it came into its state, epoch seconds.
     """
 
     kind: str
@@ -92,8 +91,7 @@ class Resource:
 class Store:
     """The resources of all regions.
 
-    Args:
-        file: where the resources are kept over a restart; None keeps them in memory alone.
+    :param file: where the resources are kept over a restart; None keeps them in memory alone.
     """
 
     def __init__(self, file: Path | None = None) -> None:

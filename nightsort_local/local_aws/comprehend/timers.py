@@ -23,9 +23,8 @@ class _Wait:
 class Timers:
     """Calls actions after their delays, as they are when it looks: a delay that is changed meanwhile counts.
 
-    Args:
-        lock: held while an action runs, and by callers of all methods: what is cancelled will not happen.
-        behaviour: has the delays.
+    :param lock: held while an action runs, and by callers of all methods: what is cancelled will not happen.
+    :param behaviour: has the delays.
     """
 
     def __init__(self, lock: threading.RLock, behaviour: Behaviour) -> None:
@@ -43,10 +42,9 @@ class Timers:
     def after(self, delay: str, since: float, key: str, action: Callable[[], None]) -> None:
         """Have an action called, in another thread.
 
-        Args:
-            delay: the name of a delay, a member of :class:`Delays`.
-            since: when it began, epoch seconds; what a restart of the server took counts.
-            key: what :meth:`cancel` calls it by; one action a key.
+        :param delay: the name of a delay, a member of :class:`Delays`.
+        :param since: when it began, epoch seconds; what a restart of the server took counts.
+        :param key: what :meth:`cancel` calls it by; one action a key.
         """
         self._waits[key] = _Wait(delay, since, action)
         self._wake()

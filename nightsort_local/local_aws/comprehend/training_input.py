@@ -28,8 +28,7 @@ _MEMBERS: Final = {COMPREHEND_CSV: ("S3Uri", "TestS3Uri"), AUGMENTED_MANIFEST: (
 def check_training_input(source: Mapping[str, Any]) -> None:
     """Refuse an InputDataConfig whose members do not go together, or that asks for native documents.
 
-    Raises:
-        ApiError: InvalidRequestException.
+    :raises ApiError: InvalidRequestException.
     """
     if source.get("DocumentType", PLAIN_TEXT) != PLAIN_TEXT:
         raise invalid_request(

@@ -41,8 +41,7 @@ class WireProtocol(Protocol):
     def read(self, body: bytes) -> Any:
         """Return the content of a request.
 
-        Raises:
-            ApiError: SerializationException, it cannot be read.
+        :raises ApiError: SerializationException, it cannot be read.
         """
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:

@@ -21,8 +21,7 @@ class ControlError(Exception):
 class LocalAwsControl:
     """Tells a local AWS how to behave.
 
-    Args:
-        endpoint_url: the server's URL.
+    :param endpoint_url: the server's URL.
     """
 
     def __init__(self, endpoint_url: str) -> None:
@@ -33,12 +32,9 @@ class LocalAwsControl:
     def inject(self, kind: str, **members: Any) -> str:
         """Add a fault; return its id.
 
-        Args:
-            kind: ``error``, ``latency``, ``reset_after``, ``fail`` …, see docs/local-comprehend.md.
-            members: what the kind takes.
-
-        Raises:
-            ControlError: there is no such fault.
+        :param kind: ``error``, ``latency``, ``reset_after``, ``fail`` …, see docs/local-comprehend.md.
+        :param members: what the kind takes.
+        :raises ControlError: there is no such fault.
         """
         return str(self._call("POST", "faults", {"kind": kind, **members})["id"])
 
@@ -58,8 +54,7 @@ class LocalAwsControl:
     def struck(self, fault_id: str) -> int:
         """Return how often a fault struck.
 
-        Raises:
-            KeyError: it is not in force.
+        :raises KeyError: it is not in force.
         """
         return {fault["id"]: int(fault["struck"]) for fault in self.faults()}[fault_id]
 
@@ -74,11 +69,8 @@ class LocalAwsControl:
     def set_behaviour(self, **members: Any) -> dict[str, Any]:
         """Change delays or rate limits; return all of them.
 
-        Args:
-            members: ``delays={"profile": "realistic"}``, ``rate_limits=True``.
-
-        Raises:
-            ControlError: there is no such behaviour.
+        :param members: ``delays={"profile": "realistic"}``, ``rate_limits=True``.
+        :raises ControlError: there is no such behaviour.
         """
         return self._call("PUT", "behaviour", members)
 

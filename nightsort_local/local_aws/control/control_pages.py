@@ -27,11 +27,10 @@ def addresses_server(environ: WSGIEnvironment) -> bool:
 class ControlPages:
     """Answers requests to the server itself.
 
-    Args:
-        health: returns the content of the health page.
-        behaviour: delays and rate limits.
-        plan: the faults.
-        cleared: called after faults were taken out.
+    :param health: returns the content of the health page.
+    :param behaviour: delays and rate limits.
+    :param plan: the faults.
+    :param cleared: called after faults were taken out.
     """
 
     def __init__(

@@ -42,10 +42,9 @@ STATUS_OF_CODE = {
 class RequestFaults:
     """WSGI middleware: does to each request what the plan holds for it.
 
-    Args:
-        application: what answers the requests.
-        plan: the faults.
-        keep: makes lasting what a request did, before its answer is lost.
+    :param application: what answers the requests.
+    :param plan: the faults.
+    :param keep: makes lasting what a request did, before its answer is lost.
     """
 
     def __init__(self, application: WSGIApplication, plan: FaultPlan, keep: Callable[[], None]) -> None:

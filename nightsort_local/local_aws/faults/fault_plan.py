@@ -51,8 +51,7 @@ class FaultPlan:
 
     Every fault has a random generator of its own with the same seed: the same calls meet the same faults.
 
-    Args:
-        faults: those in force from the start.
+    :param faults: those in force from the start.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
@@ -65,8 +64,7 @@ class FaultPlan:
     def from_environment(cls, environment: Mapping[str, str]) -> FaultPlan:
         """Return the plan that :data:`FAULTS` holds, a JSON list.
 
-        Raises:
-            SettingError: it is no such list.
+        :raises SettingError: it is no such list.
         """
         try:
             faults = json.loads(environment.get(FAULTS) or "[]")

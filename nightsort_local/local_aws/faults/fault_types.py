@@ -36,10 +36,9 @@ _Share = Annotated[float, Field(ge=0, le=1)]
 class Fault(BaseModel):
     """What all faults say.
 
-    Attributes:
-        times: how often it strikes before it is spent; None: for ever.
-        rate: the share of its matches that it strikes.
-        after: matches that it lets pass first.
+    :param times: how often it strikes before it is spent; None: for ever.
+    :param rate: the share of its matches that it strikes.
+    :param after: matches that it lets pass first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,8 +55,8 @@ class Fault(BaseModel):
 class RequestFault(Fault):
     """A fault of requests.
 
-    Attributes:
-        operation: ``CreateDocumentClassifier``, ``s3:GetObject``; ``*`` stands for anything within a service.
+    :param operation: ``CreateDocumentClassifier``, ``s3:GetObject``; ``*`` stands for anything within a
+        service.
     """
 
     operation: str
@@ -83,9 +82,8 @@ class RequestFault(Fault):
 class ErrorAnswer(RequestFault):
     """The request is refused, and nothing is done.
 
-    Attributes:
-        code: the error's code: ThrottlingException, InternalServerException, SlowDown …
-        status: the HTTP status; None: the one that AWS sends with the code.
+    :param code: the error's code: ThrottlingException, InternalServerException, SlowDown …
+    :param status: the HTTP status; None: the one that AWS sends with the code.
     """
 
     kind: Literal["error"] = "error"
@@ -126,9 +124,8 @@ class HangAfter(RequestFault):
 class WorkFault(Fault):
     """A fault of trainings or jobs.
 
-    Attributes:
-        resource: what it strikes.
-        name: a part of the JobName, or of the classifier's name; None: any.
+    :param resource: what it strikes.
+    :param name: a part of the JobName, or of the classifier's name; None: any.
     """
 
     resource: Literal["training", "job"]
@@ -183,9 +180,8 @@ class OutputTruncated(OutputFault):
 class LinesFault(OutputFault):
     """A fault of some lines of the predictions.
 
-    Attributes:
-        lines: their zero-based numbers; None together with no `share`: the first line.
-        share: the share of all lines, chosen evenly, at least one.
+    :param lines: their zero-based numbers; None together with no `share`: the first line.
+    :param share: the share of all lines, chosen evenly, at least one.
     """
 
     lines: tuple[Annotated[int, Field(ge=0)], ...] | None = None
@@ -256,8 +252,7 @@ _MODELS = {model.model_fields["kind"].default: model for model in get_args(get_a
 def parse_fault(content: Any) -> Fault:
     """Return the fault that JSON describes.
 
-    Raises:
-        SettingError: it is none; the message says each member at fault and what may be.
+    :raises SettingError: it is none; the message says each member at fault and what may be.
     """
     try:
         fault: Fault = _ADAPTER.validate_python(content)

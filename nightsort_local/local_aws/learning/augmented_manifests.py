@@ -19,17 +19,18 @@ from nightsort_local.local_aws.learning.examples import (
     empty_label,
     invalid_manifest,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from nightsort.comprehend.limits import Mode
 
 _LONGEST_LINE = 6 * MAX_DOCUMENT_BYTES + 1_000_000
 r"""Bytes: a document of control characters alone, each as ``\u0000``, and its labels."""
 
 
 def read_manifest(
-    stream: BinaryIO, file: str, mode: str, attributes: Sequence[str], fetch: Callable[[str], bytes]
+    stream: BinaryIO, file: str, mode: Mode, attributes: Sequence[str], fetch: Callable[[str], bytes]
 ) -> Iterator[Example | Unusable]:
     """Yield the lines of a file in order.
 
@@ -37,13 +38,11 @@ def read_manifest(
     are a line that Ground Truth failed to label, one whose attributes name different classes in MULTI_CLASS,
     and an empty document.
 
-    Args:
-        file: what messages call it.
-        attributes: the attributes that hold the labels; a line must have at least one of them.
-        fetch: reads an object by its URI, for ``source-ref``, at most one byte more than a document may have.
-
-    Raises:
-        TaskError: a line of another form, an empty label.
+    :param file: what messages call it.
+    :param attributes: the attributes that hold the labels; a line must have at least one of them.
+    :param fetch: reads an object by its URI, for ``source-ref``, at most one byte more than a document may
+        have.
+    :raises TaskError: a line of another form, an empty label.
     """
     line = 0
     while content := stream.readline(_LONGEST_LINE):
@@ -68,7 +67,7 @@ def read_manifest(
         text = _text(item, line, file, fetch)
         if not labels and failed:
             yield Unusable(line, "Ground Truth failed to label it")
-        elif mode == MULTI_CLASS and len(labels) > 1:
+        elif mode == "MULTI_CLASS" and len(labels) > 1:
             yield Unusable(line, "its attributes name different classes")
         elif not text.strip():
             yield Unusable(line, "an empty document")
@@ -87,8 +86,8 @@ def _object(content: bytes, line: int, file: str) -> dict[str, Any]:
     return item
 
 
-def _labels(answer: dict[str, Any], mode: str, name: str, line: int, file: str) -> set[str]:
-    if mode == MULTI_CLASS:
+def _labels(answer: dict[str, Any], mode: Mode, name: str, line: int, file: str) -> set[str]:
+    if mode == "MULTI_CLASS":
         member, found = "class-name", [answer.get("class-name")]
     else:
         names = answer.get("class-map")

@@ -29,9 +29,8 @@ _ODDS = (0.01, 0.99)
 def temperature(decisions: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
     """Return the temperature by which multi-class decision values are divided before the softmax.
 
-    Args:
-        decisions: one row per held-out document, one column per label.
-        labels: the right column of each row.
+    :param decisions: one row per held-out document, one column per label.
+    :param labels: the right column of each row.
     """
     if not len(labels):
         return 1.0
@@ -51,9 +50,8 @@ def class_scores(decisions: NDArray[np.float64], degrees: float) -> NDArray[np.f
 def label_curve(decisions: NDArray[np.float64], carries: NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope and offset of one label's score ``1 / (1 + exp(-(slope * decision + offset)))``.
 
-    Args:
-        decisions: the label's decision values of held-out documents.
-        carries: which of them carry the label.
+    :param decisions: the label's decision values of held-out documents.
+    :param carries: which of them carry the label.
     """
     if carries.all() or not carries.any():
         return 1.0, 0.0

@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABEL_CHARACTERS
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 
 class Example(NamedTuple):
     """A document and its labels.
 
-    Attributes:
-        line: the line of its file, from 1, that it begins on.
+    :param line: the line of its file, from 1, that it begins on.
     """
 
     line: int

@@ -17,27 +17,25 @@ from nightsort_local.local_aws.learning.examples import (
     empty_label,
     invalid_input,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nightsort.comprehend.limits import Mode
 
 _END = '"'
 """A line that no file has: after it, a quoted cell that was never closed ends in the wrong place."""
 
 
-def read_csv(stream: BinaryIO, file: str, mode: str, delimiter: str) -> Iterator[Example | Unusable]:
+def read_csv(stream: BinaryIO, file: str, mode: Mode, delimiter: str) -> Iterator[Example | Unusable]:
     """Yield the rows of a file in order; a row of other than two cells, or without document, is unusable.
 
     Labels are the exact strings of the file: a header is data, a BOM belongs to the first label, and blanks
     around the comma belong to the cells.
 
-    Args:
-        file: what messages call it.
-        delimiter: what joins the labels of a MULTI_LABEL cell.
-
-    Raises:
-        TaskError: no UTF-8, an empty label, a quoted cell that does not end.
+    :param file: what messages call it.
+    :param delimiter: what joins the labels of a MULTI_LABEL cell.
+    :raises TaskError: no UTF-8, an empty label, a quoted cell that does not end.
     """
     for line, cells in _rows(stream, file):
         if len(cells) != 2:
@@ -45,7 +43,7 @@ def read_csv(stream: BinaryIO, file: str, mode: str, delimiter: str) -> Iterator
         elif not cells[1].strip():
             yield Unusable(line, "an empty document")
         else:
-            labels = (cells[0],) if mode == MULTI_CLASS else tuple(cells[0].split(delimiter))
+            labels = (cells[0],) if mode == "MULTI_CLASS" else tuple(cells[0].split(delimiter))
             if not all(label.strip() for label in labels):
                 raise empty_label(line, file)
             yield Example(line, labels, cells[1])

@@ -16,7 +16,6 @@ from nightsort.comprehend.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_LABEL_CHARACTERS,
     MAX_LABELS,
-    MAX_TRAINING_BYTES,
     MAX_TRAINING_DOCUMENTS,
     MIN_LABELS,
     MIN_MULTI_LABEL_DOCUMENTS,
@@ -29,14 +28,13 @@ from nightsort_local.local_aws.learning.examples import (
     label_too_big,
 )
 from nightsort_local.local_aws.learning.text_features import count_terms, stack
-from nightsort_local.local_aws.work.tasks import MULTI_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from nightsort_local.local_aws.work.object_store import ObjectStore
+    from nightsort.comprehend.limits import Mode
 
     Read = Callable[[BinaryIO, str], Iterator[Example | Unusable]]
     """Yields what a file holds, given its content and its name."""
@@ -54,12 +52,11 @@ _NAME_LENGTH = 80
 class LabelledData:
     """Documents as term counts, with what each carries.
 
-    Attributes:
-        labels: all labels that occur, sorted.
-        counts: one row per document.
-        carries: documents by labels, 1 where the document carries the label.
-        skipped: rows that were left out because they cannot be used.
-        first_skipped: where the first of them is, and why it cannot be used.
+    :param labels: all labels that occur, sorted.
+    :param counts: one row per document.
+    :param carries: documents by labels, 1 where the document carries the label.
+    :param skipped: rows that were left out because they cannot be used.
+    :param first_skipped: where the first of them is, and why it cannot be used.
     """
 
     labels: tuple[str, ...]
@@ -80,33 +77,10 @@ class LabelledData:
         return dict(zip(self.labels, np.diff(self.carries.indptr).tolist(), strict=True))
 
 
-def read_labelled_data(store: ObjectStore, sources: Sequence[tuple[str, Read]]) -> LabelledData:
-    """Read every object whose key begins with one of the URIs' keys.
+class LabelledDataBuilder:
+    """Collect documents and count their terms block by block.
 
-    Args:
-        sources: each URI with what reads its objects.
-
-    Raises:
-        TaskError: unreadable objects, data that the format refuses, sizes over the limits.
-    """
-    objects = [(location, size, read) for uri, read in sources for location, size in store.list(uri)]
-    size = sum(size for _, size, _ in objects)
-    if size > MAX_TRAINING_BYTES:
-        uris = ", ".join(uri for uri, _ in sources)
-        raise invalid_input(f"The data under {uris} is larger than {MAX_TRAINING_BYTES:,} bytes.")
-    reading = _Reading(size)
-    for location, _, read in objects:
-        with store.open(location) as stream:
-            for found in read(stream, location.uri):
-                reading.add(found, location.uri)
-    return reading.result()
-
-
-class _Reading:
-    """Collects documents in blocks.
-
-    Args:
-        size: bytes of all objects, to foresee how much text is to come.
+    :param size: bytes of all objects. It predicts how much text follows.
     """
 
     def __init__(self, size: int) -> None:
@@ -122,6 +96,7 @@ class _Reading:
         self._first_skipped = ""
 
     def add(self, found: Example | Unusable, file: str) -> None:
+        """Add one row of a file."""
         if isinstance(found, Unusable):
             self._first_skipped = self._first_skipped or f"line {found.line} of {file}: {found.reason}"
             self._skipped += 1
@@ -159,6 +134,7 @@ class _Reading:
         return int(mean * max(LEARNT_CHARACTERS - self._learnt, 0) / to_come)
 
     def result(self) -> LabelledData:
+        """Return everything that was added."""
         self._count()
         labels = sorted(self._columns)
         position = np.empty(len(labels), dtype=np.int64)
@@ -174,7 +150,7 @@ class _Reading:
         )
 
 
-def check_training_data(data: LabelledData, mode: str, least_per_label: int) -> None:
+def check_training_data(data: LabelledData, mode: Mode, least_per_label: int) -> None:
     """Refuse training data outside the limits: number of labels, documents per label, documents in all."""
     if len(data.labels) < MIN_LABELS:
         raise invalid_input(f"There must be at least {MIN_LABELS} labels, not {len(data.labels)}.")
@@ -182,7 +158,7 @@ def check_training_data(data: LabelledData, mode: str, least_per_label: int) -> 
         raise invalid_input(
             f"There can be at most {MAX_LABELS[mode]:,} labels in {mode} mode, not {len(data.labels):,}."
         )
-    if mode == MULTI_LABEL and len(data) < MIN_MULTI_LABEL_DOCUMENTS:
+    if mode == "MULTI_LABEL" and len(data) < MIN_MULTI_LABEL_DOCUMENTS:
         raise invalid_input(f"There must be at least {MIN_MULTI_LABEL_DOCUMENTS} documents, not {len(data)}.")
     few = {label: number for label, number in data.documents_per_label().items() if number < least_per_label}
     if few:

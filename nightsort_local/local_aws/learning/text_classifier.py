@@ -16,13 +16,14 @@ from scipy import sparse
 from nightsort_local.local_aws.learning import calibration
 from nightsort_local.local_aws.learning.linear_model import fit
 from nightsort_local.local_aws.learning.text_features import TermWeights, count_terms
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from nightsort.comprehend.limits import Mode
 
 RETURNED = 3
 """Classes or labels that Comprehend returns for a document, the best ones."""
@@ -51,14 +52,13 @@ _MOST_WEIGHTS = 2**26
 class TextClassifier:
     """A trained classifier.
 
-    Attributes:
-        labels: the labels, sorted; the columns of all scores.
-        weights: one row per kept term, one column per label.
-        slopes: multi-class: the one inverse temperature; multi-label: one slope per label.
-        offsets: multi-label: one offset per label.
+    :param labels: the labels, sorted; the columns of all scores.
+    :param weights: one row per kept term, one column per label.
+    :param slopes: multi-class: the one inverse temperature; multi-label: one slope per label.
+    :param offsets: multi-label: one offset per label.
     """
 
-    mode: str
+    mode: Mode
     labels: tuple[str, ...]
     terms: TermWeights
     weights: NDArray[np.float32]
@@ -72,7 +72,7 @@ class TextClassifier:
         A document's scores do not depend on the documents beside it.
         """
         decisions = _decisions(self.terms.apply(counts), self.weights, self.intercepts)
-        if self.mode == MULTI_CLASS:
+        if self.mode == "MULTI_CLASS":
             return calibration.class_scores(decisions, 1 / float(self.slopes[0]))
         return calibration.label_scores(decisions, self.slopes, self.offsets)
 
@@ -125,15 +125,14 @@ class TextClassifier:
 
 
 def train(
-    mode: str, labels: Sequence[str], counts: sparse.csr_matrix, carries: sparse.csc_matrix
+    mode: Mode, labels: Sequence[str], counts: sparse.csr_matrix, carries: sparse.csc_matrix
 ) -> TextClassifier:
     """Train a classifier.
 
-    Args:
-        mode: MULTI_CLASS or MULTI_LABEL.
-        labels: the labels, sorted.
-        counts: the training documents' term counts, one row each.
-        carries: which document (row) carries which label (column), non-zero where it does.
+    :param mode: MULTI_CLASS or MULTI_LABEL.
+    :param labels: the labels, sorted.
+    :param counts: the training documents' term counts, one row each.
+    :param carries: which document (row) carries which label (column), non-zero where it does.
     """
     terms = TermWeights.learn(counts, min(_MOST_COLUMNS, _MOST_WEIGHTS // len(labels)))
     rows, carried = terms.apply(counts), carries.tocsr()
@@ -141,12 +140,12 @@ def train(
     for held in _folds(rows.shape[0], HELD_OUT[mode]):
         seen = np.ones(rows.shape[0], dtype=bool)
         seen[held] = False
-        model = fit(rows[seen], carried[seen], mode == MULTI_CLASS)
+        model = fit(rows[seen], carried[seen], mode == "MULTI_CLASS")
         decisions.append(_decisions(rows[held], *model))
         truth.append(carried[held])
     slopes, offsets = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
     if len(held) > _NEGLIGIBLE * rows.shape[0]:
-        model = fit(rows, carried, mode == MULTI_CLASS)
+        model = fit(rows, carried, mode == "MULTI_CLASS")
     return TextClassifier(mode, tuple(labels), terms, *model, slopes, offsets)
 
 
@@ -159,11 +158,11 @@ def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _calibration(
-    mode: str, decisions: NDArray[np.float64], carries: sparse.csc_matrix
+    mode: Mode, decisions: NDArray[np.float64], carries: sparse.csc_matrix
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return slopes and offsets from decision values of documents that the model did not see."""
     labels = decisions.shape[1]
-    if mode == MULTI_CLASS:
+    if mode == "MULTI_CLASS":
         right = np.asarray(carries.argmax(axis=1)).ravel()
         return np.array([1 / calibration.temperature(decisions, right)]), np.zeros(labels)
     curves = [

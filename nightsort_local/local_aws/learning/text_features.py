@@ -47,9 +47,8 @@ def count_terms(texts: Iterable[str]) -> sparse.csr_matrix:
 class TermWeights:
     """TF-IDF with sublinear term frequency over the columns that training kept.
 
-    Args:
-        columns: the buckets that are kept, ascending.
-        idf: inverse document frequency of each.
+    :param columns: the buckets that are kept, ascending.
+    :param idf: inverse document frequency of each.
     """
 
     def __init__(self, columns: NDArray[np.int32], idf: NDArray[np.float32]) -> None:

@@ -13,8 +13,9 @@ from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Ver
 from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.permissions.identities import identity_of
+from nightsort_local.local_aws.task_errors import TaskError
 from nightsort_local.local_aws.work.object_store import no_read_access, no_write_access
-from nightsort_local.local_aws.work.tasks import Credentials, TaskError
+from nightsort_local.local_aws.work.tasks import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -29,12 +30,10 @@ _SESSION_SECONDS = 3_600
 def use_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Credentials:
     """Return credentials of the data access role, as Comprehend gets them when the work begins.
 
-    Args:
-        properties: of the classifier or the job.
-        source_arn: its ARN.
-
-    Raises:
-        TaskError: the role is not there, does not trust Comprehend, or lacks a right on keys or the network.
+    :param properties: of the classifier or the job.
+    :param source_arn: its ARN.
+    :raises TaskError: the role is not there, does not trust Comprehend, or lacks a right on keys or the
+        network.
     """
     role_arn, region = properties["DataAccessRoleArn"], source_arn.split(":")[3]
     try:

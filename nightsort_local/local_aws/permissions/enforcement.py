@@ -28,8 +28,7 @@ _SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
 def enforced_by(environment: Mapping[str, str]) -> bool:
     """Tell whether the environment has IAM enforced.
 
-    Raises:
-        SettingError: it says neither yes nor no.
+    :raises SettingError: it says neither yes nor no.
     """
     value = environment.get(ENFORCE, "")
     if value.lower() not in _SWITCH:
@@ -40,9 +39,8 @@ def enforced_by(environment: Mapping[str, str]) -> bool:
 class S3DeniedError(Exception):
     """S3 refuses a request.
 
-    Args:
-        code: S3's error code.
-        message: what the caller reads.
+    :param code: S3's error code.
+    :param message: what the caller reads.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -59,9 +57,8 @@ class Enforcement:
     ) -> None:
         """Check a request to Comprehend.
 
-        Raises:
-            ApiError: AccessDeniedException; UnrecognizedClientException or
-                MissingAuthenticationTokenException for a caller who is nobody.
+        :raises ApiError: AccessDeniedException; UnrecognizedClientException or
+            MissingAuthenticationTokenException for a caller who is nobody.
         """
         try:
             caller = _caller(environ)
@@ -78,8 +75,7 @@ class Enforcement:
     def check_s3(self, environ: WSGIEnvironment) -> None:
         """Check a request to S3; one to another service passes.
 
-        Raises:
-            S3DeniedError: AccessDenied or InvalidAccessKeyId.
+        :raises S3DeniedError: AccessDenied or InvalidAccessKeyId.
         """
         call = s3_call(environ)
         if call is None:

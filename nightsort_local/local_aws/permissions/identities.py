@@ -31,9 +31,8 @@ class UnknownIdentityError(Exception):
 class Identity:
     """A user, or a role's session.
 
-    Attributes:
-        arn: its ARN, as error messages say it.
-        policies: the documents of all policies that it has.
+    :param arn: its ARN, as error messages say it.
+    :param policies: the documents of all policies that it has.
     """
 
     arn: str
@@ -43,8 +42,7 @@ class Identity:
 def identity_of(access_key_id: str, session_token: str | None) -> Identity:
     """Return who has an access key; signatures are not checked.
 
-    Raises:
-        UnknownIdentityError: nobody has it.
+    :raises UnknownIdentityError: nobody has it.
     """
     headers = {} if session_token is None else {"X-Amz-Security-Token": session_token}
     try:
@@ -57,8 +55,7 @@ def identity_of(access_key_id: str, session_token: str | None) -> Identity:
 def policies_of(arn: str) -> tuple[Mapping[str, Any], ...]:
     """Return the documents of all policies that a user or a role has.
 
-    Raises:
-        NotFoundException: there is none of this ARN.
+    :raises NotFoundException: there is none of this ARN.
     """
     backend = iam_backends[ACCOUNT_ID][_PARTITION]
     name = arn.rpartition("/")[2]

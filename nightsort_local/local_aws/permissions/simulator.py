@@ -36,8 +36,7 @@ class _InvalidInput(IAMException):
 def complete_iam(*, enforced: bool) -> None:
     """Give moto's IAM of this process its simulator.
 
-    Args:
-        enforced: whether IAM is in force; where it is not, everything is allowed to everybody.
+    :param enforced: whether IAM is in force; where it is not, everything is allowed to everybody.
     """
 
     def simulate(response: Any) -> ActionResult:

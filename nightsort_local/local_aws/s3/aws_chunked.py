@@ -23,8 +23,7 @@ class ChunkedBody(io.RawIOBase):
     and trailing headers may follow (Amazon S3 API Reference, "Signature calculations: transferring payload in
     multiple chunks").
 
-    Attributes:
-        trailers: after the end, the trailing headers, names in lower case.
+    :param trailers: after the end, the trailing headers, names in lower case.
     """
 
     def __init__(self, source: BinaryIO) -> None:

@@ -27,9 +27,8 @@ log = logging.getLogger(__name__)
 class BucketSnapshot:
     """Writes the buckets down and reads them back.
 
-    Args:
-        bodies: where the objects' bytes are.
-        file: the list of buckets and objects; None keeps no list, and only tidies up the folder.
+    :param bodies: where the objects' bytes are.
+    :param file: the list of buckets and objects; None keeps no list, and only tidies up the folder.
     """
 
     def __init__(self, bodies: BodyFolder, file: Path | None) -> None:

@@ -33,9 +33,8 @@ class _Segment:
 class StoredBody:
     """Bytes that lie in files, immutable like `bytes` and with as much of its interface as moto uses.
 
-    Args:
-        segments: the pieces, in order.
-        md5: the hex digest, where it is known.
+    :param segments: the pieces, in order.
+    :param md5: the hex digest, where it is known.
     """
 
     def __init__(self, segments: tuple[_Segment, ...], md5: str | None = None) -> None:
@@ -93,9 +92,8 @@ def joined(bodies: list[StoredBody]) -> StoredBody:
 class BodyFolder:
     """The folder that bodies are in.
 
-    Args:
-        path: the folder; it must exist.
-        least: bodies of fewer bytes stay in memory.
+    :param path: the folder; it must exist.
+    :param least: bodies of fewer bytes stay in memory.
     """
 
     def __init__(self, path: Path, least: int) -> None:

@@ -21,8 +21,7 @@ _NOT_S3 = ("/nightsort/", "/moto-api", "/latest/")
 class S3Call:
     """A request to S3.
 
-    Attributes:
-        operation: its name in the service model, ``GetObject``; empty when there is no such request.
+    :param operation: its name in the service model, ``GetObject``; empty when there is no such request.
     """
 
     operation: str

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from nightsort_local.local_aws.faults.fault_types import OutputMissing
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier
+from nightsort_local.local_aws.task_errors import TaskError
 from nightsort_local.local_aws.work.job_input import read_job_input
 from nightsort_local.local_aws.work.job_output import (
     PREDICTIONS,
@@ -18,12 +19,12 @@ from nightsort_local.local_aws.work.job_output import (
 )
 from nightsort_local.local_aws.work.object_store import ObjectStore
 from nightsort_local.local_aws.work.output_faults import spoil_archive, spoil_lines
-from nightsort_local.local_aws.work.tasks import ClassifyTask, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nightsort_local.local_aws.work.job_input import Document
+    from nightsort_local.local_aws.work.tasks import ClassifyTask
 
 _BLOCK_DOCUMENTS = 4_096
 _BLOCK_CHARACTERS = 4_000_000

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_JOB_BYTES, MAX_JOB_DOCUMENTS
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -20,11 +20,10 @@ _CHUNK = 1 << 20
 class Document:
     """One document of a job, or why it cannot be classified.
 
-    Attributes:
-        file: the base name of its object's key.
-        line: its zero-based line; None when the file is the document.
-        text: its text; None with an error.
-        error_code: an ErrorCode, with its ErrorMessage.
+    :param file: the base name of its object's key.
+    :param line: its zero-based line; None when the file is the document.
+    :param text: its text; None with an error.
+    :param error_code: an ErrorCode, with its ErrorMessage.
     """
 
     file: str
@@ -37,8 +36,7 @@ class Document:
 def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator[Document]:
     """Yield the documents of every object whose key begins with the URI's, in the order of the keys.
 
-    Raises:
-        TaskError: unreadable objects, or more input than a job may have.
+    :raises TaskError: unreadable objects, or more input than a job may have.
     """
     objects = store.list(uri)
     if sum(size for _, size in objects) > MAX_JOB_BYTES:

@@ -6,14 +6,13 @@ import json
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
-
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from nightsort.comprehend.limits import Mode
     from nightsort_local.local_aws.work.job_input import Document
 
 PREDICTIONS = "predictions.jsonl"
@@ -26,21 +25,19 @@ _GZIP_LEVEL = 6
 class PredictionLines:
     """Formats predictions as the service does: keys File, Line (a string), Classes or Labels.
 
-    Args:
-        mode: MULTI_CLASS writes ``Classes``, MULTI_LABEL writes ``Labels``.
-        labels: the classifier's labels.
+    :param mode: MULTI_CLASS writes ``Classes``, MULTI_LABEL writes ``Labels``.
+    :param labels: the classifier's labels.
     """
 
-    def __init__(self, mode: str, labels: Sequence[str]) -> None:
-        self._member = "Classes" if mode == MULTI_CLASS else "Labels"
+    def __init__(self, mode: Mode, labels: Sequence[str]) -> None:
+        self._member = "Classes" if mode == "MULTI_CLASS" else "Labels"
         self._starts = [f'{{"Name": {json.dumps(label)}, "Score": ' for label in labels]
 
     def format(self, documents: Sequence[Document], columns: NDArray[Any], scores: NDArray[Any]) -> list[str]:
         """Return one line per document, each with its end.
 
-        Args:
-            columns: each document's best labels, best first.
-            scores: their scores.
+        :param columns: each document's best labels, best first.
+        :param scores: their scores.
         """
         starts = self._starts
         lines = []

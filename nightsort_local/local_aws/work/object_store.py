@@ -11,7 +11,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nightsort_local.local_aws.s3.location import S3Location
-from nightsort_local.local_aws.work.tasks import Credentials, PassingError, TaskError
+from nightsort_local.local_aws.task_errors import TaskError, TransientError
+from nightsort_local.local_aws.work.tasks import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,10 +45,9 @@ def no_write_access(reason: str) -> TaskError:
 class ObjectStore:
     """Reads input and writes output.
 
-    Args:
-        endpoint: the server's URL.
-        region: the region of the Comprehend call.
-        credentials: the data access role's; None where anybody may do anything.
+    :param endpoint: the server's URL.
+    :param region: the region of the Comprehend call.
+    :param credentials: the data access role's; None where anybody may do anything.
     """
 
     def __init__(self, endpoint: str, region: str, credentials: Credentials | None = None) -> None:
@@ -70,8 +70,7 @@ class ObjectStore:
         The match is one of plain strings, as the service's is: ``s3://b/day1`` also finds ``day10.txt``.
         Empty objects with a key that ends in ``/`` are a console's folders and no input (assumed).
 
-        Raises:
-            TaskError: nothing there, or not allowed to look.
+        :raises TaskError: nothing there, or not allowed to look.
         """
         prefix = S3Location.parse(uri)
         found: list[tuple[S3Location, int]] = []
@@ -123,7 +122,7 @@ class _Body(io.RawIOBase):
         try:
             data = self._body.read(len(buffer))
         except BotoCoreError as error:
-            raise PassingError(f"the connection to S3 was lost ({type(error).__name__})") from error
+            raise TransientError(f"the connection to S3 was lost ({type(error).__name__})") from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -135,8 +134,8 @@ class _Body(io.RawIOBase):
 def _explained(error: Exception, no_access: Callable[[str], TaskError], uri: str) -> Exception:
     """Return what an error of S3 means: the caller's data or role is wrong, or S3 is out of order."""
     if not isinstance(error, ClientError):
-        return PassingError(f"S3 did not answer for {uri} ({type(error).__name__})")
+        return TransientError(f"S3 did not answer for {uri} ({type(error).__name__})")
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _FIRST_SERVER_ERROR:
-        return PassingError(f"S3 answered {code} for {uri}")
+        return TransientError(f"S3 answered {code} for {uri}")
     return no_access(f"{uri}: {code}: {message}")

@@ -9,12 +9,13 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
+
+    from nightsort_local.local_aws.work.tasks import TextClasses
 
 _ATTEMPTS = 2
 """A process that dies gets another chance: it may have been killed for nothing that the document did."""
@@ -22,19 +23,6 @@ _ATTEMPTS = 2
 
 class RealTimeError(Exception):
     """A document cannot be classified now: the model cannot be read, or the process died over it."""
-
-
-@dataclass(frozen=True)
-class TextClasses:
-    """What a classifier makes of a document.
-
-    Attributes:
-        mode: MULTI_CLASS or MULTI_LABEL.
-        classes: the best labels and their scores, best first.
-    """
-
-    mode: str
-    classes: tuple[tuple[str, float], ...]
 
 
 class RealTimeProcess:
@@ -49,12 +37,9 @@ class RealTimeProcess:
     def classify(self, model_file: str, text: str | None) -> Future[TextClasses]:
         """Classify a text.
 
-        Args:
-            model_file: the model's path.
-            text: the document; None only has the model read.
-
-        Returns:
-            What will be its classes, none without a text, or a :class:`RealTimeError`.
+        :param model_file: the model's path.
+        :param text: the document; None only has the model read.
+        :returns: What will be its classes, none without a text, or a :class:`RealTimeError`.
         """
         return self._thread.submit(self._ask, model_file, text)
 

@@ -6,22 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
+    from nightsort.comprehend.limits import Mode
     from nightsort_local.local_aws.faults.fault_types import WorkFault
-
-MULTI_CLASS = "MULTI_CLASS"
-MULTI_LABEL = "MULTI_LABEL"
-
-
-INTERNAL_ERROR = "INTERNAL_ERROR: Amazon Comprehend was unable to process the request. Try again."
-"""The Message of what failed for no fault of the caller's."""
-
-
-class TaskError(Exception):
-    """A training or a job cannot go on; the text is the Message of its IN_ERROR or FAILED state."""
-
-
-class PassingError(Exception):
-    """Something that a training or a job needs failed, as a connection does; trying again may help."""
 
 
 @dataclass(frozen=True)
@@ -37,13 +23,12 @@ class Credentials:
 class WorkTask:
     """What a training and a job have in common.
 
-    Attributes:
-        resource: what the faults call this kind of work.
-        endpoint: the server's URL, for S3.
-        region: the region of the call.
-        name: the JobName or the classifier's name; faults go by it.
-        credentials: of the data access role, where IAM is enforced.
-        faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
+    :param resource: what the faults call this kind of work.
+    :param endpoint: the server's URL, for S3.
+    :param region: the region of the call.
+    :param name: the JobName or the classifier's name; faults go by it.
+    :param credentials: of the data access role, where IAM is enforced.
+    :param faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
     """
 
     resource: ClassVar[Literal["training", "job"]]
@@ -59,10 +44,9 @@ class WorkTask:
 class AugmentedManifest:
     """Labelled documents as Ground Truth writes them, JSON Lines.
 
-    Attributes:
-        uri: where it is, a key or a key prefix.
-        attributes: the attributes that hold the labels; several are merged.
-        split: what its documents are for.
+    :param uri: where it is, a key or a key prefix.
+    :param attributes: the attributes that hold the labels; several are merged.
+    :param split: what its documents are for.
     """
 
     uri: str
@@ -74,20 +58,19 @@ class AugmentedManifest:
 class TrainTask(WorkTask):
     """A training, from CSV (`training`, `test`) or from augmented manifests.
 
-    Attributes:
-        delimiter: what joins the labels of a multi-label cell.
-        training: where the training data is, a key or a key prefix; None with manifests.
-        test: where the test data is; None splits a part of the training data off.
-        output: where the output archive goes, or None.
-        model_file: the path that the model is written to.
-        least_per_label: documents that each label must have.
-        manifests: augmented manifests, instead of `training` and `test`; without one for TEST a part of the
-            training data is split off.
+    :param delimiter: what joins the labels of a multi-label cell.
+    :param training: where the training data is, a key or a key prefix; None with manifests.
+    :param test: where the test data is; None splits a part of the training data off.
+    :param output: where the output archive goes, or None.
+    :param model_file: the path that the model is written to.
+    :param least_per_label: documents that each label must have.
+    :param manifests: augmented manifests, instead of `training` and `test`; without one for TEST a part of
+        the training data is split off.
     """
 
     resource = "training"
 
-    mode: str
+    mode: Mode
     delimiter: str
     training: str | None
     test: str | None
@@ -101,11 +84,10 @@ class TrainTask(WorkTask):
 class TrainResult:
     """A finished training.
 
-    Attributes:
-        started: begin of the billed interval, epoch seconds.
-        ended: its end.
-        metadata: the ClassifierMetadata.
-        warning: the Message that makes it TRAINED_WITH_WARNING: what could not be used of the data.
+    :param started: begin of the billed interval, epoch seconds.
+    :param ended: its end.
+    :param metadata: the ClassifierMetadata.
+    :param warning: the Message that makes it TRAINED_WITH_WARNING: what could not be used of the data.
     """
 
     started: float
@@ -118,10 +100,9 @@ class TrainResult:
 class ClassifyTask(WorkTask):
     """A classification job.
 
-    Attributes:
-        source: where the documents are, a key or a key prefix.
-        one_per_line: ONE_DOC_PER_LINE, else ONE_DOC_PER_FILE.
-        output: the archive to write.
+    :param source: where the documents are, a key or a key prefix.
+    :param one_per_line: ONE_DOC_PER_LINE, else ONE_DOC_PER_FILE.
+    :param output: the archive to write.
     """
 
     resource = "job"
@@ -133,3 +114,15 @@ class ClassifyTask(WorkTask):
 
 
 Task = TrainTask | ClassifyTask
+
+
+@dataclass(frozen=True)
+class TextClasses:
+    """What a classifier makes of a document.
+
+    :param mode: MULTI_CLASS or MULTI_LABEL.
+    :param classes: the best labels and their scores, best first.
+    """
+
+    mode: Mode
+    classes: tuple[tuple[str, float], ...]

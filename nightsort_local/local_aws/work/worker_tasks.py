@@ -7,14 +7,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from nightsort_local.local_aws.faults.fault_types import Fail, Warn
+from nightsort_local.local_aws.task_errors import INTERNAL_ERROR, TaskError, TransientError
 from nightsort_local.local_aws.work.classification import run_job
-from nightsort_local.local_aws.work.tasks import (
-    INTERNAL_ERROR,
-    PassingError,
-    TaskError,
-    TrainResult,
-    TrainTask,
-)
+from nightsort_local.local_aws.work.tasks import TrainResult, TrainTask
 from nightsort_local.local_aws.work.training import run_training
 
 if TYPE_CHECKING:
@@ -29,8 +24,7 @@ ATTEMPTS = 3
 def run(task: Task) -> TrainResult | None:
     """Do a piece of work.
 
-    Raises:
-        TaskError: it cannot be done; the text is for the caller of the API.
+    :raises TaskError: it cannot be done; the text is for the caller of the API.
     """
     for fault in task.faults:
         if isinstance(fault, Fail):
@@ -38,7 +32,7 @@ def run(task: Task) -> TrainResult | None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run_once(task)
-        except PassingError as error:  # noqa: PERF203 - a few rounds of heavy work
+        except TransientError as error:  # noqa: PERF203 - a few rounds of heavy work
             log.warning(
                 "Attempt %d of %d at the %s %s: %s", attempt, ATTEMPTS, task.resource, task.name, error
             )

@@ -19,7 +19,7 @@ from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
 from nightsort_local.local_aws.faults.fault_types import Stuck
-from nightsort_local.local_aws.work.tasks import INTERNAL_ERROR, TaskError
+from nightsort_local.local_aws.task_errors import INTERNAL_ERROR, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -35,10 +35,9 @@ log = logging.getLogger(__name__)
 class Outcome:
     """How a piece of work ended.
 
-    Attributes:
-        result: what the task returned.
-        problem: the Message of a failure.
-        stopped: it was stopped on request.
+    :param result: what the task returned.
+    :param problem: the Message of a failure.
+    :param stopped: it was stopped on request.
     """
 
     result: Any = None
@@ -60,11 +59,11 @@ class _Work:
 class WorkerPool:
     """A fixed number of worker processes and the queue before them.
 
-    Args:
-        size: how many pieces of work run at the same time.
-        temporary: the folder for the workers' temporary files; a worker that sees the server die removes it.
-        prepare: completes a task, given with its key, when its turn has come; may raise TaskError.
-        in_force: whether the fault by which work is stuck is still there.
+    :param size: how many pieces of work run at the same time.
+    :param temporary: the folder for the workers' temporary files; a worker that sees the server die removes
+        it.
+    :param prepare: completes a task, given with its key, when its turn has come; may raise TaskError.
+    :param in_force: whether the fault by which work is stuck is still there.
     """
 
     def __init__(
@@ -97,10 +96,9 @@ class WorkerPool:
     ) -> None:
         """Queue work.
 
-        Args:
-            key: what :meth:`stop` calls it by.
-            on_start: called when a worker takes it.
-            on_end: called once, when it is done, failed or stopped.
+        :param key: what :meth:`stop` calls it by.
+        :param on_start: called when a worker takes it.
+        :param on_end: called once, when it is done, failed or stopped.
         """
         work = _Work(key, task, on_start, on_end)
         with self._lock:

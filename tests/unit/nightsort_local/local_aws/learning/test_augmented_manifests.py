@@ -10,7 +10,7 @@ import pytest
 
 from nightsort_local.local_aws.learning.augmented_manifests import read_manifest
 from nightsort_local.local_aws.learning.examples import Example, Unusable
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 FILE = "s3://data/output.manifest"
 OBJECTS = {"s3://docs/a.txt": b"from S3", "s3://docs/b.txt": b"caf\xe9"}

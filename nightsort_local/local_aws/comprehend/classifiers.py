@@ -1,4 +1,4 @@
-"""The operations on document classifiers, and what becomes of their trainings."""
+"""The operations on document classifiers, and the course of their trainings."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class ClassifierOperations:
     """Create, describe, list, stop and delete classifiers.
 
     :param store: the resources.
-    :param timers: what is to happen later.
-    :param workers: where trainings run.
+    :param timers: the pending state changes.
+    :param workers: run the trainings.
     :param settings: the server's settings.
     """
 
@@ -63,8 +63,8 @@ class ClassifierOperations:
     # --- operations -----------------------------------------------------------------------------------------
 
     def create_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Start a training and return the ARN of what will be the classifier."""
-        earlier = self._store.made_by(CLASSIFIER, region, request)
+        """Start a training; return the ARN of the new classifier."""
+        earlier = self._store.created_by(CLASSIFIER, region, request)
         if earlier is not None:
             return {"DocumentClassifierArn": earlier.arn}
         _check(request)
@@ -76,7 +76,7 @@ class ClassifierOperations:
         if len(active) >= MAX_ACTIVE_TRAININGS:
             raise ApiError(
                 "ResourceLimitExceededException",
-                f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
+                f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, which is the maximum.",
             )
         classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
         self._lifecycle.schedule_next(classifier)
@@ -87,7 +87,7 @@ class ClassifierOperations:
         return {"DocumentClassifierProperties": self._get(request, region).shown()}
 
     def list_document_classifiers(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """List classifiers, each version for itself."""
+        """List classifiers, one item per version."""
         found = select(
             self._store.all_of(CLASSIFIER, region),
             request,
@@ -100,7 +100,7 @@ class ClassifierOperations:
         return page(items, request, "DocumentClassifierPropertiesList", region)
 
     def list_document_classifier_summaries(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """List classifier names, with their number of versions and the latest of them."""
+        """List classifier names, with the number of versions and the latest version."""
         versions: dict[str, list[Resource]] = {}
         for classifier in self._store.all_of(CLASSIFIER, region):
             versions.setdefault(_name(classifier), []).append(classifier)
@@ -108,10 +108,10 @@ class ClassifierOperations:
         return page(items, request, "DocumentClassifierSummariesList", region)
 
     def stop_training_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Ask a training to stop; on a classifier that is done this does nothing (seen in Terraform)."""
+        """Ask a training to stop; ignore a classifier that is not in training (seen in Terraform)."""
         classifier = self._get(request, region)
         if classifier.state in ("SUBMITTED", "TRAINING"):
-            classifier.step("STOP_REQUESTED")
+            classifier.change_state("STOP_REQUESTED")
             if self._timers.cancel(classifier.arn):
                 self._lifecycle.schedule_next(classifier)
             else:
@@ -119,7 +119,7 @@ class ClassifierOperations:
         return {}
 
     def delete_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Begin to delete a classifier that neither trains nor is in use."""
+        """Start the deletion of a classifier that is neither in training nor in use."""
         classifier = self._get(request, region)
         for job in self._store.all_of(JOB, region):
             if job.is_active and job.properties["DocumentClassifierArn"] == classifier.arn:
@@ -133,14 +133,14 @@ class ClassifierOperations:
             raise resource_unavailable(
                 f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
             )
-        classifier.step("DELETING")
+        classifier.change_state("DELETING")
         self._lifecycle.schedule_next(classifier)
         return {}
 
-    # --- life -----------------------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Take up what a server that ended left undone."""
+        """Continue the work of an earlier server; delete model files without a classifier."""
         classifiers = self._store.all_of(CLASSIFIER)
         known = {classifier.model_file for classifier in classifiers if not classifier.is_active}
         for file in self._settings.models.iterdir():
@@ -163,14 +163,14 @@ class ClassifierOperations:
             test=source.get("TestS3Uri"),
             output=properties["OutputDataConfig"].get("S3Uri"),
             model_file=str(self._settings.model_path(classifier.model_file)),
-            least_per_label=self._settings.least_documents_per_label,
+            min_per_label=self._settings.min_documents_per_label,
             manifests=manifests(source),
         )
 
         def started() -> None:
             with self._store.lock:
                 if classifier.state == "SUBMITTED":
-                    classifier.step("TRAINING")
+                    classifier.change_state("TRAINING")
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
@@ -194,8 +194,8 @@ def _check(request: Mapping[str, Any]) -> None:
     if request["LanguageCode"] not in LANGUAGES:
         raise ApiError(
             "UnsupportedLanguageException",
-            f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is no language of custom classification; "
-            f"these are: {', '.join(LANGUAGES)}.",
+            f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is not a language of custom classification. "
+            f"The languages are {', '.join(LANGUAGES)}.",
         )
     check_training_input(request["InputDataConfig"])
     check_keys(request)
@@ -207,14 +207,14 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
         "DocumentClassifierArn": arn,
         "LanguageCode": request["LanguageCode"],
         "InputDataConfig": {"DataFormat": COMPREHEND_CSV, **request["InputDataConfig"]},
-        # Without an output location Describe answers with an empty structure (seen in AWS's examples).
+        # Without an output location, Describe returns an empty structure (seen in AWS's examples).
         "OutputDataConfig": dict(request.get("OutputDataConfig", {})),
         "DataAccessRoleArn": request["DataAccessRoleArn"],
         "Mode": request.get("Mode", "MULTI_CLASS"),
     }
     output = properties["OutputDataConfig"]
     if "S3Uri" in output:
-        # The real service shows the whole future path from the first Describe on.
+        # The real service shows the full path of the output from the first Describe on.
         output["S3Uri"] = arns.output_archive(output["S3Uri"], "CLR", arns.new_id())
     for member in ("VolumeKmsKeyId", "VpcConfig", "ModelKmsKeyId", "VersionName"):
         if member in request:
@@ -223,25 +223,25 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
 
 
 def _stop(classifier: Resource) -> None:
-    classifier.step("STOPPED", EndTime=now())
+    classifier.change_state("STOPPED", EndTime=now())
 
 
 def _finish(classifier: Resource, outcome: Outcome) -> None:
     if outcome.problem is not None:
-        classifier.step("IN_ERROR", Message=outcome.problem, EndTime=now())
+        classifier.change_state("IN_ERROR", Message=outcome.problem, EndTime=now())
     else:
         result = outcome.result
         members = {
-            # A delay of TRAINING is billed as training, as it would be on AWS.
+            # A delay of TRAINING counts as billed training time, as on AWS.
             "TrainingStartTime": min(result.started, classifier.since),
             "TrainingEndTime": result.ended,
             "EndTime": now(),
             "ClassifierMetadata": result.metadata,
         }
         if result.warning:
-            classifier.step("TRAINED_WITH_WARNING", Message=result.warning, **members)
+            classifier.change_state("TRAINED_WITH_WARNING", Message=result.warning, **members)
         else:
-            classifier.step("TRAINED", **members)
+            classifier.change_state("TRAINED", **members)
 
 
 def _name(classifier: Resource) -> str:

@@ -1,4 +1,4 @@
-"""The operations on document classification jobs, and what becomes of them."""
+"""The operations on document classification jobs, and the course of the jobs."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ ONE_DOC_PER_LINE = "ONE_DOC_PER_LINE"
 
 
 class JobOperations:
-    """Start, describe and list classification jobs; there is no operation that stops one.
+    """Start, describe and list classification jobs. No operation stops one.
 
     :param store: the resources.
-    :param timers: what is to happen later.
-    :param workers: where jobs run.
+    :param timers: the pending state changes.
+    :param workers: run the jobs.
     :param settings: the server's settings.
     """
 
@@ -58,7 +58,7 @@ class JobOperations:
 
     def start_document_classification_job(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Start a job."""
-        job = self._store.made_by(JOB, region, request)
+        job = self._store.created_by(JOB, region, request)
         if job is None:
             self._check(request, region)
             job_id = arns.new_id()
@@ -90,10 +90,10 @@ class JobOperations:
         items = [(job.arn, job.shown()) for job in found]
         return page(items, request, "DocumentClassificationJobPropertiesList", region)
 
-    # --- life -----------------------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Take up what a server that ended left undone."""
+        """Continue the work of an earlier server."""
         for job in self._store.all_of(JOB):
             self._lifecycle.schedule_next(job)
 
@@ -113,14 +113,14 @@ class JobOperations:
         def started() -> None:
             with self._store.lock:
                 if job.state == "SUBMITTED":
-                    job.step("IN_PROGRESS")
+                    job.change_state("IN_PROGRESS")
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
                 if outcome.problem is None:
-                    job.step("COMPLETED", EndTime=now())
+                    job.change_state("COMPLETED", EndTime=now())
                 else:
-                    job.step("FAILED", Message=outcome.problem, EndTime=now())
+                    job.change_state("FAILED", Message=outcome.problem, EndTime=now())
 
         self._workers.submit(job.arn, task, started, ended)
 
@@ -139,10 +139,10 @@ class JobOperations:
             )
         active = [job for job in self._store.all_of(JOB, region) if job.is_active]
         if len(active) >= MAX_ACTIVE_CLASSIFICATION_JOBS:
-            # The operation models no ResourceLimitExceededException; this is the closest that it models.
+            # The operation models no ResourceLimitExceededException; this is the closest error of its model.
             raise ApiError(
                 "TooManyRequestsException",
-                f"TOO_MANY_REQUESTS: {len(active)} classification jobs are active, the most that may be.",
+                f"TOO_MANY_REQUESTS: {len(active)} classification jobs are active, which is the maximum.",
             )
 
 

@@ -1,4 +1,4 @@
-"""What becomes of resources by itself: each state that passes, how long it lasts and what follows it."""
+"""Timed state transitions of resources."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if TYPE_CHECKING:
 
 
 class Lifecycle:
-    """Has what follows a resource's state happen when its time has come.
+    """Run the action that ends a state, after the state's delay.
 
-    :param timers: what is to happen later.
-    :param following: of each state that passes, the name of its delay (a member of
-        :class:`~nightsort_local.local_aws.comprehend.behaviour.Delays`) and what ends it.
+    :param timers: the pending actions.
+    :param transitions: for each temporary state the name of its delay (a member of
+        :class:`~nightsort_local.local_aws.comprehend.behaviour.Delays`) and the action that ends the state.
     """
 
     def __init__(
-        self, timers: Timers, following: Mapping[str, tuple[str, Callable[[Resource], None]]]
+        self, timers: Timers, transitions: Mapping[str, tuple[str, Callable[[Resource], None]]]
     ) -> None:
         self._timers = timers
-        self._following = following
+        self._transitions = transitions
 
     def schedule_next(self, resource: Resource) -> None:
-        """Wait for what follows the resource's state, if anything does."""
-        if resource.state in self._following:
-            delay, action = self._following[resource.state]
+        """Schedule the action that ends the resource's state, if the state is temporary."""
+        if resource.state in self._transitions:
+            delay, action = self._transitions[resource.state]
             self._timers.after(delay, resource.since, resource.arn, lambda: action(resource))
 
     def enter(self, resource: Resource, state: str) -> None:
-        """Bring a resource into the state in which its work is done."""
-        delay, work = self._following[state]
+        """Put a resource into the state of its work, and start the work after the state's delay."""
+        delay, work = self._transitions[state]
         if getattr(self._timers.delays, delay):
-            resource.step(state)
+            resource.change_state(state)
             self.schedule_next(resource)
         else:
-            # Without a delay it is in that state from when a worker takes it.
+            # Without a delay, the resource enters the state when a worker takes its task.
             work(resource)

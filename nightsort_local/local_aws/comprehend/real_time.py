@@ -1,4 +1,4 @@
-"""ClassifyDocument: one document, at once, by the model behind an endpoint."""
+"""ClassifyDocument: classify one document with the model of an endpoint."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ _PAGE = 1
 class RealTimeOperations:
     """Classify single documents.
 
-    :param store: the resources; locked while the endpoint is looked up, not while its model works.
-    :param real_time: has the models.
+    :param store: the resources. It is locked to find the endpoint, but not during the classification.
+    :param real_time: holds the models.
     :param settings: the server's settings.
-    :param limits: what an endpoint's inference units can do.
+    :param limits: the rate limits of endpoints.
     """
 
     def __init__(
@@ -44,12 +44,12 @@ class RealTimeOperations:
         self._limits = limits
 
     def classify_document(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Return a document's classes or labels, the three best."""
+        """Return the three best classes or labels of a document."""
         document = read_document(request)
         with self._store.lock:
             model_path = self._model_path(request["EndpointArn"], region, len(document.text))
         if len(document.text) > MAX_PAGE_CHARACTERS:
-            message = f"The page has {len(document.text)} characters; {MAX_PAGE_CHARACTERS} are the most."
+            message = f"The page has {len(document.text)} characters; the maximum is {MAX_PAGE_CHARACTERS}."
             error = {"Page": _PAGE, "ErrorCode": "PAGE_CHARACTERS_EXCEEDED", "ErrorMessage": message}
             return {"Errors": [error], **_about(document)}
         try:
@@ -79,7 +79,7 @@ def _classes(found: TextClasses, document: Document) -> dict[str, Any]:
 
 
 def _about(document: Document) -> dict[str, Any]:
-    """Return what goes with a document that came as Bytes: empty lists are left out (guide's examples)."""
+    """Return the metadata of a document sent as Bytes, without empty lists (guide's examples)."""
     if document.document_type is None:
         return {}
     about: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""The local Comprehend: from an operation's name and its JSON body to the JSON of its answer."""
+"""The local Comprehend: dispatch an operation's decoded request, return its answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPERATIONS = {
     ),
     TagOperations: ("TagResource", "UntagResource", "ListTagsForResource"),
 }
-"""What is answered under the store's lock, and by whom; ClassifyDocument comes on top."""
+"""Operations that run under the store's lock, by their class. ClassifyDocument runs without it."""
 
 
 CLASSIFY_DOCUMENT = "ClassifyDocument"
@@ -58,9 +58,9 @@ class Comprehend:
     """All operations over one store.
 
     :param store: the resources.
-    :param workers: where trainings and jobs run.
+    :param workers: run trainings and jobs.
     :param settings: the server's settings.
-    :param behaviour: how fast it is, and what it limits.
+    :param behaviour: delays and rate limits.
     """
 
     def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
@@ -82,16 +82,16 @@ class Comprehend:
     def answer(self, operation: str, body: Any, region: str) -> dict[str, Any]:
         """Return the answer to a request.
 
-        :param operation: the part of ``X-Amz-Target`` after the dot.
-        :param body: the decoded JSON body.
+        :param operation: the operation's name in the service model.
+        :param body: the decoded body.
         :param region: the region of the request's signature.
-        :raises ApiError: the error to send.
+        :raises ApiError: the request is refused.
         """
         operation_model(operation)
         if operation not in self._handlers and operation != CLASSIFY_DOCUMENT:
             raise ApiError(
                 "UnknownOperationException",
-                f"The local Comprehend has custom classification only; {operation} is not part of it.",
+                f"The local Comprehend has only custom classification; {operation} is not part of it.",
             )
         with self._store.lock:
             self._limits.count_call(operation, region)
@@ -102,7 +102,7 @@ class Comprehend:
             return self._handlers[operation](request, region)
 
     def resume(self) -> None:
-        """Take up what an earlier server left undone."""
+        """Continue the work of an earlier server."""
         with self._store.lock:
             self._classifiers.resume()
             self._jobs.resume()

@@ -1,7 +1,7 @@
 """All resources of the local Comprehend, with their states, tags and request tokens.
 
-Everything is kept as the API shows it, so that a record can be written to a file and read back as it was.
-Every access happens under :attr:`Store.lock`.
+Resources are stored in the form that the API shows, which can be written to a file and read back. Every
+access needs :attr:`Store.lock`.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 class Resource:
     """A classifier version, a classification job or an endpoint.
 
-    :param number: counts up with every resource; the order in which they were made.
-    :param properties: what Describe returns.
+    :param number: a sequence number: the order of creation.
+    :param properties: the members that Describe returns.
     :param tags: its tags.
-    :param token: the ClientRequestToken of the request that made it.
+    :param token: the ClientRequestToken of the request that created it.
     :param request: that request without its token, as JSON.
-    :param model_file: a classifier's model, a file name in the model folder.
-    :param since: when it came into its state, epoch seconds.
+    :param model_file: of a classifier: the file name in the model folder.
+    :param since: when it entered its state, in epoch seconds.
     """
 
     kind: str
@@ -56,12 +56,12 @@ class Resource:
 
     @property
     def state_machine(self) -> states.StateMachine:
-        """The life cycle of its kind."""
+        """The state machine of its kind."""
         return STATE_MACHINES[self.kind]
 
     @property
     def created(self) -> float:
-        """When it was made, epoch seconds."""
+        """The creation time, in epoch seconds."""
         moment: float = self.properties[self.state_machine.created]
         return moment
 
@@ -73,11 +73,11 @@ class Resource:
 
     @property
     def is_active(self) -> bool:
-        """Whether work on it goes on or is waited for."""
+        """Whether its work is in progress or pending."""
         return self.state in self.state_machine.active
 
-    def step(self, state: str, **members: Any) -> None:
-        """Go to another state and set the members that come with it."""
+    def change_state(self, state: str, **members: Any) -> None:
+        """Change the state, and set the members that come with it."""
         self.state_machine.check(self.state, state)
         self.properties.update(members)
         self.properties[self.state_machine.member] = state
@@ -91,32 +91,32 @@ class Resource:
 class Store:
     """The resources of all regions.
 
-    :param file: where the resources are kept over a restart; None keeps them in memory alone.
+    :param file: keeps the resources across restarts; None keeps them only in memory.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self.lock = threading.RLock()
         self._file = file
         self._resources: dict[str, Resource] = {}
-        self._made = 0
+        self._last_number = 0
         self._saved = ""
         if file is not None and file.exists():
             for record in json.loads(file.read_text(encoding="utf-8"))["resources"]:
                 self._resources[record["arn"]] = Resource(**record)
-            self._made = max((resource.number for resource in self._resources.values()), default=0)
+            self._last_number = max((resource.number for resource in self._resources.values()), default=0)
 
     def add(
         self, kind: str, arn: str, region: str, properties: dict[str, Any], request: Mapping[str, Any]
     ) -> Resource:
-        """Keep a new resource, in the first state of its life."""
+        """Add a new resource, in the first state of its kind."""
         machine = STATE_MACHINES[kind]
-        self._made += 1
+        self._last_number += 1
         moment = now()
         resource = Resource(
             kind=kind,
             arn=arn,
             region=region,
-            number=self._made,
+            number=self._last_number,
             properties={**properties, machine.member: machine.first, machine.created: moment},
             tags={tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())},
             token=request.get(TOKEN),
@@ -126,8 +126,11 @@ class Store:
         self._resources[arn] = resource
         return resource
 
-    def made_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
-        """Return what an earlier request with the same token made; another body under it is an error."""
+    def created_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
+        """Return the resource that an earlier request with the same token created.
+
+        :raises ApiError: InvalidRequestException: the earlier request had other parameters.
+        """
         token = request.get(TOKEN)
         for resource in self.all_of(kind, region):
             if token is not None and resource.token == token:
@@ -139,18 +142,21 @@ class Store:
         return None
 
     def find(self, arn: str) -> Resource | None:
-        """Return the resource with that ARN, if there is one."""
+        """Return the resource of an ARN, or None."""
         return self._resources.get(arn)
 
     def get(self, arn: str, region: str) -> Resource:
-        """Return the resource or raise ResourceNotFoundException; regions do not see each other."""
+        """Return the resource of an ARN in a region.
+
+        :raises ApiError: ResourceNotFoundException.
+        """
         resource = self._resources.get(arn)
         if resource is None or resource.region != region:
             raise resource_not_found(arn)
         return resource
 
     def all_of(self, kind: str, region: str | None = None) -> list[Resource]:
-        """Return the resources of a kind, in the order in which they were made."""
+        """Return the resources of a kind, in the order of their creation."""
         return [
             resource
             for resource in self._resources.values()
@@ -158,11 +164,11 @@ class Store:
         ]
 
     def remove(self, arn: str) -> None:
-        """Forget a resource, its token included."""
+        """Remove a resource and its token."""
         self._resources.pop(arn, None)
 
     def save(self) -> None:
-        """Write the resources to the file, if there is one and if they have changed."""
+        """Write the resources to the file, if there is one and they have changed."""
         if self._file is None:
             return
         with self.lock:

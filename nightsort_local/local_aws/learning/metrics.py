@@ -1,8 +1,9 @@
-"""What Comprehend reports on a test set: the evaluation metrics and the confusion matrix.
+"""Comprehend's evaluation of a test set: metrics and confusion matrix.
 
-The decisions are those that a caller can make from a job's output: multi-class, the best class; multi-label,
-the returned labels (the best three, scores rounded) at 0.5 or more. So whoever classifies the test set and
-counts gets the same numbers. Everything is sparse: a document has a few labels of a thousand.
+The predicted labels are those that a caller can read from a job's output: in multi-class mode the best class,
+in multi-label mode the returned labels (the best three, with rounded scores) with a score of at least 0.5. A
+caller who classifies the test set gets the same figures. All matrices are sparse: a document has a few labels
+of a thousand.
 """
 
 from __future__ import annotations
@@ -27,11 +28,12 @@ DECIMALS = 4
 def predicted_labels(
     mode: Mode, labels: int, columns: NDArray[np.int64], scores: NDArray[np.float64]
 ) -> sparse.csr_matrix:
-    """Return which document (row) is given which label (column): 1 where it is.
+    """Return the predicted labels of each document.
 
-    :param labels: how many labels the classifier has.
-    :param columns: each document's returned labels, best first.
-    :param scores: their rounded scores.
+    :param labels: the number of the classifier's labels.
+    :param columns: label indices, best first; shape (documents, returned labels).
+    :param scores: the rounded scores of these labels; same shape.
+    :returns: 1 where a label is predicted; shape (documents, labels), int32.
     """
     if mode == "MULTI_CLASS":
         taken = np.zeros(scores.shape, dtype=bool)
@@ -50,11 +52,11 @@ def evaluation_metrics(
 ) -> dict[str, float]:
     """Return the members of ClassifierEvaluationMetrics, rounded as the service rounds them.
 
-    Macro figures are means over the labels that occur in the test set or were predicted; a precision or recall
+    Macro figures are means over the labels that are in the test set or were predicted. A precision or recall
     without a case is 0. Multi-label accuracy is the share of documents with exactly the right labels.
 
-    :param actual: documents by labels, 1 where the document carries the label.
-    :param predicted: the same of what :func:`predicted_labels` gave.
+    :param actual: 1 where a document has a label; shape (documents, labels).
+    :param predicted: from :func:`predicted_labels`; same shape.
     """
     occurs = _occurring(actual, predicted)
     hits = _sums(actual.multiply(predicted))[occurs]
@@ -83,8 +85,12 @@ def confusion_matrix(
 ) -> dict[str, Any]:
     """Return the content of ``confusion_matrix.json``.
 
-    Multi-class: a square matrix, rows actual, columns predicted. Multi-label: for each label
-    ``[[TN, FP], [FN, TP]]``. ``labels`` are those of the matrix, ``all_labels`` those of the classifier.
+    Multi-class: a square matrix with actual labels as rows and predicted labels as columns. Multi-label: one
+    ``[[TN, FP], [FN, TP]]`` per label. ``labels`` are those of the matrix, ``all_labels`` those of the
+    classifier.
+
+    :param actual: 1 where a document has a label; shape (documents, labels).
+    :param predicted: from :func:`predicted_labels`; same shape.
     """
     occurs = _occurring(actual, predicted)
     shown = [label for label, is_there in zip(labels, occurs, strict=True) if is_there]

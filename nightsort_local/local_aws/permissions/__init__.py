@@ -1,1 +1,1 @@
-"""Who may do what when the local AWS enforces IAM: users, roles and policies are moto's, the judge ours."""
+"""IAM checks, where IAM is enforced: moto keeps users, roles and policies; the evaluation is our own."""

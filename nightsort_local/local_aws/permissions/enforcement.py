@@ -1,4 +1,4 @@
-"""IAM in force: each call of Comprehend and S3 is judged by the policies of who signed it."""
+"""Check each call of Comprehend and S3 against the policies of its caller."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 def enforced_by(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment has IAM enforced.
+    """Return whether the environment switches the enforcement of IAM on.
 
-    :raises SettingError: it says neither yes nor no.
+    :raises SettingError: the value is neither true nor false.
     """
     value = environment.get(ENFORCE, "")
     if value.lower() not in _SWITCH:
@@ -37,7 +37,7 @@ def enforced_by(environment: Mapping[str, str]) -> bool:
 
 
 class S3DeniedError(Exception):
-    """S3 refuses a request.
+    """A request to S3 is denied.
 
     :param code: S3's error code.
     :param message: what the caller reads.
@@ -50,15 +50,15 @@ class S3DeniedError(Exception):
 
 
 class Enforcement:
-    """Judges requests. IAM and STS themselves stay open, so that users and roles can be made."""
+    """Check permissions of requests. IAM and STS stay open, so that users and roles can be created."""
 
     def check_comprehend(
         self, environ: WSGIEnvironment, operation: str, request: Mapping[str, Any], region: str
     ) -> None:
         """Check a request to Comprehend.
 
-        :raises ApiError: AccessDeniedException; UnrecognizedClientException or
-            MissingAuthenticationTokenException for a caller who is nobody.
+        :raises ApiError: AccessDeniedException; for an unknown or missing caller
+            UnrecognizedClientException or MissingAuthenticationTokenException.
         """
         try:
             caller = _caller(environ)
@@ -68,12 +68,12 @@ class Enforcement:
         if caller is None:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
         for access in comprehend_permissions(operation, request, region):
-            said = _refusal(caller, access, access.resource)
-            if said is not None:
-                raise ApiError("AccessDeniedException", said)
+            denial = _denial(caller, access, access.resource)
+            if denial is not None:
+                raise ApiError("AccessDeniedException", denial)
 
     def check_s3(self, environ: WSGIEnvironment) -> None:
-        """Check a request to S3; one to another service passes.
+        """Check a request to S3; ignore requests to other services.
 
         :raises S3DeniedError: AccessDenied or InvalidAccessKeyId.
         """
@@ -88,15 +88,15 @@ class Enforcement:
         if caller is None or not call.operation:
             raise S3DeniedError("AccessDenied", "Access Denied")
         for access in s3_permissions(call, environ):
-            said = _refusal(caller, access, f'"{access.resource}"')
-            if said is not None:
-                raise S3DeniedError("AccessDenied", said)
+            denial = _denial(caller, access, f'"{access.resource}"')
+            if denial is not None:
+                raise S3DeniedError("AccessDenied", denial)
 
 
 def _caller(environ: WSGIEnvironment) -> Identity | None:
-    """Return who signed a request; None: nobody."""
+    """Return the identity that signed a request; None for an unsigned one."""
     query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
-    # boto3 still presigns URLs of S3 by version 2 of the signature, which has the key alone.
+    # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
     presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
     access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
     if access_key is None:
@@ -105,8 +105,8 @@ def _caller(environ: WSGIEnvironment) -> Identity | None:
     return identity_of(access_key[1], token)
 
 
-def _refusal(caller: Identity, access: Access, shown: str) -> str | None:
-    """Return AWS's words for a right that is missing; None when it is there."""
+def _denial(caller: Identity, access: Access, shown: str) -> str | None:
+    """Return AWS's message for a missing permission; None when the call is allowed."""
     try:
         verdict = judge(caller.policies, access)
     except UnknownConditionError as error:

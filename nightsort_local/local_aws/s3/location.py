@@ -14,7 +14,7 @@ class S3Location:
 
     @classmethod
     def parse(cls, uri: str) -> S3Location:
-        """Split ``s3://bucket/key``; the model's pattern has seen to its form."""
+        """Split ``s3://bucket/key``. The pattern of the service model was checked before."""
         bucket, _, key = uri.removeprefix("s3://").partition("/")
         return cls(bucket, key)
 

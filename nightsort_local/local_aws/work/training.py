@@ -1,4 +1,4 @@
-"""Train a classifier: the worker's side of CreateDocumentClassifier."""
+"""Run a training in a worker (CreateDocumentClassifier)."""
 
 from __future__ import annotations
 
@@ -27,18 +27,19 @@ if TYPE_CHECKING:
 
 
 TEST_SHARE = 0.1
-MOST_TEST_DOCUMENTS = 10_000
-"""A tenth is split off for testing, capped (real trainings: 557 of 5,573 and 10,000 of 1,000,000)."""
+MAX_TEST_DOCUMENTS = 10_000
+"""Without test data, a tenth is split off, but no more than this (real trainings: 557 of 5,573 documents and
+10,000 of 1,000,000)."""
 
 _BLOCK_DOCUMENTS = 4_096
 _SEED = 0
 
 
 def run_training(task: TrainTask) -> TrainResult:
-    """Train and evaluate a classifier, write the model and the output archive."""
+    """Train and evaluate a classifier; write the model and the output archive."""
     store = ObjectStore(task.endpoint, task.region, task.credentials)
     data = read_labelled_data(store, sources_of(store, task, "TRAIN"))
-    check_training_data(data, task.mode, task.least_per_label)
+    check_training_data(data, task.mode, task.min_per_label)
     warnings = _warnings(data, "training")
     tests = sources_of(store, task, "TEST")
     if tests:
@@ -65,8 +66,8 @@ def run_training(task: TrainTask) -> TrainResult:
 
 
 def split(data: LabelledData) -> tuple[LabelledData, LabelledData]:
-    """Return training and test documents of data that came without a test set."""
-    number = min(max(int(len(data) * TEST_SHARE), 1), MOST_TEST_DOCUMENTS)
+    """Split data that has no test set into training and test documents."""
+    number = min(max(int(len(data) * TEST_SHARE), 1), MAX_TEST_DOCUMENTS)
     shuffled = np.random.RandomState(_SEED).permutation(len(data))
     return data.rows(np.sort(shuffled[number:])), data.rows(np.sort(shuffled[:number]))
 

@@ -1,4 +1,4 @@
-"""The two kinds of work that worker processes do."""
+"""Run a task in a worker process."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""So often is work done from its beginning while something fails that may pass."""
+"""How often a task is run when it fails with a transient error."""
 
 
 def run(task: Task) -> TrainResult | None:
-    """Do a piece of work.
+    """Run a training or a job.
 
-    :raises TaskError: it cannot be done; the text is for the caller of the API.
+    :raises TaskError: it failed; the caller of the API reads the text.
     """
     for fault in task.faults:
         if isinstance(fault, Fail):
@@ -32,7 +32,7 @@ def run(task: Task) -> TrainResult | None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run_once(task)
-        except TransientError as error:  # noqa: PERF203 - a few rounds of heavy work
+        except TransientError as error:  # noqa: PERF203 - the loop runs a few times, each round takes seconds
             log.warning(
                 "Attempt %d of %d at the %s %s: %s", attempt, ATTEMPTS, task.resource, task.name, error
             )

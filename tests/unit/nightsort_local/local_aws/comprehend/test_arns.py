@@ -23,7 +23,7 @@ def test_a_classifiers_arn_tells_its_name_and_version(version: str | None, end: 
 
 
 def test_another_arn_is_no_classifiers() -> None:
-    with pytest.raises(ValueError, match="is no ARN of a document classifier"):
+    with pytest.raises(ValueError, match="is not the ARN of a document classifier"):
         arns.classifier_name(arns.job_arn("eu-west-1", "0" * 32))
 
 

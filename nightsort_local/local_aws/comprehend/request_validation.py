@@ -153,27 +153,23 @@ def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
         for name, member in value.items():
             yield from problems(structure.members[name], member, _member(where, name))
     elif kind == "list":
-        yield from _length_problems(shape, value, where)
+        yield from _range_problems(shape, value, where, "length", len(value))
         for number, item in enumerate(value, 1):
             yield from problems(cast("ListShape", shape).member, item, _item(where, number))
     elif kind in ("string", "blob"):
-        yield from _length_problems(shape, value, where)
+        yield from _range_problems(shape, value, where, "length", len(value))
         if kind == "string":
             yield from _text_problems(cast("StringShape", shape), value, where)
     elif kind in ("integer", "long", "float", "double"):
-        least, most = shape.metadata.get("min"), shape.metadata.get("max")
-        if least is not None and value < least:
-            yield _failed(shape, value, where, f"have value greater than or equal to {least}")
-        if most is not None and value > most:
-            yield _failed(shape, value, where, f"have value less than or equal to {most}")
+        yield from _range_problems(shape, value, where, "value", value)
 
 
-def _length_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
-    least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if least is not None and len(value) < least:
-        yield _failed(shape, value, where, f"have length greater than or equal to {least}")
-    if most is not None and len(value) > most:
-        yield _failed(shape, value, where, f"have length less than or equal to {most}")
+def _range_problems(shape: Shape, value: Any, where: str, quantity: str, size: float) -> Iterator[str]:
+    minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
+    if minimum is not None and size < minimum:
+        yield _failed(shape, value, where, f"have {quantity} greater than or equal to {minimum}")
+    if maximum is not None and size > maximum:
+        yield _failed(shape, value, where, f"have {quantity} less than or equal to {maximum}")
 
 
 def _text_problems(shape: StringShape, value: str, where: str) -> Iterator[str]:

@@ -200,7 +200,7 @@ class TestCommandLine:
         [
             ("WORKERS", "none", "is 'none'"),
             ("ENFORCE_IAM", "perhaps", "is 'perhaps'; it must be true or false"),
-            ("FAULTS", '[{"kind": "fire"}]', "cannot be used: .*'error', 'latency'"),
+            ("FAULTS", '[{"kind": "fire"}]', "is invalid: .*'error', 'latency'"),
         ],
     )
     def test_a_setting_that_cannot_be_is_named(self, name: str, value: str, said: str) -> None:

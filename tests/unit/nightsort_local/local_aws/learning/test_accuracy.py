@@ -12,7 +12,7 @@ import pytest
 from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
 from benchmarks.peers import best_of_peers, carried, macro_f1
 from nightsort.comprehend.limits import LANGUAGES
-from nightsort_local.local_aws.learning.metrics import decide
+from nightsort_local.local_aws.learning.metrics import predicted_labels
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
 
@@ -34,7 +34,7 @@ def trained(mode: str, labels: list[str], rows: list[tuple[tuple[str, ...], str]
 
 
 def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
-    return decide(classifier.mode, len(classifier.labels), *classifier.classify(texts))
+    return predicted_labels(classifier.mode, len(classifier.labels), *classifier.classify(texts))
 
 
 @pytest.mark.parametrize("name", ["aws-services", "aws-topics"])

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from nightsort_local.local_aws.control.fault_plan import FAULTS, FaultPlan
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_plan import FAULTS, FaultPlan
+from nightsort_local.local_aws.faults.fault_types import (
     DoubledLines,
     ErrorAnswer,
     Fail,
@@ -75,9 +75,9 @@ def test_faults_are_taken_out_by_their_id() -> None:
 
 def test_only_faults_of_s3_make_it_look_at_requests_to_s3() -> None:
     plan = FaultPlan([ResetBefore(operation="*")])
-    assert not plan.concerns_s3()
+    assert not plan.has_s3_faults()
     plan.add(ResetBefore(operation="s3:*"))
-    assert plan.concerns_s3()
+    assert plan.has_s3_faults()
 
 
 def test_the_environment_is_a_json_list() -> None:
@@ -92,5 +92,5 @@ def test_the_environment_is_a_json_list() -> None:
     [("[", "Expecting value"), ("{}", "must be a JSON list"), ('[{"kind": "x"}]', "'error', 'latency'")],
 )
 def test_an_environment_that_cannot_be_is_refused(value: str, said: str) -> None:
-    with pytest.raises(SettingError, match=f"{FAULTS} cannot be used: .*{said}"):
+    with pytest.raises(SettingError, match=f"{FAULTS} is invalid: .*{said}"):
         FaultPlan.from_environment({FAULTS: value})

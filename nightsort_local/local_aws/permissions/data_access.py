@@ -1,4 +1,4 @@
-"""The role that trainings and jobs work with: whether Comprehend gets it, and its rights besides S3."""
+"""The data access role: assume it, and check its permissions on keys and the network."""
 
 from __future__ import annotations
 
@@ -11,30 +11,29 @@ from moto.sts.models import sts_backends
 
 from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
 from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
-from nightsort_local.local_aws.rights.identities import identity_of
+from nightsort_local.local_aws.account import ACCOUNT_ID
+from nightsort_local.local_aws.permissions.identities import identity_of
+from nightsort_local.local_aws.task_errors import TaskError
 from nightsort_local.local_aws.work.object_store import no_read_access, no_write_access
-from nightsort_local.local_aws.work.tasks import Credentials, TaskError
+from nightsort_local.local_aws.work.tasks import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SAMPLES_ROLE = "NightsortComprehendDataAccess"
-"""The role that the specs in ``include/classifiers`` name."""
+"""The role of the sample specs in ``include/classifiers``."""
 
 _PARTITION = "aws"
 _SESSION_SECONDS = 3_600
 
 
-def use_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Credentials:
-    """Return credentials of the data access role, as Comprehend gets them when the work begins.
+def assume_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Credentials:
+    """Return credentials of the data access role, as Comprehend does when work starts.
 
-    Args:
-        properties: of the classifier or the job.
-        source_arn: its ARN.
-
-    Raises:
-        TaskError: the role is not there, does not trust Comprehend, or lacks a right on keys or the network.
+    :param properties: of the classifier or the job.
+    :param source_arn: its ARN.
+    :raises TaskError: the role does not exist, does not trust Comprehend, or lacks a permission on a key or
+        the network.
     """
     role_arn, region = properties["DataAccessRoleArn"], source_arn.split(":")[3]
     try:
@@ -43,7 +42,7 @@ def use_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Cred
         raise no_read_access(f"There is no role {role_arn}.") from error
     context = {"aws:SourceAccount": ACCOUNT_ID, "aws:SourceArn": source_arn}
     access = Access("sts:AssumeRole", role_arn, context, service=COMPREHEND)
-    if not _may([json.loads(role.assume_role_policy_document)], access):
+    if not _allowed([json.loads(role.assume_role_policy_document)], access):
         raise no_read_access(
             f"The trust policy of {role_arn} does not let {COMPREHEND} do sts:AssumeRole for {source_arn}."
         )
@@ -56,14 +55,14 @@ def use_data_access_role(properties: Mapping[str, Any], source_arn: str) -> Cred
         external_id="",
     )
     policies = identity_of(session.access_key_id, session.session_token).policies
-    for needed, refusal in _needed(properties, region):
-        if not _may(policies, needed):
+    for needed, refusal in _needed_permissions(properties, region):
+        if not _allowed(policies, needed):
             raise refusal
     return Credentials(session.access_key_id, session.secret_access_key, session.session_token)
 
 
-def have_the_samples_role() -> None:
-    """Make the role that the sample specs name, for whoever looks for it where IAM is not in force."""
+def create_sample_role() -> None:
+    """Create the role of the sample specs, for programs that look it up where IAM is not enforced."""
     trust = {"Effect": "Allow", "Principal": {"Service": COMPREHEND}, "Action": "sts:AssumeRole"}
     iam_backends[ACCOUNT_ID][_PARTITION].create_role(
         role_name=SAMPLES_ROLE,
@@ -76,15 +75,15 @@ def have_the_samples_role() -> None:
     )
 
 
-def _may(policies: Iterable[Mapping[str, Any]], access: Access) -> bool:
+def _allowed(policies: Iterable[Mapping[str, Any]], access: Access) -> bool:
     try:
         return judge(policies, access) is Verdict.ALLOWED
     except UnknownConditionError as error:
         raise TaskError(f"INTERNAL_ERROR: {error}.") from error
 
 
-def _needed(properties: Mapping[str, Any], region: str) -> Iterator[tuple[Access, TaskError]]:
-    """Yield the rights that the work needs besides S3, each with the error for its absence."""
+def _needed_permissions(properties: Mapping[str, Any], region: str) -> Iterator[tuple[Access, TaskError]]:
+    """Yield each permission that the work needs besides S3, with the error if it is missing."""
     volume, output = properties.get("VolumeKmsKeyId"), properties["OutputDataConfig"].get("KmsKeyId")
     if volume is not None:
         access = Access("kms:CreateGrant", _key_arn(volume, region))
@@ -95,13 +94,13 @@ def _needed(properties: Mapping[str, Any], region: str) -> Iterator[tuple[Access
                 f"permission on {access.resource}."
             ),
         )
-    # What key an alias stands for is not known here.
+    # Aliases are not resolved here, so a policy cannot be checked for their key.
     if output is not None and "alias/" not in output:
         access = Access("kms:GenerateDataKey", _key_arn(output, region))
         yield access, no_write_access(f"It lacks kms:GenerateDataKey on {access.resource}.")
     for action in VPC_ACTIONS if "VpcConfig" in properties else ():
-        said = f"The provided data access role does not have {action} permission."
-        yield Access(action, "*"), TaskError(f"NOT_ENOUGH_ACCESS_TO_VPC: {said}")
+        problem = f"The provided data access role does not have {action} permission."
+        yield Access(action, "*"), TaskError(f"NOT_ENOUGH_ACCESS_TO_VPC: {problem}")
 
 
 def _key_arn(key: str, region: str) -> str:

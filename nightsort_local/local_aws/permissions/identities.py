@@ -1,4 +1,4 @@
-"""Who calls: users and sessions of roles, with their policies, out of moto's IAM and STS."""
+"""Callers: users and role sessions with their policies, from moto's IAM and STS."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from moto.iam.access_control import (
 )
 from moto.iam.models import Policy, iam_backends
 
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
+from nightsort_local.local_aws.account import ACCOUNT_ID
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,16 +24,15 @@ _PARTITION = "aws"
 
 
 class UnknownIdentityError(Exception):
-    """No user and no role's session has this access key."""
+    """No user and no role session has this access key."""
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A user, or a role's session.
+    """A user or a role session.
 
-    Attributes:
-        arn: its ARN, as error messages say it.
-        policies: the documents of all policies that it has.
+    :param arn: its ARN, as error messages show it.
+    :param policies: the documents of all its policies.
     """
 
     arn: str
@@ -41,10 +40,9 @@ class Identity:
 
 
 def identity_of(access_key_id: str, session_token: str | None) -> Identity:
-    """Return who has an access key; signatures are not checked.
+    """Return the owner of an access key. Signatures are not checked.
 
-    Raises:
-        UnknownIdentityError: nobody has it.
+    :raises UnknownIdentityError: the key has no owner.
     """
     headers = {} if session_token is None else {"X-Amz-Security-Token": session_token}
     try:
@@ -55,14 +53,13 @@ def identity_of(access_key_id: str, session_token: str | None) -> Identity:
 
 
 def policies_of(arn: str) -> tuple[Mapping[str, Any], ...]:
-    """Return the documents of all policies that a user or a role has.
+    """Return the documents of all policies of a user or a role.
 
-    Raises:
-        NotFoundException: there is none of this ARN.
+    :raises NotFoundException: no user and no role has this ARN.
     """
     backend = iam_backends[ACCOUNT_ID][_PARTITION]
     name = arn.rpartition("/")[2]
-    # moto collects policies for the owner of an access key, and looks at no more of the key than this.
+    # moto collects policies from an access key object, of which it reads only these attributes.
     if ":role/" in arn:
         backend.get_role_by_arn(arn)
         role: Any = SimpleNamespace(backend=backend, _owner_role_name=name)
@@ -73,7 +70,7 @@ def policies_of(arn: str) -> tuple[Mapping[str, Any], ...]:
 
 
 def _document(policy: Any) -> Mapping[str, Any]:
-    # moto has three forms: inline policies of roles, inline policies of users and groups, managed ones.
+    # moto has three forms: inline policies of roles, inline policies of users and groups, managed policies.
     if isinstance(policy, Policy):
         text = next(version.document for version in policy.versions if version.is_default)
     else:

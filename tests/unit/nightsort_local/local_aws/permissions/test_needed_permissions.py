@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from nightsort_local.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
+from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
 from nightsort_local.local_aws.s3.operations import s3_call
 
 REGION = "eu-west-1"
@@ -55,13 +55,13 @@ ENDPOINT = f"{ROOT}:document-classifier-endpoint/live"
     ],
 )
 def test_comprehend(operation: str, request_: dict[str, Any], needed: list[tuple[str, str]]) -> None:
-    found = rights_of_comprehend(operation, request_, REGION)
+    found = comprehend_permissions(operation, request_, REGION)
     assert [(access.action, access.resource) for access in found] == needed
 
 
 def test_a_role_is_passed_to_comprehend() -> None:
     request = {"DocumentClassifierName": "tickets", "DataAccessRoleArn": ROLE}
-    passed = rights_of_comprehend("CreateDocumentClassifier", request, REGION)[-1]
+    passed = comprehend_permissions("CreateDocumentClassifier", request, REGION)[-1]
     assert passed.context["iam:PassedToService"] == "comprehend.amazonaws.com"
 
 
@@ -95,7 +95,7 @@ def test_s3(method: str, url: str, headers: dict[str, str], needed: list[tuple[s
     ).get_environ()
     call = s3_call(environ)
     assert call is not None
-    found = rights_of_s3(call, environ)
+    found = s3_permissions(call, environ)
     assert [(access.action, access.resource) for access in found] == [
         (action, f"arn:aws:s3:::{path}") for action, path in needed
     ]
@@ -105,7 +105,7 @@ def test_a_listing_says_its_prefix_to_conditions() -> None:
     environ = EnvironBuilder(path="/b?list-type=2&prefix=a%2F", base_url="http://127.0.0.1/").get_environ()
     call = s3_call(environ)
     assert call is not None
-    (access,) = rights_of_s3(call, environ)
+    (access,) = s3_permissions(call, environ)
     assert access.context == {"s3:prefix": "a/"}
 
 

@@ -1,4 +1,4 @@
-"""Which fault strikes what, and how often each one did."""
+"""The faults in force, and how often each one struck."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     S3,
     Fault,
     Latency,
@@ -36,7 +36,7 @@ class _Planned:
     struck: int = 0
 
     def strikes(self) -> bool:
-        """Count one match, and tell whether the fault strikes it."""
+        """Count one match; return whether the fault strikes."""
         fault = self.fault
         if fault.times is not None and self.struck >= fault.times:
             return False
@@ -47,12 +47,11 @@ class _Planned:
 
 
 class FaultPlan:
-    """The faults in force, in the order in which they were given; safe to use from many threads.
+    """The faults in force, in the order of their creation. Thread-safe.
 
-    Every fault has a random generator of its own with the same seed: the same calls meet the same faults.
+    Every fault has its own random generator with the same seed: the same calls get the same faults.
 
-    Args:
-        faults: those in force from the start.
+    :param faults: the initial faults.
     """
 
     def __init__(self, faults: Iterable[Fault] = ()) -> None:
@@ -63,10 +62,9 @@ class FaultPlan:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> FaultPlan:
-        """Return the plan that :data:`FAULTS` holds, a JSON list.
+        """Return the plan in the variable :data:`FAULTS`, a JSON list.
 
-        Raises:
-            SettingError: it is no such list.
+        :raises SettingError: the variable is invalid.
         """
         try:
             faults = json.loads(environment.get(FAULTS) or "[]")
@@ -74,32 +72,32 @@ class FaultPlan:
                 raise SettingError("it must be a JSON list of faults")
             return cls([parse_fault(fault) for fault in faults])
         except (ValueError, SettingError) as error:
-            raise SettingError(f"{FAULTS} cannot be used: {error}.") from error
+            raise SettingError(f"{FAULTS} is invalid: {error}.") from error
 
-    # --- what is in force -----------------------------------------------------------------------------------
+    # --- faults in force -----------------------------------------------------------------------------------
 
     def replace(self, faults: Iterable[Fault]) -> None:
-        """Put other faults in the place of all."""
+        """Replace all faults."""
         with self._lock:
             self._planned = tuple(self._plan(fault) for fault in faults)
 
     def add(self, fault: Fault) -> str:
-        """Add a fault behind the others; return its id."""
+        """Add a fault after the others; return its id."""
         with self._lock:
             planned = self._plan(fault)
             self._planned += (planned,)
         return planned.id
 
     def remove(self, fault_id: str) -> bool:
-        """Take a fault out; False when there is none of this id."""
+        """Remove a fault; return False if no fault has this id."""
         with self._lock:
-            left = tuple(planned for planned in self._planned if planned.id != fault_id)
-            found = len(left) < len(self._planned)
-            self._planned = left
+            kept = tuple(planned for planned in self._planned if planned.id != fault_id)
+            found = len(kept) < len(self._planned)
+            self._planned = kept
         return found
 
     def has(self, fault: Fault) -> bool:
-        """Tell whether this very fault has not been taken out; it may be spent."""
+        """Return whether this fault object is still in the plan, used up or not."""
         return any(planned.fault is fault for planned in self._planned)
 
     def shown(self) -> list[dict[str, Any]]:
@@ -110,17 +108,17 @@ class FaultPlan:
                 for planned in self._planned
             ]
 
-    # --- what strikes ---------------------------------------------------------------------------------------
+    # --- matching ---------------------------------------------------------------------------------------
 
-    def concerns_s3(self) -> bool:
-        """Tell whether any fault is one of S3 requests; else nobody need find out their operation."""
+    def has_s3_faults(self) -> bool:
+        """Return whether any fault is for S3 requests; otherwise their operation need not be parsed."""
         return any(
             isinstance(planned.fault, RequestFault) and planned.fault.operation.startswith(S3)
             for planned in self._planned
         )
 
     def strike_request(self, operation: str) -> list[RequestFault]:
-        """Return what a request suffers: every latency up to the first other fault that strikes, and this."""
+        """Return a request's faults: all latencies before the first other fault that strikes, and it."""
         struck: list[RequestFault] = []
         with self._lock:
             for planned in self._planned:
@@ -132,7 +130,7 @@ class FaultPlan:
         return struck
 
     def strike_work(self, resource: str, name: str) -> tuple[WorkFault, ...]:
-        """Return all faults that a training or a job suffers, in their order."""
+        """Return all faults of a training or a job, in their order."""
         with self._lock:
             return tuple(
                 planned.fault

@@ -1,6 +1,6 @@
-"""The faults that the local AWS can be told to have, as data: read from JSON, handed to worker processes.
+"""The kinds of faults, as data: read from JSON, sent to worker processes.
 
-A fault of requests strikes calls of Comprehend or S3; one of work strikes trainings or jobs.
+A request fault strikes calls of Comprehend or S3. A work fault strikes trainings or jobs.
 """
 
 from __future__ import annotations
@@ -25,21 +25,20 @@ from typing_extensions import Self
 from nightsort_local.local_aws.settings import SettingError
 
 S3 = "s3:"
-"""Begins the name of an S3 operation; a name without it is one of Comprehend."""
+"""Prefix of S3 operations; a name without it is an operation of Comprehend."""
 
-LONGEST_SECONDS = 3_600
+MAX_SECONDS = 3_600
 
-_Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS)]
+_Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS)]
 _Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Fault(BaseModel):
-    """What all faults say.
+    """The common members of all faults.
 
-    Attributes:
-        times: how often it strikes before it is spent; None: for ever.
-        rate: the share of its matches that it strikes.
-        after: matches that it lets pass first.
+    :param times: how often it strikes; None for no limit.
+    :param rate: the share of its matches that it strikes.
+    :param after: how many matches it skips first.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -56,8 +55,8 @@ class Fault(BaseModel):
 class RequestFault(Fault):
     """A fault of requests.
 
-    Attributes:
-        operation: ``CreateDocumentClassifier``, ``s3:GetObject``; ``*`` stands for anything within a service.
+    :param operation: ``CreateDocumentClassifier``, ``s3:GetObject``; ``*`` matches anything within a
+        service.
     """
 
     operation: str
@@ -68,24 +67,23 @@ class RequestFault(Fault):
         names = _operations("s3" if pattern.startswith(S3) else "comprehend")
         if not any(fnmatchcase(name, pattern.removeprefix(S3)) for name in names):
             raise _refused(
-                f"{pattern!r} matches no operation; it may be one of Comprehend (DescribeEndpoint), "
-                "one of S3 (s3:GetObject), or either with a * in it (*, Describe*, s3:*)"
+                f"{pattern!r} matches no operation; it must name one of Comprehend (DescribeEndpoint) or one "
+                "of S3 (s3:GetObject), or contain a * (*, Describe*, s3:*)"
             )
         return pattern
 
     def matches(self, operation: str) -> bool:
-        """Tell whether it concerns an operation; S3's begin with ``s3:``."""
+        """Return whether the fault matches an operation. Names of S3 operations begin with ``s3:``."""
         return operation.startswith(S3) == self.operation.startswith(S3) and fnmatchcase(
             operation, self.operation
         )
 
 
 class ErrorAnswer(RequestFault):
-    """The request is refused, and nothing is done.
+    """The request is refused; nothing is done.
 
-    Attributes:
-        code: the error's code: ThrottlingException, InternalServerException, SlowDown …
-        status: the HTTP status; None: the one that AWS sends with the code.
+    :param code: the error's code: ThrottlingException, InternalServerException, SlowDown …
+    :param status: the HTTP status; None for AWS's status of the code.
     """
 
     kind: Literal["error"] = "error"
@@ -95,26 +93,26 @@ class ErrorAnswer(RequestFault):
 
 
 class Latency(RequestFault):
-    """The request waits before it is done."""
+    """The request waits before it is processed."""
 
     kind: Literal["latency"] = "latency"
     seconds: _Seconds
 
 
 class ResetBefore(RequestFault):
-    """The connection is reset, and nothing was done."""
+    """The connection is reset; nothing is done."""
 
     kind: Literal["reset_before"] = "reset_before"
 
 
 class ResetAfter(RequestFault):
-    """The request is done and what it did is kept; then the connection is reset instead of an answer."""
+    """The request is processed and saved; then the connection is reset instead of an answer."""
 
     kind: Literal["reset_after"] = "reset_after"
 
 
 class HangAfter(RequestFault):
-    """The request is done and what it did is kept; the answer comes so many seconds later."""
+    """The request is processed and saved; the answer comes after a delay."""
 
     kind: Literal["hang_after"] = "hang_after"
     seconds: _Seconds
@@ -126,16 +124,15 @@ class HangAfter(RequestFault):
 class WorkFault(Fault):
     """A fault of trainings or jobs.
 
-    Attributes:
-        resource: what it strikes.
-        name: a part of the JobName, or of the classifier's name; None: any.
+    :param resource: the kind of work.
+    :param name: a part of the JobName or of the classifier's name; None matches any name.
     """
 
     resource: Literal["training", "job"]
     name: Annotated[str, Field(min_length=1)] | None = None
 
     def matches(self, resource: str, name: str) -> bool:
-        """Tell whether it concerns a training or a job of a name."""
+        """Return whether the fault matches a training or a job of this name."""
         return resource == self.resource and (self.name or "") in name
 
 
@@ -147,7 +144,7 @@ class Fail(WorkFault):
 
 
 class Stuck(WorkFault):
-    """The work stays TRAINING or IN_PROGRESS; then it is done. None: until the fault is cleared."""
+    """The work stays TRAINING or IN_PROGRESS before it runs. None: until the fault is removed."""
 
     kind: Literal["stuck"] = "stuck"
     seconds: _Seconds | None = None
@@ -162,30 +159,29 @@ class Warn(WorkFault):
 
 
 class OutputFault(WorkFault):
-    """A fault of what a job writes."""
+    """A fault of a job's output."""
 
     resource: Literal["job"] = "job"
 
 
 class OutputMissing(OutputFault):
-    """The job is COMPLETED and there is no archive."""
+    """The job is COMPLETED, but there is no archive."""
 
     kind: Literal["output_missing"] = "output_missing"
 
 
 class OutputTruncated(OutputFault):
-    """The archive breaks off: only this share of its bytes is there."""
+    """The archive is truncated to this share of its bytes."""
 
     kind: Literal["output_truncated"] = "output_truncated"
     keep: Annotated[float, Field(ge=0, lt=1)] = 0.5
 
 
 class LinesFault(OutputFault):
-    """A fault of some lines of the predictions.
+    """A fault of lines of the predictions.
 
-    Attributes:
-        lines: their zero-based numbers; None together with no `share`: the first line.
-        share: the share of all lines, chosen evenly, at least one.
+    :param lines: zero-based line numbers. Without `lines` and `share`, the first line.
+    :param share: a share of all lines, evenly spaced, at least one line.
     """
 
     lines: tuple[Annotated[int, Field(ge=0)], ...] | None = None
@@ -199,19 +195,19 @@ class LinesFault(OutputFault):
 
 
 class LostLines(LinesFault):
-    """The lines are not there."""
+    """The lines are missing."""
 
     kind: Literal["lost_lines"] = "lost_lines"
 
 
 class DoubledLines(LinesFault):
-    """The lines are there twice."""
+    """The lines are duplicated."""
 
     kind: Literal["doubled_lines"] = "doubled_lines"
 
 
 class ErrorLines(LinesFault):
-    """The lines say ErrorCode and ErrorMessage instead of a prediction."""
+    """The lines have ErrorCode and ErrorMessage instead of a prediction."""
 
     kind: Literal["error_lines"] = "error_lines"
     code: str = "INTERNAL_SERVER_ERROR"
@@ -219,13 +215,13 @@ class ErrorLines(LinesFault):
 
 
 class WrongLines(LinesFault):
-    """The lines are bytes that are neither UTF-8 nor JSON."""
+    """The lines are neither UTF-8 nor JSON."""
 
     kind: Literal["wrong_lines"] = "wrong_lines"
 
 
 class ShuffledLines(OutputFault):
-    """All lines are there, in another order."""
+    """The lines are in another order."""
 
     kind: Literal["shuffled_lines"] = "shuffled_lines"
 
@@ -254,26 +250,25 @@ _MODELS = {model.model_fields["kind"].default: model for model in get_args(get_a
 
 
 def parse_fault(content: Any) -> Fault:
-    """Return the fault that JSON describes.
+    """Return the fault of a JSON object.
 
-    Raises:
-        SettingError: it is none; the message says each member at fault and what may be.
+    :raises SettingError: the object is invalid; the message lists each invalid member and the allowed values.
     """
     try:
         fault: Fault = _ADAPTER.validate_python(content)
     except ValidationError as error:
-        raise SettingError("; ".join(_said(problem, content) for problem in error.errors())) from error
+        raise SettingError("; ".join(_message(problem, content) for problem in error.errors())) from error
     return fault
 
 
-def _said(problem: Any, content: Any) -> str:
+def _message(problem: Any, content: Any) -> str:
     kind = content.get("kind") if isinstance(content, dict) else None
-    # For a member, pydantic puts the fault's kind before its name.
+    # In the location of a member, pydantic puts the fault's kind before the name.
     member = ".".join(str(part) for part in problem["loc"] if part != kind)
     if problem["type"] == "extra_forbidden":
-        return f"{kind} has no member {member!r}; it may have {', '.join(_MODELS[kind].model_fields)}"
+        return f"{kind} has no member {member!r}; its members are {', '.join(_MODELS[kind].model_fields)}"
     if not member:
-        return f"a fault cannot be {content!r:.80}: {problem['msg']}"
+        return f"{content!r:.80} is not a fault: {problem['msg']}"
     return f"{member} of {kind}: {problem['msg']}"
 
 

@@ -1,7 +1,7 @@
-"""Which rights a request needs: actions, and the resources that they are on.
+"""The permissions that a request needs: actions and their resources.
 
-Comprehend's are those of the Service Authorization Reference; its guide says besides that a start needs the
-classifier and ``document-classification-job/*``, since the job's id is not known before.
+Those of Comprehend follow the Service Authorization Reference. Starting a job needs the classifier and
+``document-classification-job/*`` (Comprehend's guide): the job has no id yet.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, unquote
 
 from nightsort.comprehend.iam_policies import Access
 from nightsort.comprehend.role import COMPREHEND
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend import arns
 
 if TYPE_CHECKING:
@@ -25,23 +26,23 @@ _ROLES = ("DataAccessRoleArn", "DesiredDataAccessRoleArn")
 _RESOURCES = ("DocumentClassifierArn", "EndpointArn", "ResourceArn", "ModelArn", "DesiredModelArn")
 
 
-def rights_of_comprehend(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
-    """Return the rights that a request to Comprehend needs, in the order in which they are looked at."""
-    made = _made(operation, request, region)
-    resources = [*filter(None, [made]), *(request[member] for member in _RESOURCES if member in request)]
+def comprehend_permissions(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
+    """Return the permissions that a request to Comprehend needs, in the order of their checks."""
+    created = _created(operation, request, region)
+    resources = [*filter(None, [created]), *(request[member] for member in _RESOURCES if member in request)]
     if operation == "DescribeDocumentClassificationJob":
         resources = [arns.job_arn(region, str(request.get("JobId")))]
     context = {"aws:RequestedRegion": region}
     needed = [Access(f"comprehend:{operation}", str(arn), context) for arn in resources or [_ANY]]
-    if made is not None and request.get("Tags"):
-        needed.append(Access("comprehend:TagResource", made, context))
+    if created is not None and request.get("Tags"):
+        needed.append(Access("comprehend:TagResource", created, context))
     passed = {**context, "iam:PassedToService": COMPREHEND}
     needed += [Access("iam:PassRole", str(request[role]), passed) for role in _ROLES if role in request]
     return needed
 
 
-def _made(operation: str, request: Mapping[str, Any], region: str) -> str | None:
-    """Return the ARN of what an operation makes."""
+def _created(operation: str, request: Mapping[str, Any], region: str) -> str | None:
+    """Return the ARN of the resource that an operation creates; None if it creates none."""
     if operation == "CreateDocumentClassifier":
         name = str(request.get("DocumentClassifierName"))
         return arns.classifier_arn(region, name, request.get("VersionName"))
@@ -49,7 +50,7 @@ def _made(operation: str, request: Mapping[str, Any], region: str) -> str | None
         return arns.job_arn(region, _ANY)
     if operation == "CreateEndpoint":
         endpoint = f"document-classifier-endpoint/{request.get('EndpointName')}"
-        return f"arn:aws:comprehend:{region}:{arns.ACCOUNT_ID}:{endpoint}"
+        return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:{endpoint}"
     return None
 
 
@@ -70,16 +71,16 @@ _S3_ACTIONS = {
     "CompleteMultipartUpload": "s3:PutObject",
     "DeleteObjects": "s3:DeleteObject",
 }
-"""Where the action is not called as the operation is (Amazon S3 User Guide, "Required permissions")."""
+"""Actions whose name differs from the operation's (Amazon S3 User Guide, "Required permissions")."""
 
 
-def rights_of_s3(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
-    """Return the rights that a request to S3 needs."""
+def s3_permissions(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
+    """Return the permissions that a request to S3 needs."""
     query = parse_qs(environ.get("QUERY_STRING", ""))
     context = {f"s3:{name}": query[name][0] for name in ("prefix", "delimiter") if name in query}
     action = _S3_ACTIONS.get(call.operation, f"s3:{call.operation}")
     if call.operation == "DeleteObjects":
-        # The keys are in the body; nothing of ours deletes.
+        # The keys are in the body, which is not read here: the check is for all keys of the bucket.
         resource = _s3_arn(f"{call.bucket}/*")
     elif call.key is not None:
         resource = _s3_arn(f"{call.bucket}/{call.key}")

@@ -1,4 +1,4 @@
-"""IAM in force: each call of Comprehend and S3 is judged by the policies of who signed it."""
+"""Check each call of Comprehend and S3 against the policies of its caller."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from urllib.parse import parse_qs
 
 from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.rights.identities import Identity, UnknownIdentityError, identity_of
-from nightsort_local.local_aws.rights.needed_rights import rights_of_comprehend, rights_of_s3
+from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
+from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
 from nightsort_local.local_aws.s3.operations import s3_call
 from nightsort_local.local_aws.settings import SettingError
 
@@ -26,10 +26,9 @@ _SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
 
 
 def enforced_by(environment: Mapping[str, str]) -> bool:
-    """Tell whether the environment has IAM enforced.
+    """Return whether the environment switches the enforcement of IAM on.
 
-    Raises:
-        SettingError: it says neither yes nor no.
+    :raises SettingError: the value is neither true nor false.
     """
     value = environment.get(ENFORCE, "")
     if value.lower() not in _SWITCH:
@@ -38,11 +37,10 @@ def enforced_by(environment: Mapping[str, str]) -> bool:
 
 
 class S3DeniedError(Exception):
-    """S3 refuses a request.
+    """A request to S3 is denied.
 
-    Args:
-        code: S3's error code.
-        message: what the caller reads.
+    :param code: S3's error code.
+    :param message: what the caller reads.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -52,16 +50,15 @@ class S3DeniedError(Exception):
 
 
 class Enforcement:
-    """Judges requests. IAM and STS themselves stay open, so that users and roles can be made."""
+    """Check permissions of requests. IAM and STS stay open, so that users and roles can be created."""
 
     def check_comprehend(
         self, environ: WSGIEnvironment, operation: str, request: Mapping[str, Any], region: str
     ) -> None:
         """Check a request to Comprehend.
 
-        Raises:
-            ApiError: AccessDeniedException; UnrecognizedClientException or
-                MissingAuthenticationTokenException for a caller who is nobody.
+        :raises ApiError: AccessDeniedException; for an unknown or missing caller
+            UnrecognizedClientException or MissingAuthenticationTokenException.
         """
         try:
             caller = _caller(environ)
@@ -70,16 +67,15 @@ class Enforcement:
             raise ApiError("UnrecognizedClientException", message) from error
         if caller is None:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
-        for access in rights_of_comprehend(operation, request, region):
-            said = _refusal(caller, access, access.resource)
-            if said is not None:
-                raise ApiError("AccessDeniedException", said)
+        for access in comprehend_permissions(operation, request, region):
+            denial = _denial(caller, access, access.resource)
+            if denial is not None:
+                raise ApiError("AccessDeniedException", denial)
 
     def check_s3(self, environ: WSGIEnvironment) -> None:
-        """Check a request to S3; one to another service passes.
+        """Check a request to S3; ignore requests to other services.
 
-        Raises:
-            S3DeniedError: AccessDenied or InvalidAccessKeyId.
+        :raises S3DeniedError: AccessDenied or InvalidAccessKeyId.
         """
         call = s3_call(environ)
         if call is None:
@@ -91,16 +87,16 @@ class Enforcement:
             raise S3DeniedError("InvalidAccessKeyId", message) from error
         if caller is None or not call.operation:
             raise S3DeniedError("AccessDenied", "Access Denied")
-        for access in rights_of_s3(call, environ):
-            said = _refusal(caller, access, f'"{access.resource}"')
-            if said is not None:
-                raise S3DeniedError("AccessDenied", said)
+        for access in s3_permissions(call, environ):
+            denial = _denial(caller, access, f'"{access.resource}"')
+            if denial is not None:
+                raise S3DeniedError("AccessDenied", denial)
 
 
 def _caller(environ: WSGIEnvironment) -> Identity | None:
-    """Return who signed a request; None: nobody."""
+    """Return the identity that signed a request; None for an unsigned one."""
     query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
-    # boto3 still presigns URLs of S3 by version 2 of the signature, which has the key alone.
+    # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
     presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
     access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
     if access_key is None:
@@ -109,8 +105,8 @@ def _caller(environ: WSGIEnvironment) -> Identity | None:
     return identity_of(access_key[1], token)
 
 
-def _refusal(caller: Identity, access: Access, shown: str) -> str | None:
-    """Return AWS's words for a right that is missing; None when it is there."""
+def _denial(caller: Identity, access: Access, shown: str) -> str | None:
+    """Return AWS's message for a missing permission; None when the call is allowed."""
     try:
         verdict = judge(caller.policies, access)
     except UnknownConditionError as error:

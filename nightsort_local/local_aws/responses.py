@@ -1,4 +1,4 @@
-"""Answers as they go over the wire."""
+"""HTTP responses."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 _PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
-def answer(
+def respond(
     start_response: StartResponse, status: int, body: bytes, *headers: tuple[str, str]
 ) -> Iterable[bytes]:
-    """Answer with a body; length and request id are added to the headers."""
+    """Send a body; add its length and a request id to the headers."""
     added = [("Content-Length", str(len(body))), ("x-amzn-RequestId", str(uuid.uuid4()))]
     start_response(f"{status} {_PHRASES.get(status, 'Error')}", [*headers, *added])
     return [body]
 
 
-def json_answer(start_response: StartResponse, status: int, content: dict[str, Any]) -> Iterable[bytes]:
-    """Answer with JSON."""
-    return answer(start_response, status, json.dumps(content).encode(), ("Content-Type", "application/json"))
+def respond_json(start_response: StartResponse, status: int, content: dict[str, Any]) -> Iterable[bytes]:
+    """Send JSON."""
+    return respond(start_response, status, json.dumps(content).encode(), ("Content-Type", "application/json"))
 
 
-def s3_error_answer(start_response: StartResponse, status: int, code: str, message: str) -> Iterable[bytes]:
-    """Answer with an error of S3."""
+def respond_s3_error(start_response: StartResponse, status: int, code: str, message: str) -> Iterable[bytes]:
+    """Send an error of S3."""
     error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n{error}'.encode()
-    return answer(start_response, status, body, ("Content-Type", "application/xml"))
+    return respond(start_response, status, body, ("Content-Type", "application/xml"))

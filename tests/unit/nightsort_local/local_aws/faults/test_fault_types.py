@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     ErrorAnswer,
     LostLines,
     RequestFault,
@@ -72,15 +72,15 @@ def test_a_fault_reaches_a_worker_process_as_it_is() -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("stuck", "a fault cannot be 'stuck'"),
-        ({}, "a fault cannot be {}: .*discriminator 'kind'"),
+        ("stuck", "'stuck' is not a fault"),
+        ({}, "{} is not a fault: .*discriminator 'kind'"),
         ({"kind": "stuck"}, "resource of stuck: Field required"),
         ({"kind": "stuck", "resource": "job", "seconds": "soon"}, "seconds of stuck: .*valid number"),
         ({"kind": "stuck", "resource": "job", "times": 0}, "times of stuck: .*greater than or equal to 1"),
         ({"kind": "stuck", "resource": "job", "after": -1}, "after of stuck"),
         (
             {"kind": "stuck", "resource": "job", "minutes": 1},
-            "stuck has no member 'minutes'; it may have .*seconds",
+            "stuck has no member 'minutes'; its members are .*seconds",
         ),
         ({"kind": "lost_lines", "share": 0}, "share of lost_lines: .*greater than 0"),
         ({"kind": "lost_lines", "lines": [-1]}, r"lines\.0 of lost_lines"),

@@ -1,7 +1,7 @@
-"""What moto's IAM lacks: ``SimulatePrincipalPolicy``, and that not everybody may ask what a role may.
+"""Add to moto's IAM ``SimulatePrincipalPolicy``, and permission checks for it and ``GetRole``.
 
-Of IAM's calls, these two and ``GetRole`` are the ones that a program makes to find out about rights, and AWS
-refuses them to most. So with IAM in force they are judged, for a caller whom IAM knows.
+Programs use these two calls to find out permissions, and AWS denies them to most callers. Where IAM is
+enforced, they are checked for callers that IAM knows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from moto.iam.exceptions import IAMException
 from moto.iam.responses import IamResponse
 
 from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
-from nightsort_local.local_aws.rights.identities import UnknownIdentityError, identity_of, policies_of
+from nightsort_local.local_aws.permissions.identities import UnknownIdentityError, identity_of, policies_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,10 +34,9 @@ class _InvalidInput(IAMException):
 
 
 def complete_iam(*, enforced: bool) -> None:
-    """Give moto's IAM of this process its simulator.
+    """Add the policy simulator to moto's IAM in this process.
 
-    Args:
-        enforced: whether IAM is in force; where it is not, everything is allowed to everybody.
+    :param enforced: whether IAM is enforced; otherwise every simulation returns ``allowed``.
     """
 
     def simulate(response: Any) -> ActionResult:
@@ -55,7 +54,7 @@ def complete_iam(*, enforced: bool) -> None:
         for action in response._get_param("ActionNames"):
             for resource in response._get_param("ResourceArns", ["*"]):
                 verdict = (
-                    _judged(policies, Access(action, resource, context)) if enforced else Verdict.ALLOWED
+                    _verdict(policies, Access(action, resource, context)) if enforced else Verdict.ALLOWED
                 )
                 yield {
                     "EvalActionName": action,
@@ -69,25 +68,25 @@ def complete_iam(*, enforced: bool) -> None:
             _check(response, "iam:GetRole", f"arn:aws:iam::{response.current_account}:role/{name}")
         return ActionResult({"Role": response.backend.get_role(response._get_param("RoleName"))})
 
-    # moto has no other way in: it calls the methods of this class by their names.
+    # moto has no extension point: it calls the methods of this class by their names.
     IamResponse.simulate_principal_policy = simulate  # type: ignore[attr-defined]
     IamResponse.get_role = get_role  # type: ignore[assignment,method-assign]
 
 
 def _check(response: Any, action: str, resource: str) -> None:
-    """Refuse a call to a caller whom IAM knows and whose policies do not allow it."""
+    """Deny the call if IAM knows the caller and the caller's policies do not allow the action."""
     try:
         caller = identity_of(response.get_access_key(), response.headers.get("X-Amz-Security-Token"))
     except UnknownIdentityError:
         return
-    if _judged(caller.policies, Access(action, resource)) is not Verdict.ALLOWED:
+    if _verdict(caller.policies, Access(action, resource)) is not Verdict.ALLOWED:
         raise _AccessDenied(
             f"User: {caller.arn} is not authorized to perform: {action} on resource: {resource} because no "
             f"identity-based policy allows the {action} action"
         )
 
 
-def _judged(policies: Any, access: Access) -> Verdict:
+def _verdict(policies: Any, access: Access) -> Verdict:
     try:
         return judge(policies, access)
     except UnknownConditionError as error:

@@ -69,7 +69,7 @@ clean: ## Stop the local stack and remove its data, all environments and caches
 # The supervisor, asked to end, stops its components in order.
 define stop_without_venv
 pid=$$(cat "$(STACK_HOME)/supervisord.pid" 2>/dev/null || true); \
-if [ -n "$$pid" ] && ps -p "$$pid" -o args= | grep -q 'supervisor.supervisord'; then \
+if [ -n "$$pid" ] && ps -p "$$pid" -o args= | grep -q 'nightsort_local.supervisord'; then \
 	echo "Stopping the local stack"; kill "$$pid"; while kill -0 "$$pid" 2>/dev/null; do sleep 0.2; done; \
 fi
 endef

@@ -16,7 +16,14 @@ from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait
 from nightsort_local.errors import StackError
 from nightsort_local.home import REPOSITORY, Home
 from nightsort_local.ports import LOOPBACK, claim_ports
-from nightsort_local.supervision import AIRFLOW, COMPONENTS, LOCAL_AWS, POSTGRES, Supervisor
+from nightsort_local.supervision import (
+    AIRFLOW,
+    API_SERVER,
+    COMPONENTS,
+    LOCAL_AWS,
+    POSTGRES,
+    Supervisor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -177,12 +184,12 @@ class LocalStack:
             postgres.wait_until_ready(self.home, 60)
             postgres.create_databases(self.home)
         if airflow:
-            startup.migrate(self.home, environment, self.report)
+            startup.migrate(self.home, supervisor, self.report)
             self.report("starting Airflow")
             supervisor.start(airflow)
         if LOCAL_AWS in self.components:
             startup.wait_for_local_aws(self.home, supervisor, self.aws_url, self.report)
-        if "api-server" in airflow:
+        if API_SERVER in airflow:
             startup.wait_for_airflow(self.home, supervisor, self.api, airflow, since, self.report)
 
     def _supervisor(self) -> Supervisor:

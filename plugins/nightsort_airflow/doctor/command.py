@@ -34,11 +34,8 @@ def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     :param as_json: whether to print JSON.
     :param seconds: the time that one check may take.
     """
-    findings: list[Finding] = []
-    with Console(stderr=True).status("looking at the first thing") as status:
-        for finding in examine(deployment_checks(specs, in_a_task=False), seconds):
-            findings.append(finding)
-            status.update(f"looked at {finding.subject}")
+    with Console(stderr=True).status("looking at the deployment"):
+        findings = examine(deployment_checks(specs, in_a_task=False), seconds)
     if as_json:
         print(
             json.dumps(

@@ -53,9 +53,9 @@ def code_checks(names: Sequence[str]) -> list[Check]:
     :param names: the specs of which there must be DAGs.
     """
     return [
-        Check(GROUP, "PYTHONPATH", python_path),
+        Check(GROUP, "PYTHONPATH", python_path, apart=True),
         Check(GROUP, "plugins folder", plugin),
-        Check(GROUP, "DAGs", lambda: dags(names), seconds=PARSE_SECONDS + 5),
+        Check(GROUP, "DAGs", lambda: dags(names), seconds=PARSE_SECONDS + 5, apart=True),
     ]
 
 

@@ -69,6 +69,7 @@ class Check:
     :param look: looks, and says what it saw. It may raise: that is a failed line, too.
     :param needs: checks without whose success this one would only fail for their reason.
     :param seconds: the time that it may take, where that is more than the time of every check.
+    :param apart: whether a process of its own does it: the other checks are made meanwhile.
     """
 
     group: str
@@ -76,6 +77,7 @@ class Check:
     look: Callable[[], Outcome]
     needs: tuple[Check, ...] = ()
     seconds: float | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)

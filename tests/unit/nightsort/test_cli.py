@@ -201,5 +201,15 @@ class TestReadPredictions:
         assert "none.tar.gz" in run("read-predictions", tmp_path / "none.tar.gz", code=2).stderr
 
 
+def test_to_check_a_spec_needs_neither_storage_nor_tables(spec: Path) -> None:
+    code = (
+        "import sys; from nightsort.cli import app;"
+        "app(['validate-spec', sys.argv[1]], standalone_mode=False);"
+        "print(sorted({'fsspec', 'upath', 'pyarrow', 'pandas', 'psycopg', 'botocore'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(spec)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 def test_a_database_that_is_not_there_is_a_user_error(tmp_path: Path) -> None:
     assert "connection" in run("init-db", f"host={tmp_path} dbname=none", code=2).stderr

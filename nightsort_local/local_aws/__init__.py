@@ -1,6 +1,6 @@
 """A local AWS on one port: moto's S3, IAM and STS, and an Amazon Comprehend whose custom classifiers learn.
 
-``python -m nightsort_local.local_aws --port 4566`` starts it; any AWS client uses it by its endpoint URL
+``nightsort-local aws --port 4566`` starts it; any AWS client uses it by its endpoint URL
 alone. What it answers follows botocore's service model and what is known of the real service. The parts:
 
 * :mod:`server`, :mod:`http_handler`, :mod:`application`, :mod:`settings` - the port, and who answers;

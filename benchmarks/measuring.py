@@ -69,7 +69,7 @@ IMPORTED_FROM = (ROOT, ROOT / "plugins")
 """The folders that the runs' processes import from."""
 
 PEERS_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"
-"""The interpreter with the packages of requirements-bench.txt, which `make bench` installs."""
+"""The interpreter with the packages of the group bench, which `make bench` installs."""
 
 MEASURED = ("wall_seconds", "cpu_seconds", "peak_mb")
 """What is measured of every run: seconds of the call, CPU seconds of the process and its children, and the
@@ -86,7 +86,7 @@ class Contender:
     Args:
         step: a function of the subject's module; its name is the contender's.
         imports: what only this contender imports, in its body: loaded before the clock starts.
-        peers: the packages of requirements-bench.txt that it uses, for the versions in the results.
+        peers: the packages of the group bench that it uses, for the versions in the results.
         sizes: where it takes part; everywhere if none are given.
         runs: at most so many rounds; those of the comparison if none is given.
     """

@@ -118,7 +118,7 @@ class AirflowApi:
             if method != "GET" or retried:
                 raise StackError(
                     f"Airflow at {self.url} does not answer ({error}): "
-                    "`python -m nightsort_local status` tells what runs."
+                    "`nightsort-local status` tells what runs."
                 ) from error
             time.sleep(2)
             return self._request(method, path, retried=True, **arguments)

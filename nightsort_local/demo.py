@@ -129,7 +129,7 @@ def _show_ways_on(stack: LocalStack, progress: Progress) -> None:
     for what, command in (
         (
             "Look at the table",
-            f"""eval "$(.venv/bin/python -m nightsort_local env)"; psql -c '{query}'""",
+            f"""eval "$(.venv/bin/nightsort-local env)"; psql -c '{query}'""",
         ),
         ("Classify the next day", "make run"),
         ("Stop, and keep the data", "make stop"),

@@ -14,7 +14,7 @@ from nightsort_local import postgres, startup, supervision
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
 from nightsort_local.errors import StackError
-from nightsort_local.home import REPOSITORY, Home
+from nightsort_local.home import REPOSITORY, SPECS, Home
 from nightsort_local.ports import LOOPBACK, claim_ports
 from nightsort_local.supervision import (
     AIRFLOW,
@@ -97,8 +97,7 @@ class LocalStack:
     @property
     def specs(self) -> list[str]:
         """The folders of classifier specs."""
-        default = [str(REPOSITORY / "include" / "classifiers")]
-        return self._asked_specs or self.home.read_state().specs or default
+        return self._asked_specs or self.home.read_state().specs or [str(SPECS)]
 
     @property
     def dags(self) -> str:
@@ -115,7 +114,7 @@ class LocalStack:
     def _ports(self) -> tuple[int, int]:
         state = self.home.read_state()
         if state.api_port is None or state.aws_port is None:
-            raise StackError("No stack was ever up here: `make run` or `python -m nightsort_local up`.")
+            raise StackError("No stack was ever up here: `make run` or `nightsort-local up`.")
         return state.api_port, state.aws_port
 
     def environment(self) -> dict[str, str]:
@@ -226,7 +225,6 @@ class LocalStack:
             self.home.secrets(),
             api_port=claim.api_port,
             dags=self.dags,
-            plugins=str(REPOSITORY / "plugins"),
             schedules=self.schedules,
         )
         settings.write_airflow_configuration(self.home, airflow_settings)
@@ -285,7 +283,7 @@ class LocalStack:
         :raises StackError: if there is no such DAG, or the run is not over in time. A failed run is a result.
         """
         if not self.status():
-            raise StackError("The stack is down: `python -m nightsort_local up` starts it.")
+            raise StackError("The stack is down: `nightsort-local up` starts it.")
         changed = newest_change([self.dags, *self.specs])
         dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=60)
         return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer or Silent())

@@ -11,8 +11,6 @@ from tests import found_by_tests
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["nightsort_local.local_aws.pytest_plugin"]
-
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("nightsort", deadline=None)
 settings.load_profile("nightsort")

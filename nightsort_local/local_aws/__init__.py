@@ -1,7 +1,7 @@
 """A local AWS on one port: moto's S3, IAM and STS, and an Amazon Comprehend with real learning.
 
-``python -m nightsort_local.local_aws --port 4566`` starts it. An AWS client needs only its endpoint URL.
-The answers follow botocore's service model and the published behaviour of the service. The parts, top down:
+``nightsort-local aws --port 4566`` starts it. An AWS client needs only its endpoint URL. The answers follow
+botocore's service model and the published behaviour of the service. The parts, top down:
 
 * :mod:`server`, :mod:`application`, :mod:`http_handler` - the port, and the routing of requests;
 * :mod:`control` - the control API: faults, delays, rate limits;

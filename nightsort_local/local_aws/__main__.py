@@ -1,4 +1,4 @@
-"""``python -m nightsort_local.local_aws``: start the local AWS."""
+"""The command ``nightsort-local aws``: start the local AWS."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 def main(arguments: list[str] | None = None) -> int:
     """Start the server with the options of the command line; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m nightsort_local.local_aws",
+        prog="nightsort-local aws",
         description="S3, IAM and STS by moto, and an Amazon Comprehend whose custom classifiers learn.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")

@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT = Path(__file__).parents[2]
-"""The checkout."""
+"""Where the server runs: in a tested project's folder it would import that project's modules."""
 
 REGION = "us-east-1"
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
-_PATH = os.pathsep.join([str(PROJECT / "include"), str(PROJECT)])
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -108,7 +107,7 @@ def launch(
     process = subprocess.Popen(  # noqa: S603 - this Python, with arguments of our own
         command,
         cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": _PATH, **(environment or {})},
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
     )

@@ -28,7 +28,7 @@ HELM: dict[str, Any] = yaml.safe_load(
 )
 TREES = [
     ast.parse(file.read_text(encoding="utf-8"))
-    for folder in ("include", "plugins", "dags", "deployment")
+    for folder in ("include", "plugins", "nightsort_local", "dags", "deployment")
     for file in sorted((REPOSITORY / folder).rglob("*.py"))
 ]
 NODES = [node for tree in TREES for node in ast.walk(tree)]
@@ -178,7 +178,7 @@ def test_helms_components_have_the_limits_of_the_compose_files_services(componen
 
 
 def test_helms_airflow_is_that_of_the_requirements_and_both_who_call_aws_have_the_role() -> None:
-    lock = (REPOSITORY / "requirements-celery.txt").read_text(encoding="utf-8")
+    lock = (REPOSITORY / "requirements" / "celery.txt").read_text(encoding="utf-8")
     assert f"\napache-airflow=={HELM['airflowVersion']} " in lock
     roles = [HELM[component]["serviceAccount"]["annotations"] for component in ("workers", "triggerer")]
     assert roles[0] == roles[1] != {}

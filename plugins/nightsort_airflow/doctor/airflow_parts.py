@@ -173,7 +173,7 @@ def _stored_dags(names: Sequence[str]) -> Outcome:
     if missing:
         return failed(
             f"the DAG processor has not taken up {', '.join(missing)}",
-            "see the line on DAGs above; specs and PYTHONPATH of the DAG processor must be those of here "
+            "see the line on DAGs above; specs and packages of the DAG processor must be those of here "
             f"(NIGHTSORT_SPECS is {os.environ.get('NIGHTSORT_SPECS') or 'not set'} here)",
         )
     if paused:

@@ -62,7 +62,7 @@ class CheckDeploymentOperator(BaseOperator):
             remedy = "start one: airflow triggerer"
         except TaskDeferralError as error:
             says = f"cannot run Nightsort's triggers: {error}"
-            remedy = "give it plugins/, PYTHONPATH and the packages of requirements.txt; its log says more"
+            remedy = "install there what the workers have; its log says more"
         silent = Finding("triggerer", "answers", State.FAILED, says, remedy)
         return self.examine(context, {"findings": [silent.to_dict()]})
 

@@ -69,7 +69,7 @@ def test_it_runs_as_a_module_and_lists_its_commands() -> None:
     help_text = subprocess.run(
         [sys.executable, "-m", "nightsort", "--help"],
         cwd=PROJECT,
-        env={"COLUMNS": "120", "PATH": "", "PYTHONPATH": str(PROJECT / "include")},
+        env={"COLUMNS": "120", "PATH": ""},
         capture_output=True,
         text=True,
         check=True,

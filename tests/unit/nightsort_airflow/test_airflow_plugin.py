@@ -1,8 +1,15 @@
+"""Airflow finds the plugin in the plugins folder, and with it what only a plugin can bring."""
+
 from __future__ import annotations
 
-from nightsort_airflow.airflow_plugin import NightsortPlugin
+from airflow.plugins_manager import (
+    get_deadline_references_plugins,
+    get_import_errors,
+    get_operator_extra_links,
+)
 
 
-def test_the_plugin_is_called_nightsort_and_knows_the_links() -> None:
-    assert NightsortPlugin.name == "nightsort"
-    assert [link.name for link in NightsortPlugin.operator_extra_links] == ["Classification Job"]
+def test_airflow_knows_the_link_and_the_deadline() -> None:
+    assert "Classification Job" in {link.name for link in get_operator_extra_links()}
+    assert [name for name in get_deadline_references_plugins() if name.endswith("NightLoadedBy")]
+    assert get_import_errors() == {}

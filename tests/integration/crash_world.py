@@ -213,9 +213,7 @@ class World:
         return make_conninfo(server, dbname=name)
 
     def _start_aws(self, port: int = 0) -> LocalAwsServer:
-        # Every worker imports scikit-learn, and after each kill anew.
-        environment = {"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}
-        return self._servers.enter_context(local_aws(self._folder / "aws", environment, port))
+        return self._servers.enter_context(local_aws(self._folder / "aws", port=port))
 
     def _put(self, key: str, rows: list[dict[str, Any]]) -> None:
         s3 = self.aws.client("s3")

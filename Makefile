@@ -29,9 +29,16 @@ help: ## Show this list
 run: $(VENV)/.local ## Start the local stack, train a classifier, classify the next day, show the result
 	@$(STACK) demo
 
+# A file's tests share what takes long to start, so they stay together; tests/conftest.py sorts the files.
+TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to end
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
+test: $(VENV)/.dev ## Run the tests of all that is promised: unit, DAG, contract, integration, end to end
+	@$(TEST) -m 'not slow and not mwaa and not compose'
+
+.PHONY: test-all
+test-all: $(VENV)/.dev ## Run these and the slow ones: the whole crash matrix, what is rare
+	@$(TEST)
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies

@@ -15,6 +15,22 @@ if TYPE_CHECKING:
 settings.register_profile("nightsort", deadline=None)
 settings.load_profile("nightsort")
 
+LONGEST_FIRST = (
+    "test_crash_matrix.py",
+    "test_whole_trip.py",
+    "test_crash_stack.py",
+    "test_operators_whole_trip.py",
+    "test_local_aws_endpoints.py",
+    "test_stack_lifecycle.py",
+)
+"""At the end of a run no process waits for another one's long file; the others follow as they are found."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by file alone: within a file the order stays."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what tests found that is worth reading."""

@@ -108,6 +108,7 @@ def test_every_subject_declares_what_its_results_are_read_by(subject: str) -> No
 
 
 # The others take a stack, or too much time: theirs is seen when they are run.
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", QUICK)
 def test_every_subject_still_runs_at_a_small_size(
     subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -1,13 +1,16 @@
+"""Airflow finds the plugin, and with it what only a plugin can bring."""
+
 from __future__ import annotations
 
+from airflow.plugins_manager import get_deadline_references_plugins, get_import_errors
+
 from nightsort_airflow.airflow_plugin import NightsortPlugin
-from nightsort_airflow.deadlines import NightLoadedBy
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 
 
-def test_the_plugin_is_called_nightsort_and_knows_the_deadline() -> None:
-    assert NightsortPlugin.name == "nightsort"
-    assert NightsortPlugin.deadline_references == [NightLoadedBy]
+def test_airflow_knows_the_deadline() -> None:
+    assert [name for name in get_deadline_references_plugins() if name.endswith("NightLoadedBy")]
+    assert get_import_errors() == {}
 
 
 def test_the_operator_names_its_link_and_the_plugin_does_not_name_it_again() -> None:

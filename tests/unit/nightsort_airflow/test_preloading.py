@@ -18,7 +18,6 @@ NEEDED_BY_TASKS = [
     "nightsort_airflow.operators.training",
     "nightsort_airflow.sensors.comprehend",
     "airflow.providers.amazon.aws.fs.s3",
-    "pandas",
     "pyarrow.parquet",
     "s3fs",
 ]

@@ -202,17 +202,23 @@ def test_without_deferral_it_looks_until_the_training_is_done(context: dict[str,
     assert task.execute(context)["labels"] == 2  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("wanted", [True, False])
 def test_killing_a_waiting_task_stops_the_training_only_if_wanted(
-    context: dict[str, Any], answers: Any
+    context: dict[str, Any], answers: Any, monkeypatch: pytest.MonkeyPatch, wanted: bool
 ) -> None:
-    for wanted in (True, False):
-        task = sensor(deferrable=False, stop_training_on_kill=wanted)
-        script = answers(task.hook)
-        task.on_kill()  # not waiting yet
-        task._waiting = True
-        if wanted:
-            script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
+    task = sensor(deferrable=False, stop_training_on_kill=wanted)
+    script = answers(task.hook)
+    task.on_kill()  # not waiting yet
+    if wanted:
+        script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
+
+    def killed(_: Any) -> None:
         task.on_kill()
+        raise SystemExit
+
+    monkeypatch.setattr(task, "poke", killed)
+    with pytest.raises(SystemExit):
+        task.execute(context)  # type: ignore[arg-type]
 
 
 def test_the_poll_delay_comes_from_the_environment_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,11 +42,3 @@ def test_every_fixture() -> None:
     fixtures = [name for name in vars(pytest_plugin) if name.startswith("local_aws")]
     assert fixtures
     assert [name for name in fixtures if f"| `{name}` |" not in PAGE] == []
-
-
-def test_every_link_within_the_page() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings

@@ -60,7 +60,11 @@ def test_it_learns_each_language(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "labels", "least"), [("MULTI_CLASS", 1_000, 0.3), ("MULTI_LABEL", 100, 0.9)]
+    ("mode", "labels", "least"),
+    [
+        pytest.param("MULTI_CLASS", 1_000, 0.3, marks=pytest.mark.slow),
+        pytest.param("MULTI_LABEL", 100, 0.9, marks=pytest.mark.slow),
+    ],
 )
 def test_as_many_labels_as_there_may_be_are_learnt(mode: str, labels: int, least: float) -> None:
     """From so few of these documents, chance alone gives a macro-F1 of 0.001 and 0.02."""

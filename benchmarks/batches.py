@@ -127,14 +127,15 @@ def with_pandas(folder: Path, name_of: Callable[[int], str]) -> dict[str, float]
             .str.replace(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", regex=True)
             .str.strip()
         )
+    checks: dict[str, Callable[[pd.DataFrame], pd.Series[bool]]] = {
+        "missing_id": lambda rows: rows["id"] == "",
+        "id_too_long": lambda rows: rows["id"].str.encode("utf-8").map(len) > MAX_DOCUMENT_ID_BYTES,
+        "blank": lambda rows: rows["text"] == "",
+        "too_large": lambda rows: rows["text"].str.encode("utf-8").map(len) > MAX_DOCUMENT_BYTES,
+        "duplicate_id": lambda rows: rows.duplicated("id"),
+    }
     rejects = []
-    for reason, is_wrong in (
-        ("missing_id", lambda rows: rows["id"] == ""),
-        ("id_too_long", lambda rows: rows["id"].str.encode("utf-8").str.len() > MAX_DOCUMENT_ID_BYTES),
-        ("blank", lambda rows: rows["text"] == ""),
-        ("too_large", lambda rows: rows["text"].str.encode("utf-8").str.len() > MAX_DOCUMENT_BYTES),
-        ("duplicate_id", lambda rows: rows.duplicated("id")),
-    ):
+    for reason, is_wrong in checks.items():
         wrong = is_wrong(frame)
         rejects.append(frame[wrong].assign(reason=reason))
         frame = frame[~wrong]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,9 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABELS
 from nightsort.storage import plain_access
 from nightsort.training.prepare import prepare_training_data
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SOURCE, MODE = "labelled.csv", "mode.txt"
 
@@ -62,10 +65,10 @@ def _cells(random: np.random.Generator, names: list[str], count: int, mode: str)
     weights /= weights.sum()
     column = pa.array(names)
     if mode == "MULTI_CLASS":
-        return column.take(pa.array(random.choice(len(names), count, p=weights)))
+        return column.take(pa.array(random.choice(len(names), count, p=weights), pa.int64()))
     lengths = random.integers(1, _MOST_LABELS_PER_DOCUMENT + 1, count)
     offsets = pa.array(np.concatenate(([0], np.cumsum(lengths))), pa.int32())
-    picked = column.take(pa.array(random.choice(len(names), int(lengths.sum()), p=weights)))
+    picked = column.take(pa.array(random.choice(len(names), int(lengths.sum()), p=weights), pa.int64()))
     return pc.binary_join(pa.ListArray.from_arrays(offsets, picked), "|")
 
 
@@ -130,12 +133,13 @@ def pandas_script(folder: Path, _size: int) -> dict[str, float]:
         .str.replace(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", regex=True)
         .str.strip()
     )
+    checks: dict[str, Callable[[pd.DataFrame], pd.Series[bool]]] = {
+        "blank": lambda rows: rows["text"] == "",
+        "too_large": lambda rows: rows["text"].str.encode("utf-8").map(len) > MAX_DOCUMENT_BYTES,
+        "no_label": lambda rows: rows["label"] == "",
+    }
     rejects = []
-    for reason, is_wrong in (
-        ("blank", lambda rows: rows["text"] == ""),
-        ("too_large", lambda rows: rows["text"].str.encode("utf-8").str.len() > MAX_DOCUMENT_BYTES),
-        ("no_label", lambda rows: rows["label"] == ""),
-    ):
+    for reason, is_wrong in checks.items():
         wrong = is_wrong(frame)
         rejects.append(frame[wrong].assign(reason=reason))
         frame = frame[~wrong]

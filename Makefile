@@ -37,7 +37,7 @@ test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to en
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy include plugins nightsort_local dags deployment
+	$(BIN)/python -m mypy include plugins nightsort_local dags deployment benchmarks
 	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/plugins $(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS, MAX_LABELS
+from nightsort.comprehend.limits import (
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_ID_BYTES,
+    MAX_JOB_DOCUMENTS,
+    MAX_LABELS,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path

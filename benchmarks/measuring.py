@@ -65,7 +65,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_FROM = (ROOT, ROOT / "plugins")
+IMPORTED_FROM = (ROOT / "include", ROOT, ROOT / "plugins")
 """The folders that the runs' processes import from."""
 
 PEERS_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"

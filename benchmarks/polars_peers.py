@@ -9,7 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from include.nightsort.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS, MAX_LABELS
+from nightsort.comprehend.limits import (
+    MAX_DOCUMENT_BYTES,
+    MAX_DOCUMENT_ID_BYTES,
+    MAX_JOB_DOCUMENTS,
+    MAX_LABELS,
+)
 
 CLEANED = Path("cleaned.parquet")
 """Cleaned rows, on local disk: they are gone through several times and must not lie in memory."""

@@ -29,7 +29,7 @@ from benchmarks.peers import carried, macro_f1, one_each
 from nightsort_local.local_aws.learning.text_classifier import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.labelled_texts import LabelledTexts, Row
 
@@ -135,7 +135,7 @@ class _Data:
         return [text for _, text in self.tested]
 
     def figures(
-        self, labels: list[str], decisions: sparse.csr_matrix, training: float, classifying: float
+        self, labels: Sequence[str], decisions: sparse.csr_matrix, training: float, classifying: float
     ) -> dict[str, float]:
         known = set(labels)
         actual = [(tuple(label for label in found if label in known), text) for found, text in self.tested]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.labelled_texts import LabelledTexts, Row
+    from nightsort.comprehend.limits import Mode
 
 DATA_VARIABLE = "NIGHTSORT_BENCHMARK_DATA"
 BLOCK = 4_096
@@ -123,7 +124,8 @@ class _Data:
     """What `make` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        self.mode = (folder / "mode.txt").read_text()
+        written = (folder / "mode.txt").read_text()
+        self.mode: Mode = "MULTI_LABEL" if written == "MULTI_LABEL" else "MULTI_CLASS"
         self.learnt, self.tested = (list(self._read(folder / f"{part}.csv")) for part in ("train", "test"))
 
     @property

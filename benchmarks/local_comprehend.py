@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.learning.labelled_data import LabelledData
     from nightsort_local.local_aws.work.object_store import ObjectStore
 
-SIZES = (
+SIZES: tuple[tuple[Mode, int, int], ...] = (
     ("MULTI_CLASS", 77, 100_000),
     ("MULTI_CLASS", 400, 100_000),
     ("MULTI_CLASS", 1_000, 1_000_000),
@@ -137,8 +137,8 @@ def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
 def _sets(data: Path | None) -> dict[str, Callable[[], LabelledTexts]]:
     found: dict[str, Callable[[], LabelledTexts]] = {}
     if data is not None:
-        for name, mode in (("banking77", "MULTI_CLASS"), ("goemotions", "MULTI_LABEL")):
-            found[name] = partial(labelled_texts.public_set, data, name, mode)
+        found["banking77"] = partial(labelled_texts.public_set, data, "banking77", "MULTI_CLASS")
+        found["goemotions"] = partial(labelled_texts.public_set, data, "goemotions", "MULTI_LABEL")
     for name in ("aws-services", "aws-topics"):
         found[name] = partial(labelled_texts.sample, name)
     for language in LANGUAGES:

@@ -27,9 +27,9 @@ from nightsort.arrow.hashing import hash_texts, mix
 from nightsort.arrow.stored_hashes import StoredHashes
 from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
 from nightsort.batches.plan import read_plan
-from nightsort.sources.other_formats import read_files, read_lines
 from nightsort.sources.source_files import SourceError, SourceFile
 from nightsort.sources.streams import open_file
+from nightsort.sources.text_files import read_files, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

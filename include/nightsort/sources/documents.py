@@ -30,11 +30,13 @@ from nightsort.sources.cleaning import (
 from nightsort.sources.csv_rows import DELIMITERS, read_delimited
 from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
-from nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
+from nightsort.sources.parquet import read_parquet
 from nightsort.sources.raw_documents import Wanted, gathered
 from nightsort.sources.rejects import REASONS
 from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
+from nightsort.sources.text_files import read_files, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator

@@ -1,0 +1,96 @@
+"""Parquet files, row group by row group."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import IO, TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nightsort.sources.fetching import PART_BYTES
+from nightsort.sources.raw_documents import RawDocuments, Wanted
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError
+from nightsort.sources.streams import is_damage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nightsort.arrow.columns import Column
+
+PARQUET_ROWS = 8_192
+
+
+def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) -> Iterator[RawDocuments]:
+    """Read a Parquet file, row group by row group.
+
+    :param where: the file's URI, for errors.
+    :raises SourceError: it is no Parquet file or is damaged, or a wanted column is missing or is no text.
+    """
+    if not stream.read(1):
+        return
+    stream.seek(0)
+    with _damage_named(where):
+        # A row group may be as large as the file: it is read in pieces, and none of them is kept.
+        parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
+        wanted.check(parquet.schema_arrow.names, where)
+        number = 0
+        rows = _rows_at_once(parquet.metadata)
+        for batch in parquet.iter_batches(rows, columns=wanted.names, use_threads=False):
+            columns = {name: batch.column(name) for name in wanted.names}
+            yield RawDocuments(
+                file=file,
+                rows=np.arange(number, number + len(batch)),
+                texts=_text_column(columns[wanted.text], f"{where}: column {wanted.text}", numbers=False),
+                ids=None
+                if wanted.id is None
+                else _text_column(columns[wanted.id], f"{where}: column {wanted.id}"),
+                labels=None
+                if wanted.label is None
+                else _label_column(columns[wanted.label], f"{where}: column {wanted.label}"),
+            )
+            number += len(batch)
+
+
+def _rows_at_once(metadata: pq.FileMetaData) -> int:
+    """Return how many rows are few megabytes, in the row group with the largest ones."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
+    return min(PARQUET_ROWS, max(CHUNK_BYTES // max(largest, 1), 1))
+
+
+@contextmanager
+def _damage_named(where: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        if not is_damage(error):
+            raise
+        what = (str(error).splitlines() or ["no reason given"])[0]
+        raise SourceError(f"{where} is no Parquet file, or is damaged ({what}); upload it again") from None
+
+
+def _text_column(column: Column, where: str, *, numbers: bool = True) -> Column:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(kind) or (numbers and pa.types.is_integer(kind)):
+        return column.cast(pa.string()).cast(pa.binary())
+    binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+    text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    if not binary and not text:
+        raise SourceError(
+            f"{where} has the type {kind}; it must be text{' or whole numbers' if numbers else ''}"
+        )
+    if kind is not column.type:
+        column = column.cast(kind)
+    return column.cast(pa.binary())
+
+
+def _label_column(column: Column, where: str) -> Column:
+    kind = column.type
+    if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
+        return _text_column(column, where)
+    labels = _text_column(column.flatten(), where)
+    lengths = column.value_lengths().fill_null(0)
+    offsets = np.concatenate(([0], np.cumsum(lengths.to_numpy(zero_copy_only=False))))
+    return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), labels)

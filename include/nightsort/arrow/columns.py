@@ -87,3 +87,22 @@ def stretches_of(sizes: npt.NDArray[Any], most: int) -> Iterator[slice]:
         end = max(start + 1, int(np.searchsorted(ends, before + most, side="right")))
         yield slice(start, end)
         start = end
+
+
+def from_numpy(values: npt.NDArray[Any]) -> Any:
+    """Return numbers as an Arrow array that shares their memory.
+
+    :param values: one dimension, int or float, in the machine's byte order.
+    """
+    buffer: Any = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(buffer)])
+
+
+def from_records(values: npt.NDArray[Any]) -> Any:
+    """Return values of one size, in whatever byte order and structure, as an Arrow array of binary values."""
+    width = values.dtype.itemsize
+    offsets: Any = np.arange(0, (len(values) + 1) * width, width, dtype=np.int32)
+    content: Any = np.ascontiguousarray(values)
+    return pa.Array.from_buffers(
+        pa.binary(), len(values), [None, pa.py_buffer(offsets), pa.py_buffer(content)]
+    )

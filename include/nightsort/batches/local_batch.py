@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from nightsort.arrow.columns import content_of
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import content_of, from_numpy
 from nightsort.batches.manifest import MANIFEST_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError

@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import content_of
-from nightsort.arrow.numpy_arrays import from_records
+from nightsort.arrow.columns import content_of, from_records
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

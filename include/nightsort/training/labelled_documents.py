@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import Column, stretches_of, to_numpy
+from nightsort.arrow.columns import Column, from_numpy, stretches_of, to_numpy
 from nightsort.arrow.hashing import Hashes, hash_texts
-from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
 if TYPE_CHECKING:

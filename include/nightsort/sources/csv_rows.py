@@ -21,7 +21,7 @@ import pyarrow.csv as pa_csv
 
 from nightsort.arrow.columns import content_of, from_content, one_column, places_of
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
+from nightsort.sources.row_blocks import BadRow, RawDocuments, Stretch, Wanted, stretches
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:

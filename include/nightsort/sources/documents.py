@@ -31,8 +31,8 @@ from nightsort.sources.csv_rows import DELIMITERS, read_delimited
 from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
-from nightsort.sources.raw_documents import Wanted, gathered
 from nightsort.sources.rejects import REASONS
+from nightsort.sources.row_blocks import Wanted, gathered
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
     from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.source import Source
-    from nightsort.sources.raw_documents import RawDocuments, RawStream
     from nightsort.sources.rejects import RejectLog
+    from nightsort.sources.row_blocks import RawDocuments, RawStream
     from nightsort.sources.source_files import SourceFile
     from nightsort.storage import Access, Progress
 

@@ -17,7 +17,7 @@ import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, one_column, places_of
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
+from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, lines, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.sources.fetching import PART_BYTES
-from nightsort.sources.raw_documents import RawDocuments, Wanted
+from nightsort.sources.row_blocks import RawDocuments, Wanted
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 from nightsort.sources.streams import is_damage
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightsort.sources.json_lines import as_labels
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted
+from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted
 from nightsort.sources.source_files import CHUNK_BYTES
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from nightsort.arrow.columns import places_of
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
-from nightsort.sources.raw_documents import BadRow, RawDocuments, lines, stretches
+from nightsort.sources.row_blocks import BadRow, RawDocuments, lines, stretches
 from nightsort.sources.source_files import CHUNK_BYTES
 from nightsort.sources.streams import open_files
 

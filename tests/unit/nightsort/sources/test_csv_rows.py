@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightsort.sources import csv_rows as delimited
-from nightsort.sources import raw_documents
+from nightsort.sources import row_blocks
 from nightsort.sources.csv_rows import read_delimited
-from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.row_blocks import Wanted
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def chunk_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
     """Rows must come out the same wherever a chunk, or a block of it, happens to end."""
     chunk, block = map(int, request.param.split("/"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raw_documents, "CHUNK_BYTES", chunk)
+        patch.setattr(row_blocks, "CHUNK_BYTES", chunk)
         patch.setattr(delimited, "_BLOCK_BYTES", block)
         yield chunk
 
@@ -130,7 +130,7 @@ def test_a_quote_never_closed_does_not_swallow_rows_up_to_the_next_quote() -> No
 
 
 def test_a_row_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 100)
 
     read = Rows(b'1,a,"' + b"x\n" * 80 + b"2,b,fine\n")
 
@@ -139,7 +139,7 @@ def test_a_row_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_line_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 100)
 
     read = Rows(b"1,a," + b"x" * 5_000 + b"\n2,b,fine\n")
 

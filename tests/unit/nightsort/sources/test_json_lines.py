@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.sources import json_lines, raw_documents
+from nightsort.sources import json_lines, row_blocks
 from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
-from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.row_blocks import Wanted
 from nightsort.sources.source_files import SourceError
 
 
@@ -109,8 +109,8 @@ def test_an_empty_file_has_no_documents() -> None:
 
 
 def test_a_line_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 1_000)
-    monkeypatch.setattr(raw_documents, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 1_000)
+    monkeypatch.setattr(row_blocks, "CHUNK_BYTES", 100)
 
     read = Rows(b'{"id":"1","text":"a"}\n{"id":"2","text":"' + b"x" * 5_000 + b'"}\n{"id":"3","text":"c"}\n')
 

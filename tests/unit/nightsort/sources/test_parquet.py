@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nightsort.sources import parquet
 from nightsort.sources.parquet import read_parquet
-from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.row_blocks import Wanted
 from nightsort.sources.source_files import SourceError
 
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nightsort.sources import sql_query
-from nightsort.sources.raw_documents import Wanted
+from nightsort.sources.row_blocks import Wanted
 from nightsort.sources.sql_query import read_query
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.sources import raw_documents
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, gathered, lines, stretches
+from nightsort.sources import row_blocks
+from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, gathered, lines, stretches
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 @given(st.binary(max_size=100), st.integers(1, 20))
 def test_nothing_is_lost_or_doubled_between_chunks(data: bytes, chunk: int) -> None:
-    data = data.removeprefix(raw_documents.BYTE_ORDER_MARK)
+    data = data.removeprefix(row_blocks.BYTE_ORDER_MARK)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raw_documents, "CHUNK_BYTES", chunk + 2)
+        patch.setattr(row_blocks, "CHUNK_BYTES", chunk + 2)
         found = list(stretches(io.BytesIO(data), lines))
 
     assert b"".join(stretch.data for stretch in found) == data
@@ -31,14 +31,14 @@ def test_nothing_is_lost_or_doubled_between_chunks(data: bytes, chunk: int) -> N
 
 
 def test_a_byte_order_mark_is_dropped_at_the_beginning_only() -> None:
-    mark = raw_documents.BYTE_ORDER_MARK
+    mark = row_blocks.BYTE_ORDER_MARK
 
     assert [stretch.data for stretch in stretches(io.BytesIO(mark + b"a\n" + mark), lines)] == [b"a\n" + mark]
 
 
 def test_a_line_without_end_costs_one_row_and_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "CHUNK_BYTES", 10)
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 50)
+    monkeypatch.setattr(row_blocks, "CHUNK_BYTES", 10)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 50)
 
     found = list(stretches(io.BytesIO(b"a\n" + b"x" * 500 + b"\nb\n" + b"y" * 500), lines))
 
@@ -79,7 +79,7 @@ def test_rows_of_small_files_are_joined_in_their_order() -> None:
 
 
 def test_joined_rows_are_not_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "_ENOUGH_ROWS", 3)
+    monkeypatch.setattr(row_blocks, "_ENOUGH_ROWS", 3)
 
     found = gathered(some(str(number), "text") for number in range(8))
 

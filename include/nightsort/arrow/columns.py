@@ -75,7 +75,7 @@ def places_of(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:
     return np.concatenate((some[among >> 3] * 8 + (among & 7), whole + np.flatnonzero(flags[whole:])))
 
 
-def stretches_of(sizes: npt.NDArray[Any], most: int) -> Iterator[slice]:
+def split_by_size(sizes: npt.NDArray[Any], most: int) -> Iterator[slice]:
     """Yield, one behind the other, as many items as together have at most a size, or one that is larger.
 
     :param sizes: of each item, in whole numbers.

@@ -44,7 +44,7 @@ def without_nulls(column: Column) -> Column:
     return filled
 
 
-def content_of(column: Column) -> tuple[Offsets, Bytes]:
+def offsets_and_bytes(column: Column) -> tuple[Offsets, Bytes]:
     """Return where each value of a column of bytes or text begins and the last one ends, and all their bytes.
 
     The bytes share the column's memory.
@@ -56,8 +56,8 @@ def content_of(column: Column) -> tuple[Offsets, Bytes]:
     return ends - ends[0], np.frombuffer(values, dtype=np.uint8)[ends[0] : ends[-1]]
 
 
-def from_content(kind: pa.DataType, offsets: Any, values: Any) -> Column:
-    """Return the column of bytes or text that :func:`content_of` would take apart like this.
+def from_offsets_and_bytes(kind: pa.DataType, offsets: Any, values: Any) -> Column:
+    """Return the column of bytes or text that :func:`offsets_and_bytes` would take apart like this.
 
     :param kind: ``pa.string()`` or ``pa.binary()``.
     """

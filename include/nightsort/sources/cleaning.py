@@ -25,8 +25,8 @@ import pyarrow.compute as pc
 
 from nightsort.arrow.columns import (
     Column,
-    content_of,
-    from_content,
+    from_offsets_and_bytes,
+    offsets_and_bytes,
     places_of,
     to_numpy,
     without_nulls,
@@ -98,7 +98,7 @@ def clean_label(label: str) -> str:
 
 def is_utf8(data: bytes) -> bool:
     """Tell whether bytes are UTF-8, without a copy of them as text."""
-    whole = from_content(pa.string(), [0, len(data)], data)
+    whole = from_offsets_and_bytes(pa.string(), [0, len(data)], data)
     try:
         whole.validate(full=True)
     except pa.ArrowInvalid:
@@ -134,7 +134,7 @@ def _invalid_rows(raw: Column, start: int = 0) -> list[int]:
 
 def _blank_controls(texts: Column) -> Column:
     """Return the texts without control characters."""
-    offsets, values = content_of(texts)
+    offsets, values = offsets_and_bytes(texts)
     if not len(values):
         return texts
     largest = values.max()
@@ -146,7 +146,7 @@ def _blank_controls(texts: Column) -> Column:
         # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character.
         values = values.copy()
         values[narrow] = _SPACE
-        texts = from_content(pa.string(), offsets, values)
+        texts = from_offsets_and_bytes(pa.string(), offsets, values)
     if largest < _BEYOND_ASCII:
         return texts
     wide = np.concatenate(
@@ -202,7 +202,7 @@ def _invisible(texts: Column, sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.bo
 
 def _edges(texts: Column) -> tuple[Bytes, Bytes]:
     """Return the first and the last byte of each text, 0 for those that have none."""
-    offsets, values = content_of(texts)
+    offsets, values = offsets_and_bytes(texts)
     filled = offsets[1:] > offsets[:-1]
     first, last = np.zeros((2, len(texts)), dtype=np.uint8)
     first[filled] = values[offsets[:-1][filled]]

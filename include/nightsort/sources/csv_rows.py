@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightsort.arrow.columns import content_of, from_content, one_column, places_of
+from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, places_of
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.row_blocks import BadRow, RawDocuments, Stretch, Wanted, stretches
 from nightsort.sources.source_files import SourceError
@@ -169,10 +169,10 @@ def _parse_blocks(
 
 def _from_latin_1(column: Column) -> Column:
     """Return the bytes that were taken for Latin-1 as they were."""
-    offsets, values = content_of(one_column(column))
+    offsets, values = offsets_and_bytes(one_column(column))
     begins_character = (values & 0xC0) != 0x80
     ends = np.concatenate(([0], np.cumsum(begins_character)))[offsets]
-    return from_content(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
+    return from_offsets_and_bytes(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
 
 
 def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:

@@ -27,8 +27,8 @@ from nightsort.arrow.columns import (
     Column,
     from_offsets_and_bytes,
     offsets_and_bytes,
-    places_of,
     to_numpy,
+    true_indices,
     without_nulls,
 )
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
@@ -141,7 +141,7 @@ def _blank_controls(texts: Column) -> Column:
     controls = values < _SPACE
     if largest >= _DELETE:
         controls |= values == _DELETE
-    narrow = places_of(controls)
+    narrow = true_indices(controls)
     if len(narrow):
         # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character.
         values = values.copy()
@@ -165,7 +165,7 @@ def _blank_controls(texts: Column) -> Column:
 
 def _sequences(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
     """Return where a sequence of bytes begins; whoever calls it knows that no sequence is cut off."""
-    places = places_of(values == first)
+    places = true_indices(values == first)
     for distance, (least, greatest) in enumerate(others, 1):
         following = values[places + distance]
         places = places[(following >= least) & (following <= greatest)]

@@ -19,7 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, places_of
+from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.row_blocks import BadRow, RawDocuments, Stretch, Wanted, stretches
 from nightsort.sources.source_files import SourceError
@@ -196,13 +196,13 @@ def _has_lone_carriage_return(data: bytes) -> bool:
     if b"\r" not in data:
         return False
     values = np.frombuffer(data, dtype=np.uint8)
-    returns = places_of(values[:-1] == _CARRIAGE_RETURN)
+    returns = true_indices(values[:-1] == _CARRIAGE_RETURN)
     return bool((values[returns + 1] != _LINE_FEED).any())
 
 
 def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
     values = np.frombuffer(pending, dtype=np.uint8)
-    quotes = places_of(values == _QUOTE)
+    quotes = true_indices(values == _QUOTE)
     if len(quotes) and (not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2)):
         return _scan(pending, mark, at_end)
     end = len(pending) if at_end else _last_row_end(pending, quotes)

@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from nightsort.arrow.columns import Column, one_column, places_of
+from nightsort.arrow.columns import Column, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, lines, stretches
 
@@ -100,7 +100,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
 def _count_rows(data: bytes) -> int | None:
     """Return how many lines there are, or ``None`` where one is empty."""
     values = np.frombuffer(data, dtype=np.uint8)
-    ends = places_of(values == _LINE_FEED)
+    ends = true_indices(values == _LINE_FEED)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
     lengths = np.diff(ends, prepend=-1) - 1

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from nightsort.arrow.columns import places_of
+from nightsort.arrow.columns import true_indices
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.row_blocks import BadRow, RawDocuments, lines, stretches
 from nightsort.sources.source_files import CHUNK_BYTES
@@ -32,7 +32,7 @@ def read_lines(stream: IO[bytes], *, file: str) -> Iterator[RawDocuments]:
             yield RawDocuments.only_bad(file, BadRow(number, stretch.detail, "too_large"))
             number += 1
             continue
-        ends = places_of(np.frombuffer(stretch.data, dtype=np.uint8) == ord("\n")) + 1
+        ends = true_indices(np.frombuffer(stretch.data, dtype=np.uint8) == ord("\n")) + 1
         if not stretch.data.endswith(b"\n"):
             ends = np.append(ends, len(stretch.data))
         # The line ends stay on the texts: cleaning cuts them off with the other white space.

@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, places_of
+from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, true_indices
 
 if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
@@ -91,7 +91,7 @@ def _quoted(cells: Column) -> Column:
 def _double_quotes(texts: Column) -> Column:
     """Double every quote: in all texts at once, as their bytes lie one behind the other."""
     offsets, content = offsets_and_bytes(texts)
-    quotes = places_of(content == _QUOTE)
+    quotes = true_indices(content == _QUOTE)
     if not len(quotes):
         return texts
     moved = offsets + np.searchsorted(quotes, offsets)

@@ -32,7 +32,7 @@ from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.rejects import REASONS
-from nightsort.sources.row_blocks import Wanted, gathered
+from nightsort.sources.row_blocks import Wanted, coalesce_small_blocks
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
@@ -118,7 +118,7 @@ def _finished(
 ) -> Generator[_Finished, None, None]:
     raw_documents = _raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)
     # One thread reads and parses, one cleans, and the caller's uses what they make.
-    with SeenIds() as seen, closing(prefetch(gathered(raw_documents))) as stream:
+    with SeenIds() as seen, closing(prefetch(coalesce_small_blocks(raw_documents))) as stream:
         finish = _Finish(source, mode, delimiter, seen)
         for raw in stream:
             yield finish(raw)

@@ -83,7 +83,7 @@ class RawDocuments:
 RawStream = Generator[RawDocuments, None, None]
 
 
-def gathered(stream: RawStream) -> RawStream:
+def coalesce_small_blocks(stream: RawStream) -> RawStream:
     """Join the rows of small files: all that follows takes as long for ten rows as for thousands."""
     waiting: list[RawDocuments] = []
     rows = size = 0

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.sources import row_blocks
-from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, gathered, lines, stretches
+from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, coalesce_small_blocks, lines, stretches
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def test_rows_of_small_files_are_joined_in_their_order() -> None:
     def stream() -> Generator[RawDocuments, None, None]:
         yield from (some("a", "1", "2"), some("b", "3"), bad, some("c", "4", row=1), some("d", "5"), binary)
 
-    found = list(gathered(stream()))
+    found = list(coalesce_small_blocks(stream()))
 
     assert [len(raw.rows) for raw in found] == [3, 0, 2, 1]
     assert pa.array(found[0].file).to_pylist() == ["a", "a", "b"]
@@ -81,6 +81,6 @@ def test_rows_of_small_files_are_joined_in_their_order() -> None:
 def test_joined_rows_are_not_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(row_blocks, "_ENOUGH_ROWS", 3)
 
-    found = gathered(some(str(number), "text") for number in range(8))
+    found = coalesce_small_blocks(some(str(number), "text") for number in range(8))
 
     assert [len(raw.rows) for raw in found] == [3, 3, 2]

@@ -21,7 +21,7 @@ import pyarrow.csv as pa_csv
 
 from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.row_blocks import BadRow, RawDocuments, Stretch, Wanted, stretches
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawDocuments, Stretch, stretches
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -60,18 +60,18 @@ def read_delimited(
     file: str,
     where: str,
     delimiter: str,
-    wanted: Wanted,
+    selection: ColumnSelection,
     columns: tuple[str, ...] | None,
 ) -> Iterator[RawDocuments]:
     """Read a CSV or TSV file: fields may be quoted (``"``, doubled inside); empty lines are no rows.
 
     :param where: the file's URI, for errors.
     :param columns: the names by position; ``None``: the first row holds them.
-    :raises SourceError: a wanted column is missing, or the header row cannot be read.
+    :raises SourceError: a selected column is missing, or the header row cannot be read.
     """
     names = None if columns is None else list(columns)
     if names is not None:
-        wanted.check(names, where)
+        selection.check(names, where)
     number = 0
     for stretch in stretches(stream, _row_finder(delimiter)):
         if stretch.detail is not None:
@@ -85,18 +85,18 @@ def read_delimited(
         data = stretch.data.lstrip(b"\r\n")
         if data and names is None:
             names, data = _split_header(data, delimiter, where)
-            wanted.check(names, where)
+            selection.check(names, where)
         if not data or names is None:
             continue
-        table, bad = _parse(data, names, delimiter, wanted)
+        table, bad = _parse(data, names, delimiter, selection)
         count = len(table) + len(bad)
         rows = np.delete(np.arange(count), [row for row, _ in bad])
         yield RawDocuments(
             file=file,
             rows=rows + number,
-            texts=one_column(table[wanted.text]),
-            ids=None if wanted.id is None else one_column(table[wanted.id]),
-            labels=None if wanted.label is None else one_column(table[wanted.label]),
+            texts=one_column(table[selection.text]),
+            ids=None if selection.id is None else one_column(table[selection.id]),
+            labels=None if selection.label is None else one_column(table[selection.label]),
             bad=[BadRow(number + row, detail) for row, detail in bad],
         )
         number += count
@@ -114,19 +114,19 @@ def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], b
 
 
 def _parse(
-    data: bytes, names: list[str], delimiter: str, wanted: Wanted
+    data: bytes, names: list[str], delimiter: str, selection: ColumnSelection
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
     if not is_utf8(data):
         # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
         # character leaves delimiters, quotes and line ends as they are, and can be taken back.
-        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
-        columns = {name: _from_latin_1(table[name]) for name in wanted.names}
+        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, selection)
+        columns = {name: _from_latin_1(table[name]) for name in selection.names}
         return pa.table(columns), bad
     # pyarrow refuses a row that spans more than two blocks.
     with suppress(pa.ArrowInvalid):
-        return _parse_blocks(data, names, delimiter, wanted, block_bytes=_block_bytes(data))
-    return _parse_blocks(data, names, delimiter, wanted, block_bytes=len(data) + 1)
+        return _parse_blocks(data, names, delimiter, selection, block_bytes=_block_bytes(data))
+    return _parse_blocks(data, names, delimiter, selection, block_bytes=len(data) + 1)
 
 
 def _block_bytes(data: bytes) -> int:
@@ -141,7 +141,7 @@ def _block_bytes(data: bytes) -> int:
 
 
 def _parse_blocks(
-    data: bytes, names: list[str], delimiter: str, wanted: Wanted, *, block_bytes: int
+    data: bytes, names: list[str], delimiter: str, selection: ColumnSelection, *, block_bytes: int
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     bad = []
 
@@ -158,8 +158,8 @@ def _parse_blocks(
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
         ),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=wanted.names,
-            column_types={name: pa.string() for name in wanted.names},
+            include_columns=selection.names,
+            column_types={name: pa.string() for name in selection.names},
             strings_can_be_null=False,
             check_utf8=False,
         ),

@@ -32,7 +32,7 @@ from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.rejects import REASONS
-from nightsort.sources.row_blocks import Wanted, coalesce_small_blocks
+from nightsort.sources.row_blocks import ColumnSelection, coalesce_small_blocks
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
@@ -139,12 +139,12 @@ def _of_day(source: Source, day: date | None, uri: str | None) -> Source:
 
 def _raw_documents(source: Source, access: Access, delimiter: str | None) -> RawStream:
     label_column = getattr(source, "label_column", None)
-    wanted = Wanted(source.text_column, source.id_column, label_column)
+    selection = ColumnSelection(source.text_column, source.id_column, label_column)
     if source.sql is not None:
         if access.connect is None or source.conn_id is None:
             raise SourceError("sources by sql need a database connection, and there is none here; use uri")
         with access.connect(source.conn_id) as connection:
-            yield from read_query(connection, source.sql, wanted=wanted, delimiter=delimiter)
+            yield from read_query(connection, source.sql, selection=selection, delimiter=delimiter)
         return
     files = list_files(source.uri or "", access)
     log.info("%s: %d files", source.uri, len(files))
@@ -156,11 +156,11 @@ def _raw_documents(source: Source, access: Access, delimiter: str | None) -> Raw
         raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
     with closing(open_for_seeking(files, access) if parquet else open_files(files, access)) as opened:
         for file, stream in opened:
-            yield from _read_file(file, stream, source, wanted, delimiter)
+            yield from _read_file(file, stream, source, selection, delimiter)
 
 
 def _read_file(
-    file: SourceFile, stream: IO[bytes], source: Source, wanted: Wanted, delimiter: str | None
+    file: SourceFile, stream: IO[bytes], source: Source, selection: ColumnSelection, delimiter: str | None
 ) -> Iterator[RawDocuments]:
     match source.format:
         case "csv" | "tsv":
@@ -169,13 +169,15 @@ def _read_file(
                 file=file.name,
                 where=file.uri,
                 delimiter=DELIMITERS[source.format],
-                wanted=wanted,
+                selection=selection,
                 columns=None if source.header else source.columns,
             )
         case "jsonl":
-            return read_json_lines(stream, file=file.name, where=file.uri, wanted=wanted, delimiter=delimiter)
+            return read_json_lines(
+                stream, file=file.name, where=file.uri, selection=selection, delimiter=delimiter
+            )
         case "parquet":
-            return read_parquet(stream, file=file.name, where=file.uri, wanted=wanted)
+            return read_parquet(stream, file=file.name, where=file.uri, selection=selection)
         case "lines":
             return read_lines(stream, file=file.name)
     raise SourceError(f"{file.uri}: {source.format} is no format that can be read file by file")

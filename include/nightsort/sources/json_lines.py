@@ -17,7 +17,7 @@ import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, lines, stretches
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawDocuments, lines, stretches
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +29,13 @@ _CARRIAGE_RETURN: Final = 0x0D
 
 
 def read_json_lines(
-    stream: IO[bytes], *, file: str, where: str, wanted: Wanted, delimiter: str | None
+    stream: IO[bytes], *, file: str, where: str, selection: ColumnSelection, delimiter: str | None
 ) -> Iterator[RawDocuments]:
     """Read a JSON Lines file; empty lines are no rows, a key that a line lacks counts as empty.
 
     :param where: the file's URI, for errors.
     :param delimiter: splits a label that is a text where others are lists; ``None``: it is one label.
-    :raises SourceError: the first rows all lack a wanted key.
+    :raises SourceError: the first rows all lack a selected key.
     """
     number = 0
     checked = False
@@ -45,23 +45,25 @@ def read_json_lines(
             number += 1
             continue
         if not checked:
-            checked = _check_keys(stretch.data, wanted, where)
-        columns = _parse_together(stretch.data, wanted)
+            checked = _check_keys(stretch.data, selection, where)
+        columns = _parse_together(stretch.data, selection)
         if columns is None:
-            documents = _parse_singly(stretch.data, file, wanted, number, delimiter)
+            documents = _parse_singly(stretch.data, file, selection, number, delimiter)
         else:
-            rows = np.arange(number, number + len(columns[wanted.text]))
-            documents = RawDocuments(file, rows, *_in_order(columns, wanted))
+            rows = np.arange(number, number + len(columns[selection.text]))
+            documents = RawDocuments(file, rows, *_in_order(columns, selection))
         number += len(documents.rows) + len(documents.bad)
         yield documents
 
 
-def _in_order(columns: dict[str, Column], wanted: Wanted) -> tuple[Column, Column | None, Column | None]:
-    ids = None if wanted.id is None else columns[wanted.id]
-    return columns[wanted.text], ids, None if wanted.label is None else columns[wanted.label]
+def _in_order(
+    columns: dict[str, Column], selection: ColumnSelection
+) -> tuple[Column, Column | None, Column | None]:
+    ids = None if selection.id is None else columns[selection.id]
+    return columns[selection.text], ids, None if selection.label is None else columns[selection.label]
 
 
-def _check_keys(data: bytes, wanted: Wanted, where: str) -> bool:
+def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
     """Check the keys of the first lines together; return whether there was a line to look at."""
     keys: dict[str, None] = {}
     seen = False
@@ -71,11 +73,11 @@ def _check_keys(data: bytes, wanted: Wanted, where: str) -> bool:
             seen = True
             keys.update(dict.fromkeys(value))
     if seen:
-        wanted.check(keys, where)
+        selection.check(keys, where)
     return seen
 
 
-def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
+def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column] | None:
     """Parse all lines at once, or return ``None`` where one of them is unlike the first."""
     rows = _count_rows(data)
     if rows is None:
@@ -83,7 +85,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
     first = _object(data[: data.find(b"\n") + 1 or len(data)])
     if not isinstance(first, dict):
         return None
-    schema = pa.schema({name: _type_of(name, first.get(name), wanted) for name in wanted.names})
+    schema = pa.schema({name: _type_of(name, first.get(name), selection) for name in selection.names})
     try:
         table = pa_json.read_json(
             cast("IO[bytes]", pa.BufferReader(data)),
@@ -94,7 +96,7 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
         return None
     if len(table) != rows:
         return None
-    return {name: _as_bytes(one_column(table[name])) for name in wanted.names}
+    return {name: _as_bytes(one_column(table[name])) for name in selection.names}
 
 
 def _count_rows(data: bytes) -> int | None:
@@ -109,12 +111,12 @@ def _count_rows(data: bytes) -> int | None:
     return None if empty.any() else len(ends)
 
 
-def _type_of(name: str, value: Json, wanted: Wanted) -> pa.DataType:
+def _type_of(name: str, value: Json, selection: ColumnSelection) -> pa.DataType:
     """Return the type that a column may have throughout, judged by its first value."""
-    if name == wanted.label and isinstance(value, list):
+    if name == selection.label and isinstance(value, list):
         return pa.list_(pa.string())
     whole_number = isinstance(value, int) and not isinstance(value, bool)
-    return pa.int64() if whole_number and name != wanted.text else pa.string()
+    return pa.int64() if whole_number and name != selection.text else pa.string()
 
 
 def _as_bytes(column: Column) -> Column:
@@ -132,12 +134,14 @@ class _Singly:
     bad: list[BadRow] = field(default_factory=list)
 
 
-def _parse_singly(data: bytes, file: str, wanted: Wanted, number: int, delimiter: str | None) -> RawDocuments:
+def _parse_singly(
+    data: bytes, file: str, selection: ColumnSelection, number: int, delimiter: str | None
+) -> RawDocuments:
     found = _Singly()
     for line in data.split(b"\n"):
         if not line.strip():
             continue
-        bad = _take(line, number, wanted, found, delimiter)
+        bad = _take(line, number, selection, found, delimiter)
         if bad is not None:
             found.bad.append(bad)
         number += 1
@@ -145,13 +149,15 @@ def _parse_singly(data: bytes, file: str, wanted: Wanted, number: int, delimiter
         file=file,
         rows=np.array(found.rows, dtype=np.int64),
         texts=pa.array(found.texts, pa.string()).cast(pa.binary()),
-        ids=None if wanted.id is None else pa.array(found.ids, pa.string()).cast(pa.binary()),
-        labels=None if wanted.label is None else pa.array(found.labels, pa.list_(pa.string())),
+        ids=None if selection.id is None else pa.array(found.ids, pa.string()).cast(pa.binary()),
+        labels=None if selection.label is None else pa.array(found.labels, pa.list_(pa.string())),
         bad=found.bad,
     )
 
 
-def _take(line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: str | None) -> BadRow | None:
+def _take(
+    line: bytes, number: int, selection: ColumnSelection, found: _Singly, delimiter: str | None
+) -> BadRow | None:
     """Take one line in, or return why not."""
     try:
         value = orjson.loads(line)
@@ -161,16 +167,18 @@ def _take(line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: s
         return BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
         return BadRow(number, f"a JSON {_name_of(value)}, not an object")
-    document_id = as_text(value.get(wanted.id)) if wanted.id is not None else ""
+    document_id = as_text(value.get(selection.id)) if selection.id is not None else ""
     if document_id is None:
-        return BadRow(number, f"{wanted.id} is a {_name_of(value[wanted.id])}, not a text or a whole number")
-    text = value.get(wanted.text)
+        return BadRow(
+            number, f"{selection.id} is a {_name_of(value[selection.id])}, not a text or a whole number"
+        )
+    text = value.get(selection.text)
     if text is not None and not isinstance(text, str):
-        detail = f"{wanted.text} is a {_name_of(text)}, not a text"
+        detail = f"{selection.text} is a {_name_of(text)}, not a text"
         return BadRow(number, detail, document_id=document_id or None)
-    labels = as_labels(value.get(wanted.label), delimiter) if wanted.label is not None else []
+    labels = as_labels(value.get(selection.label), delimiter) if selection.label is not None else []
     if labels is None:
-        detail = f"{wanted.label} is neither a text nor a list of texts"
+        detail = f"{selection.label} is neither a text nor a list of texts"
         return BadRow(number, detail, document_id=document_id or None)
     found.rows.append(number)
     found.texts.append(text or "")

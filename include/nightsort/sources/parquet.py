@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.sources.fetching import PART_BYTES
-from nightsort.sources.row_blocks import RawDocuments, Wanted
+from nightsort.sources.row_blocks import ColumnSelection, RawDocuments
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 from nightsort.sources.streams import is_damage
 
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 PARQUET_ROWS = 8_192
 
 
-def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) -> Iterator[RawDocuments]:
+def read_parquet(
+    stream: IO[bytes], *, file: str, where: str, selection: ColumnSelection
+) -> Iterator[RawDocuments]:
     """Read a Parquet file, row group by row group.
 
     :param where: the file's URI, for errors.
-    :raises SourceError: it is no Parquet file or is damaged, or a wanted column is missing or is no text.
+    :raises SourceError: it is no Parquet file or is damaged, or a selected column is missing or is no text.
     """
     if not stream.read(1):
         return
@@ -34,21 +36,23 @@ def read_parquet(stream: IO[bytes], *, file: str, where: str, wanted: Wanted) ->
     with _damage_named(where):
         # A row group may be as large as the file: it is read in pieces, and none of them is kept.
         parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
-        wanted.check(parquet.schema_arrow.names, where)
+        selection.check(parquet.schema_arrow.names, where)
         number = 0
         rows = _rows_at_once(parquet.metadata)
-        for batch in parquet.iter_batches(rows, columns=wanted.names, use_threads=False):
-            columns = {name: batch.column(name) for name in wanted.names}
+        for batch in parquet.iter_batches(rows, columns=selection.names, use_threads=False):
+            columns = {name: batch.column(name) for name in selection.names}
             yield RawDocuments(
                 file=file,
                 rows=np.arange(number, number + len(batch)),
-                texts=_text_column(columns[wanted.text], f"{where}: column {wanted.text}", numbers=False),
+                texts=_text_column(
+                    columns[selection.text], f"{where}: column {selection.text}", numbers=False
+                ),
                 ids=None
-                if wanted.id is None
-                else _text_column(columns[wanted.id], f"{where}: column {wanted.id}"),
+                if selection.id is None
+                else _text_column(columns[selection.id], f"{where}: column {selection.id}"),
                 labels=None
-                if wanted.label is None
-                else _label_column(columns[wanted.label], f"{where}: column {wanted.label}"),
+                if selection.label is None
+                else _label_column(columns[selection.label], f"{where}: column {selection.label}"),
             )
             number += len(batch)
 

@@ -117,7 +117,7 @@ def _joined(some: list[RawDocuments]) -> RawDocuments:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ColumnSelection:
     """The columns that a reader picks.
 
     :param text: the column of the text.

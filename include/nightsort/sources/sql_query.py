@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightsort.sources.json_lines import as_labels
-from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawDocuments
 from nightsort.sources.source_files import CHUNK_BYTES
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ QUERY_NAME = "query"
 """What stands for the file where documents come from a query."""
 
 
-def read_query(connection: Any, sql: str, *, wanted: Wanted, delimiter: str | None) -> Iterator[RawDocuments]:
+def read_query(
+    connection: Any, sql: str, *, selection: ColumnSelection, delimiter: str | None
+) -> Iterator[RawDocuments]:
     """Read the rows of a query, through a cursor on the server where the driver has one.
 
     :param connection: an open DBAPI connection.
@@ -33,11 +35,11 @@ def read_query(connection: Any, sql: str, *, wanted: Wanted, delimiter: str | No
         # A cursor on the server describes its columns only once rows were fetched.
         records = cursor.fetchmany(QUERY_ROWS)
         names = [column[0] for column in cursor.description or ()]
-        wanted.check(names, "the query")
+        selection.check(names, "the query")
         places = _Places(
-            text=names.index(wanted.text),
-            id=None if wanted.id is None else names.index(wanted.id),
-            label=None if wanted.label is None else names.index(wanted.label),
+            text=names.index(selection.text),
+            id=None if selection.id is None else names.index(selection.id),
+            label=None if selection.label is None else names.index(selection.label),
         )
         number = 0
         while records:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nightsort.sources import csv_rows as delimited
 from nightsort.sources import row_blocks
 from nightsort.sources.csv_rows import read_delimited
-from nightsort.sources.row_blocks import Wanted
+from nightsort.sources.row_blocks import ColumnSelection
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Rows:
             file="x.csv",
             where="s3://b/x.csv",
             delimiter=delimiter,
-            wanted=Wanted("text", "id", "label"),
+            selection=ColumnSelection("text", "id", "label"),
             columns=None if header else COLUMNS,
         ):
             self.bad += [(bad.row, bad.detail) for bad in some.bad]

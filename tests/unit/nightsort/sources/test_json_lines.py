@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from nightsort.sources import json_lines, row_blocks
 from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
-from nightsort.sources.row_blocks import Wanted
+from nightsort.sources.row_blocks import ColumnSelection
 from nightsort.sources.source_files import SourceError
 
 
@@ -24,7 +24,7 @@ class Rows:
             io.BytesIO(data),
             file="x.jsonl",
             where="s3://b/x.jsonl",
-            wanted=Wanted("text", "id", label),
+            selection=ColumnSelection("text", "id", label),
             delimiter=delimiter,
         ):
             self.bad += [(bad.row, bad.reason, bad.document_id, bad.detail) for bad in some.bad]

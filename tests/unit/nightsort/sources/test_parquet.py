@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nightsort.sources import parquet
 from nightsort.sources.parquet import read_parquet
-from nightsort.sources.row_blocks import Wanted
+from nightsort.sources.row_blocks import ColumnSelection
 from nightsort.sources.source_files import SourceError
 
 
@@ -24,7 +24,7 @@ def test_rows_of_parquet_are_numbered_through_all_its_parts(monkeypatch: pytest.
     pq.write_table(pa.table({"text": [f"t{n}" for n in range(10)]}), file, row_group_size=4)
     file.seek(0)
 
-    parts = list(read_parquet(file, file="x", where="s3://b/x", wanted=Wanted("text")))
+    parts = list(read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text")))
 
     assert [row for part in parts for row in part.rows.tolist()] == list(range(10))
     assert [text for part in parts for text in part.texts.to_pylist()] == [
@@ -39,7 +39,7 @@ def test_large_texts_of_parquet_come_few_at_a_time(monkeypatch: pytest.MonkeyPat
     pq.write_table(pa.table({"text": texts}), file)
     file.seek(0)
 
-    parts = list(read_parquet(file, file="x", where="s3://b/x", wanted=Wanted("text")))
+    parts = list(read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text")))
 
     assert max(len(part.rows) for part in parts) <= 5
     assert [text for part in parts for text in part.texts.to_pylist()] == texts
@@ -58,7 +58,7 @@ def test_texts_of_parquet_come_in_several_types(column: Any) -> None:
     pq.write_table(pa.table({"text": column}), file)
     file.seek(0)
 
-    (part,) = read_parquet(file, file="x", where="s3://b/x", wanted=Wanted("text"))
+    (part,) = read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text"))
 
     assert part.texts.to_pylist() == [b"a", b"b"]
 
@@ -86,11 +86,11 @@ def test_whatever_is_wrong_with_a_parquet_file_it_is_read_or_named(
     data = bytearray(good[: len(good) - cut // 10] if cut > 2_000 else good)
     for place, value in damage:
         data[int(place * len(data))] = value
-    wanted = Wanted("text", "id", "label")
+    selection = ColumnSelection("text", "id", "label")
     parts = []
     problem = ""
     try:
-        parts += read_parquet(io.BytesIO(bytes(data)), file="x", where="s3://b/x", wanted=wanted)
+        parts += read_parquet(io.BytesIO(bytes(data)), file="x", where="s3://b/x", selection=selection)
     except SourceError as error:
         problem = str(error)
     assert problem.startswith("s3://b/x") or not problem
@@ -105,7 +105,7 @@ def test_an_error_of_the_storage_is_not_taken_for_damage() -> None:
             raise ConnectionResetError(104, "reset by peer")
 
     with pytest.raises(ConnectionResetError):
-        list(read_parquet(Lost(b"x"), file="x", where="s3://b/x", wanted=Wanted("text")))
+        list(read_parquet(Lost(b"x"), file="x", where="s3://b/x", selection=ColumnSelection("text")))
 
     class Failing(io.BytesIO):
         def seek(self, offset: int, whence: int = 0) -> int:
@@ -114,4 +114,8 @@ def test_an_error_of_the_storage_is_not_taken_for_damage() -> None:
             return super().seek(offset, whence)
 
     with pytest.raises(OSError, match="Input/output"):
-        list(read_parquet(Failing(PARQUET_FILES[0]), file="x", where="s3://b/x", wanted=Wanted("text")))
+        list(
+            read_parquet(
+                Failing(PARQUET_FILES[0]), file="x", where="s3://b/x", selection=ColumnSelection("text")
+            )
+        )

@@ -12,7 +12,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.sources import row_blocks
-from nightsort.sources.row_blocks import BadRow, RawDocuments, Wanted, coalesce_small_blocks, lines, stretches
+from nightsort.sources.row_blocks import (
+    BadRow,
+    ColumnSelection,
+    RawDocuments,
+    coalesce_small_blocks,
+    lines,
+    stretches,
+)
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -47,13 +54,13 @@ def test_a_line_without_end_costs_one_row_and_little_memory(monkeypatch: pytest.
 
 
 def test_a_missing_column_is_named_with_those_there_are() -> None:
-    wanted = Wanted("text", "id", "label")
+    selection = ColumnSelection("text", "id", "label")
 
-    wanted.check(["label", "x", "id", "text"], "s3://b/x.csv")
+    selection.check(["label", "x", "id", "text"], "s3://b/x.csv")
     with pytest.raises(
         SourceError, match=r's3://b/x\.csv has no column "id"; its columns are: text, label\.'
     ):
-        wanted.check(["text", "label"], "s3://b/x.csv")
+        selection.check(["text", "label"], "s3://b/x.csv")
 
 
 def some(file: str, *texts: str, row: int = 0) -> RawDocuments:

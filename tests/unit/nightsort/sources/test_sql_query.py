@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from nightsort.sources import sql_query
-from nightsort.sources.row_blocks import Wanted
+from nightsort.sources.row_blocks import ColumnSelection
 from nightsort.sources.sql_query import read_query
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ def rows(*records: tuple[Any, ...], connection: Any = None) -> Any:
     connection = connection or sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (id, text, label)")
     connection.executemany("INSERT INTO t VALUES (?, ?, ?)", records)
-    wanted = Wanted("text", "id", "label")
-    return list(read_query(connection, "SELECT * FROM t ORDER BY rowid", wanted=wanted, delimiter="|"))
+    selection = ColumnSelection("text", "id", "label")
+    return list(read_query(connection, "SELECT * FROM t ORDER BY rowid", selection=selection, delimiter="|"))
 
 
 def test_rows_of_a_query_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_driver_with_cursors_on_the_server_is_asked_for_one() -> None:
             return Cursor(name)
 
     names: list[str] = []
-    (part,) = read_query(Connection(), "SELECT 1", wanted=Wanted("text", "id"), delimiter=None)
+    (part,) = read_query(Connection(), "SELECT 1", selection=ColumnSelection("text", "id"), delimiter=None)
 
     assert part.ids is not None
     assert part.ids.to_pylist() == [b"1"]

@@ -37,7 +37,7 @@ GOOD: Final = 0
 INVALID_UTF8: Final = 1
 BLANK: Final = 2
 TOO_LARGE: Final = 3
-REASON_OF_FATE: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE: "too_large"}
+REASON_OF_STATUS: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE: "too_large"}
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -67,12 +67,12 @@ _LABEL_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 class CleanedTexts:
     """Texts after cleaning.
 
-    :param texts: one per row; empty where the fate is ``INVALID_UTF8``.
-    :param fates: one per row: ``GOOD``, or why the document is rejected.
+    :param texts: one per row; empty where the status is ``INVALID_UTF8``.
+    :param status: one per row: ``GOOD``, or why the document is rejected.
     """
 
     texts: Column
-    fates: npt.NDArray[np.int8]
+    status: npt.NDArray[np.int8]
 
 
 def clean_texts(raw: Column, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedTexts:
@@ -81,14 +81,14 @@ def clean_texts(raw: Column, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedT
     :param raw: the bytes as they were read, or text that is known to be UTF-8; null counts as empty.
     :param max_bytes: the largest text that is good, in bytes of UTF-8.
     """
-    fates = np.zeros(len(raw), dtype=np.int8)
+    status = np.zeros(len(raw), dtype=np.int8)
     texts, invalid = _decode(raw)
-    fates[invalid] = INVALID_UTF8
+    status[invalid] = INVALID_UTF8
     texts = _trim(_blank_controls(texts))
     sizes = to_numpy(pc.binary_length(texts))
-    fates[(fates == GOOD) & ((sizes == 0) | _invisible(texts, sizes))] = BLANK
-    fates[(fates == GOOD) & (sizes > max_bytes)] = TOO_LARGE
-    return CleanedTexts(texts, fates)
+    status[(status == GOOD) & ((sizes == 0) | _invisible(texts, sizes))] = BLANK
+    status[(status == GOOD) & (sizes > max_bytes)] = TOO_LARGE
+    return CleanedTexts(texts, status)
 
 
 def clean_label(label: str) -> str:

@@ -21,18 +21,18 @@ import pyarrow.csv as pa_csv
 
 from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawDocuments, Stretch, stretches
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, RowBlock, split_into_row_blocks
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
     import numpy.typing as npt
 
     from nightsort.arrow.columns import Column
-
-DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
 
 _QUOTE: Final = 0x22
 _LINE_FEED: Final = 0x0A
@@ -54,51 +54,46 @@ _GARBAGE: Final = (
 )
 
 
-def read_delimited(
-    stream: IO[bytes],
-    *,
-    file: str,
-    where: str,
-    delimiter: str,
-    selection: ColumnSelection,
-    columns: tuple[str, ...] | None,
-) -> Iterator[RawDocuments]:
-    """Read a CSV or TSV file: fields may be quoted (``"``, doubled inside); empty lines are no rows.
+def read_csv(
+    opened: Iterable[OpenedFile], selection: ColumnSelection, *, delimiter: str = ","
+) -> Iterator[RawRows]:
+    """Read CSV or TSV files: fields may be quoted (``"``, doubled inside); empty lines are no rows.
 
-    :param where: the file's URI, for errors.
-    :param columns: the names by position; ``None``: the first row holds them.
+    :param opened: the files, each with its bytes.
     :raises SourceError: a selected column is missing, or the header row cannot be read.
     """
-    names = None if columns is None else list(columns)
+    for file, stream in opened:
+        yield from _read_file(file, stream, selection, delimiter)
+
+
+def _read_file(
+    file: SourceFile, stream: IO[bytes], selection: ColumnSelection, delimiter: str
+) -> Iterator[RawRows]:
+    names = None if selection.header is None else list(selection.header)
     if names is not None:
-        selection.check(names, where)
+        selection.check(names, file.uri)
     number = 0
-    for stretch in stretches(stream, _row_finder(delimiter)):
-        if stretch.detail is not None:
+    for block in split_into_row_blocks(stream, _row_finder(delimiter)):
+        if block.detail is not None:
             if names is None:
                 raise SourceError(
-                    f"{where}: the header row cannot be read ({stretch.detail}); mend the first line"
+                    f"{file.uri}: the header row cannot be read ({block.detail}); correct the first line"
                 )
-            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail))
+            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
             number += 1
             continue
-        data = stretch.data.lstrip(b"\r\n")
+        data = block.data.lstrip(b"\r\n")
         if data and names is None:
-            names, data = _split_header(data, delimiter, where)
-            selection.check(names, where)
+            names, data = _split_header(data, delimiter, file.uri)
+            selection.check(names, file.uri)
         if not data or names is None:
             continue
         table, bad = _parse(data, names, delimiter, selection)
         count = len(table) + len(bad)
-        rows = np.delete(np.arange(count), [row for row, _ in bad])
-        yield RawDocuments(
-            file=file,
-            rows=rows + number,
-            texts=one_column(table[selection.text]),
-            ids=None if selection.id is None else one_column(table[selection.id]),
-            labels=None if selection.label is None else one_column(table[selection.label]),
-            bad=[BadRow(number + row, detail) for row, detail in bad],
-        )
+        rows = np.delete(np.arange(count), [row for row, _ in bad]) + number
+        columns = {name: one_column(table[name]) for name in selection.names}
+        bad_rows = (BadRow(number + row, detail) for row, detail in bad)
+        yield RawRows.from_columns(file.name, rows, columns, selection, bad_rows)
         number += count
 
 
@@ -175,11 +170,11 @@ def _from_latin_1(column: Column) -> Column:
     return from_offsets_and_bytes(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
 
 
-def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:
+def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[RowBlock], int]]:
     mark = delimiter.encode()
     line_feeds = False
 
-    def find(pending: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+    def find(pending: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
         nonlocal line_feeds
         line_feeds = line_feeds or b"\n" in pending
         if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
@@ -200,13 +195,13 @@ def _has_lone_carriage_return(data: bytes) -> bool:
     return bool((values[returns + 1] != _LINE_FEED).any())
 
 
-def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
     values = np.frombuffer(pending, dtype=np.uint8)
     quotes = true_indices(values == _QUOTE)
     if len(quotes) and (not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2)):
         return _scan(pending, mark, at_end)
     end = len(pending) if at_end else _last_row_end(pending, quotes)
-    return ([Stretch(pending[:end])] if end else []), end
+    return ([RowBlock(pending[:end])] if end else []), end
 
 
 def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
@@ -239,9 +234,9 @@ class _Row:
     detail: str | None = None
 
 
-def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
     """Find the rows one by one, for bytes with quotes where RFC 4180 knows none."""
-    found: list[Stretch] = []
+    found: list[RowBlock] = []
     good_from = position = 0
     while position < len(data):
         quote = data.find(b'"', position)
@@ -253,15 +248,15 @@ def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
         row = _row_end(data, position, mark, at_end=at_end)
         if row.detail is not None:
             if position > good_from:
-                found.append(Stretch(data[good_from:position]))
-            found.append(Stretch(b"", row.detail))
+                found.append(RowBlock(data[good_from:position]))
+            found.append(RowBlock(b"", row.detail))
             good_from = position = data.find(b"\n", position) + 1 or len(data)
         elif row.end:
             position = row.end
         else:
             break
     if position > good_from:
-        found.append(Stretch(data[good_from:position]))
+        found.append(RowBlock(data[good_from:position]))
     return found, position
 
 

@@ -1,7 +1,7 @@
 """JSON Lines: one object per line, many lines at a time.
 
-pyarrow parses a stretch of lines at once where all of them look as expected. One line that does not makes
-it refuse the stretch; then each line of that stretch is parsed on its own, and only the damaged ones are
+pyarrow parses a block of lines at once where all of them look as expected. One line that does not makes
+it refuse the block; then each line of that block is parsed on its own, and only the damaged ones are
 rejected.
 """
 
@@ -17,10 +17,13 @@ import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawDocuments, lines, stretches
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
 
 Json: TypeAlias = Any
 
@@ -28,39 +31,34 @@ _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 
 
-def read_json_lines(
-    stream: IO[bytes], *, file: str, where: str, selection: ColumnSelection, delimiter: str | None
-) -> Iterator[RawDocuments]:
-    """Read a JSON Lines file; empty lines are no rows, a key that a line lacks counts as empty.
+def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) -> Iterator[RawRows]:
+    """Read JSON Lines files; empty lines are no rows, a key that a line lacks counts as empty.
 
-    :param where: the file's URI, for errors.
-    :param delimiter: splits a label that is a text where others are lists; ``None``: it is one label.
-    :raises SourceError: the first rows all lack a selected key.
+    :param opened: the files, each with its bytes.
+    :raises SourceError: the first rows of a file all lack a selected key.
     """
+    for file, stream in opened:
+        yield from _read_file(file, stream, selection)
+
+
+def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) -> Iterator[RawRows]:
     number = 0
     checked = False
-    for stretch in stretches(stream, lines):
-        if stretch.detail is not None:
-            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail))
+    for block in split_into_row_blocks(stream, find_lines):
+        if block.detail is not None:
+            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
             number += 1
             continue
         if not checked:
-            checked = _check_keys(stretch.data, selection, where)
-        columns = _parse_together(stretch.data, selection)
+            checked = _check_keys(block.data, selection, file.uri)
+        columns = _parse_together(block.data, selection)
         if columns is None:
-            documents = _parse_singly(stretch.data, file, selection, number, delimiter)
+            raw = _parse_one_by_one(block.data, file.name, selection, number)
         else:
             rows = np.arange(number, number + len(columns[selection.text]))
-            documents = RawDocuments(file, rows, *_in_order(columns, selection))
-        number += len(documents.rows) + len(documents.bad)
-        yield documents
-
-
-def _in_order(
-    columns: dict[str, Column], selection: ColumnSelection
-) -> tuple[Column, Column | None, Column | None]:
-    ids = None if selection.id is None else columns[selection.id]
-    return columns[selection.text], ids, None if selection.label is None else columns[selection.label]
+            raw = RawRows.from_columns(file.name, rows, columns, selection)
+        number += len(raw) + len(raw.bad)
+        yield raw
 
 
 def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
@@ -126,65 +124,66 @@ def _as_bytes(column: Column) -> Column:
 
 
 @dataclass
-class _Singly:
+class _ParsedLines:
+    """What was read of lines that were parsed one by one."""
+
+    selection: ColumnSelection
     rows: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     labels: list[list[str]] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+
+    def add(self, line: bytes, number: int) -> BadRow | None:
+        """Add one line, or return why it cannot be read."""
+        value, problem = _parsed_object(line, number)
+        if problem is not None:
+            return problem
+        names = self.selection
+        identity = None if names.id is None else value.get(names.id)
+        document_id = as_text(identity)
+        if document_id is None:
+            detail = f"{names.id} is a {_name_of(identity)}, not a text or a whole number"
+            return BadRow(number, detail)
+        text = value.get(names.text)
+        if text is not None and not isinstance(text, str):
+            detail = f"{names.text} is a {_name_of(text)}, not a text"
+            return BadRow(number, detail, document_id=document_id or None)
+        labels = as_labels(value.get(names.label), names.label_delimiter) if names.label is not None else []
+        if labels is None:
+            detail = f"{names.label} is neither a text nor a list of texts"
+            return BadRow(number, detail, document_id=document_id or None)
+        self.rows.append(number)
+        self.texts.append(text or "")
+        self.ids.append(document_id)
+        self.labels.append(labels)
+        return None
 
 
-def _parse_singly(
-    data: bytes, file: str, selection: ColumnSelection, number: int, delimiter: str | None
-) -> RawDocuments:
-    found = _Singly()
-    for line in data.split(b"\n"):
-        if not line.strip():
-            continue
-        bad = _take(line, number, selection, found, delimiter)
-        if bad is not None:
-            found.bad.append(bad)
-        number += 1
-    return RawDocuments(
+def _parse_one_by_one(data: bytes, file: str, selection: ColumnSelection, number: int) -> RawRows:
+    parsed = _ParsedLines(selection)
+    lines = (line for line in data.split(b"\n") if line.strip())
+    bad = [problem for row, line in enumerate(lines, number) if (problem := parsed.add(line, row))]
+    return RawRows(
         file=file,
-        rows=np.array(found.rows, dtype=np.int64),
-        texts=pa.array(found.texts, pa.string()).cast(pa.binary()),
-        ids=None if selection.id is None else pa.array(found.ids, pa.string()).cast(pa.binary()),
-        labels=None if selection.label is None else pa.array(found.labels, pa.list_(pa.string())),
-        bad=found.bad,
+        rows=np.array(parsed.rows, dtype=np.int64),
+        texts=pa.array(parsed.texts, pa.string()).cast(pa.binary()),
+        ids=None if selection.id is None else pa.array(parsed.ids, pa.string()).cast(pa.binary()),
+        labels=None if selection.label is None else pa.array(parsed.labels, pa.list_(pa.string())),
+        bad=bad,
     )
 
 
-def _take(
-    line: bytes, number: int, selection: ColumnSelection, found: _Singly, delimiter: str | None
-) -> BadRow | None:
-    """Take one line in, or return why not."""
+def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | None]:
+    """Return the object in a line, or why there is none."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         if not is_utf8(line):
-            return BadRow(number, "the line is not UTF-8", "invalid_utf8")
-        return BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
+            return {}, BadRow(number, "the line is not UTF-8", "invalid_utf8")
+        return {}, BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
-        return BadRow(number, f"a JSON {_name_of(value)}, not an object")
-    document_id = as_text(value.get(selection.id)) if selection.id is not None else ""
-    if document_id is None:
-        return BadRow(
-            number, f"{selection.id} is a {_name_of(value[selection.id])}, not a text or a whole number"
-        )
-    text = value.get(selection.text)
-    if text is not None and not isinstance(text, str):
-        detail = f"{selection.text} is a {_name_of(text)}, not a text"
-        return BadRow(number, detail, document_id=document_id or None)
-    labels = as_labels(value.get(selection.label), delimiter) if selection.label is not None else []
-    if labels is None:
-        detail = f"{selection.label} is neither a text nor a list of texts"
-        return BadRow(number, detail, document_id=document_id or None)
-    found.rows.append(number)
-    found.texts.append(text or "")
-    found.ids.append(document_id)
-    found.labels.append(labels)
-    return None
+        return {}, BadRow(number, f"a JSON {_name_of(value)}, not an object")
+    return value, None
 
 
 def as_text(value: object) -> str | None:

@@ -10,55 +10,56 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.sources.fetching import PART_BYTES
-from nightsort.sources.row_blocks import ColumnSelection, RawDocuments
+from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 from nightsort.sources.streams import is_damage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from nightsort.arrow.columns import Column
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
 
 PARQUET_ROWS = 8_192
 
 
-def read_parquet(
-    stream: IO[bytes], *, file: str, where: str, selection: ColumnSelection
-) -> Iterator[RawDocuments]:
-    """Read a Parquet file, row group by row group.
+def read_parquet(opened: Iterable[OpenedFile], selection: ColumnSelection) -> Iterator[RawRows]:
+    """Read Parquet files, row group by row group.
 
-    :param where: the file's URI, for errors.
-    :raises SourceError: it is no Parquet file or is damaged, or a selected column is missing or is no text.
+    :param opened: the files, each with its bytes, which can be read in any order.
+    :raises SourceError: a file is no Parquet file or is damaged, or a selected column is missing or is no
+        text.
     """
-    if not stream.read(1):
-        return
-    stream.seek(0)
-    with _damage_named(where):
-        # A row group may be as large as the file: it is read in pieces, and none of them is kept.
-        parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
-        selection.check(parquet.schema_arrow.names, where)
-        number = 0
-        rows = _rows_at_once(parquet.metadata)
-        for batch in parquet.iter_batches(rows, columns=selection.names, use_threads=False):
-            columns = {name: batch.column(name) for name in selection.names}
-            yield RawDocuments(
-                file=file,
-                rows=np.arange(number, number + len(batch)),
-                texts=_text_column(
-                    columns[selection.text], f"{where}: column {selection.text}", numbers=False
-                ),
-                ids=None
-                if selection.id is None
-                else _text_column(columns[selection.id], f"{where}: column {selection.id}"),
-                labels=None
-                if selection.label is None
-                else _label_column(columns[selection.label], f"{where}: column {selection.label}"),
-            )
-            number += len(batch)
+    for file, stream in opened:
+        if stream.read(1):
+            stream.seek(0)
+            with _damage_named(file.uri):
+                yield from _read_file(file, stream, selection)
 
 
-def _rows_at_once(metadata: pq.FileMetaData) -> int:
-    """Return how many rows are few megabytes, in the row group with the largest ones."""
+def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) -> Iterator[RawRows]:
+    # A row group may be as large as the file, so it is read in pieces, and none of them is cached.
+    parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
+    selection.check(parquet.schema_arrow.names, file.uri)
+    number = 0
+    batch_rows = _batch_rows(parquet.metadata)
+    for batch in parquet.iter_batches(batch_rows, columns=selection.names, use_threads=False):
+        columns = {}
+        for name in selection.names:
+            where = f"{file.uri}: column {name}"
+            column = batch.column(name)
+            if name == selection.label:
+                columns[name] = _label_column(column, where)
+            else:
+                columns[name] = _text_column(column, where, numbers=name != selection.text)
+        rows = np.arange(number, number + len(batch))
+        yield RawRows.from_columns(file.name, rows, columns, selection)
+        number += len(batch)
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """Return how many rows take a few megabytes, in the row group with the largest rows."""
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
     return min(PARQUET_ROWS, max(CHUNK_BYTES // max(largest, 1), 1))

@@ -1,4 +1,4 @@
-"""Objects as streams of bytes, fetched ahead and unpacked."""
+"""Objects as streams of bytes, prefetched and unpacked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
     from nightsort.storage import Access
 
-Opened = tuple[SourceFile, IO[bytes]]
+OpenedFile = tuple[SourceFile, IO[bytes]]
+"""A file and its bytes, unpacked."""
 
 _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "gzip": gzip.open,
@@ -31,12 +32,12 @@ _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bzip2": bz2.open,
     "xz": lzma.open,
 }
-# No text in UTF-8 begins like this, so that a name without .gz cannot turn documents into rubbish.
+# No text in UTF-8 begins like this, so compressed data is found even if its name lacks .gz.
 _BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 
 
 class _Stream(io.RawIOBase):
-    """Bytes that come in pieces; a read gives no more than is left of a piece, and so copies little."""
+    """Bytes that come in pieces; a read may return fewer bytes than asked: it never joins two pieces."""
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
@@ -69,18 +70,18 @@ class _Stream(io.RawIOBase):
 
 
 def open_files(
-    files: Sequence[SourceFile], access: Access, *, most: int | None = None
-) -> Generator[Opened, None, None]:
-    """Open objects one after the other, each for one pass, while the next are being fetched.
+    files: Sequence[SourceFile], access: Access, *, limit: int | None = None
+) -> Generator[OpenedFile, None, None]:
+    """Open objects one after the other, each for one pass, while the next are fetched.
 
     What ends in ``.gz``, ``.zst``, ``.zstd``, ``.bz2`` or ``.xz``, or begins like gzip, zstd or xz, is
     unpacked.
 
-    :param most: read no more than so many bytes of an object.
+    :param limit: read no more bytes of an object than this.
     :raises SourceError: an object is gone or has changed, or is damaged or cut off where it should be
         compressed data. This may come from any read.
     """
-    with closing(contents(files, access, most=most)) as fetched:
+    with closing(contents(files, access, limit=limit)) as fetched:
         for file, parts in fetched:
             with _Stream(parts) as packed:
                 compression = file.compression or _compression(packed.peek())
@@ -92,18 +93,20 @@ def open_files(
                     yield file, cast("IO[bytes]", stream)
 
 
-def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[Opened, None, None]:
-    """Open objects one after the other, for reading in any order; small ones are fetched ahead, and whole.
+def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[OpenedFile, None, None]:
+    """Open Parquet files one after the other, for reading in any order; small ones are prefetched whole.
 
-    :raises SourceError: an object is gone or has changed.
+    :raises SourceError: an object is gone or has changed, or is compressed as a whole.
     """
-    for large, some in groupby(files, key=lambda file: file.size is None or file.size > BYTES_AT_ONCE):
+    if packed := next((file for file in files if file.compression), None):
+        raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
+    for large, group in groupby(files, key=lambda file: file.size is None or file.size > BYTES_AT_ONCE):
         if not large:
-            with closing(contents(list(some), access)) as fetched:
+            with closing(contents(list(group), access)) as fetched:
                 for file, parts in fetched:
                     yield file, io.BytesIO(b"".join(parts))
             continue
-        for file in some:
+        for file in group:
             path = access.path(file.uri)
             try:
                 stream = path.fs.open(path.path, "rb", cache_type="none")
@@ -130,7 +133,10 @@ def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell the errors of damaged data from those of the storage: Arrow, for one, calls both ``OSError``."""
+    """Return whether an error is one of damaged data and not of the storage.
+
+    Arrow, for one, raises ``OSError`` for both.
+    """
     if isinstance(error, OSError):
         return isinstance(error, gzip.BadGzipFile) or (type(error) is OSError and error.errno is None)
     return True

@@ -13,25 +13,21 @@ from hypothesis import strategies as st
 from nightsort.sources import json_lines, row_blocks
 from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
 from nightsort.sources.row_blocks import ColumnSelection
-from nightsort.sources.source_files import SourceError
+from nightsort.sources.source_files import SourceError, SourceFile
 
 
 class Rows:
     def __init__(self, data: bytes, *, label: str | None = None, delimiter: str | None = None) -> None:
         self.good: list[tuple[int, Any, Any, Any]] = []
         self.bad: list[tuple[int, str, str | None, str]] = []
-        for some in read_json_lines(
-            io.BytesIO(data),
-            file="x.jsonl",
-            where="s3://b/x.jsonl",
-            selection=ColumnSelection("text", "id", label),
-            delimiter=delimiter,
-        ):
-            self.bad += [(bad.row, bad.reason, bad.document_id, bad.detail) for bad in some.bad]
-            if some.ids is not None:
-                labels = [None] * len(some.rows) if some.labels is None else some.labels.to_pylist()
-                columns = (some.ids.to_pylist(), some.texts.to_pylist(), labels)
-                self.good += zip(some.rows.tolist(), *columns, strict=True)
+        opened = [(SourceFile("s3://b/x.jsonl", "x.jsonl"), io.BytesIO(data))]
+        selection = ColumnSelection("text", "id", label, label_delimiter=delimiter)
+        for rows in read_json_lines(opened, selection):
+            self.bad += [(bad.row, bad.reason, bad.document_id, bad.detail) for bad in rows.bad]
+            if rows.ids is not None:
+                labels = [None] * len(rows) if rows.labels is None else rows.labels.to_pylist()
+                columns = (rows.ids.to_pylist(), rows.texts.to_pylist(), labels)
+                self.good += zip(rows.rows.tolist(), *columns, strict=True)
 
 
 def test_keys_in_any_order_with_others_between() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,14 @@ from hypothesis import strategies as st
 from nightsort.sources import parquet
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.row_blocks import ColumnSelection
-from nightsort.sources.source_files import SourceError
+from nightsort.sources.source_files import SourceError, SourceFile
+
+if TYPE_CHECKING:
+    from nightsort.sources.streams import OpenedFile
+
+
+def opened(stream: IO[bytes]) -> list[OpenedFile]:
+    return [(SourceFile("s3://b/x", "x"), stream)]
 
 
 def test_rows_of_parquet_are_numbered_through_all_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -24,7 +31,7 @@ def test_rows_of_parquet_are_numbered_through_all_its_parts(monkeypatch: pytest.
     pq.write_table(pa.table({"text": [f"t{n}" for n in range(10)]}), file, row_group_size=4)
     file.seek(0)
 
-    parts = list(read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text")))
+    parts = list(read_parquet(opened(file), ColumnSelection("text")))
 
     assert [row for part in parts for row in part.rows.tolist()] == list(range(10))
     assert [text for part in parts for text in part.texts.to_pylist()] == [
@@ -39,7 +46,7 @@ def test_large_texts_of_parquet_come_few_at_a_time(monkeypatch: pytest.MonkeyPat
     pq.write_table(pa.table({"text": texts}), file)
     file.seek(0)
 
-    parts = list(read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text")))
+    parts = list(read_parquet(opened(file), ColumnSelection("text")))
 
     assert max(len(part.rows) for part in parts) <= 5
     assert [text for part in parts for text in part.texts.to_pylist()] == texts
@@ -58,7 +65,7 @@ def test_texts_of_parquet_come_in_several_types(column: Any) -> None:
     pq.write_table(pa.table({"text": column}), file)
     file.seek(0)
 
-    (part,) = read_parquet(file, file="x", where="s3://b/x", selection=ColumnSelection("text"))
+    (part,) = read_parquet(opened(file), ColumnSelection("text"))
 
     assert part.texts.to_pylist() == [b"a", b"b"]
 
@@ -90,7 +97,7 @@ def test_whatever_is_wrong_with_a_parquet_file_it_is_read_or_named(
     parts = []
     problem = ""
     try:
-        parts += read_parquet(io.BytesIO(bytes(data)), file="x", where="s3://b/x", selection=selection)
+        parts += read_parquet(opened(io.BytesIO(bytes(data))), selection)
     except SourceError as error:
         problem = str(error)
     assert problem.startswith("s3://b/x") or not problem
@@ -105,7 +112,7 @@ def test_an_error_of_the_storage_is_not_taken_for_damage() -> None:
             raise ConnectionResetError(104, "reset by peer")
 
     with pytest.raises(ConnectionResetError):
-        list(read_parquet(Lost(b"x"), file="x", where="s3://b/x", selection=ColumnSelection("text")))
+        list(read_parquet(opened(Lost(b"x")), ColumnSelection("text")))
 
     class Failing(io.BytesIO):
         def seek(self, offset: int, whence: int = 0) -> int:
@@ -114,8 +121,4 @@ def test_an_error_of_the_storage_is_not_taken_for_damage() -> None:
             return super().seek(offset, whence)
 
     with pytest.raises(OSError, match="Input/output"):
-        list(
-            read_parquet(
-                Failing(PARQUET_FILES[0]), file="x", where="s3://b/x", selection=ColumnSelection("text")
-            )
-        )
+        list(read_parquet(opened(Failing(PARQUET_FILES[0])), ColumnSelection("text")))

@@ -18,8 +18,8 @@ def rows(*records: tuple[Any, ...], connection: Any = None) -> Any:
     connection = connection or sqlite3.connect(":memory:")
     connection.execute("CREATE TABLE t (id, text, label)")
     connection.executemany("INSERT INTO t VALUES (?, ?, ?)", records)
-    selection = ColumnSelection("text", "id", "label")
-    return list(read_query(connection, "SELECT * FROM t ORDER BY rowid", selection=selection, delimiter="|"))
+    selection = ColumnSelection("text", "id", "label", label_delimiter="|")
+    return list(read_query(connection, "SELECT * FROM t ORDER BY rowid", selection))
 
 
 def test_rows_of_a_query_come_in_portions(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,7 +76,7 @@ def test_a_driver_with_cursors_on_the_server_is_asked_for_one() -> None:
             return Cursor(name)
 
     names: list[str] = []
-    (part,) = read_query(Connection(), "SELECT 1", selection=ColumnSelection("text", "id"), delimiter=None)
+    (part,) = read_query(Connection(), "SELECT 1", ColumnSelection("text", "id"))
 
     assert part.ids is not None
     assert part.ids.to_pylist() == [b"1"]

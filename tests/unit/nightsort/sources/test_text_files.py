@@ -6,7 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 from nightsort.sources import text_files
-from nightsort.sources.source_files import list_files
+from nightsort.sources.source_files import SourceFile, list_files
+from nightsort.sources.streams import open_files
 from nightsort.sources.text_files import read_files, read_lines
 from nightsort.storage import plain_access
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def test_a_last_line_needs_no_line_end() -> None:
-    (part,) = read_lines(io.BytesIO(b"a\nb"), file="x")
+    (part,) = read_lines([(SourceFile("x", "x"), io.BytesIO(b"a\nb"))])
 
     assert [text.strip() for text in part.texts.to_pylist()] == [b"a", b"b"]
 
@@ -27,7 +28,8 @@ def test_many_files_come_in_the_order_of_their_names(tmp_path: Path, monkeypatch
     for number in range(50):
         (tmp_path / f"{number:02d}.txt").write_text(f"text {number}")
 
-    parts = list(read_files(list_files(f"{tmp_path}/", plain_access()), plain_access(), labelled=False))
+    access = plain_access()
+    parts = list(read_files(open_files(list_files(f"{tmp_path}/", access), access), labelled=False))
 
     assert [text.decode() for part in parts for text in part.texts.to_pylist()] == [
         f"text {n}" for n in range(50)

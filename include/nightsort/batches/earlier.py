@@ -24,8 +24,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
+from nightsort.arrow.hash_set import StoredRun
 from nightsort.arrow.hashing import hash_texts, mix
-from nightsort.arrow.stored_hashes import StoredHashes
 from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
 from nightsort.batches.plan import read_plan
 from nightsort.sources.source_files import SourceError, SourceFile
@@ -192,7 +192,7 @@ class _SentBatch:
         self.number_found = 0
         self._found = np.packbits(np.zeros(batch.documents, np.bool_))
         order = np.argsort(keys[0])
-        self._keys = StoredHashes(file, keys[0][order], keys[1][order])
+        self._keys = StoredRun(file, keys[0][order], keys[1][order])
         self._file = file
         self._places_at = file.tell()
         file.write(order.astype(np.uint32).data)

@@ -17,8 +17,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightsort.arrow.hash_set import HashSet
+from nightsort.arrow.hashing import hash_texts
 from nightsort.arrow.prefetch import prefetch
-from nightsort.arrow.seen_ids import SeenIds
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.sources.cleaning import (
     BLANK,
@@ -170,7 +171,7 @@ def _validated(
 ) -> Generator[_ValidatedRows, None, None]:
     # One thread reads and parses, one validates, and the caller's thread uses the documents.
     raw_rows = prefetch(coalesce_small_blocks(_raw_rows(source, access, label_delimiter)))
-    with SeenIds() as seen, closing(raw_rows):
+    with HashSet() as seen, closing(raw_rows):
         validator = _RowValidator(source, mode, label_delimiter, seen)
         for raw in raw_rows:
             yield validator.validate(raw)
@@ -188,7 +189,7 @@ class _ValidatedRows:
 class _RowValidator:
     """Makes documents of raw rows: ids, cleaned texts, labels; rejects what cannot be used."""
 
-    def __init__(self, source: Source, mode: str, label_delimiter: str | None, seen: SeenIds) -> None:
+    def __init__(self, source: Source, mode: str, label_delimiter: str | None, seen: HashSet) -> None:
         self._named_by_file = source.format == "files"
         self._labels = LabelReader(mode, label_delimiter) if source.labelled else None
         # Ids made of file and row are unique, but names of files may not be once they are cleaned; in
@@ -218,7 +219,7 @@ class _RowValidator:
             # Of equal ids the first usable document wins: a blank one before it does not count.
             usable = np.flatnonzero(reasons.usable)
             duplicate = np.zeros(len(raw), dtype=bool)
-            duplicate[usable] = ~self._seen.add(ids.take(pa.array(usable)))
+            duplicate[usable] = ~self._seen.add(*hash_texts(ids.take(pa.array(usable))))
             reasons.reject(duplicate, "duplicate_id")
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)
         if not reasons.usable.all():

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 PART_BYTES: Final = CHUNK_BYTES
 """One request asks for this much of an object, the size of a read, so that nothing is cut and copied."""
 
-PARTS_AT_ONCE: Final = 16
-BYTES_AT_ONCE: Final = 4 * PART_BYTES
+PARALLEL_PARTS: Final = 16
+BUFFER_BYTES: Final = 4 * PART_BYTES
 
 
 @dataclass
@@ -114,7 +114,7 @@ def contents(
 ) -> Generator[tuple[SourceFile, Generator[bytes, None, None]], None, None]:
     """Yield each object with its bytes, in parts; use them before the next object is asked for.
 
-    At most :data:`BYTES_AT_ONCE` are held in memory, apart from those in use.
+    At most :data:`BUFFER_BYTES` are held in memory, apart from those in use.
 
     :param limit: read no more bytes of an object than this. Required for objects whose size is not known.
     :raises SourceError: an object is gone or is another than the one that was listed.
@@ -146,10 +146,10 @@ def _fetched(parts: Iterator[_Part]) -> Generator[tuple[SourceFile, bytes], None
         return found
 
     try:
-        with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(PARALLEL_PARTS) as pool:
             try:
                 for part in parts:
-                    while coming and (len(coming) == PARTS_AT_ONCE or held + part.size > BYTES_AT_ONCE):
+                    while coming and (len(coming) == PARALLEL_PARTS or held + part.size > BUFFER_BYTES):
                         held -= coming[0][0].size
                         yield first()
                     coming.append((part, pool.submit(part.fetch)))

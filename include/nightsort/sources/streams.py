@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
+from nightsort.sources.fetching import BUFFER_BYTES, PART_BYTES, changed, contents
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
     """
     if packed := next((file for file in files if file.compression), None):
         raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
-    for large, group in groupby(files, key=lambda file: file.size is None or file.size > BYTES_AT_ONCE):
+    for large, group in groupby(files, key=lambda file: file.size is None or file.size > BUFFER_BYTES):
         if not large:
             with closing(contents(list(group), access)) as fetched:
                 for file, parts in fetched:

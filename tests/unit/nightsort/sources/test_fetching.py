@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "PART_BYTES", 10)
-    monkeypatch.setattr(fetching, "BYTES_AT_ONCE", 40)
+    monkeypatch.setattr(fetching, "BUFFER_BYTES", 40)
 
 
 def written(folder: Path, *contents: bytes) -> list[SourceFile]:

@@ -1,9 +1,8 @@
-"""Rows of CSV and TSV, as bytes: quoted fields may hold delimiters and line ends, and a damaged row costs
-only itself.
+"""CSV and TSV: quoted fields may hold delimiters and line ends, and a damaged row costs only itself.
 
-pyarrow parses the rows; this module finds where they begin and end. It has to, for two reasons: pyarrow
-gives up on the whole file where a row does not fit its blocks, and it reads a quote that is never closed
-as one document that holds the rest of the file.
+pyarrow parses the rows; this module finds where they begin and end, for two reasons: pyarrow refuses the
+whole file if a row does not fit its blocks, and it reads a quote that is never closed as one document that
+holds the rest of the file.
 """
 
 from __future__ import annotations
@@ -44,9 +43,9 @@ _BEFORE_FIELD: Final = {
 }
 
 _LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
-_TO_TELL_LINE_ENDS: Final = 65_536
+_LINE_END_SAMPLE: Final = 65_536
 _BLOCK_BYTES: Final = 131_072
-"""pyarrow parses twice as fast what a core's own cache holds."""
+"""pyarrow parses blocks that fit into a core's own cache twice as fast."""
 
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"
 _GARBAGE: Final = (
@@ -98,7 +97,7 @@ def _read_file(
 
 
 def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], bytes]:
-    """Return the names in the first row, and the rows behind it."""
+    """Return the names in the first row, and the rows after it."""
     row = _row_end(data, 0, delimiter.encode(), at_end=True)
     end = row.end if row.detail is None else data.find(b"\n") + 1 or len(data)
     try:
@@ -111,10 +110,10 @@ def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], b
 def _parse(
     data: bytes, names: list[str], delimiter: str, selection: ColumnSelection
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
+    """Parse whole rows; also return the index and the problem of each with a wrong number of fields."""
     if not is_utf8(data):
-        # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
-        # character leaves delimiters, quotes and line ends as they are, and can be taken back.
+        # pyarrow passes a bad row to its handler as text, and loses the row if it is not UTF-8. One character
+        # per byte keeps delimiters, quotes and line ends, and can be reversed.
         table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, selection)
         columns = {name: _from_latin_1(table[name]) for name in selection.names}
         return pa.table(columns), bad
@@ -125,9 +124,9 @@ def _parse(
 
 
 def _block_bytes(data: bytes) -> int:
-    """Return a size of blocks none of which ends between a carriage return and its line feed.
+    """Return a block size with which no block ends between a carriage return and its line feed.
 
-    pyarrow takes a line feed behind such an end for half of a row's end, and drops it from quoted text too.
+    pyarrow takes a line feed after such an end for a part of a row's end, and drops it even in quoted text.
     """
     for size in range(_BLOCK_BYTES, _BLOCK_BYTES // 2, -1):
         if not any(data.startswith(b"\r\n", end - 1) for end in range(size, len(data), size)):
@@ -163,7 +162,7 @@ def _parse_blocks(
 
 
 def _from_latin_1(column: Column) -> Column:
-    """Return the bytes that were taken for Latin-1 as they were."""
+    """Return the original bytes of texts that were decoded as Latin-1."""
     offsets, values = offsets_and_bytes(one_column(column))
     begins_character = (values & 0xC0) != 0x80
     ends = np.concatenate(([0], np.cumsum(begins_character)))[offsets]
@@ -177,7 +176,7 @@ def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[RowBlock],
     def find(pending: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
         nonlocal line_feeds
         line_feeds = line_feeds or b"\n" in pending
-        if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
+        if not line_feeds and not at_end and len(pending) < _LINE_END_SAMPLE:
             return [], 0
         if line_feeds and _has_lone_carriage_return(pending):
             # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
@@ -205,7 +204,7 @@ def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock
 
 
 def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
-    """Return where the last whole row ends: behind the last line end that is outside quotes, or 0."""
+    """Return where the last whole row ends: after the last line end outside quotes, or 0."""
     # A carriage return at the very end may be the first half of a line end.
     line_end, end = (b"\n", len(data)) if b"\n" in data else (b"\r", len(data) - 1)
     while (end := data.rfind(line_end, 0, end)) >= 0:
@@ -217,8 +216,7 @@ def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
 
 
 def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:
-    """Whether every quote opens a field, closes one, or is doubled inside one; then counting quotes is
-    enough."""
+    """Return whether every quote opens or closes a field or is doubled in one, so that counting is enough."""
     openers, closers = quotes[0::2], quotes[1::2]
     opens = (openers == 0) | _BEFORE_FIELD[mark][values[openers - 1]]
     opens[1:] |= openers[1:] == closers[: len(openers) - 1] + 1
@@ -235,7 +233,7 @@ class _Row:
 
 
 def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
-    """Find the rows one by one, for bytes with quotes where RFC 4180 knows none."""
+    """Find the rows one by one, for bytes with quotes where RFC 4180 allows none."""
     found: list[RowBlock] = []
     good_from = position = 0
     while position < len(data):

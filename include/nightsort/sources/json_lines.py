@@ -1,8 +1,7 @@
 """JSON Lines: one object per line, many lines at a time.
 
-pyarrow parses a block of lines at once where all of them look as expected. One line that does not makes
-it refuse the block; then each line of that block is parsed on its own, and only the damaged ones are
-rejected.
+pyarrow parses a block of lines in one call if all of them have the expected types. One other line makes it
+refuse the block; then each line of that block is parsed on its own, and only the damaged ones are rejected.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from nightsort.arrow.columns import Column, one_column, true_indices
+from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
 from nightsort.sources.cleaning import is_utf8
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
 
@@ -62,7 +61,7 @@ def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) 
 
 
 def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
-    """Check the keys of the first lines together; return whether there was a line to look at."""
+    """Check the keys of the first lines together; return whether there was an object among them."""
     keys: dict[str, None] = {}
     seen = False
     for line in data.splitlines()[:100]:
@@ -76,7 +75,7 @@ def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
 
 
 def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column] | None:
-    """Parse all lines at once, or return ``None`` where one of them is unlike the first."""
+    """Parse all lines in one call, or return ``None`` if one of them is unlike the first."""
     rows = _count_rows(data)
     if rows is None:
         return None
@@ -94,11 +93,15 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
         return None
     if len(table) != rows:
         return None
-    return {name: _as_bytes(one_column(table[name])) for name in selection.names}
+    columns = {name: one_column(table[name]) for name in selection.names}
+    return {
+        name: column if pa.types.is_list(column.type) else as_bytes(column.cast(pa.string()))
+        for name, column in columns.items()
+    }
 
 
 def _count_rows(data: bytes) -> int | None:
-    """Return how many lines there are, or ``None`` where one is empty."""
+    """Return the number of lines, or ``None`` if one is empty."""
     values = np.frombuffer(data, dtype=np.uint8)
     ends = true_indices(values == _LINE_FEED)
     if not data.endswith(b"\n"):
@@ -110,17 +113,11 @@ def _count_rows(data: bytes) -> int | None:
 
 
 def _type_of(name: str, value: Json, selection: ColumnSelection) -> pa.DataType:
-    """Return the type that a column may have throughout, judged by its first value."""
+    """Return the type expected of all values of a column, from its first value."""
     if name == selection.label and isinstance(value, list):
         return pa.list_(pa.string())
     whole_number = isinstance(value, int) and not isinstance(value, bool)
     return pa.int64() if whole_number and name != selection.text else pa.string()
-
-
-def _as_bytes(column: Column) -> Column:
-    if pa.types.is_list(column.type):
-        return column
-    return column.cast(pa.string()).cast(pa.binary())
 
 
 @dataclass
@@ -166,8 +163,8 @@ def _parse_one_by_one(data: bytes, file: str, selection: ColumnSelection, number
     return RawRows(
         file=file,
         rows=np.array(parsed.rows, dtype=np.int64),
-        texts=pa.array(parsed.texts, pa.string()).cast(pa.binary()),
-        ids=None if selection.id is None else pa.array(parsed.ids, pa.string()).cast(pa.binary()),
+        texts=as_bytes(pa.array(parsed.texts, pa.string())),
+        ids=None if selection.id is None else as_bytes(pa.array(parsed.ids, pa.string())),
         labels=None if selection.label is None else pa.array(parsed.labels, pa.list_(pa.string())),
         bad=bad,
     )
@@ -187,15 +184,14 @@ def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | 
 
 
 def as_text(value: object) -> str | None:
-    """Return an id or label as text (null as empty), or ``None`` if it is neither a text nor a whole
-    number."""
+    """Return an id or label as text (null as empty); ``None`` if it is no text and no whole number."""
     if value is None or isinstance(value, str):
         return value or ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def as_labels(value: object, delimiter: str | None) -> list[str] | None:
-    """Return labels as a list: a text is split, a list taken as it is; ``None`` if it is neither."""
+    """Return labels as a list: a text is split, a list is kept; ``None`` for anything else."""
     if isinstance(value, list | tuple):
         labels = [as_text(label) for label in value]
         return None if None in labels else [label for label in labels if label is not None]

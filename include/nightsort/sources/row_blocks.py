@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import IO
 
-    from nightsort.arrow.columns import Column
+    from nightsort.arrow.columns import Column, TextColumn
 
 RowNumbers = npt.NDArray[np.int64]
 
@@ -97,7 +97,7 @@ class RawRows:
     """Rows of one file in the file's order, before anything is cleaned or checked.
 
     :param file: the file's name, or a column of names where each row is a file of its own.
-    :param rows: the row's number in the file, from 0.
+    :param rows: the row's number in the file, from 0; shape ``(n,)``.
     :param texts: the text of each row, as bytes, or as text where it is known to be UTF-8.
     :param ids: the id of each row, likewise; ``None`` where the source has no id column.
     :param labels: a cell of labels per row (binary), or a list of labels per row (texts or binary);
@@ -105,10 +105,10 @@ class RawRows:
     :param bad: rows of the same part of the file that cannot be read.
     """
 
-    file: str | Column
+    file: str | pa.StringArray
     rows: RowNumbers
-    texts: Column
-    ids: Column | None = None
+    texts: TextColumn
+    ids: TextColumn | None = None
     labels: Column | None = None
     bad: list[BadRow] = field(default_factory=list)
 
@@ -140,7 +140,7 @@ class RawRows:
         return [None if column is None else column.type for column in (self.texts, self.ids, self.labels)]
 
     @property
-    def files(self) -> Column:
+    def files(self) -> pa.StringArray:
         """The file of each row."""
         return pa.repeat(pa.scalar(self.file), len(self)) if isinstance(self.file, str) else self.file
 
@@ -174,9 +174,9 @@ def _joined(blocks: list[RawRows]) -> RawRows:
     if len(blocks) == 1:
         return blocks[0]
     columns = zip(*((block.texts, block.ids, block.labels) for block in blocks), strict=True)
-    texts, ids, labels = (None if parts[0] is None else pa.concat_arrays(parts) for parts in columns)
+    joined: list[Column] = [None if parts[0] is None else pa.concat_arrays(parts) for parts in columns]
     files = pa.concat_arrays([block.files for block in blocks])
-    return RawRows(files, np.concatenate([block.rows for block in blocks]), texts, ids, labels)
+    return RawRows(files, np.concatenate([block.rows for block in blocks]), *joined)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 import pyarrow as pa
 
-from nightsort.arrow.columns import from_offsets_and_bytes, true_indices
+from nightsort.arrow.columns import as_bytes, from_offsets_and_bytes, true_indices
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.row_blocks import BadRow, RawRows, find_lines, split_into_row_blocks
 from nightsort.sources.source_files import CHUNK_BYTES
@@ -85,6 +85,6 @@ def _raw_rows(files: list[tuple[str, bytes]], *, labelled: bool) -> RawRows:
         file=column,
         rows=np.zeros(len(files), dtype=np.int64),
         texts=pa.array([data for _, data in files], pa.binary()),
-        ids=column.cast(pa.binary()),
-        labels=pa.array(folders, pa.string()).cast(pa.binary()) if labelled else None,
+        ids=as_bytes(column),
+        labels=as_bytes(pa.array(folders, pa.string())) if labelled else None,
     )

@@ -102,6 +102,16 @@ def from_offsets_and_bytes(kind: pa.DataType, offsets: npt.NDArray[np.integer], 
     return pa.Array.from_buffers(kind, len(ends) - 1, [None, pa.py_buffer(ends), pa.py_buffer(values)])
 
 
+def is_utf8(data: bytes) -> bool:
+    """Return whether bytes are UTF-8, without a copy of them as text."""
+    whole = from_offsets_and_bytes(pa.string(), np.array([0, len(data)]), data)
+    try:
+        whole.validate(full=True)
+    except pa.ArrowInvalid:
+        return False
+    return True
+
+
 def true_indices(flags: Flags) -> Indices:
     """Return the indices of the flags that are set: :func:`numpy.flatnonzero`, twice as fast if few are.
 

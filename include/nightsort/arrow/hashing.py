@@ -43,31 +43,3 @@ def mix(hashes: Hashes) -> Hashes:
         mixed = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
-
-
-def in_order(first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
-    """Return the order that sorts pairs of hashes by the first; equal pairs stay in their old order."""
-    order = np.argsort(first)
-    ascending = first[order]
-    if (ascending[1:] == ascending[:-1]).any():
-        return np.lexsort((second, first))
-    return order
-
-
-def find(first: Hashes, second: Hashes, among_first: Hashes, among_second: Hashes) -> npt.NDArray[np.intp]:
-    """Return the index of each pair of hashes among others, -1 for those that are not among them.
-
-    :param first: shape ``(n,)``, as ``second``.
-    :param among_first: ascending, shape ``(m,)``, as ``among_second``; pairs may share their first hash.
-    :returns: shape ``(n,)``.
-    """
-    indices = np.full(len(first), -1, np.intp)
-    at = np.searchsorted(among_first, first)
-    rows = np.flatnonzero(at < len(among_first))
-    while len(rows := rows[among_first[at[rows]] == first[rows]]):
-        same = among_second[at[rows]] == second[rows]
-        indices[rows[same]] = at[rows[same]]
-        rows = rows[~same]
-        at[rows] += 1
-        rows = rows[at[rows] < len(among_first)]
-    return indices

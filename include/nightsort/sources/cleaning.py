@@ -96,16 +96,6 @@ def clean_label(label: str) -> str:
     return _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip()
 
 
-def is_utf8(data: bytes) -> bool:
-    """Return whether bytes are UTF-8, without a copy of them as text."""
-    whole = from_offsets_and_bytes(pa.string(), np.array([0, len(data)]), data)
-    try:
-        whole.validate(full=True)
-    except pa.ArrowInvalid:
-        return False
-    return True
-
-
 def _decode(raw: TextColumn) -> tuple[pa.StringArray, list[int]]:
     """Return the texts, empty where a row is not UTF-8, and the numbers of those rows."""
     filled = without_nulls(raw)

@@ -18,8 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, one_column, true_indices
-from nightsort.sources.cleaning import is_utf8
+from nightsort.arrow.columns import (
+    from_offsets_and_bytes,
+    is_utf8,
+    offsets_and_bytes,
+    one_column,
+    true_indices,
+)
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, RowBlock, split_into_row_blocks
 from nightsort.sources.source_files import SourceError
 

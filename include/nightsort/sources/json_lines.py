@@ -14,8 +14,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
-from nightsort.sources.cleaning import is_utf8
+from nightsort.arrow.columns import Column, as_bytes, is_utf8, one_column, true_indices
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
 
 from nightsort.errors import NightsortError
@@ -22,7 +21,6 @@ CHUNK_BYTES = 3_000_000
 
 _WILDCARD: Final = re.compile(r"[*?\[]")
 _MARKER: Final = re.compile(r"(^|/)[._]")
-_COMPRESSIONS: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 
 
 class SourceError(NightsortError):
@@ -44,11 +42,6 @@ class SourceFile:
     name: str
     size: int | None = field(default=None, compare=False)
     version: str | None = field(default=None, compare=False)
-
-    @property
-    def compression(self) -> str | None:
-        """``gzip``, ``zstd``, ``bzip2`` or ``xz`` by the end of the name, else ``None``."""
-        return _COMPRESSIONS.get(PurePosixPath(self.name).suffix.lower())
 
 
 def list_files(uri: str, access: Access) -> list[SourceFile]:

@@ -10,6 +10,7 @@ import zlib
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import groupby
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
@@ -32,6 +33,7 @@ _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bzip2": bz2.open,
     "xz": lzma.open,
 }
+_SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 # No text in UTF-8 begins like this, so compressed data is found even if its name lacks .gz.
 _BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 
@@ -84,7 +86,7 @@ def open_files(
     with closing(contents(files, access, limit=limit)) as fetched:
         for file, parts in fetched:
             with _Stream(parts) as packed:
-                compression = file.compression or _compression(packed.peek())
+                compression = _compression_by_name(file) or _compression_by_content(packed.peek())
                 if compression is None:
                     yield file, cast("IO[bytes]", packed)
                     continue
@@ -98,7 +100,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
 
     :raises SourceError: an object is gone or has changed, or is compressed as a whole.
     """
-    if packed := next((file for file in files if file.compression), None):
+    if packed := next(filter(_compression_by_name, files), None):
         raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
     for large, group in groupby(files, key=lambda file: file.size is None or file.size > BUFFER_BYTES):
         if not large:
@@ -142,7 +144,11 @@ def is_damage(error: Exception) -> bool:
     return True
 
 
-def _compression(beginning: bytes) -> str | None:
+def _compression_by_name(file: SourceFile) -> str | None:
+    return _SUFFIXES.get(PurePosixPath(file.name).suffix.lower())
+
+
+def _compression_by_content(beginning: bytes) -> str | None:
     return next((kind for start, kind in _BEGINNINGS.items() if beginning.startswith(start)), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import tracemalloc
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.arrow.hash_set import HashSet, StoredRun
+from nightsort.arrow.hash_set import HashSet, StoredRun, find, in_order
 from nightsort.arrow.hashing import hash_texts
 
 if TYPE_CHECKING:
@@ -143,3 +144,32 @@ def test_many_pairs_are_found_at_once() -> None:
         assert stored.find(first, second).tolist() == [
             index // 2 if index % 2 == 0 else -1 for index in range(5_000)
         ]
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=20)
+
+
+def hashes(values: list[int]) -> Hashes:
+    return np.array(values, dtype=np.uint64)
+
+
+@given(PAIRS, PAIRS)
+def test_pairs_are_found_by_both_hashes(among: list[tuple[int, int]], wanted: list[tuple[int, int]]) -> None:
+    stored = sorted(set(among), key=lambda pair: pair[0])
+    indices = find(
+        hashes([first for first, _ in wanted]),
+        hashes([second for _, second in wanted]),
+        hashes([first for first, _ in stored]),
+        hashes([second for _, second in stored]),
+    )
+
+    assert indices.tolist() == [stored.index(pair) if pair in stored else -1 for pair in wanted]
+
+
+@given(PAIRS)
+def test_equal_pairs_come_side_by_side_and_the_first_of_them_first(pairs: list[tuple[int, int]]) -> None:
+    order = in_order(hashes([first for first, _ in pairs]), hashes([second for _, second in pairs])).tolist()
+
+    assert sorted(order) == list(range(len(pairs)))
+    assert [pairs[index] for index in order] == sorted(pairs)
+    assert all(a < b for a, b in pairwise(order) if pairs[a] == pairs[b])

@@ -151,7 +151,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(client: Any) ->
     with open_file(file, plain_access()) as stream:
         stream.read(1)
         put(client, **{"replaced/x": b"b" * 8 * fetching.PART_BYTES})
-        with pytest.raises(SourceError, match="was listed but has changed; nothing may change a source"):
+        with pytest.raises(SourceError, match="was listed but has changed; do not change a source"):
             stream.read()
 
 

@@ -155,7 +155,9 @@ def _raw_rows(source: Source, access: Access, label_delimiter: str | None) -> Ra
     )
     if source.uri is None or source.format is None:
         if access.connect is None or source.conn_id is None or source.sql is None:
-            raise SourceError("sources by sql need a database connection, and there is none here; use uri")
+            raise SourceError(
+                "a source by sql needs a database connection, which is not available here; use uri"
+            )
         with access.connect(source.conn_id) as connection:
             yield from read_query(connection, source.sql, selection)
         return

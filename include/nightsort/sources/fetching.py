@@ -105,7 +105,7 @@ class _Part:
 def changed(file: SourceFile, what: str) -> SourceError:
     """Return the error for an object that is not what was listed."""
     return SourceError(
-        f"{file.uri} was listed but {what}; nothing may change a source while it is read, run it again"
+        f"{file.uri} was listed but {what}; do not change a source while it is read; run this again"
     )
 
 

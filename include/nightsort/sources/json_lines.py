@@ -176,7 +176,7 @@ def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | 
     except orjson.JSONDecodeError as error:
         if not is_utf8(line):
             return {}, BadRow(number, "the line is not UTF-8", "invalid_utf8")
-        return {}, BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
+        return {}, BadRow(number, f"not JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
         return {}, BadRow(number, f"a JSON {_name_of(value)}, not an object")
     return value, None

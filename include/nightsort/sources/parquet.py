@@ -28,8 +28,8 @@ def read_parquet(opened: Iterable[OpenedFile], selection: ColumnSelection) -> It
     """Read Parquet files, row group by row group.
 
     :param opened: the files, each with its bytes, which can be read in any order.
-    :raises SourceError: a file is no Parquet file or is damaged, or a selected column is missing or is no
-        text.
+    :raises SourceError: a file is not a Parquet file or is damaged, or a selected column is missing or is
+        not text.
     """
     for file, stream in opened:
         if stream.read(1):
@@ -73,7 +73,7 @@ def _damage_named(where: str) -> Iterator[None]:
         if not is_damage(error):
             raise
         what = (str(error).splitlines() or ["no reason given"])[0]
-        raise SourceError(f"{where} is no Parquet file, or is damaged ({what}); upload it again") from None
+        raise SourceError(f"{where} is not a Parquet file, or is damaged ({what}); upload it again") from None
 
 
 def _text_column(column: Column, where: str, *, numbers: bool = True) -> Column:

@@ -161,5 +161,5 @@ def _unpacked(file: SourceFile, compression: str, packed: _Stream) -> Generator[
         if not is_damage(error):
             raise
         raise SourceError(
-            f"{file.uri} is cut off or is no {compression} file ({error}); upload it again"
+            f"{file.uri} is truncated or not a {compression} file ({error}); upload it again"
         ) from error

@@ -49,15 +49,15 @@ def test_ids_that_look_like_dates_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "document_id", "says"),
     [
-        (b'{"id":"7","text":', "unreadable_row", None, "no JSON"),
-        (b'{"id":"7","text":"a"}{"id":"8","text":"b"}', "unreadable_row", None, "no JSON"),
+        (b'{"id":"7","text":', "unreadable_row", None, "not JSON"),
+        (b'{"id":"7","text":"a"}{"id":"8","text":"b"}', "unreadable_row", None, "not JSON"),
         (b'{"id":"7","text":"\xff","x":}', "invalid_utf8", None, "not UTF-8"),
         (b'["7","a"]', "unreadable_row", None, "a JSON list, not an object"),
         (b'"a"', "unreadable_row", None, "a JSON text, not an object"),
         (b'{"id":"7","text":5}', "unreadable_row", "7", "text is a number"),
         (b'{"id":"7","text":{"a":1}}', "unreadable_row", "7", "text is a object"),
         (b'{"id":[7],"text":"a"}', "unreadable_row", None, "id is a list"),
-        (b'{"id":"7","text":"\\ud800"}', "unreadable_row", None, "no JSON"),
+        (b'{"id":"7","text":"\\ud800"}', "unreadable_row", None, "not JSON"),
     ],
 )
 def test_a_damaged_line_costs_only_itself(

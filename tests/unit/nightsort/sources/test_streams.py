@@ -54,7 +54,7 @@ def test_a_damaged_compressed_file_is_an_error_that_names_it(tmp_path: Path, nam
     (tmp_path / name).write_bytes(data)
 
     file = SourceFile(f"{tmp_path}/{name}", name)
-    with pytest.raises(SourceError, match="is cut off or is no"), open_file(file, plain_access()) as stream:
+    with pytest.raises(SourceError, match="is truncated or not a"), open_file(file, plain_access()) as stream:
         stream.read()
 
 

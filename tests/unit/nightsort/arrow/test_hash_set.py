@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 import tracemalloc
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -105,12 +105,20 @@ def test_memory_does_not_grow_with_the_pairs() -> None:
 
 
 def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    opened: list[IO[bytes]] = []
+    temporary_file = tempfile.TemporaryFile
+
+    def kept(**options: Any) -> IO[bytes]:
+        opened.append(temporary_file(dir=tmp_path, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("tempfile.TemporaryFile", kept)
     with HashSet(in_memory=10) as seen:
         seen.add(*numbered(0, 100))
         assert not seen.add(*numbered(0, 100)).any()
+        assert [file.closed for file in opened] == [False]
     assert list(tmp_path.iterdir()) == []
-    assert len(seen) == 0
+    assert opened[0].closed
 
 
 @given(RUNS, st.lists(st.tuples(HASHES, HASHES), max_size=12), st.data())

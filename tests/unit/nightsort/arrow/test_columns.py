@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 
@@ -31,11 +33,11 @@ def test_numbers_and_texts_become_numpy() -> None:
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.int64, np.float32, np.float64])
-def test_numbers_come_through(kind: type) -> None:
-    values = np.array([3, 1, 2, 5, 4], kind)
+def test_numbers_come_through(kind: npt.DTypeLike) -> None:
+    values: npt.NDArray[Any] = np.array([3, 1, 2, 5, 4], kind)
     for view in (values, values[1:4], values[::2], values[::-1], values[:0]):
         assert from_numpy(view).to_pylist() == view.tolist()
-        assert from_numpy(view).type == pa.from_numpy_dtype(kind)
+        assert from_numpy(view).type == pa.from_numpy_dtype(np.dtype(kind))
 
 
 def test_records_become_their_bytes() -> None:

@@ -4,6 +4,7 @@ document."""
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,8 @@ from nightsort.sources.cleaning import BLANK, GOOD, INVALID_UTF8, TOO_LARGE, cle
 def clean(*raw: bytes | str | None) -> tuple[list[str], list[int]]:
     values = [value.encode() if isinstance(value, str) else value for value in raw]
     cleaned = clean_texts(pa.array(values, pa.binary()))
-    return cleaned.texts.to_pylist(), cleaned.status.tolist()
+    texts: list[Any] = cleaned.texts.to_pylist()
+    return texts, cleaned.status.tolist()
 
 
 def by_hand(text: str) -> str:

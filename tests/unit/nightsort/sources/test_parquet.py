@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nightsort.sources import parquet
 from nightsort.sources.parquet import read_parquet
-from nightsort.sources.row_blocks import ColumnSelection
+from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import SourceError, SourceFile
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def test_texts_of_parquet_come_in_several_types(column: Any) -> None:
     assert part.texts.to_pylist() == [b"a", b"b"]
 
 
-def parquet_file(compression: str) -> bytes:
+def parquet_file(compression: Literal["none", "snappy"]) -> bytes:
     file = io.BytesIO()
     columns = {"id": range(40), "text": [f"text {n}" for n in range(40)], "label": [["a", "b"]] * 40}
     pq.write_table(pa.table(columns), file, row_group_size=15, compression=compression)
@@ -94,7 +94,7 @@ def test_whatever_is_wrong_with_a_parquet_file_it_is_read_or_named(
     for place, value in damage:
         data[int(place * len(data))] = value
     selection = ColumnSelection("text", "id", "label")
-    parts = []
+    parts: list[RawRows] = []
     problem = ""
     try:
         parts += read_parquet(opened(io.BytesIO(bytes(data))), selection)

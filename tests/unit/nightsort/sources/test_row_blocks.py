@@ -86,7 +86,7 @@ def test_rows_of_small_files_are_joined_in_their_order() -> None:
     found = list(coalesce_small_blocks(stream()))
 
     assert [len(rows) for rows in found] == [3, 0, 2, 1]
-    assert pa.array(found[0].file).to_pylist() == ["a", "a", "b"]
+    assert found[0].files.to_pylist() == ["a", "a", "b"]
     assert found[0].texts.to_pylist() == ["1", "2", "3"]
     assert found[0].rows.tolist() == [0, 1, 0]
     assert found[1] is bad

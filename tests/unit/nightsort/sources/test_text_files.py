@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_a_last_line_needs_no_line_end() -> None:
     (part,) = read_lines([(SourceFile("x", "x"), io.BytesIO(b"a\nb"))])
 
-    assert [text.strip() for text in part.texts.to_pylist()] == [b"a", b"b"]
+    assert part.texts.to_pylist() == [b"a\n", b"b"]
 
 
 def test_many_files_come_in_the_order_of_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -31,7 +31,7 @@ def test_many_files_come_in_the_order_of_their_names(tmp_path: Path, monkeypatch
     access = plain_access()
     parts = list(read_files(open_files(list_files(f"{tmp_path}/", access), access), labelled=False))
 
-    assert [text.decode() for part in parts for text in part.texts.to_pylist()] == [
-        f"text {n}" for n in range(50)
+    assert [text for part in parts for text in part.texts.to_pylist()] == [
+        f"text {n}".encode() for n in range(50)
     ]
     assert max(len(part.rows) for part in parts) == 7

@@ -29,8 +29,8 @@ from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
 from nightsort.sources.source_files import list_files
+from nightsort.storage import upload
 from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
-from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

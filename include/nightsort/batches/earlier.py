@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,13 +24,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
+from nightsort.arrow.hash_set import StoredRun
 from nightsort.arrow.hashing import hash_texts, mix
-from nightsort.arrow.stored_hashes import StoredHashes
 from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
 from nightsort.batches.plan import read_plan
-from nightsort.sources.other_formats import read_files, read_lines
 from nightsort.sources.source_files import SourceError, SourceFile
-from nightsort.sources.streams import open_file
+from nightsort.sources.streams import open_file, open_files
+from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,8 +165,9 @@ class EarlierBatches:
 
     def _texts(self, batch: Batch, names: Column) -> Iterator[Column]:
         if not self._per_file:
-            with open_file(SourceFile(batch.input_uri, batch.name), self._access) as stream:
-                for some in read_lines(stream, file=batch.name):
+            file = SourceFile(batch.input_uri, batch.name)
+            with open_file(file, self._access) as stream:
+                for some in read_lines([(file, stream)]):
                     yield pc.utf8_rtrim(some.texts.cast(pa.string()), "\n")
             return
         for start in range(0, len(names), _FILES_TOGETHER):
@@ -174,8 +176,9 @@ class EarlierBatches:
                 SourceFile(batch.input_uri + name, str(number))
                 for number, name in enumerate(names.slice(start, _FILES_TOGETHER).to_pylist())
             ]
-            for some in read_files(files, self._access, labelled=False):
-                yield some.texts.cast(pa.string())
+            with closing(open_files(files, self._access, limit=MAX_FILE_BYTES)) as opened:
+                for some in read_files(opened, labelled=False):
+                    yield some.texts.cast(pa.string())
 
 
 class _SentBatch:
@@ -189,7 +192,7 @@ class _SentBatch:
         self.number_found = 0
         self._found = np.packbits(np.zeros(batch.documents, np.bool_))
         order = np.argsort(keys[0])
-        self._keys = StoredHashes(file, keys[0][order], keys[1][order])
+        self._keys = StoredRun(file, keys[0][order], keys[1][order])
         self._file = file
         self._places_at = file.tell()
         file.write(order.astype(np.uint32).data)

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from nightsort.arrow.columns import content_of
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy, offsets_and_bytes
 from nightsort.batches.manifest import MANIFEST_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
@@ -53,7 +52,7 @@ class Shard:
     def add(self, ids: Column, texts: Column) -> None:
         """Write some documents."""
         lines: Column = pc.binary_join_element_wise(texts, "", "\n")
-        content = content_of(lines)[1].data
+        content = offsets_and_bytes(lines)[1].data
         self._lines.write(content)
         self._hash.update(content)
         self._latest_ids.append(ids)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nightsort.naming import PLAN_FILE, BatchName, RunFolder
-from nightsort.uploads import upload
+from nightsort.storage import upload
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -28,7 +28,7 @@ from nightsort.comprehend.prices import Forecast, document_units, forecast_class
 from nightsort.naming import REJECTS_FILE, BatchName, batch_file
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
-from nightsort.uploads import upload, upload_texts
+from nightsort.storage import upload, upload_texts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

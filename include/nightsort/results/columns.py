@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.results.archive import most_unpacked, read_member
 from nightsort.results.lines import Failure, LineReader, Unreadable, good_label

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy
 from nightsort.errors import NightsortError
 from nightsort.results.columns import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
 from nightsort.results.lines import UNNAMED_ERROR

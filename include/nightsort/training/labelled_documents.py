@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import Column, stretches_of, to_numpy
+from nightsort.arrow.columns import Column, from_numpy, split_by_size, to_numpy
 from nightsort.arrow.hashing import Hashes, hash_texts
-from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Stretch:
 
     def parts(self, most: int) -> Iterator[Stretch]:
         """Yield it in parts that take at most so many bytes in the draft, or are one document."""
-        yield from map(self._part, stretches_of(self.size, most))
+        yield from map(self._part, split_by_size(self.size, most))
 
     def _part(self, rows: slice) -> Stretch:
         return Stretch(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from nightsort.arrow.columns import stretches_of
+from nightsort.arrow.columns import split_by_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -34,7 +34,7 @@ def text_lengths(
     for stretch in documents:
         counts += np.bincount(stretch.labels.pairs(chosen[stretch.places])[1], minlength=len(names))
     found: dict[str, Lengths] = {}
-    for of_labels in stretches_of(counts, at_once):
+    for of_labels in split_by_size(counts, at_once):
         first, last = of_labels.start, of_labels.stop
         ends = np.cumsum(counts[of_labels])
         lengths = _sorted(documents, chosen, first, last, int(ends[-1]))

@@ -26,6 +26,7 @@ from nightsort.naming import (
 )
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import REASONS, RejectLog
+from nightsort.storage import upload
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import Counts, TrainingDataError
 from nightsort.training.conflicts import reject_conflicts
@@ -33,7 +34,6 @@ from nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRA
 from nightsort.training.labelled_documents import LabelledDocuments, spool
 from nightsort.training.lengths import text_lengths
 from nightsort.training.training_files import Drafts
-from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from datetime import date

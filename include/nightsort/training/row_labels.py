@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import to_numpy
+from nightsort.arrow.columns import from_numpy, to_numpy
 from nightsort.arrow.hashing import hash_names
-from nightsort.arrow.numpy_arrays import from_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,7 +21,7 @@ import pyarrow.json
 
 from nightsort.arrow.numpy_arrays import from_numpy
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
-from nightsort.results.archive import most_unpacked, read_member
+from nightsort.results.archive import max_unpacked_bytes, read_member
 from nightsort.results.lines import Failure, LineReader, Unreadable, good_label
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def read_predictions(
     :param documents: how many documents the job had; an archive that holds far more is no output of it.
     :raises ArchiveError: the archive is damaged, too large, or has not exactly one ``predictions.jsonl``.
     """
-    return read_lines(read_member(archive, MEMBER, most_bytes=most_unpacked(documents)))
+    return read_lines(read_member(archive, MEMBER, max_bytes=max_unpacked_bytes(documents)))
 
 
 def read_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:

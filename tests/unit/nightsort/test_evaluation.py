@@ -25,7 +25,7 @@ from nightsort.evaluation import (
     from_predictions,
     read_confusion_matrix,
 )
-from nightsort.results.archive import MemberMissingError
+from nightsort.results.archive import ArchiveError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,9 +146,7 @@ class TestWhatComprehendSays:
         assert read_confusion_matrix(archive(name, json.dumps(matrix).encode())) == matrix
 
     def test_an_archive_without_matrix_says_so(self) -> None:
-        with pytest.raises(
-            MemberMissingError, match=r"no confusion_matrix\.json; it holds 'predictions\.jsonl'"
-        ):
+        with pytest.raises(ArchiveError, match=r"no confusion_matrix\.json; it holds 'predictions\.jsonl'"):
             read_confusion_matrix(archive("predictions.jsonl", b"{}"))
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b" " * 65_000_000])

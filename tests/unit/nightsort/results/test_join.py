@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.results import archive as archives
-from nightsort.results.archive import ArchiveTooLargeError
+from nightsort.results.archive import ArchiveError
 from nightsort.results.join import BatchResults, WrongOutputError
 
 
@@ -141,10 +141,10 @@ def test_doubles_far_apart_are_found_too(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_what_an_output_may_unpack_to_goes_by_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "LEAST_UNPACKED_BYTES", 0)
+    monkeypatch.setattr(archives, "MIN_UNPACKED_BYTES", 0)
     lines = [prediction(0), bytes(100_000)]
     assert results(archive(*lines), manifest(2))[1].counts.classified == 1
-    with pytest.raises(ArchiveTooLargeError, match=r"more than 65,536 bytes"):
+    with pytest.raises(ArchiveError, match=r"more than 65,536 bytes"):
         results(archive(*lines), manifest(1))
 
 

@@ -240,7 +240,7 @@ class TestLoad:
             "accepted": ["Größe 'x'"],
             "reason": None,
         }
-        assert counts == LoadCounts(1, 1, 0, 0, 0, 0, 0, 0, {})
+        assert counts == LoadCounts(1, 1, 0, 0, 0, 0, 0, {})
 
     def test_multi_label_with_any_number_of_labels(self, database: Connection, tmp_path: Path) -> None:
         job = Job(tmp_path)
@@ -265,7 +265,7 @@ class TestLoad:
             ("doc-0-5", None),
         ]
         assert (counts.classified, counts.failed, counts.missing) == (2, 4, 2)
-        assert (counts.unreadable, counts.doubles, counts.unknown) == (1, 1, 1)
+        assert (counts.unreadable, counts.duplicates, counts.unknown) == (1, 1, 1)
 
     def test_done_again_it_leaves_the_same_table(self, database: Connection, tmp_path: Path) -> None:
         job, other = Job(tmp_path), Job(tmp_path, 1)

@@ -34,8 +34,8 @@ UNPACKED_BYTES_PER_DOCUMENT = 64 << 10
 returns, with 5,000 characters each, take at most 60,000 bytes of UTF-8; usual are some hundred bytes."""
 
 _MAX_HEADER_BYTES = 2 * tarfile.RECORDSIZE
-"""tarfile reads whole records, and keeps all headers of a member in memory. Some of its versions take quadratic
-time for them; 20 kB take about a second."""
+"""tarfile reads whole records, and keeps all headers of a member in memory. Some versions take quadratic time
+for them: 20 kB take about a second."""
 
 _DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError)
 _NAMES_SHOWN, _NAME_LENGTH_SHOWN = 5, 100

@@ -78,10 +78,10 @@ def load_predictions(
         "Loaded batch %s: %d classified, %d failed (%d of them missing in the output)",
         name, counts.classified, counts.failed, counts.missing,
     )  # fmt: skip
-    if counts.unreadable or counts.doubles or counts.unknown or counts.repaired:
+    if counts.unreadable or counts.duplicates or counts.unknown:
         log.warning(
-            "The output of batch %s was odd: %d unreadable, %d double, %d unknown, %d repaired",
-            name, counts.unreadable, counts.doubles, counts.unknown, counts.repaired,
+            "The output of batch %s has unusable results: %d unreadable, %d duplicate, %d unknown",
+            name, counts.unreadable, counts.duplicates, counts.unknown,
         )  # fmt: skip
     return counts
 

@@ -16,7 +16,8 @@ from psycopg.types.json import Jsonb
 from nightsort.comprehend.prices import classification_cost
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, JobName, run_day
-from nightsort.results.join import RESULT_SCHEMA
+from nightsort.results.columns import LABEL
+from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
 
 if TYPE_CHECKING:
@@ -185,17 +186,13 @@ def finish_run(
 
 def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
     rows = len(rejects)
-    columns: dict[str, Any] = {
-        "line": pa.array(range(first, first + rows), pa.int64()),
-        "document_id": pa.array([reject.get("document_id") for reject in rejects], pa.string()),
-        "status": pa.array([REJECTED] * rows, RESULT_SCHEMA.field("status").type),
-        "reason": pa.array([reject["reason"] for reject in rejects], RESULT_SCHEMA.field("reason").type),
-    }
-    arrays = [
-        columns[column.name] if column.name in columns else pa.nulls(rows, column.type)
-        for column in RESULT_SCHEMA
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=RESULT_SCHEMA)
+    return result_rows(
+        rows,
+        line=pa.array(range(first, first + rows), pa.int64()),
+        document_id=pa.array([reject.get("document_id") for reject in rejects], pa.string()),
+        status=pa.array([REJECTED] * rows, LABEL),
+        reason=pa.array([reject["reason"] for reject in rejects], LABEL),
+    )
 
 
 def _count(

@@ -74,7 +74,8 @@ def test_labels_with_too_few_documents_are_listed_with_their_counts() -> None:
 
     assert str(caught.value) == (
         "2 labels have fewer than 10 documents to train on: "
-        '"label 0" (9 for the training, 1 for the test), "label 2" (3 for the training, 1 for the test). A label needs 10 to train on and '
+        '"label 0" (9 for the training, 1 for the test), '
+        '"label 2" (3 for the training, 1 for the test). A label needs 10 to train on and '
         "one for the test, 11 in all. Add documents, or set small_labels: leave_out"
     )
 

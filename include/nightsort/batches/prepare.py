@@ -31,7 +31,7 @@ from nightsort.sources.rejects import RejectLog
 from nightsort.uploads import upload, upload_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
     from nightsort.batches.local_batch import LocalBatch
@@ -77,6 +77,15 @@ class PreparedBatches:
         """Return JSON-safe values."""
         return {**asdict(self), "batches": [asdict(batch) for batch in self.batches]}
 
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PreparedBatches:
+        """Return the batches from the values of :meth:`to_dict`.
+
+        :param values: JSON-safe values.
+        :returns: the batches.
+        """
+        return cls(**{**values, "batches": tuple(Batch(**batch) for batch in values["batches"])})
+
 
 def prepare_batches(
     spec: ClassifierSpec,
@@ -89,8 +98,8 @@ def prepare_batches(
 ) -> PreparedBatches:
     """Write the batches of a run below ``<work_uri>/runs/<run_key>/``, with manifests and rejects.
 
-    A source without documents has no batches. A run that is prepared again keeps each batch whose documents are
-    all still in the source with the same ids and texts, and adds batches for the others.
+    A source without documents has no batches. A run that is prepared again keeps each batch whose documents
+    are all still in the source with the same ids and texts, and adds batches for the others.
 
     :param spec: the classifier spec.
     :param access: storage and databases.

@@ -93,7 +93,7 @@ def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[A
             spec=night,
             version="v1",
             run_key=key,
-            batch=batch,
+            batch=batch.name,
             archive=s3.path(classify(s3, batch)),
             manifest=s3.path(batch.manifest_uri),
         )

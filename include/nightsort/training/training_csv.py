@@ -18,7 +18,7 @@ from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, t
 
 if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
-    from nightsort.training.row_labels import Numbers
+    from nightsort.training.document_labels import Numbers
 
 _QUOTE = 0x22
 _ROW_END = '"\n'

@@ -63,7 +63,7 @@ def ours(folder: Path, size: int) -> dict[str, float]:
                 spec=classifier,
                 version=VERSION,
                 run_key=RUN,
-                batch={"name": name},
+                batch=name,
                 archive=UPath(folder / f"{name}.tar.gz"),
                 manifest=UPath(folder / f"{name}.parquet"),
             )

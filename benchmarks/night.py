@@ -64,7 +64,7 @@ def ours(folder: Path, _size: int) -> dict[str, float]:
                 spec=spec,
                 version=load.VERSION,
                 run_key=key,
-                batch=batch,
+                batch=batch.name,
                 archive=UPath(outputs[batch.name]),
                 manifest=UPath(batch.manifest_uri),
             )

@@ -99,7 +99,7 @@ def load_one_more_night(folder: Path, size: int) -> dict[str, float]:
             spec=load.spec("MULTI_CLASS"),
             version=load.VERSION,
             run_key=f"{_last_day(size) + timedelta(days=1):%Y%m%d}",
-            batch={"name": name},
+            batch=name,
             archive=UPath(folder / f"{name}.tar.gz"),
             manifest=UPath(folder / f"{name}.parquet"),
         )

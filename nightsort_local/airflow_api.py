@@ -1,4 +1,4 @@
-"""A client of Airflow's REST API, as much of it as the local stack needs."""
+"""A client of the part of Airflow's REST API that the local stack needs."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 FINAL_RUN_STATES = ("success", "failed")
 INNERMOST_FRAMES = 3
-BEATING = ("scheduler", "triggerer", "dag-processor")
+HEARTBEAT_COMPONENTS = ("scheduler", "triggerer", "dag-processor")
 PAGE = 100
 """Airflow's `maximum_page_limit`."""
 
 
 @dataclass(frozen=True)
 class TaskInstance:
-    """One task of one run; a mapped task has one for each index."""
+    """One task of one run; a mapped task has one instance per index."""
 
     task_id: str
     map_index: int
-    """-1 unless mapped."""
+    """-1 for a task that is not mapped."""
     label: str
-    """The task's id, with what Airflow shows for its index, where it is mapped."""
+    """The task's id; for a mapped task with Airflow's text for the index."""
     state: str
-    """``waiting`` as long as Airflow has no state for it."""
+    """``waiting`` while Airflow has no state for it."""
     try_number: int
     start: datetime | None
     end: datetime | None
 
     @property
     def seconds(self) -> float | None:
-        """How long it has run, until now if it still does."""
+        """The duration, up to now for a running task."""
         if self.start is None:
             return None
         return ((self.end or datetime.now(timezone.utc)) - self.start).total_seconds()
@@ -64,7 +64,7 @@ class DagRun:
 
 @dataclass(frozen=True)
 class DagInfo:
-    """What Airflow has parsed of one DAG."""
+    """A DAG as Airflow has parsed it."""
 
     dag_id: str
     is_paused: bool
@@ -83,15 +83,15 @@ class ImportProblem:
 class AirflowApi:
     """Airflow's REST API, as its administrator.
 
-    :param url: where the API server listens, such as ``http://127.0.0.1:8080``.
-    :param password: the administrator's.
-    :param transport: how requests are sent, for tests.
+    :param url: the address of the API server, such as ``http://127.0.0.1:8080``.
+    :param password: the administrator's password.
+    :param transport: sends the requests, for tests.
     """
 
     def __init__(self, url: str, password: str, transport: httpx.BaseTransport | None = None) -> None:
         self.url = url
         self._password = password
-        # Neither proxies nor .netrc of the user may have a say on loopback.
+        # The user's proxies and .netrc must not apply to loopback.
         self._client = httpx.Client(base_url=url, timeout=30, trust_env=False, transport=transport)
         self._has_token = False
 
@@ -114,7 +114,7 @@ class AirflowApi:
                 self._log_in()
             answer = self._client.request(method, f"/api/v2{path}", **arguments)
         except httpx.TransportError as error:
-            # A restarting API server is a matter of seconds; only what changes nothing may be sent twice.
+            # A restart of the API server takes seconds. Only a GET is safe to send twice.
             if method != "GET" or retried:
                 raise StackError(
                     f"Airflow at {self.url} does not answer ({error}): "
@@ -123,7 +123,7 @@ class AirflowApi:
             time.sleep(2)
             return self._request(method, path, retried=True, **arguments)
         if answer.status_code == 401 and not retried:
-            # The token ends after a day.
+            # The token expires after a day.
             self._has_token = False
             return self._request(method, path, retried=True, **arguments)
         return answer
@@ -144,20 +144,20 @@ class AirflowApi:
                 return
 
     def unhealthy(self, since: datetime) -> list[str]:
-        """Return the components that have not shown life since `since`; all of them if nobody answers."""
+        """Return the components without a heartbeat since `since`; all of them if there is no answer."""
         try:
             answer = self._client.get("/api/v2/monitor/health", timeout=5)
         except httpx.TransportError:
-            return ["api-server", *BEATING]
+            return ["api-server", *HEARTBEAT_COMPONENTS]
         if answer.status_code != 200:
-            return ["api-server", *BEATING]
+            return ["api-server", *HEARTBEAT_COMPONENTS]
         health = answer.json()
         found = []
-        for component in BEATING:
+        for component in HEARTBEAT_COMPONENTS:
             part = component.replace("-", "_")
             report = health.get(part) or {}
             beat = _moment(report.get(f"latest_{part}_heartbeat"))
-            # Right after a crash the last heartbeat of the one before still counts as healthy.
+            # Right after a crash, the last heartbeat of the old process still counts as healthy.
             if report.get("status") != "healthy" or beat is None or beat < since:
                 found.append(component)
         return found
@@ -168,7 +168,7 @@ class AirflowApi:
             self._client.get("/execution/health/ping")
 
     def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
-        """Create the pool, deferred tasks counted, unless there is one: a person may have changed it."""
+        """Create the pool, unless it exists: a user may have changed it. Deferred tasks count."""
         pool = {"name": name, "slots": slots, "description": description, "include_deferred": True}
         answer = self._request("POST", "/pools", json=pool)
         if answer.is_error and answer.status_code != 409:
@@ -186,7 +186,7 @@ class AirflowApi:
         return [_dag(raw) for raw in self._pages("/dags", "dags")]
 
     def dag(self, dag_id: str) -> DagInfo | None:
-        """Return the DAG, or None as long as Airflow has not parsed it."""
+        """Return the DAG, or None if Airflow has not parsed it yet."""
         answer = self._request("GET", f"/dags/{dag_id}")
         if answer.status_code == 404:
             return None
@@ -195,37 +195,37 @@ class AirflowApi:
         return _dag(answer.json())
 
     def unpause(self, dag_id: str) -> None:
-        """Let the DAG run: a run of a paused DAG stays queued for ever."""
+        """Unpause the DAG: a run of a paused DAG stays queued."""
         self._json("PATCH", f"/dags/{dag_id}", json={"is_paused": False})
 
     def trigger(self, dag_id: str, conf: Mapping[str, Any]) -> DagRun:
-        """Start a run by hand with these params."""
+        """Trigger a run with these params."""
         body = {"logical_date": None, "conf": dict(conf)}
         return _run(self._json("POST", f"/dags/{dag_id}/dagRuns", json=body))
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
-        """Return the run as it stands."""
+        """Return the current state of the run."""
         return _run(self._json("GET", f"/dags/{dag_id}/dagRuns/{run_id}"))
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
-        """Return the tasks of a run, in no certain order."""
+        """Return the task instances of a run, in any order."""
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances"
         return [_task(raw) for raw in self._pages(path, "task_instances")]
 
     def task_order(self, dag_id: str) -> list[str]:
-        """Return the ids of a DAG's tasks, each after all those that it waits for."""
+        """Return the ids of a DAG's tasks in topological order."""
         raw = self._json("GET", f"/dags/{dag_id}/tasks")["tasks"]
-        followers = {task["task_id"]: task["downstream_task_ids"] for task in raw}
-        waits_for: dict[str, int] = dict.fromkeys(followers, 0)
-        for names in followers.values():
+        downstream = {task["task_id"]: task["downstream_task_ids"] for task in raw}
+        waits_for: dict[str, int] = dict.fromkeys(downstream, 0)
+        for names in downstream.values():
             for name in names:
                 waits_for[name] += 1
         order = [name for name, number in waits_for.items() if not number]
         for name in order:
-            for follower in followers[name]:
-                waits_for[follower] -= 1
-                if not waits_for[follower]:
-                    order.append(follower)
+            for following in downstream[name]:
+                waits_for[following] -= 1
+                if not waits_for[following]:
+                    order.append(following)
         return order
 
     def log_lines(self, dag_id: str, run_id: str, task: TaskInstance) -> list[str]:
@@ -236,7 +236,7 @@ class AirflowApi:
             headers={"Accept": "application/json"},
         )["content"]  # fmt: skip
         lines = [_log_line(event) for event in raw] if isinstance(raw, list) else str(raw).splitlines()
-        # "::group::" and "::endgroup::" fold lines in the UI.
+        # "::group::" and "::endgroup::" are markers for folding in the UI.
         return [line for line in lines if not line.startswith("::")]
 
 
@@ -272,7 +272,7 @@ def _task(raw: Mapping[str, Any]) -> TaskInstance:
 
 
 def _moment(raw: str | None) -> datetime | None:
-    # Python 3.10 does not read the "Z".
+    # Python 3.10 does not parse the "Z".
     return datetime.fromisoformat(raw.replace("Z", "+00:00")) if raw else None
 
 
@@ -291,7 +291,7 @@ def _log_line(event: Any) -> str:
     if event.get("level") in ("error", "critical", "warning"):
         line = f"{event['level'].upper()} {line}"
     for failure in event.get("error_detail") or ():
-        # The innermost ones: above them is how Airflow came to call ours.
+        # Only the innermost frames: the outer ones belong to Airflow.
         for frame in failure.get("frames", [])[-INNERMOST_FRAMES:]:
             line += f"\n  {frame['filename']}:{frame['lineno']} in {frame['name']}"
         line += f"\n{failure.get('exc_type')}: {failure.get('exc_value')}"

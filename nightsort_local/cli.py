@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 app = typer.Typer(
-    help="The local stack: PostgreSQL, an AWS that learns, and Airflow, all on this machine's loopback.",
+    help="The local stack: PostgreSQL, a local AWS and Airflow on this machine's loopback interface.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -38,24 +38,24 @@ PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 """The settings of a command whose arguments another parser reads."""
 
 INTERRUPTED = 130
-"""What a shell reports for Ctrl-C."""
+"""The exit code after Ctrl-C."""
 
 
 @contextmanager
-def _told_plainly() -> Iterator[None]:
-    """Turn what a person can act on into a message and exit code 1."""
+def _reported_errors() -> Iterator[None]:
+    """Print an error of the stack as a message, and exit with code 1."""
     try:
         yield
     except StackError as error:
         ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        ERRORS.print("\nInterrupted. `make stop` stops what still runs.")
+        ERRORS.print("\nInterrupted. `make stop` stops the processes that still run.")
         raise typer.Exit(INTERRUPTED) from None
 
 
 def _running_stack() -> LocalStack:
-    """Return the stack of this checkout, with the settings with which it was started."""
+    """Return the stack of this checkout, with the settings of its start."""
     return LocalStack(home_from_environment(os.environ))
 
 
@@ -75,14 +75,14 @@ def up(
         bool | None,
         typer.Option(
             "--schedules/--no-schedules",
-            help="Let cron schedules and asset events start runs. Off at first: runs start when you say so.",
+            help="Let cron schedules and asset events start runs. By default you start the runs.",
             show_default=False,
         ),
     ] = None,
 ) -> None:
-    """Start the stack; what runs already is left alone."""
+    """Start the stack; components that already run stay as they are."""
     progress = Progress(CONSOLE)
-    with _told_plainly():
+    with _reported_errors():
         stack = _stack_to_start(progress, schedules=schedules)
         start(stack, progress)
         print_access(CONSOLE, stack)
@@ -92,9 +92,9 @@ def up(
 def down(
     remove: Annotated[bool, typer.Option("--remove", help="Delete data, logs and password too.")] = False,
 ) -> None:
-    """Stop the stack, leave no process behind, and keep the data."""
+    """Stop all processes of the stack, and keep the data."""
     progress = Progress(CONSOLE)
-    with _told_plainly():
+    with _reported_errors():
         stack = _running_stack()
         stack.report = progress.detail
         with progress.step("Stopping the local stack"):
@@ -106,8 +106,8 @@ def down(
 
 @app.command()
 def status() -> None:
-    """Show the components, and where Airflow is. Exit code 0 if all run, 1 if not."""
-    with _told_plainly():
+    """Show the components and the address of Airflow. Exit code 0 if all run, 1 if not."""
+    with _reported_errors():
         stack = _running_stack()
         states = stack.status()
         if not states:
@@ -137,17 +137,17 @@ def _duration(seconds: float) -> str:
 
 @app.command()
 def env() -> None:
-    """Print exports that make aws, psql, airflow and the tests see the stack: eval "$(… env)"."""
-    with _told_plainly():
+    """Print exports that lead aws, psql, airflow and the tests to the stack: eval "$(… env)"."""
+    with _reported_errors():
         stack = _running_stack()
-        # Not through rich, which would wrap and colour what a shell is to read.
+        # Not through rich, which would wrap and colour the lines for the shell.
         typer.echo(settings.shell_exports(stack.environment(), os.environ))
 
 
 @app.command(context_settings=PASSED_ON)
 def doctor(context: typer.Context) -> None:
-    """Check the stack as a deployment; it takes the options of `nightsort doctor`."""
-    with _told_plainly():
+    """Check the stack as a deployment. It takes the options of `nightsort doctor`."""
+    with _reported_errors():
         command = [sys.executable, "-m", "nightsort", "doctor", *context.args]
         environment = _running_stack().environment()
         raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
@@ -165,10 +165,10 @@ def aws(context: typer.Context) -> None:
 def run_dag(
     dag_id: Annotated[str, typer.Argument(help="Such as classify_aws-services.", show_default=False)],
     conf: Annotated[str, typer.Option(help='The params as JSON, such as {"day": "2026-11-01"}.')] = "{}",
-    timeout: Annotated[float, typer.Option(help="Seconds after which waiting is given up.")] = 3600,
+    timeout: Annotated[float, typer.Option(help="Seconds to wait for the end of the run.")] = 3600,
 ) -> None:
-    """Run a DAG, show its tasks, and exit with 0 if it succeeded, with 1 if not."""
-    with _told_plainly():
+    """Run a DAG and show its tasks. Exit code 0 if it succeeds, 1 if not."""
+    with _reported_errors():
         params = _params(conf)
         progress = Progress(CONSOLE)
         result = follow(_running_stack(), dag_id, params, progress, timeout=timeout)
@@ -178,12 +178,12 @@ def run_dag(
 
 @app.command()
 def demo() -> None:
-    """Train on the sample, classify its next day and show the result: what `make run` does."""
-    # Imported here: what it needs (boto3, scikit-learn) would make every other command a second slower.
+    """Train on the sample, classify its next day and show the result, as `make run` does."""
+    # Imported here: boto3 and scikit-learn would make every other command a second slower.
     from nightsort_local.demo import run_demo
 
     progress = Progress(CONSOLE)
-    with _told_plainly():
+    with _reported_errors():
         if not run_demo(_stack_to_start(progress), progress):
             raise typer.Exit(1)
 
@@ -192,7 +192,7 @@ def _params(conf: str) -> dict[str, Any]:
     try:
         params = json.loads(conf)
     except ValueError as error:
-        raise StackError(f"--conf is no JSON ({error}): give an object, such as '{{}}'.") from error
+        raise StackError(f"--conf is not JSON ({error}): give an object, such as '{{}}'.") from error
     if not isinstance(params, dict):
         raise StackError(f"--conf must be a JSON object, not {conf}.")
     return params

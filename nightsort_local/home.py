@@ -1,4 +1,4 @@
-"""The folder that holds all that one local stack keeps: data, logs, secrets and what is running now."""
+"""The state folder of a local stack: data, logs, secrets and the running processes."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ REPOSITORY = _SHIPPED if INSTALLED else Path(__file__).resolve().parents[1]
 SPECS = REPOSITORY / "include" / "classifiers"
 """The specs of the samples."""
 
-# A socket's path may have 107 bytes on Linux and 103 on macOS (sun_path in sys/un.h, less the closing NUL).
+# Bytes of a socket's path: 107 on Linux, 103 on macOS (sun_path in sys/un.h without the final NUL).
 MAX_SOCKET_PATH = 103
-# The longest name that is ever bound: supervisord binds `<socket>.<pid>` before it renames it.
+# The longest name of a socket: supervisord binds `<socket>.<pid>` before it renames it.
 LONGEST_SOCKET_NAME = "supervisor.sock.4194304"
 SHARED_FOLDER = f"/tmp/nightsort-{os.getuid()}"  # noqa: S108 - its owner and its mode are verified
 
@@ -46,7 +46,7 @@ def home_from_environment(environment: Mapping[str, str]) -> Path:
 
 
 def write_private(path: Path, content: str) -> None:
-    """Replace the file at once by one that nobody but its owner may read."""
+    """Replace the file atomically by one that only its owner can read."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     draft = path.with_name(f"{path.name}.new")
     draft.unlink(missing_ok=True)
@@ -57,17 +57,21 @@ def write_private(path: Path, content: str) -> None:
 
 
 def shared_folder() -> Path:
-    """Return the short folder in ``/tmp`` that all stacks of this user share; it is created when missing.
+    """Return the short folder in ``/tmp`` that all stacks of this user share; create it if missing.
 
-    It holds the port claims, and the sockets of stacks whose own path is too long for a socket.
-    ``TMPDIR`` is not asked: the folder has to be short, and the same for every shell of the user.
+    It has the port claims, and the sockets of stacks whose own path is too long for a socket. ``TMPDIR`` is
+    not used: the path must be short, and the same in every shell of the user.
+
+    :raises StackError: the folder belongs to another user, or others can write to it.
     """
     folder = Path(SHARED_FOLDER)
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        raise StackError(f"{folder} is not a folder of yours alone: remove it, or have its owner remove it.")
+        raise StackError(
+            f"{folder} is not a folder that only you can write to: remove it, or ask its owner to remove it."
+        )
     return folder
 
 
@@ -82,7 +86,7 @@ class Secrets:
 
     @classmethod
     def generate(cls) -> Secrets:
-        """Draw new ones; the JWT secret has the 64 characters that HS512 asks for."""
+        """Generate new secrets. The JWT secret has more than the 64 characters that HS512 needs."""
         return cls(
             admin_password=secrets.token_urlsafe(12),
             jwt_secret=secrets.token_hex(48),
@@ -93,16 +97,16 @@ class Secrets:
 
 @dataclass
 class State:
-    """What one `up` leaves for the next command."""
+    """The state that `up` saves for later commands."""
 
     slot: int | None = None
     api_port: int | None = None
     aws_port: int | None = None
     supervisor_pid: int | None = None
     supervisor_started: float | None = None
-    """Creation time of the supervisor, seconds since the epoch: pid and time together name one process."""
+    """Creation time of the supervisor, in epoch seconds: pid and time together identify the process."""
     migrated_to: str | None = None
-    """The Airflow version whose migrations the metadata database has had."""
+    """The Airflow version whose migrations were applied to the metadata database."""
     specs: list[str] | None = None
     dags: str | None = None
     schedules: bool | None = None
@@ -111,7 +115,7 @@ class State:
 class Home:
     """Paths, state and secrets of one local stack.
 
-    :param root: the state folder; it is created by :meth:`prepare`, not before.
+    :param root: the state folder; :meth:`prepare` creates it.
     """
 
     def __init__(self, root: Path) -> None:
@@ -128,26 +132,26 @@ class Home:
 
     @property
     def sockets(self) -> Path:
-        """The folder of the sockets: inside the home where its path will do, else in ``/tmp``."""
+        """The folder of the sockets: inside the home if its path is short enough, otherwise in ``/tmp``."""
         inside = self.root / "run"
         longest = inside / "postgres" / LONGEST_SOCKET_NAME
-        # PostgreSQL's clients read a comma in a host as the end of the first of several.
+        # PostgreSQL's clients split a host at commas into several hosts.
         if len(os.fsencode(longest)) <= MAX_SOCKET_PATH and "," not in str(inside):
             return inside
         return shared_folder() / hashlib.sha256(os.fsencode(self.root)).hexdigest()[:16]
 
     @property
     def postgres_socket_folder(self) -> Path:
-        """The folder that PostgreSQL's clients call the host."""
+        """The socket folder, which PostgreSQL's clients take as the host."""
         return self.sockets / "postgres"
 
     @property
     def supervisor_socket(self) -> Path:
-        """The socket on which the supervisor takes commands."""
+        """The socket of the supervisor's commands."""
         return self.sockets / "supervisor.sock"
 
     def prepare(self) -> None:
-        """Create the folders, readable by their owner alone."""
+        """Create the folders, readable only by their owner."""
         folders = (
             self.root,
             self.logs,
@@ -163,23 +167,23 @@ class Home:
         except OSError as error:
             raise StackError(
                 f"Cannot create {error.filename} ({error.strerror}): "
-                "set NIGHTSORT_HOME to a folder that you may write to."
+                "set NIGHTSORT_HOME to a folder that you can write to."
             ) from error
 
     def exists(self) -> bool:
-        """Whether a stack was ever brought up here."""
+        """Return whether a stack was ever started here."""
         return self._state_file.exists()
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep every other command off this home; the kernel lets go of the lock when its holder dies."""
+        """Lock this home against other commands. The kernel releases the lock when its holder dies."""
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def read_state(self) -> State:
-        """Return what the last command left; a state that cannot be read counts as none."""
+        """Return the saved state; an unreadable one counts as empty."""
         try:
             raw = json.loads(self._state_file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
@@ -188,27 +192,27 @@ class Home:
         return State(**{key: value for key, value in raw.items() if key in known})
 
     def write_state(self, state: State) -> None:
-        """Leave the state for the next command."""
+        """Save the state for later commands."""
         write_private(self._state_file, json.dumps(asdict(state), indent=2) + "\n")
 
     def secrets(self) -> Secrets:
-        """Return this home's secrets, drawn the first time, and keep Airflow's password file in step."""
+        """Return this home's secrets; generate them the first time. Update Airflow's password file."""
         try:
-            kept = Secrets(**json.loads(self._secrets_file.read_text(encoding="utf-8")))
+            stored = Secrets(**json.loads(self._secrets_file.read_text(encoding="utf-8")))
         except FileNotFoundError:
-            kept = Secrets.generate()
-            write_private(self._secrets_file, json.dumps(asdict(kept), indent=2) + "\n")
+            stored = Secrets.generate()
+            write_private(self._secrets_file, json.dumps(asdict(stored), indent=2) + "\n")
         except (TypeError, ValueError) as error:
             raise StackError(
-                f"{self._secrets_file} cannot be read: run `make clean`, then start anew."
+                f"{self._secrets_file} cannot be read: run `make clean`, then start again."
             ) from error
-        passwords = json.dumps({"admin": kept.admin_password}) + "\n"
+        passwords = json.dumps({"admin": stored.admin_password}) + "\n"
         if not self.passwords_file.exists() or self.passwords_file.read_text(encoding="utf-8") != passwords:
             write_private(self.passwords_file, passwords)
-        return kept
+        return stored
 
     def remove(self) -> None:
-        """Delete everything, data included; the stack must be down."""
+        """Delete everything, including the data; the stack must be down."""
         for folder in (self.sockets, self.root):
             if folder.exists():
                 shutil.rmtree(folder)

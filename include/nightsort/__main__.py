@@ -1,4 +1,4 @@
-"""The command ``nightsort``: each step of the DAGs without Airflow, and the doctor with it."""
+"""The command ``nightsort``: each step of the DAGs without Airflow, and the doctor, which needs Airflow."""
 
 from __future__ import annotations
 
@@ -15,36 +15,36 @@ from nightsort.cli import AsJson, app, err
 def doctor(
     spec: Annotated[
         list[str] | None,
-        typer.Option(help="Look at this spec alone, by its name; may be given again.", show_default=False),
+        typer.Option(help="Check only this spec, by its name; may be repeated.", show_default=False),
     ] = None,
     as_json: AsJson = False,
-    seconds: Annotated[float, typer.Option(min=1, help="How long one check may take.")] = 30,
+    seconds: Annotated[float, typer.Option(min=1, help="Time limit of each check.")] = 30,
 ) -> None:
     """Check a deployment from inside: versions, connections, roles, buckets, database, Airflow's parts.
 
-    Needs Airflow, in the environment of one of its processes. Nothing that costs money is called. Exit code
-    0: no line failed; 1: one did; 2: there is no Airflow here, or it does not see the plugin.
+    Needs Airflow; run it in the environment of one of its processes. It calls nothing that costs money.
+    Exit code 0: no check failed; 1: a check failed; 2: Airflow or the plugin is not installed here.
     """
-    # The one place where the domain's command line meets the plugin; no other command knows of Airflow.
-    # As `airflow connections` does: connections are looked for in Airflow's database, too.
+    # This is the only command that imports the plugin and Airflow. Like `airflow connections`, it looks for
+    # connections in Airflow's database too.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
-    # What matters becomes a line; the rest would be written between the lines.
+    # Each check prints its own line; log lines would stand between them.
     os.environ["AIRFLOW__LOGGING__LOGGING_LEVEL"] = "CRITICAL"
     warnings.simplefilter("ignore")
     try:
         import airflow
     except ModuleNotFoundError as error:
         raise _refusal(
-            f"The doctor looks at an Airflow from inside, and there is none here ({error}): run it with the "
-            "Python, and in the environment, of your workers."
+            f"The doctor checks Airflow from inside, but Airflow is not installed here ({error}): run it "
+            "with the Python and the environment of your workers."
         ) from error
     try:
         # Importing Airflow has put its plugins folder on the path.
         from nightsort_airflow.doctor.command import run
     except ModuleNotFoundError as error:
         raise _refusal(
-            f"Airflow {airflow.__version__} is here, but something of the plugin is not ({error}): install "
-            "nightsort[airflow] there. Without the wheel, let [core] plugins_folder be the folder plugins/, "
+            f"Airflow {airflow.__version__} is installed, but the plugin is not complete ({error}): install "
+            "nightsort[airflow] there. Without the wheel, set [core] plugins_folder to the folder plugins/, "
             "and install the packages of requirements.txt."
         ) from error
     raise typer.Exit(run(spec or [], as_json=as_json, seconds=seconds))

@@ -1,6 +1,6 @@
 """The command line: each step of the two DAGs on its own, on local files or S3, without Airflow.
 
-S3 is reached by what the environment says (``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, …).
+S3 is configured by the environment (``AWS_ENDPOINT_URL``, ``AWS_PROFILE``, …).
 """
 
 from __future__ import annotations
@@ -26,16 +26,17 @@ if TYPE_CHECKING:
 
     from nightsort.storage import Progress
 
-# Steps and storage are imported where they are used: --help and validate-spec need no pyarrow and no fsspec.
+# Steps and storage are imported inside the commands: --help and validate-spec need no pyarrow and no fsspec.
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_show_locals=False,
     help=(
-        "Nightsort's steps, one by one, without Airflow. Paths may be local or s3://…; S3 is reached by what "
-        "the environment says (AWS_ENDPOINT_URL, AWS_PROFILE, …). Results go to standard output, progress to "
-        "standard error. Exit code 0: done; 2: the input cannot be used, the message says why and what to do."
+        "Nightsort's steps, one by one, without Airflow. Paths may be local or s3://…; S3 is configured by "
+        "the environment (AWS_ENDPOINT_URL, AWS_PROFILE, …). Results go to standard output, progress to "
+        "standard error. Exit code 0: done; 2: the input cannot be used, and the message says why and what "
+        "to do."
     ),
 )
 out = Console()
@@ -47,23 +48,23 @@ _AWS_SDK = ("botocore.", "aiobotocore.")
 SpecFile = Annotated[Path, typer.Argument(help="The classifier spec, a YAML file.", show_default=False)]
 Day = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d"], help="Renders {day} in the source.", show_default=False),
+    typer.Option(
+        formats=["%Y-%m-%d"], help="The day for {day} in the source, as 2026-11-18.", show_default=False
+    ),
 ]
 SourceUri = Annotated[
     str | None,
-    typer.Option(help="Read this in place of the spec's incoming source.", show_default=False),
+    typer.Option(help="Read this source instead of the spec's incoming source.", show_default=False),
 ]
 Dsn = Annotated[
-    str, typer.Argument(help="PostgreSQL connection string; empty: PGHOST, PGDATABASE and so on.")
+    str, typer.Argument(help="PostgreSQL connection string. Default: PGHOST, PGDATABASE and so on.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
 @app.callback()
 def main(
-    verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Log what is done, to standard error.")
-    ] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Write a log to standard error.")] = False,
 ) -> None:
     """Set up logging."""
     logging.basicConfig(
@@ -83,7 +84,7 @@ def validate_spec(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check classifier specs: every problem is named with its file, its key and the remedy."""
+    """Check classifier specs: show each problem with its file, its key and what to do."""
     from nightsort.classifier_spec.model import load_spec, load_specs, spec_folders
     from nightsort.classifier_spec.problems import SpecError
 
@@ -112,14 +113,14 @@ def validate_spec(
         for problem in errors:
             err.print(str(problem), style="red", markup=False, soft_wrap=True)
         if not specs and not errors:
-            out.print("No specs there.")
+            out.print("No specs found.")
     if errors:
         raise typer.Exit(2)
 
 
 @app.command()
 def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -> None:
-    """Write training.csv, test.csv, report and rejects from the labelled documents, and check every limit."""
+    """Write training.csv, test.csv, the report and the rejects, and check the limits of Comprehend."""
     with _user_errors(), _progress() as progress:
         from nightsort.classifier_spec.model import load_spec
         from nightsort.storage import plain_access
@@ -141,7 +142,7 @@ def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -
 def prepare_batches(
     spec: SpecFile, day: Day = None, source_uri: SourceUri = None, as_json: AsJson = False
 ) -> None:
-    """Write the input files of one run's jobs, their manifests and the rejects, below the spec's work_uri."""
+    """Write the input files of a run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with _user_errors(), _progress() as progress:
         from nightsort.batches import prepare as batches
         from nightsort.classifier_spec.model import load_spec
@@ -178,7 +179,7 @@ def prepare_batches(
 def forecast_cost(
     spec: SpecFile, day: Day = None, source_uri: SourceUri = None, as_json: AsJson = False
 ) -> None:
-    """Say what classifying the incoming documents will cost, and whether the budget allows it."""
+    """Forecast the cost of classifying the incoming documents, and compare it with the budget."""
     with _user_errors(), _progress() as progress:
         from nightsort.batches.prepare import forecast_run
         from nightsort.classifier_spec.model import load_spec
@@ -201,7 +202,7 @@ def forecast_cost(
     else:
         out.print(str(forecast), soft_wrap=True)
         if rejected:
-            out.print(f"{rejected:,} documents would be rejected, which costs nothing.")
+            out.print(f"{rejected:,} documents would be rejected, at no cost.")
     if problem is not None:
         err.print(problem, style="red", markup=False, soft_wrap=True)
         raise typer.Exit(2)
@@ -212,22 +213,24 @@ def read_predictions(
     archive: Annotated[str, typer.Argument(help="A job's output.tar.gz.", show_default=False)],
     manifest: Annotated[
         str | None,
-        typer.Option(help="The batch's manifest: a row per document, with its id.", show_default=False),
+        typer.Option(
+            help="The batch's manifest: writes a row per document, with its id.", show_default=False
+        ),
     ] = None,
     spec: Annotated[
         Path | None,
-        typer.Option(help="The classifier spec: its mode and threshold decide on accepted labels."),
+        typer.Option(help="The classifier spec, for its mode and threshold."),
     ] = None,
     output: Annotated[
         Path | None,
-        typer.Option(help="Write the rows here: .jsonl, .csv or .parquet.", show_default=False),
+        typer.Option(help="Write rows to this file: .jsonl, .csv or .parquet.", show_default=False),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Read a job's output: count what it holds and, with --output, write it as rows.
+    """Read a job's output: count its results and, with --output, write them as rows.
 
     With --manifest, there is a row for each document of the batch, as in the table predictions: its label, or
-    the reason why there is none. Without, there is a row for each prediction, by file and line.
+    the reason why it has none. Without, there is a row for each prediction, with its file and line.
     """
     with _user_errors(), _progress() as progress:
         from upath import UPath
@@ -257,26 +260,28 @@ def read_predictions(
 def init_db(
     dsn: Dsn = "",
 ) -> None:
-    """Create the schema nightsort and its tables, or bring older ones up to date."""
+    """Create the schema nightsort and its tables, or migrate them to the current version."""
     import psycopg
 
     from nightsort.tables.schema import SCHEMA_VERSION, ensure_schema
 
     with _user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
         ensure_schema(connection)
-    out.print(f"The schema nightsort, version {SCHEMA_VERSION}, is there.")
+    out.print(f"The schema nightsort has version {SCHEMA_VERSION}.")
 
 
 @app.command()
 def drop_runs(
     dsn: Dsn = "",
-    keep_days: Annotated[int, typer.Option(min=1, help="How many days before today stay.")] = 400,
+    keep_days: Annotated[
+        int, typer.Option(min=1, help="Keep the runs of this many days before today.")
+    ] = 400,
     classifier: Annotated[
-        str | None, typer.Option(help="Only of this classifier.", show_default=False)
+        str | None, typer.Option(help="Only runs of this classifier.", show_default=False)
     ] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Delete without asking.")] = False,
 ) -> None:
-    """Delete the predictions of old runs. What each run held and cost stays in classification_runs."""
+    """Delete the predictions of old runs. The counts and the cost of each run stay in classification_runs."""
     import psycopg
 
     from nightsort.tables.retention import drop_run, find_runs
@@ -286,12 +291,12 @@ def drop_runs(
     with _user_errors(psycopg.OperationalError), psycopg.connect(dsn, autocommit=True) as connection:
         ensure_schema(connection)
         runs = find_runs(connection, before=before, classifier=classifier)
-        told = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
+        selected = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
         if runs and not yes:
-            typer.confirm(f"Delete {told}?", abort=True)
+            typer.confirm(f"Delete {selected}?", abort=True)
         for run in runs:
             drop_run(connection, run)
-    out.print(f"Deleted {told}.")
+    out.print(f"Deleted {selected}.")
 
 
 def _day(value: datetime | None) -> date | None:
@@ -300,35 +305,35 @@ def _day(value: datetime | None) -> date | None:
 
 @contextmanager
 def _user_errors(*others: type[Exception]) -> Iterator[None]:
-    """End with the message alone where the user has to act; what is our mistake keeps its traceback.
+    """Show only the message of errors that the user can correct; other errors keep their traceback.
 
-    :param others: the errors of a library that are the user's as well.
+    :param others: errors of a library that the user can correct too.
     """
     try:
         yield
     except Exception as error:
-        # The AWS SDK is not imported here, so its errors are known by name: credentials and buckets are the
-        # user's to mend, too.
-        of_the_sdk = type(error).__module__.startswith(_AWS_SDK)
-        if not of_the_sdk and not isinstance(error, (NightsortError, OSError, *others)):
+        # The AWS SDK is not imported here, so its errors are recognised by name: the user can correct
+        # credentials and buckets.
+        is_aws_error = type(error).__module__.startswith(_AWS_SDK)
+        if not is_aws_error and not isinstance(error, (NightsortError, OSError, *others)):
             raise
-        raise _refusal(error) from error
+        raise _error_exit(error) from error
 
 
-def _refusal(error: Exception) -> typer.Exit:
+def _error_exit(error: Exception) -> typer.Exit:
     err.print(str(error) or type(error).__name__, style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 
 @contextmanager
 def _progress() -> Iterator[Progress]:
-    """Show what is being done, once it has taken two seconds."""
+    """Show the progress after two seconds."""
     began = time.monotonic()
     with err.status("") as status:
         status.stop()
         shown = False
 
-        def tell(doing: str, documents: int) -> None:
+        def show(step: str, documents: int) -> None:
             nonlocal shown
             elapsed = time.monotonic() - began
             if elapsed < QUIET_SECONDS:
@@ -336,9 +341,9 @@ def _progress() -> Iterator[Progress]:
             if not shown:
                 status.start()
                 shown = True
-            status.update(f"{doing}: {documents:,} documents, {elapsed:.0f} s")
+            status.update(f"{step}: {documents:,} documents, {elapsed:.0f} s")
 
-        yield tell
+        yield show
 
 
 def _print_json(values: Any) -> None:

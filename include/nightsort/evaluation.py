@@ -1,9 +1,9 @@
-"""How good a classifier version is, and whether it takes the active one's place.
+"""Compute the metrics of a classifier version, and decide whether it becomes the active one.
 
 Definitions are scikit-learn's, with ``zero_division=0``: macro figures are unweighted means over the labels,
 micro figures pool all decisions, and in multi-label mode a document counts as accurate only if its whole set
-of labels is right. Comprehend publishes the same ones (Developer Guide, cer-doc-class), not its formula for
-multi-label accuracy.
+of labels is right. Comprehend documents the same definitions (Developer Guide, cer-doc-class), but not its
+formula for multi-label accuracy.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ MAX_MATRIX_BYTES = 64_000_000
 """A thousand labels squared are about 8 MB of JSON."""
 
 DECISION_THRESHOLD = 0.5
-"""Least score of a multi-label decision in metrics. AWS does not say which one it uses; the local Comprehend
-uses this."""
+"""Lowest score of a label that counts as predicted, in multi-label metrics. AWS does not document its own;
+the local Comprehend uses this."""
 
 _COMPREHEND_NAMES = {
     "accuracy": "Accuracy",
@@ -55,7 +55,7 @@ class EvaluationError(NightsortError):
 
 @dataclass(frozen=True)
 class Metrics:
-    """Figures between 0 and 1; ``None`` where the source does not tell. Higher is better, save the last one.
+    """Figures between 0 and 1, ``None`` where not known. Higher is better, except for the Hamming loss.
 
     :param accuracy: share of documents whose label, or whole set of labels, is right.
     :param hamming_loss: share of wrong decisions; lower is better.
@@ -71,21 +71,21 @@ class Metrics:
     hamming_loss: float | None = None
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return it as JSON-safe values."""
+        """Return JSON-safe values."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, float | None]) -> Metrics:
-        """Take what :meth:`to_dict` gave."""
+        """Return the metrics in the values of :meth:`to_dict`."""
         return cls(**values)
 
 
 @dataclass(frozen=True)
-class Decision:
+class PromotionDecision:
     """Whether a new version becomes active.
 
     :param promote: the answer.
-    :param reason: why, with the numbers, for a person.
+    :param reason: why, with the numbers, for a person to read.
     :param metric: the metric that was compared.
     :param old: its value for the active version, if there is one.
     :param new: its value for the new one.
@@ -98,12 +98,12 @@ class Decision:
     new: float | None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
+        """Return JSON-safe values."""
         return asdict(self)
 
 
 def from_comprehend(evaluation_metrics: Mapping[str, float]) -> Metrics:
-    """Take Comprehend's ``ClassifierMetadata.EvaluationMetrics``; what it leaves out is ``None``."""
+    """Return the metrics in Comprehend's ``EvaluationMetrics``; missing ones are ``None``."""
     return Metrics(**{ours: evaluation_metrics.get(theirs) for ours, theirs in _COMPREHEND_NAMES.items()})
 
 
@@ -117,11 +117,12 @@ def from_predictions(
     """Compute metrics from label sets, a pair per document.
 
     :param actual: the right labels; one each in ``MULTI_CLASS``.
-    :param predicted: the predicted ones; empty where there is none.
-    :param labels: the labels to average over. Another one is a wrong decision and has no average of its own.
-    :param mode: matters to the hamming loss only: in ``MULTI_CLASS`` a decision is a document, in
+    :param predicted: the predicted labels; empty where there is none.
+    :param labels: the labels to average over. Any other predicted label is wrong, but has no average.
+    :param mode: matters for the Hamming loss only: in ``MULTI_CLASS`` a decision is a document, in
         ``MULTI_LABEL`` a document and a label. All other figures are the same where documents have one label.
-    :raises EvaluationError: not a pair for every document, or none at all.
+    :returns: the metrics.
+    :raises EvaluationError: the lengths differ, or there is no document or no label.
     """
     if len(actual) != len(predicted):
         raise EvaluationError(
@@ -129,20 +130,20 @@ def from_predictions(
         )
     if not actual or not labels:
         raise EvaluationError("there is nothing to evaluate: no documents, or no labels")
-    place = {label: index for index, label in enumerate(labels)}
-    hits, missed, wrong = (np.zeros(len(place), np.int64) for _ in range(3))
+    index_of = {label: index for index, label in enumerate(labels)}
+    hits, missed, wrong = (np.zeros(len(index_of), np.int64) for _ in range(3))
     right = 0
     for truth, guess in zip(map(set, actual), map(set, predicted), strict=True):
         right += truth == guess
         for counts, found in ((hits, truth & guess), (missed, truth - guess), (wrong, guess - truth)):
             for label in found:
-                if (index := place.get(label)) is not None:
+                if (index := index_of.get(label)) is not None:
                     counts[index] += 1
     accuracy = right / len(actual)
     if mode == "MULTI_CLASS":
         loss = 1 - accuracy
     else:
-        loss = float(missed.sum() + wrong.sum()) / (len(actual) * len(place))
+        loss = float(missed.sum() + wrong.sum()) / (len(actual) * len(index_of))
     return _metrics(hits, wrong, missed, accuracy=accuracy, loss=loss)
 
 
@@ -150,17 +151,19 @@ def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
     """Compute metrics from Comprehend's confusion matrix.
 
     ``multi_class``: square, rows are the actual labels. ``multi_label``: per label ``[[TN, FP], [FN, TP]]``;
-    this does not tell the accuracy.
+    the accuracy does not follow from it.
 
-    :raises EvaluationError: it is no such matrix.
+    :param matrix: the content of ``confusion_matrix.json``.
+    :returns: the metrics.
+    :raises EvaluationError: it is not such a matrix.
     """
     kind = matrix.get("type")
     try:
         values = np.asarray(matrix["confusion_matrix"], dtype=np.float64)
     except (KeyError, TypeError, ValueError) as error:
-        raise EvaluationError(f"no confusion matrix of numbers in it ({error})") from error
+        raise EvaluationError(f"there is no confusion matrix of numbers ({error})") from error
     if not values.size or not np.isfinite(values).all() or (values < 0).any() or not values.sum():
-        raise EvaluationError("the confusion matrix is empty, or holds what are no counts")
+        raise EvaluationError("the confusion matrix is empty, or has values that are not counts")
     if kind == "multi_class" and values.ndim == 2 and values.shape[0] == values.shape[1]:
         hits = np.diag(values)
         accuracy = float(hits.sum()) / float(values.sum())
@@ -172,15 +175,17 @@ def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
             hits, wrong, missed, accuracy=None, loss=float((wrong + missed).sum()) / float(values.sum())
         )
     raise EvaluationError(
-        f"a confusion matrix of type {kind!r} and shape {values.shape} is not one that Comprehend documents"
+        f"a confusion matrix of type {kind!r} and shape {values.shape} is not documented by Comprehend"
     )
 
 
 def read_confusion_matrix(archive: UPath | IO[bytes]) -> dict[str, Any]:
     """Read ``confusion_matrix.json`` from the ``output.tar.gz`` of a training.
 
-    :raises ArchiveError: the archive is damaged or holds none.
-    :raises EvaluationError: it is no JSON object, or far too large.
+    :param archive: the archive.
+    :returns: the content of the file.
+    :raises ArchiveError: the archive is damaged or has no such file.
+    :raises EvaluationError: it is not a JSON object, or too large.
     """
     content = bytearray()
     for chunk in read_member(archive, MATRIX_MEMBER):
@@ -201,14 +206,16 @@ def from_job_output(
 ) -> Metrics:
     """Compute the metrics of a version from the output of a job over the test documents.
 
-    Averages go over the labels of the test set, as those of a new version do. A document without a prediction
-    counts as wrong.
+    Averages are over the labels of the test set, as for a new version. A document without a prediction counts
+    as wrong.
 
     :param archive: ``output.tar.gz`` of a ``ONE_DOC_PER_LINE`` job whose input is ``test.txt``.
     :param test_csv: ``test.csv``, in the same order.
+    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``.
     :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
+    :returns: the metrics.
     :raises ArchiveError: the archive is damaged or holds no predictions.
-    :raises EvaluationError: no document is in both.
+    :raises EvaluationError: the output has no prediction for any test document.
     """
     with test_csv.open("r", encoding="utf-8", newline="") as file:
         cells = [row[0] for row in csv.reader(file) if row]
@@ -227,35 +234,43 @@ def from_job_output(
                 else {label for label, score in pairs if score >= DECISION_THRESHOLD}
             )
     if not found:
-        raise EvaluationError(f"{archive}: holds no prediction for a document of {test_csv}")
+        raise EvaluationError(f"{archive}: has no prediction for any document of {test_csv}")
     return from_predictions(actual, predicted, sorted(set().union(*actual)), mode=mode)
 
 
-def decide(challenger: Metrics, champion: Metrics | None, promotion: Promotion) -> Decision:
-    """Decide whether the challenger takes the champion's place; both must be measured on one test set.
+def decide_promotion(
+    challenger: Metrics, champion: Metrics | None, promotion: Promotion
+) -> PromotionDecision:
+    """Decide whether the challenger becomes the active version; both must be measured on the same test set.
 
-    :param champion: the active version's metrics; ``None`` if there is none: the first one is promoted.
+    :param challenger: the new version's metrics.
+    :param champion: the active version's metrics; ``None`` if there is none: then the challenger is promoted.
     :param promotion: the metric, and how much better it must be. A tie keeps the champion.
+    :returns: the decision.
     """
-    metric, least = promotion.metric, promotion.least_gain
+    metric, minimum = promotion.metric, promotion.least_gain
     new = getattr(challenger, metric)
     if champion is None:
-        return Decision(True, "No version is active yet: the first one becomes active.", metric, None, new)
+        return PromotionDecision(
+            True, "No version is active yet: the first one becomes active.", metric, None, new
+        )
     old = getattr(champion, metric)
     if new is None:
-        return Decision(
+        return PromotionDecision(
             False, f"The new version has no {metric}, so it cannot be compared.", metric, old, new
         )
     if old is None:
-        return Decision(True, f"The active version has no {metric}, the new one {new:.4f}.", metric, old, new)
-    # Comprehend gives four decimals: what differs behind them is not a gain.
+        return PromotionDecision(
+            True, f"The active version has no {metric}, the new one {new:.4f}.", metric, old, new
+        )
+    # Comprehend rounds to four decimals: a smaller difference is not a gain.
     gain = round(new - old, 4)
     change = f"{metric} {old:.4f} -> {new:.4f} ({gain:+.4f})"
-    if gain > 0 and gain >= least:
-        return Decision(True, f"Better on the same test set: {change}.", metric, old, new)
-    wanted = f"at least {least:+.4f}" if least else "any gain"
-    return Decision(
-        False, f"Not better enough on the same test set: {change}; wanted: {wanted}.", metric, old, new
+    if gain > 0 and gain >= minimum:
+        return PromotionDecision(True, f"Better on the same test set: {change}.", metric, old, new)
+    wanted = f"at least {minimum:+.4f}" if minimum else "any gain"
+    return PromotionDecision(
+        False, f"Gain too small on the same test set: {change}; required: {wanted}.", metric, old, new
     )
 
 
@@ -267,7 +282,12 @@ def _metrics(
     accuracy: float | None,
     loss: float,
 ) -> Metrics:
-    """Make all figures from counts per label: true positives, false positives, false negatives."""
+    """Return all metrics.
+
+    :param hits: true positives of each label.
+    :param wrong: false positives of each label.
+    :param missed: false negatives of each label.
+    """
     precision, recall, f1 = _rates(hits, wrong, missed)
     micro_precision, micro_recall, micro_f1 = _rates(hits.sum(), wrong.sum(), missed.sum())
     return Metrics(

@@ -1,4 +1,4 @@
-"""The results of a finished run as Parquet files, for a warehouse or a query engine to read.
+"""Export the results of a complete run as Parquet files, for a warehouse or a query engine.
 
 A run is a file per batch and one for its rejects, in the partition of its classifier and day::
 
@@ -6,9 +6,9 @@ A run is a file per batch and one for its rejects, in the partition of its class
                                                     <run_key>-rejects.parquet
 
 The rows are those of the table ``predictions``, with its columns in its order (:data:`EXPORT_SCHEMA`);
-``classifier`` and ``day`` are in the path. They are read from where the load read them, and the run's row
-says which run is complete and what it consists of. A file appears whole or not at all, and its name is its
-batch's: done again, it replaces itself. What only an earlier attempt had is removed last. Why not from the
+``classifier`` and ``day`` are in the path. They are read from the same outputs as the load. The run's row has
+its state and its batches. A file appears whole or not at all, and has the name of its batch, so a second
+export replaces it. Files of an earlier attempt that the run no longer has are removed last. Why not from the
 table, and why not batch by batch: ``docs/adr/0021-results-as-parquet.md``.
 """
 
@@ -29,8 +29,8 @@ from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
 from nightsort.sources.source_files import list_files
+from nightsort.storage import upload
 from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
-from nightsort.uploads import upload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -48,14 +48,14 @@ _RUN_COLUMNS: Final = pa.schema({"run_key": pa.string(), "batch": pa.string(), "
 EXPORT_SCHEMA: Final = pa.schema(
     [*_RUN_COLUMNS, *RESULT_SCHEMA, pa.field("loaded_at", pa.timestamp("us", tz="UTC"))]
 )
-"""Columns of the files: those of ``predictions`` but for the two in the path. Where Arrow has a dictionary,
-the file has plain strings."""
+"""Columns of the files: those of ``predictions`` without the two in the path. Dictionaries are written as
+plain strings."""
 
 ROWS_PER_GROUP: Final = 250_000
 """Rows of a row group, of which one is in memory: some 25 MB there, some 5 MB in the file."""
 
-# The other columns hardly repeat a value: to look for that costs time and memory.
-_REPEATING: Final[Any] = [
+# The other columns repeat few values: a dictionary costs them time and memory.
+_DICTIONARY_COLUMNS: Final[Any] = [
     *("run_key", "batch", "version", "status", "label", "reason", "loaded_at"),
     *("labels.list.element", "accepted.list.element"),
 ]
@@ -67,7 +67,7 @@ class ExportError(NightsortError):
 
 @dataclass(frozen=True)
 class Exported:
-    """What an export left.
+    """The files of an export.
 
     :param uri: the partition of the run's classifier and day, ending in ``/``.
     :param files: files of the run.
@@ -81,12 +81,12 @@ class Exported:
     removed: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
+        """Return JSON-safe values."""
         return asdict(self)
 
 
-class _About(NamedTuple):
-    """What is the same in all rows of a file."""
+class _FileConstants(NamedTuple):
+    """The columns with the same value in all rows of a file."""
 
     run_key: str
     batch: str
@@ -103,8 +103,11 @@ class _Run(NamedTuple):
 
 
 def partition_uri(spec: ClassifierSpec, run_key: str) -> str:
-    """Return where the files of a run go, ending in ``/``: a prefix that Hive calls a partition.
+    """Return the URI of a run's files, ending in ``/``: a partition, as Hive calls it.
 
+    :param spec: with the URI of the export.
+    :param run_key: the run.
+    :returns: the URI.
     :raises ExportError: the spec has no export.
     """
     if spec.export_uri is None:
@@ -120,12 +123,15 @@ def export_run(
     run_key: str,
     progress: Progress | None = None,
 ) -> Exported:
-    """Write a complete run's results as Parquet files, in place of those that an earlier export left.
+    """Write a complete run's results as Parquet files, which replace those of an earlier export.
 
-    :param conn: the tables, of which the run's row is read, and when each batch was loaded.
+    :param conn: the database, for the run's row and the time when each batch was loaded.
+    :param spec: the classifier spec.
+    :param access: storage.
     :param run_key: the run.
     :param progress: called after each file with the rows written so far.
-    :raises ExportError: the run is not complete, or its outputs are not those that were loaded.
+    :returns: the files.
+    :raises ExportError: the run is not complete, or its outputs have another number of rows than the table.
     :raises ArchiveError: an output is damaged.
     :raises ManifestError: a manifest cannot be read.
     """
@@ -134,9 +140,9 @@ def export_run(
     rows: dict[str, int] = {}
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name) / "rows.parquet"
-        for about, results in _results(spec, access, run):
-            file = export_file(run_key, about.batch)
-            if written := _write(local, about, results):
+        for constants, results in _results(spec, access, run):
+            file = export_file(run_key, constants.batch)
+            if written := _write(local, constants, results):
                 _put(local, partition, file, access)
                 rows[file] = written
             if progress is not None:
@@ -181,33 +187,33 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
 
 def _results(
     spec: ClassifierSpec, access: Access, run: _Run
-) -> Iterator[tuple[_About, Iterable[pa.RecordBatch]]]:
+) -> Iterator[tuple[_FileConstants, Iterable[pa.RecordBatch]]]:
     """Give the results of each batch, then the rejects."""
     folder = spec.layout.run(run.run_key)
     for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
         manifest = Manifest.read(access.path(folder.manifest(name)))
-        about = _About(run.run_key, name, run.version, run.loaded[name].loaded_at)
+        constants = _FileConstants(run.run_key, name, run.version, run.loaded[name].loaded_at)
         archive = access.path(output_uri)
-        yield about, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
+        yield constants, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
     rejects = run.loaded.get(REJECTS)
-    about = _About(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
-    yield about, read_rejects(access.path(folder.file(REJECTS_FILE)))
+    constants = _FileConstants(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
+    yield constants, read_rejects(access.path(folder.file(REJECTS_FILE)))
 
 
-def _write(local: Path, about: _About, results: Iterable[pa.RecordBatch]) -> int:
-    """Write the rows of a batch to a local file; return how many."""
+def _write(local: Path, constants: _FileConstants, results: Iterable[pa.RecordBatch]) -> int:
+    """Write the rows of a batch to a local file, and return their number."""
     written = waiting = 0
     kept: list[pa.RecordBatch] = []
     # Without Arrow's own schema in it, readers see plain strings, as they do in every other file.
     with pq.ParquetWriter(
-        local, EXPORT_SCHEMA, compression="zstd", use_dictionary=_REPEATING, store_schema=False
+        local, EXPORT_SCHEMA, compression="zstd", use_dictionary=_DICTIONARY_COLUMNS, store_schema=False
     ) as writer:
 
         def write_group() -> None:
             table = pa.Table.from_batches(kept, RESULT_SCHEMA).unify_dictionaries()
             *before, after = (
                 pa.repeat(pa.scalar(value, EXPORT_SCHEMA.field(column).type), len(table))
-                for column, value in about._asdict().items()
+                for column, value in constants._asdict().items()
             )
             columns = [*before, *table.columns, after]
             writer.write_table(pa.Table.from_arrays(columns, schema=EXPORT_SCHEMA), len(table))
@@ -224,7 +230,7 @@ def _write(local: Path, about: _About, results: Iterable[pa.RecordBatch]) -> int
 
 
 def _put(local: Path, partition: str, file: str, access: Access) -> None:
-    """Bring a file to its place, where it appears whole: S3 does that, a local disk by renaming."""
+    """Upload a file, which appears whole: S3 does so by itself, a local disk by renaming."""
     if partition.startswith("s3://"):
         upload(local, partition + file, access)
         return
@@ -234,7 +240,7 @@ def _put(local: Path, partition: str, file: str, access: Access) -> None:
 
 
 def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access: Access) -> int:
-    """Remove the run's files that are not of this export; other runs of the day have files here, too."""
+    """Remove the run's files that are not of this export; other runs of the day keep theirs."""
     removed = 0
     for file in list_files(partition, access):
         if file.name not in kept and is_export_file(file.name, run_key):

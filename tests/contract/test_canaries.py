@@ -128,7 +128,7 @@ def test_airflows_trigger_events_still_store_xcoms_as_json_within_json() -> None
 
 
 def test_pyarrow_still_loses_a_line_feed_that_a_block_of_csv_begins_with() -> None:
-    """When this fails: let delimited.py parse in blocks of one size, whatever the line ends."""
+    """When this fails: let csv_rows.py parse in blocks of one size, whatever the line ends."""
     data = b'a\nb\n"x\r\ny"\n'
     table = pa_csv.read_csv(
         io.BytesIO(data),

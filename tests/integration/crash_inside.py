@@ -46,7 +46,11 @@ from airflow.utils.state import TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType
 from sqlalchemy import select, update
 
-from nightsort import batches, evaluation, limits, predictions, training_data  # noqa: F401
+import nightsort.batches.prepare
+import nightsort.evaluation
+import nightsort.results.join
+import nightsort.training.prepare  # noqa: F401
+from nightsort.comprehend import limits
 from nightsort.tables import load, runs, versions  # noqa: F401
 from nightsort_airflow.hooks import comprehend, database, storage  # noqa: F401
 from nightsort_airflow.operators import classification, training  # noqa: F401

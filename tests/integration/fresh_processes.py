@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 CLEAN = multiprocessing.get_context("forkserver")
 CLEAN.set_forkserver_preload(
     [
-        "operator_trips",
+        "tests.integration.operator_trips",
         "s3fs",
         "nightsort.exports",
         "nightsort.evaluation",

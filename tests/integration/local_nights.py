@@ -71,7 +71,7 @@ class Nights:
                 spec=self.spec,
                 version=version,
                 run_key=key,
-                batch=batch,
+                batch=batch.name,
                 archive=archive,
                 manifest=UPath(batch.manifest_uri),
             )

@@ -13,10 +13,9 @@ import pytest
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
-from nightsort.storage import Access, plain_access
+from nightsort.storage import UPLOAD_PART_BYTES, Access, plain_access, upload, upload_texts
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
-from nightsort.uploads import PART_BYTES, upload, upload_texts
 from tests.integration.local_aws_server import local_aws
 
 if TYPE_CHECKING:
@@ -94,7 +93,7 @@ def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[A
             spec=night,
             version="v1",
             run_key=key,
-            batch=batch,
+            batch=batch.name,
             archive=s3.path(classify(s3, batch)),
             manifest=s3.path(batch.manifest_uri),
         )
@@ -118,7 +117,7 @@ def test_an_empty_prefix_is_a_night_with_zeros(s3: Access, database: psycopg.Con
 
 
 def test_a_file_of_several_parts_arrives_whole(s3: Access, tmp_path: Path) -> None:
-    content = bytes(range(256)) * (5 * PART_BYTES // 256) + b"the end"
+    content = bytes(range(256)) * (5 * UPLOAD_PART_BYTES // 256) + b"the end"
     (tmp_path / "local").write_bytes(content)
 
     upload(tmp_path / "local", "s3://nightsort/uploads/large.txt", s3)

@@ -127,7 +127,7 @@ def test_a_version_that_is_no_better_is_recorded_and_not_used(trip: Trip) -> Non
     trip.label(43)
     second = trip.train()
     assert not second["promoted"]
-    assert "Not better enough" in second["reason"]
+    assert "Gain too small" in second["reason"]
     assert trip.query("SELECT version FROM nightsort.classifier_versions WHERE active") == [
         (first["version"],)
     ]

@@ -22,9 +22,8 @@ from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.streams import open_file
-from nightsort.storage import Access, plain_access
+from nightsort.storage import UPLOAD_PART_BYTES, Access, plain_access, upload
 from nightsort.training.prepare import prepare_training_data
-from nightsort.uploads import PART_BYTES, upload
 from tests.integration.local_aws_server import local_aws
 
 if TYPE_CHECKING:
@@ -152,7 +151,7 @@ def test_an_object_that_is_replaced_while_it_is_read_is_an_error(client: Any) ->
     with open_file(file, plain_access()) as stream:
         stream.read(1)
         put(client, **{"replaced/x": b"b" * 8 * fetching.PART_BYTES})
-        with pytest.raises(SourceError, match="was listed but has changed; nothing may change a source"):
+        with pytest.raises(SourceError, match="was listed but has changed; do not change a source"):
             stream.read()
 
 
@@ -164,7 +163,7 @@ def test_a_compressed_object(client: Any, tmp_path: Path) -> None:
 
 
 def test_a_file_of_several_parts_arrives_whole(client: Any, tmp_path: Path) -> None:
-    data = bytes(range(256)) * (PART_BYTES // 256 * 2 + 77)
+    data = bytes(range(256)) * (UPLOAD_PART_BYTES // 256 * 2 + 77)
     (tmp_path / "large").write_bytes(data)
 
     upload(tmp_path / "large", "s3://sources/up/large", plain_access())

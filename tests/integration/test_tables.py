@@ -27,7 +27,7 @@ from nightsort.arrow.prefetch import THREAD
 from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.batches.prepare import Batch, PreparedBatches
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.evaluation import Decision, Metrics
+from nightsort.evaluation import Metrics, PromotionDecision
 from nightsort.naming import run_day
 from nightsort.results.archive import DamagedArchiveError
 from nightsort.results.join import RESULT_SCHEMA, BatchResults, LoadCounts, WrongOutputError
@@ -115,7 +115,7 @@ class Job:
             spec=spec(mode),
             version=version,
             run_key=run,
-            batch=self.batch,
+            batch=self.batch.name,
             archive=UPath(self.archive),
             manifest=UPath(self.manifest),
         )
@@ -240,7 +240,7 @@ class TestLoad:
             "accepted": ["Größe 'x'"],
             "reason": None,
         }
-        assert counts == LoadCounts(1, 1, 0, 0, 0, 0, 0, 0, {})
+        assert counts == LoadCounts(1, 1, 0, 0, 0, 0, 0, {})
 
     def test_multi_label_with_any_number_of_labels(self, database: Connection, tmp_path: Path) -> None:
         job = Job(tmp_path)
@@ -265,7 +265,7 @@ class TestLoad:
             ("doc-0-5", None),
         ]
         assert (counts.classified, counts.failed, counts.missing) == (2, 4, 2)
-        assert (counts.unreadable, counts.doubles, counts.unknown) == (1, 1, 1)
+        assert (counts.unreadable, counts.duplicates, counts.unknown) == (1, 1, 1)
 
     def test_done_again_it_leaves_the_same_table(self, database: Connection, tmp_path: Path) -> None:
         job, other = Job(tmp_path), Job(tmp_path, 1)
@@ -581,7 +581,7 @@ class TestRun:
                 spec=spec(),
                 run_key=RUN,
                 version=VERSION,
-                prepared=prepared(job, rejected=1).to_dict(),
+                prepared=PreparedBatches.from_dict(prepared(job, rejected=1).to_dict()),
             )
             runs = [{**row, "finished_at": None} for row in table(database, name="classification_runs")]
             states.append((table(database, ALL_BUT_TIME), runs))
@@ -728,8 +728,8 @@ def version(name: str = VERSION, **more: Any) -> ClassifierVersion:
     )
 
 
-def decision(promote: bool = True, old: float | None = None, new: float = 0.9) -> Decision:
-    return Decision(promote, "because", "macro_f1", old, new)
+def decision(promote: bool = True, old: float | None = None, new: float = 0.9) -> PromotionDecision:
+    return PromotionDecision(promote, "because", "macro_f1", old, new)
 
 
 class TestVersions:

@@ -1,7 +1,7 @@
-"""Hashes of texts and ids: whole columns at a time, compact, the same on every machine and for ever.
+"""Hashes of texts and ids, a whole column at a time.
 
-XXH3 with 128 bits (https://xxhash.com), whose values are promised to stay. They decide on which side of the
-split a document stands, so a test pins them: a library that computes others must not slip in unseen.
+XXH3 with 128 bits (https://xxhash.com), whose values are stable across machines and versions. They decide on
+which side of the split a document is, so a test pins them: a library that computes others would fail it.
 """
 
 from __future__ import annotations
@@ -11,21 +11,22 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 from xxhash import xxh3_128_digest
 
-from nightsort.arrow.columns import Column, to_numpy
+from nightsort.arrow.columns import as_bytes, to_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nightsort.arrow.columns import TextColumn
+
 Hashes = npt.NDArray[np.uint64]
+"""Shape ``(n,)``."""
 
 
-def hash_texts(texts: Column) -> tuple[Hashes, Hashes]:
-    """Return two independent 64-bit hashes per row; together they tell 10 million texts apart beyond
-    doubt."""
-    digests = b"".join(map(xxh3_128_digest, to_numpy(texts.cast(pa.binary()))))
+def hash_texts(texts: TextColumn) -> tuple[Hashes, Hashes]:
+    """Return two independent 64-bit hashes per text; as a pair they are practically unique."""
+    digests = b"".join(map(xxh3_128_digest, to_numpy(as_bytes(texts))))
     halves = np.frombuffer(digests, dtype=">u8").reshape(-1, 2)
     return halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64)
 
@@ -37,36 +38,8 @@ def hash_names(names: Sequence[str]) -> Hashes:
 
 
 def mix(hashes: Hashes) -> Hashes:
-    """Scramble 64-bit values one to one (the finaliser of SplitMix64), so that their sum can stand for the
-    set."""
+    """Mix 64-bit values one to one (SplitMix64 finaliser), so that their sum is a fingerprint."""
     with np.errstate(over="ignore"):
         mixed = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return mixed ^ (mixed >> np.uint64(31))
-
-
-def in_order(first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
-    """Return the order in which pairs of hashes ascend by the first, with equal pairs side by side and in the
-    order in which they came."""
-    order = np.argsort(first)
-    ascending = first[order]
-    if (ascending[1:] == ascending[:-1]).any():
-        return np.lexsort((second, first))
-    return order
-
-
-def find(first: Hashes, second: Hashes, among_first: Hashes, among_second: Hashes) -> npt.NDArray[np.intp]:
-    """Return where pairs of hashes stand among others, -1 where they do not.
-
-    :param among_first: ascending; two pairs may have the same first hash.
-    """
-    places = np.full(len(first), -1, np.intp)
-    at = np.searchsorted(among_first, first)
-    rows = np.flatnonzero(at < len(among_first))
-    while len(rows := rows[among_first[at[rows]] == first[rows]]):
-        same = among_second[at[rows]] == second[rows]
-        places[rows[same]] = at[rows[same]]
-        rows = rows[~same]
-        at[rows] += 1
-        rows = rows[at[rows] < len(among_first)]
-    return places

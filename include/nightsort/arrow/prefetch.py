@@ -1,4 +1,4 @@
-"""Two cores for one stream: one thread makes its items, another uses them."""
+"""Use two cores for one stream: one thread makes its items, another uses them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ THREAD: Final = "nightsort-prefetch"
 def prefetch(items: Generator[ItemT, None, None], depth: int = 1) -> Generator[ItemT, None, None]:
     """Yield the items of a stream in their order; a thread makes the next ones while the caller uses one.
 
-    Arrow, NumPy and files release the interpreter lock, so both sides really run at once. The thread ends
+    Arrow, NumPy and files release the interpreter lock, so both sides run in parallel. The thread ends
     with the stream, and when the caller stops early.
 
     :param items: must not yield ``None``. They are closed at the end, or when the caller stops early.
@@ -34,5 +34,5 @@ def prefetch(items: Generator[ItemT, None, None], depth: int = 1) -> Generator[I
         finally:
             for unwanted in coming:
                 unwanted.cancel()
-            # In the thread that opened what the stream holds open: some database drivers insist.
+            # Close in the thread that opened the stream's resources: some database drivers require it.
             maker.submit(items.close).result()

@@ -1,1 +1,1 @@
-"""New documents, cut into the batches of a run."""
+"""Cut new documents into the batches of a run."""

@@ -1,13 +1,13 @@
-"""What an earlier preparation of the same run sent, kept where it still stands in the source as it was.
+"""Keep the batches of an earlier preparation of the same run whose documents are all still in the source.
 
-A day is prepared again when documents come late. A batch whose documents are all still there, each with the
-same id and the same text, keeps its name, so that its job is found again and not paid for again; only what is
-new or changed goes into further batches. Where the documents stand now, and in which order, does not matter.
-A batch that has lost a document is given up, since its job is about all of it: what is left of it is cut
-anew.
+A day is prepared again when documents arrive late. A batch whose documents are all still there, each with the
+same id and the same text, keeps its name, so that its job is found again and not paid for again. Only new and
+changed documents go into further batches. The place and the order of documents in the source do not matter. A
+batch that has lost a document is given up, since its job is about all of its documents; its other documents
+are put into new batches.
 
-Memory does not grow with the documents: the keys of what was sent lie on local disk, sorted batch by batch,
-and so do the documents that arrive, a block at a time, until it is known which of them are new. Without an
+Memory does not grow with the documents: the keys of the documents sent are on local disk, sorted within each
+batch. So are the arriving documents, a block at a time, until it is known which of them are new. Without an
 earlier preparation nothing is kept and nothing is written.
 """
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from contextlib import closing
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -23,13 +24,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
+from nightsort.arrow.hash_set import StoredRun
 from nightsort.arrow.hashing import hash_texts, mix
-from nightsort.arrow.stored_hashes import StoredHashes
 from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
-from nightsort.batches.plan import read_plan
-from nightsort.sources.other_formats import read_files, read_lines
+from nightsort.batches.plan import RunPlan
 from nightsort.sources.source_files import SourceError, SourceFile
-from nightsort.sources.streams import open_file
+from nightsort.sources.streams import open_file, open_files
+from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,7 +52,7 @@ log = logging.getLogger(__name__)
 
 BLOCK_DOCUMENTS: Final = 2**18
 BLOCK_BYTES: Final = 2**28
-"""A block of arriving documents ends at one or the other."""
+"""A block of arriving documents ends at the first of these two limits."""
 
 _FILES_TOGETHER: Final = 8_192
 _SENT: Final = pa.schema([MANIFEST_SCHEMA.field("file"), MANIFEST_SCHEMA.field("document_id")])
@@ -59,14 +60,14 @@ _ARRIVING: Final = pa.schema({"document_id": pa.string(), "text": pa.string()})
 
 
 class EarlierBatches:
-    """The batches of a run's last preparation. To be used in a ``with``.
+    """The batches of a run's last preparation; use it in a ``with``.
+
+    :attr:`next_number` is the number of the first batch to be added.
 
     :param folder: the run's folder.
-    :param input_format: batches in another format are of no use.
+    :param input_format: batches in another format cannot be kept.
+    :param access: storage.
     :param scratch: a local folder.
-
-    Attributes:
-        next_number: the number of the first batch to be added.
     """
 
     def __init__(self, folder: RunFolder, input_format: str, access: Access, scratch: Path) -> None:
@@ -75,11 +76,11 @@ class EarlierBatches:
         self._scratch = scratch
         self._keys_file = (scratch / "sent.keys").open("w+b")
         self._sent: list[_SentBatch] = []
-        for batch in read_plan(folder, input_format, access):
+        for batch in RunPlan.read(folder, input_format, access).batches:
             keys = self._keys_of(batch)
             if keys is not None:
                 self._sent.append(_SentBatch(batch, keys, self._keys_file))
-        # Else what Arrow keeps of them would lie beside what the arriving documents need.
+        # Return Arrow's cached memory now; otherwise it adds to the peak while new documents are read.
         pa.default_memory_pool().release_unused()
         self.next_number = max((sent.batch.number + 1 for sent in self._sent), default=0)
 
@@ -89,21 +90,23 @@ class EarlierBatches:
     def __exit__(self, *_: object) -> None:
         self._keys_file.close()
 
-    def without(self, documents: Iterator[pa.RecordBatch]) -> Iterator[IdsAndTexts]:
-        """Give the ids and texts that no batch holds which can be kept; at the end :attr:`kept` is known.
+    def new_documents(self, documents: Iterator[pa.RecordBatch]) -> Iterator[IdsAndTexts]:
+        """Yield the documents that are in no batch that can be kept; at the end :attr:`kept` is known.
 
-        :raises OSError: no room on local disk.
+        :param documents: all documents of the source.
+        :returns: columns of ids and of texts.
+        :raises OSError: no space left on local disk.
         """
         if not self._sent:
-            for some in documents:
-                yield some["document_id"], some["text"]
+            for records in documents:
+                yield records["document_id"], records["text"]
             return
         while (block := _Block(documents, self._scratch / "arriving.arrows")).keys.size:
             known = self._find(block.keys)
             yield from _chosen(block.documents(), ~known)
         for sent in self._sent:
             if sent.number_found and not sent.complete:
-                log.info("Batch %s has lost documents; the rest of it is sent anew", sent.batch.name)
+                log.info("Batch %s has lost documents; its other documents are sent again", sent.batch.name)
                 yield from _chosen(self._read(sent.batch), sent.found)
 
     @property
@@ -112,7 +115,7 @@ class EarlierBatches:
         return [sent.batch for sent in self._sent if sent.complete]
 
     def _find(self, keys: Hashes) -> Chosen:
-        """Return which documents were sent before, and take note of them in their batches."""
+        """Return which documents were sent before, and mark them in their batches."""
         order = np.argsort(keys[0])
         known = np.zeros(len(order), np.bool_)
         unknown = order
@@ -126,7 +129,7 @@ class EarlierBatches:
         return known
 
     def _keys_of(self, batch: Batch) -> Hashes | None:
-        """Return the keys of a batch's documents; ``None`` if its objects are not there as they were."""
+        """Return the keys of a batch's documents; ``None`` if its objects are missing or changed."""
         keys = np.empty((2, batch.documents), np.uint64)
         number = size = 0
         try:
@@ -137,12 +140,14 @@ class EarlierBatches:
         except (FileNotFoundError, ManifestError, SourceError, pa.ArrowInvalid):
             size = -1
         if (number, size) != (batch.documents, batch.bytes):
-            log.warning("Batch %s is not in storage any more as it was; it is made anew", batch.name)
+            log.warning(
+                "The objects of batch %s are missing or changed; its documents are sent again", batch.name
+            )
             return None
         return keys
 
     def _read(self, batch: Batch) -> Iterator[IdsAndTexts]:
-        """Give a batch's documents, as they were sent."""
+        """Yield a batch's documents, as they were sent."""
         manifest = self._manifest(batch)
         ids: Column = manifest["document_id"]
         start = 0
@@ -164,24 +169,26 @@ class EarlierBatches:
 
     def _texts(self, batch: Batch, names: Column) -> Iterator[Column]:
         if not self._per_file:
-            with open_file(SourceFile(batch.input_uri, batch.name), self._access) as stream:
-                for some in read_lines(stream, file=batch.name):
-                    yield pc.utf8_rtrim(some.texts.cast(pa.string()), "\n")
+            file = SourceFile(batch.input_uri, batch.name)
+            with open_file(file, self._access) as stream:
+                for block in read_lines([(file, stream)]):
+                    yield pc.utf8_rtrim(block.texts.cast(pa.string()), "\n")
             return
         for start in range(0, len(names), _FILES_TOGETHER):
-            # The number for the name: a document whose id ends in .gz is not compressed for that.
+            # Named by number: a file whose name ends in .gz would be read as compressed.
             files = [
                 SourceFile(batch.input_uri + name, str(number))
                 for number, name in enumerate(names.slice(start, _FILES_TOGETHER).to_pylist())
             ]
-            for some in read_files(files, self._access, labelled=False):
-                yield some.texts.cast(pa.string())
+            with closing(open_files(files, self._access, limit=MAX_FILE_BYTES)) as opened:
+                for block in read_files(opened, labelled=False):
+                    yield block.texts.cast(pa.string())
 
 
 class _SentBatch:
-    """A batch as it was sent: its documents' keys in a file, and which of them were found, as bits.
+    """A batch that was sent: its documents' keys in a file, and which of them were found, as bits.
 
-    :param file: where the keys of all batches go, and their places in the batch.
+    :param file: with the keys of all batches, and their indices in the batch.
     """
 
     def __init__(self, batch: Batch, keys: Hashes, file: IO[bytes]) -> None:
@@ -189,9 +196,9 @@ class _SentBatch:
         self.number_found = 0
         self._found = np.packbits(np.zeros(batch.documents, np.bool_))
         order = np.argsort(keys[0])
-        self._keys = StoredHashes(file, keys[0][order], keys[1][order])
+        self._keys = StoredRun(file, keys[0][order], keys[1][order])
         self._file = file
-        self._places_at = file.tell()
+        self._indices_at = file.tell()
         file.write(order.astype(np.uint32).data)
         file.flush()
 
@@ -206,11 +213,11 @@ class _SentBatch:
         return np.unpackbits(self._found, count=self.batch.documents).astype(np.bool_)
 
     def find(self, keys: Hashes) -> Chosen:
-        """Return which documents are of this batch, and take note of them."""
+        """Return which documents are in this batch, and mark them as found."""
         at = self._keys.find(keys[0], keys[1])
         held = at >= 0
         if held.any():
-            content = os.pread(self._file.fileno(), 4 * self.batch.documents, self._places_at)
+            content = os.pread(self._file.fileno(), 4 * self.batch.documents, self._indices_at)
             found = self.found
             found[np.frombuffer(content, np.uint32)[at[held]]] = True
             self.number_found = int(np.count_nonzero(found))
@@ -221,8 +228,8 @@ class _SentBatch:
 class _Block:
     """The next documents of the source on local disk, and their keys.
 
-    :param documents: as many are taken as belong in a block.
-    :param path: the file, written anew.
+    :param documents: the documents of one block are taken from it.
+    :param path: the file, which is overwritten.
     """
 
     def __init__(self, documents: Iterator[pa.RecordBatch], path: Path) -> None:
@@ -230,20 +237,20 @@ class _Block:
         keys = [np.empty((2, 0), np.uint64)]
         number = size = 0
         with pa.OSFile(self._path, "wb") as file, pa.ipc.new_stream(file, _ARRIVING) as stream:
-            for some in documents:
-                stream.write_batch(some.select(_ARRIVING.names))
-                keys.append(_keys(some["document_id"], some["text"]))
-                number += len(some)
-                size += some.nbytes
+            for records in documents:
+                stream.write_batch(records.select(_ARRIVING.names))
+                keys.append(_keys(records["document_id"], records["text"]))
+                number += len(records)
+                size += records.nbytes
                 if number >= BLOCK_DOCUMENTS or size >= BLOCK_BYTES:
                     break
         self.keys = np.concatenate(keys, axis=1)
 
     def documents(self) -> Iterator[IdsAndTexts]:
-        """Give the ids and texts."""
+        """Yield the ids and texts."""
         with pa.OSFile(self._path, "rb") as file, pa.ipc.open_stream(file) as stream:
-            for some in stream:
-                yield some["document_id"], some["text"]
+            for records in stream:
+                yield records["document_id"], records["text"]
 
 
 def _chosen(documents: Iterator[IdsAndTexts], chosen: Chosen) -> Iterator[IdsAndTexts]:
@@ -257,6 +264,6 @@ def _chosen(documents: Iterator[IdsAndTexts], chosen: Chosen) -> Iterator[IdsAnd
 
 
 def _keys(ids: Column, texts: Column) -> Hashes:
-    """Return 128 bits that stand for an id with its text, in two rows."""
+    """Return a 128-bit hash of each id with its text, in two rows."""
     (id_first, id_second), (text_first, text_second) = hash_texts(ids), hash_texts(texts)
     return np.stack((id_first ^ mix(text_first), id_second ^ mix(text_second)))

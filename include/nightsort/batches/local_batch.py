@@ -1,4 +1,4 @@
-"""The stream of new documents, cut into batches on local disk."""
+"""Cut the stream of new documents into batches on local disk."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
-from nightsort.arrow.columns import content_of
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy, offsets_and_bytes
 from nightsort.batches.manifest import MANIFEST_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
@@ -33,11 +32,15 @@ _IDS: Final = pa.schema({"document_id": pa.string()})
 
 
 class TooManyBatchesError(NightsortError):
-    """More batches than one run can carry: how many, and which limit of the spec makes them so small."""
+    """More batches than one run can have; the message names the limits of the spec that make them small."""
 
 
-class Shard:
-    """One batch on local disk: a file with a line per document, and one with their ids."""
+class LocalBatch:
+    """One batch on local disk: a file with a line per document, and a file with their ids.
+
+    :param number: its number in the run.
+    :param path: the file with the documents.
+    """
 
     def __init__(self, number: int, path: Path) -> None:
         self.number = number
@@ -51,9 +54,13 @@ class Shard:
         self._hash = xxh3_128()
 
     def add(self, ids: Column, texts: Column) -> None:
-        """Write some documents."""
+        """Append documents.
+
+        :param ids: their ids.
+        :param texts: their texts.
+        """
         lines: Column = pc.binary_join_element_wise(texts, "", "\n")
-        content = content_of(lines)[1].data
+        content = offsets_and_bytes(lines)[1].data
         self._lines.write(content)
         self._hash.update(content)
         self._latest_ids.append(ids)
@@ -80,21 +87,25 @@ class Shard:
             path.unlink(missing_ok=True)
 
     def fingerprint(self, *, per_file: bool) -> str:
-        """Hash the content, and the names of files where each document has one."""
+        """Return a hash of the content.
+
+        :param per_file: each document has a file of its own, whose name is hashed too.
+        :returns: hex digits.
+        """
         if per_file:
             for name in self.file_names():
                 self._hash.update(b"\0" + name.encode())
         return self._hash.hexdigest()
 
     def file_names(self) -> Iterator[str]:
-        """Give the names of the documents' files, where each has one."""
+        """Yield the names of the documents' files, for ONE_DOC_PER_FILE."""
         for ids in self._stored_ids():
             yield from map(document_file, ids.to_pylist())
 
     def write_manifest(self, name: str | None) -> None:
-        """Write which document is where, in the order of the documents, to :attr:`manifest_path`.
+        """Write the manifest to :attr:`manifest_path`.
 
-        :param name: of the file with all of them; ``None``: each has a file of its own.
+        :param name: of the file with all documents; ``None``: each document has a file of its own.
         """
         start = 0
         with pq.ParquetWriter(
@@ -111,65 +122,71 @@ class Shard:
                     lines = np.arange(start, start + len(ids))
                 writer.write_batch(pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA))
                 start += len(ids)
-        # Else what Arrow keeps of the manifest would lie beside what the next documents need.
+        # Return Arrow's cached memory now; otherwise it adds to the peak while the next documents are read.
         pa.default_memory_pool().release_unused()
 
     def _stored_ids(self) -> Iterator[Column]:
         with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:
-            for batch in stored:
-                yield batch.column(0)
+            for records in stored:
+                yield records.column(0)
 
 
-def check_number(batches: int, spec: ClassifierSpec) -> None:
-    """Check that a run can carry its batches.
+def check_batch_count(batches: int, spec: ClassifierSpec) -> None:
+    """Check that a run does not have too many batches.
 
-    :raises TooManyBatchesError: it cannot.
+    :param batches: how many it has.
+    :param spec: with the limits that the message names.
+    :raises TooManyBatchesError: there are too many.
     """
     if batches > MAX_BATCHES:
         raise TooManyBatchesError(
-            f"{spec.name}: more than {MAX_BATCHES:,} batches, more than one run can carry. "
+            f"{spec.name}: more than {MAX_BATCHES:,} batches, the limit for one run. "
             f"Raise batch.max_documents ({spec.batch.max_documents:,}) or batch.max_bytes "
-            f"({spec.batch.max_bytes:,}) in the spec, or give a smaller source"
+            f"({spec.batch.max_bytes:,}) in the spec, or classify a smaller source"
         )
 
 
-def shards(
+def cut_batches(
     documents: Iterable[tuple[Column, Column]], spec: ClassifierSpec, folder: Path, *, first: int
-) -> Iterator[Shard]:
-    """Cut the stream by the spec's limits. A document above the limit in bytes gets a batch of its own.
+) -> Iterator[LocalBatch]:
+    """Cut the stream by the spec's limits. A document above the limit in bytes has a batch of its own.
 
     :param documents: columns of ids and of texts.
+    :param spec: with the limits.
+    :param folder: a local folder.
     :param first: number of the first batch.
+    :returns: the batches, each closed before the next one begins.
+    :raises TooManyBatchesError: there are more batches than one run can have.
     """
     line_end = 0 if spec.input_format == "ONE_DOC_PER_FILE" else 1
-    shard: Shard | None = None
+    batch: LocalBatch | None = None
     number, room = first, 0
     try:
         for ids, texts in documents:
             ends = np.cumsum(np.asarray(pc.binary_length(texts)).astype(np.int64) + line_end)
             start = 0
             while start < len(texts):
-                if shard is None:
-                    check_number(number - first + 1, spec)
-                    shard = Shard(number, folder / f"batch-{number:05}.txt")
+                if batch is None:
+                    check_batch_count(number - first + 1, spec)
+                    batch = LocalBatch(number, folder / f"batch-{number:05}.txt")
                     number += 1
                     room = spec.batch.max_bytes
                 before = int(ends[start - 1]) if start else 0
                 fits = int(np.searchsorted(ends, before + room, side="right")) - start
-                take = max(0, min(fits, spec.batch.max_documents - shard.documents))
-                if not take and not shard.documents:
+                take = max(0, min(fits, spec.batch.max_documents - batch.documents))
+                if not take and not batch.documents:
                     take = 1
                 if take:
-                    shard.add(ids.slice(start, take), texts.slice(start, take))
+                    batch.add(ids.slice(start, take), texts.slice(start, take))
                     room -= int(ends[start + take - 1]) - before
                     start += take
-                if start < len(texts) or shard.documents == spec.batch.max_documents:
-                    shard.close()
-                    yield shard
-                    shard = None
-        if shard is not None:
-            shard.close()
-            yield shard
+                if start < len(texts) or batch.documents == spec.batch.max_documents:
+                    batch.close()
+                    yield batch
+                    batch = None
+        if batch is not None:
+            batch.close()
+            yield batch
     finally:
-        if shard is not None:
-            shard.close()
+        if batch is not None:
+            batch.close()

@@ -1,4 +1,4 @@
-"""The manifest of a batch: which document is on which line of which file. Written once, read by the load."""
+"""The manifest of a batch: the file and line of each document. It is read when results are loaded."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
@@ -31,14 +31,14 @@ _NONE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
 
 
 class ManifestError(NightsortError):
-    """A manifest that cannot be read or is none: which one, what is wrong, what to do."""
+    """A file that is not a manifest, or cannot be read: which one, what is wrong, what to do."""
 
 
 @dataclass(frozen=True)
 class Manifest:
     """One batch's manifest in memory: about 60 bytes a document.
 
-    :param document_ids: ids, in the order of the batch; a document's place in it is its *position*.
+    :param document_ids: ids, in the order of the batch; a document's index is its *position*.
     """
 
     document_ids: Any
@@ -63,12 +63,14 @@ class Manifest:
     def read(cls, path: UPath) -> Manifest:
         """Read a manifest's Parquet file.
 
+        :param path: the file.
+        :returns: the manifest.
         :raises ManifestError: no Parquet, other columns, or lines that do not count up from 0 in each file.
         """
         content = path.read_bytes()
         try:
             parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
-            # On this thread: each of Arrow's keeps memory of its own.
+            # On this thread, because each of Arrow's threads keeps memory of its own.
             batches = parquet.iter_batches(
                 batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names, use_threads=False
             )
@@ -81,9 +83,11 @@ class Manifest:
 
     @classmethod
     def from_batches(cls, batches: Iterable[Any], where: str = "manifest") -> Manifest:
-        """Take record batches with :data:`MANIFEST_SCHEMA`.
+        """Return the manifest in record batches with :data:`MANIFEST_SCHEMA`.
 
-        :param where: named in the message if it is no manifest.
+        :param batches: the record batches.
+        :param where: named in error messages.
+        :returns: the manifest.
         :raises ManifestError: null values, or lines that do not count up from 0 in each file.
         """
         names: list[str] = []
@@ -100,7 +104,7 @@ class Manifest:
             begun = bool(names and here and names[-1] == here[0])
             if begun:
                 began[0] = start
-            # Batch by batch, so that no other column of the whole manifest is ever in memory beside the ids.
+            # Batch by batch, so that only the ids of the whole manifest are in memory.
             expected = np.arange(rows, rows + len(batch)) - np.repeat(
                 began, np.diff(first, append=len(batch))
             )
@@ -121,10 +125,11 @@ class Manifest:
         return cls(pa.concat_arrays(ids), files, every_start, counts)
 
     def positions(self, files: Any, lines: Any) -> npt.NDArray[np.int64]:
-        """Return the position of each (file, line), -1 where the batch has no such place.
+        """Return the position of each (file, line), -1 where the batch has no such line.
 
-        :param files: base names.
-        :param lines: lines from 0; null is the only line of a file that has one line.
+        :param files: base names, a column of strings.
+        :param lines: lines from 0, a column of int64; null means the only line of a file that has one line.
+        :returns: one position for each pair.
         """
         if len(self._files) == 1:
             name: Any = pa.scalar(self.first_file)

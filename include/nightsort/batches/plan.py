@@ -1,4 +1,4 @@
-"""The plan of a run: which batches its last preparation made; the next one begins with it."""
+"""The plan of a run: the batches of its last preparation."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from nightsort.naming import PLAN_FILE, BatchName, RunFolder
-from nightsort.uploads import upload
+from nightsort.storage import upload
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
     from nightsort.storage import Access
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _BY_NAME = ("input_uri", "manifest_uri")
-"""What follows from a batch's name, so that a folder may be moved."""
+"""These follow from a batch's name and are not written, so that a folder may be moved."""
 
 
 @dataclass(frozen=True)
@@ -29,10 +28,10 @@ class Batch:
 
     :param name: a :class:`~nightsort.naming.BatchName`.
     :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
-    :param manifest_uri: which document is where in it.
-    :param documents: how many there are.
+    :param manifest_uri: its manifest.
+    :param documents: how many documents it has.
     :param bytes: size of the input.
-    :param units: what the job will be billed, in units of 100 characters.
+    :param units: billed units, of 100 characters each.
     :param fingerprint: hash of the input's content.
     """
 
@@ -46,7 +45,14 @@ class Batch:
 
     @classmethod
     def below(cls, folder: RunFolder, input_format: str, *, name: str, **found: Any) -> Batch:
-        """Return a batch of the run whose folder this is."""
+        """Return a batch of a run.
+
+        :param folder: the run's folder.
+        :param input_format: ONE_DOC_PER_LINE or ONE_DOC_PER_FILE.
+        :param name: name of the batch.
+        :param found: the other fields.
+        :returns: the batch.
+        """
         input_uri = folder.input(name, per_file=input_format == "ONE_DOC_PER_FILE")
         return cls(name, input_uri, folder.manifest(name), **found)
 
@@ -56,30 +62,52 @@ class Batch:
         return BatchName.parse(self.name).number
 
 
-def read_plan(folder: RunFolder, input_format: str, access: Access) -> tuple[Batch, ...]:
-    """Return the batches of the run's last preparation; none if there was none in this input format."""
-    path = access.path(folder.file(PLAN_FILE))
-    try:
-        plan = orjson.loads(path.read_bytes())
-        if plan["input_format"] != input_format:
-            return ()
-        return tuple(Batch.below(folder, input_format, **batch) for batch in plan["batches"])
-    except FileNotFoundError:
-        return ()
-    except (orjson.JSONDecodeError, KeyError, TypeError):
-        log.warning("%s cannot be read; the run's batches are made anew", path)
-        return ()
+@dataclass(frozen=True)
+class RunPlan:
+    """The batches of a run's last preparation. The next preparation of the run begins with it.
 
-
-def write_plan(
-    folder: RunFolder, input_format: str, batches: Sequence[Batch], access: Access, scratch: Path
-) -> None:
-    """Keep the batches of a run for its next preparation; done last, when all they name is in place.
-
-    :param scratch: a local folder.
+    :param input_format: ONE_DOC_PER_LINE or ONE_DOC_PER_FILE.
+    :param batches: in the order of their numbers.
     """
-    local = scratch / PLAN_FILE
-    rows = [{key: value for key, value in asdict(batch).items() if key not in _BY_NAME} for batch in batches]
-    plan = {"input_format": input_format, "batches": rows}
-    local.write_bytes(orjson.dumps(plan))
-    upload(local, folder.file(PLAN_FILE), access)
+
+    input_format: str
+    batches: tuple[Batch, ...] = ()
+
+    @classmethod
+    def read(cls, folder: RunFolder, input_format: str, access: Access) -> RunPlan:
+        """Read a run's plan.
+
+        :param folder: the run's folder.
+        :param input_format: a plan in another format counts as no plan.
+        :param access: storage.
+        :returns: the plan; without batches if there is none that can be used.
+        """
+        path = access.path(folder.file(PLAN_FILE))
+        try:
+            plan = orjson.loads(path.read_bytes())
+            if plan["input_format"] != input_format:
+                return cls(input_format)
+            return cls(
+                input_format,
+                tuple(Batch.below(folder, input_format, **batch) for batch in plan["batches"]),
+            )
+        except FileNotFoundError:
+            return cls(input_format)
+        except (orjson.JSONDecodeError, KeyError, TypeError):
+            log.warning("%s cannot be read; all batches of the run are prepared again", path)
+            return cls(input_format)
+
+    def write(self, folder: RunFolder, access: Access, scratch: Path) -> None:
+        """Write the plan; done last, when all objects of its batches are in place.
+
+        :param folder: the run's folder.
+        :param access: storage.
+        :param scratch: a local folder.
+        """
+        local = scratch / PLAN_FILE
+        rows = [
+            {key: value for key, value in asdict(batch).items() if key not in _BY_NAME}
+            for batch in self.batches
+        ]
+        local.write_bytes(orjson.dumps({"input_format": self.input_format, "batches": rows}))
+        upload(local, folder.file(PLAN_FILE), access)

@@ -1,8 +1,8 @@
-"""The input of classification jobs: new documents, cut into batches, each with the manifest of what is where.
+"""Prepare the input of classification jobs: new documents, cut into batches, each with its manifest.
 
-A batch's name holds a hash of its content, so the same documents give the same names and the same bytes, and
-what a crashed attempt left behind is either the same or is not referred to by anything. A batch is written to
-local disk first (the name is known at its end) and uploaded while the next one is written. A run that is
+A batch's name has a hash of its content, so the same documents have the same names and the same bytes. What a
+crashed attempt left behind is either the same, or nothing refers to it. A batch is written to local disk
+first, since its name is known only at its end, and is uploaded while the next one is written. A run that is
 prepared again keeps its batches: :mod:`nightsort.batches.earlier`.
 """
 
@@ -20,21 +20,21 @@ from nightsort.batches.earlier import EarlierBatches
 from nightsort.batches.local_batch import (
     MAX_BATCHES,
     TooManyBatchesError,
-    check_number,
-    shards,
+    check_batch_count,
+    cut_batches,
 )
-from nightsort.batches.plan import Batch, write_plan
+from nightsort.batches.plan import Batch, RunPlan
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.naming import REJECTS_FILE, BatchName, batch_file
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
-from nightsort.uploads import upload, upload_texts
+from nightsort.storage import upload, upload_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from datetime import date
 
-    from nightsort.batches.local_batch import Shard
+    from nightsort.batches.local_batch import LocalBatch
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.naming import RunFolder
     from nightsort.storage import Access, Progress
@@ -57,11 +57,11 @@ _WAITING_BATCHES: Final = 2
 class PreparedBatches:
     """The batches of a run. ``documents_in == documents_sent + rejected``, always.
 
-    :param documents_in: records that the source held.
+    :param documents_in: records in the source.
     :param documents_sent: documents in the batches.
     :param reject_counts: rejected documents by reason.
     :param rejects_uri: the rejects, as JSON Lines.
-    :param units: what all jobs together will be billed.
+    :param units: billed units of all jobs together.
     """
 
     run_key: str
@@ -74,8 +74,17 @@ class PreparedBatches:
     units: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
+        """Return JSON-safe values."""
         return {**asdict(self), "batches": [asdict(batch) for batch in self.batches]}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> PreparedBatches:
+        """Return the batches from the values of :meth:`to_dict`.
+
+        :param values: JSON-safe values.
+        :returns: the batches.
+        """
+        return cls(**{**values, "batches": tuple(Batch(**batch) for batch in values["batches"])})
 
 
 def prepare_batches(
@@ -89,14 +98,17 @@ def prepare_batches(
 ) -> PreparedBatches:
     """Write the batches of a run below ``<work_uri>/runs/<run_key>/``, with manifests and rejects.
 
-    A source without documents gives no batches and zeros. Prepared again, a run keeps each batch whose
-    documents are all still in the source with the same ids and texts, and adds batches for the others.
+    A source without documents has no batches. A run that is prepared again keeps each batch whose documents
+    are all still in the source with the same ids and texts, and adds batches for the others.
 
+    :param spec: the classifier spec.
+    :param access: storage and databases.
     :param run_key: names the run, see :func:`nightsort.naming.run_key`.
     :param day: renders ``{day}`` in the source.
     :param source_uri: read this in place of the spec's incoming URI.
-    :param progress: called now and then with the documents read so far.
-    :raises SourceError: the source cannot be read as the spec says.
+    :param progress: called with the documents read so far.
+    :returns: the batches and their counts.
+    :raises SourceError: the source cannot be read.
     :raises TooManyBatchesError: the spec's limits would make more than 1,000 batches.
     """
     folder = spec.layout.run(run_key)
@@ -107,20 +119,20 @@ def prepare_batches(
             EarlierBatches(folder, spec.input_format, access, local) as earlier,
             _Uploads(access, folder, spec.input_format) as uploads,
         ):
-            documents = earlier.without(_incoming(spec, access, day, source_uri, rejects, progress))
-            for shard in shards(documents, spec, local, first=earlier.next_number):
-                uploads.add(shard, run_key)
+            documents = earlier.new_documents(_incoming(spec, access, day, source_uri, rejects, progress))
+            for batch in cut_batches(documents, spec, local, first=earlier.next_number):
+                uploads.add(batch, run_key)
         batches = [*earlier.kept, *uploads.batches]
-        check_number(len(batches), spec)
+        check_batch_count(len(batches), spec)
         rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
-        write_plan(folder, spec.input_format, batches, access, local)
+        RunPlan(spec.input_format, tuple(batches)).write(folder, access, local)
     if earlier.kept:
-        log.info("%d of %d batches of run %s are kept", len(earlier.kept), len(batches), run_key)
+        log.info("Kept %d of %d batches of run %s", len(earlier.kept), len(batches), run_key)
     sent = sum(batch.documents for batch in batches)
     if not sent:
         where = source_uri or spec.incoming.uri or "the query"
-        log.info("Nothing to classify: %s holds no usable document for run %s", where, run_key)
+        log.info("Nothing to classify: %s has no usable document for run %s", where, run_key)
     return PreparedBatches(
         run_key=run_key,
         batches=tuple(batches),
@@ -141,19 +153,24 @@ def forecast_run(
     source_uri: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[Forecast, int]:
-    """Forecast what :func:`prepare_batches` would have to be paid for, without writing anything.
+    """Forecast the cost of classifying what :func:`prepare_batches` would prepare, without writing anything.
 
-    :return: the forecast, exact in units, and how many documents would be rejected.
-    :raises SourceError: the source cannot be read as the spec says.
+    :param spec: the classifier spec.
+    :param access: storage and databases.
+    :param day: renders ``{day}`` in the source.
+    :param source_uri: read this in place of the spec's incoming URI.
+    :param progress: called with the documents read so far.
+    :returns: the forecast, exact in units, and how many documents would be rejected.
+    :raises SourceError: the source cannot be read.
     """
     documents = units = 0
     with (
         tempfile.TemporaryDirectory(prefix="nightsort-") as folder,
         RejectLog(Path(folder) / REJECTS_FILE) as rejects,
     ):
-        for batch in _incoming(spec, access, day, source_uri, rejects, progress):
-            documents += len(batch)
-            units += int(document_units(batch["text"]).sum())
+        for records in _incoming(spec, access, day, source_uri, rejects, progress):
+            documents += len(records)
+            units += int(document_units(records["text"]).sum())
     return forecast_classification(documents, units), rejects.total
 
 
@@ -178,7 +195,7 @@ def _incoming(
 
 
 class _Uploads:
-    """Names batches and uploads them in the background, a few at a time, so that disk use stays bounded."""
+    """Names batches and uploads them in the background, few at a time, so that disk use is bounded."""
 
     def __init__(self, access: Access, folder: RunFolder, input_format: str) -> None:
         self.batches: list[Batch] = []
@@ -199,32 +216,32 @@ class _Uploads:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def add(self, shard: Shard, run_key: str) -> None:
-        """Name a batch and have it uploaded."""
+    def add(self, local: LocalBatch, run_key: str) -> None:
+        """Name a batch, and upload it in the background."""
         while len(self._waiting) >= _WAITING_BATCHES:
             self._waiting.popleft().result()
-        fingerprint = shard.fingerprint(per_file=self._per_file)
+        fingerprint = local.fingerprint(per_file=self._per_file)
         batch = Batch.below(
             self._folder,
             self._input_format,
-            name=str(BatchName.of(run_key, shard.number, fingerprint)),
-            documents=shard.documents,
-            bytes=shard.text_bytes + (0 if self._per_file else shard.documents),
-            units=shard.units,
+            name=str(BatchName.of(run_key, local.number, fingerprint)),
+            documents=local.documents,
+            bytes=local.text_bytes + (0 if self._per_file else local.documents),
+            units=local.units,
             fingerprint=fingerprint,
         )
         self.batches.append(batch)
-        # Here and not beside the upload: what this thread has used and freed serves again.
-        shard.write_manifest(None if self._per_file else batch_file(batch.name))
-        self._waiting.append(self._pool.submit(self._upload, shard, batch))
+        # On this thread, not the upload thread, so that the allocator reuses memory that it has freed here.
+        local.write_manifest(None if self._per_file else batch_file(batch.name))
+        self._waiting.append(self._pool.submit(self._upload, local, batch))
 
-    def _upload(self, shard: Shard, batch: Batch) -> None:
+    def _upload(self, local: LocalBatch, batch: Batch) -> None:
         if self._per_file:
-            with shard.path.open("rb") as lines:
+            with local.path.open("rb") as lines:
                 texts = (line.removesuffix(b"\n") for line in lines)
-                upload_texts(zip(shard.file_names(), texts, strict=True), batch.input_uri, self._access)
+                upload_texts(zip(local.file_names(), texts, strict=True), batch.input_uri, self._access)
         else:
-            upload(shard.path, batch.input_uri, self._access, move=True)
-        upload(shard.manifest_path, batch.manifest_uri, self._access, move=True)
-        shard.remove()
+            upload(local.path, batch.input_uri, self._access, move=True)
+        upload(local.manifest_path, batch.manifest_uri, self._access, move=True)
+        local.remove()
         log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)

@@ -13,7 +13,7 @@ from nightsort.classifier_spec.problems import Problem, SpecError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-DEFAULT_FOLDER = Path(__file__).resolve().parents[2] / "classifiers"
+DEFAULT_SPEC_FOLDER = Path(__file__).resolve().parents[2] / "classifiers"
 """The folder of specs where nothing else is said: ``include/classifiers``."""
 
 FOLDERS_VARIABLE = "NIGHTSORT_SPECS"
@@ -39,7 +39,7 @@ class LoadedSpecs(Generic[SpecT]):
 def spec_folders(env: Mapping[str, str]) -> list[Path]:
     """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default one."""
     named = [Path(part).expanduser() for part in env.get(FOLDERS_VARIABLE, "").split(":") if part.strip()]
-    return named or [DEFAULT_FOLDER]
+    return named or [DEFAULT_SPEC_FOLDER]
 
 
 def spec_files(folder: Path, *, containing: str = "") -> list[Path]:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "Batch",
+    "BatchLimits",
     "Budget",
     "ClassifierSpec",
     "Export",
@@ -63,7 +63,7 @@ class Promotion(SpecPart):
     least_gain: float = Field(0.0, ge=0, lt=1, strict=True)
 
 
-class Batch(SpecPart):
+class BatchLimits(SpecPart):
     """The most that one classification job is given: documents, and bytes of its input file."""
 
     max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
@@ -118,7 +118,7 @@ class ClassifierSpec(SpecPart):
     budget: Budget = Budget()
     loaded_by: str | None = Field(None, description="HH:MM in `timezone`; later is told to the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
-    batch: Batch = Batch()
+    batch: BatchLimits = BatchLimits()
     export: Export | None = None
     kms: Kms = Kms()
     vpc: Vpc | None = None
@@ -348,7 +348,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "labelled": LabelledSource,
     "incoming": Source,
     "promotion": Promotion,
-    "batch": Batch,
+    "batch": BatchLimits,
     "budget": Budget,
     "export": Export,
     "notifiers": Notifier,

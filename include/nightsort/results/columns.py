@@ -1,12 +1,11 @@
-"""Reads Comprehend's ``output.tar.gz`` of a classification job: a stream of predictions, in flat memory.
+"""Read the ``output.tar.gz`` of a classification job: a stream of predictions, in bounded memory.
 
-A block of lines in exactly the layout that Comprehend writes is parsed as columns, by Arrow. A block with
-anything else in it is read line by line (:mod:`nightsort.results.lines`), so what odd
-output means is said in one place. Both ways give the same result for the lines that both can read. Arrow's
-parser sees nothing else, because it is not made for other input: version 26 crashes the process on a line
-``null``.
+A block of lines in exactly the layout that Comprehend writes is parsed as columns, by Arrow. Any other block
+is read line by line (:mod:`nightsort.results.lines`), so the rules for odd output are in one place. Both have
+the same result for the lines that both can read. Arrow's parser gets no other input, because version 26
+crashes the process on a line ``null``.
 
-The order of lines promises nothing: join by file and line (:mod:`nightsort.results.join`).
+The lines are in no particular order: join by file and line (:mod:`nightsort.results.join`).
 """
 
 from __future__ import annotations
@@ -19,9 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.json
 
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
-from nightsort.results.archive import most_unpacked, read_member
+from nightsort.results.archive import max_unpacked_bytes, read_member
 from nightsort.results.lines import Failure, LineReader, Unreadable, good_label
 
 if TYPE_CHECKING:
@@ -31,7 +30,14 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from upath import UPath
 
-__all__ = ["PREDICTION_SCHEMA", "Failure", "PredictionBatch", "Unreadable", "read_lines", "read_predictions"]
+__all__ = [
+    "PREDICTION_SCHEMA",
+    "Failure",
+    "PredictionBatch",
+    "Unreadable",
+    "read_prediction_lines",
+    "read_predictions",
+]
 
 MEMBER = "predictions.jsonl"
 """The archive's member with the results, one JSON object a line."""
@@ -75,39 +81,42 @@ _BOM = b"\xef\xbb\xbf"
 
 @dataclass(frozen=True)
 class PredictionBatch:
-    """What some lines of the output said.
+    """The results in a block of lines.
 
     :param predictions: one row per prediction, see :data:`PREDICTION_SCHEMA`.
-    :param failures: documents that Comprehend refused or found no label for.
-    :param unreadable: pieces that say nothing certain.
-    :param repaired: objects that could be read only after their curly quotes were straightened.
+    :param failures: documents for which Comprehend returned an error or no label.
+    :param unreadable: pieces that cannot be read.
     """
 
     predictions: pa.RecordBatch
     failures: tuple[Failure, ...] = ()
     unreadable: tuple[Unreadable, ...] = ()
-    repaired: int = 0
 
     @property
     def results(self) -> int:
-        """Number of objects that were found, of all three kinds."""
+        """Number of predictions, failures and unreadable pieces."""
         return len(self.predictions) + len(self.failures) + len(self.unreadable)
 
 
 def read_predictions(
     archive: UPath | IO[bytes], *, documents: int = MAX_JOB_DOCUMENTS
 ) -> Iterator[PredictionBatch]:
-    """Stream the predictions of a job's output, in about 5,000 at a time.
+    """Stream the predictions of a job's output, about 5,000 at a time.
 
     :param archive: ``output.tar.gz``, as a path or an open binary stream.
-    :param documents: how many documents the job had; an archive that holds far more is no output of it.
+    :param documents: how many documents the job has; a far larger archive is refused.
+    :returns: predictions, failures and unreadable pieces, block by block.
     :raises ArchiveError: the archive is damaged, too large, or has not exactly one ``predictions.jsonl``.
     """
-    return read_lines(read_member(archive, MEMBER, most_bytes=most_unpacked(documents)))
+    return read_prediction_lines(read_member(archive, MEMBER, max_bytes=max_unpacked_bytes(documents)))
 
 
-def read_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:
-    """Stream the predictions of JSON Lines that come in pieces of any size. No bytes raise an exception."""
+def read_prediction_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:
+    """Stream the predictions of JSON Lines. No content raises an exception.
+
+    :param chunks: the bytes, in pieces of any size.
+    :returns: predictions, failures and unreadable pieces, block by block.
+    """
     number = 1
     for block in _blocks(chunks):
         if block is None:
@@ -155,9 +164,7 @@ def _read_one_by_one(block: bytes, first: int) -> PredictionBatch:
     for number, raw in enumerate(block.split(b"\n"), first):
         if raw:
             reader.read(raw, number)
-    return PredictionBatch(
-        _as_columns(reader), tuple(reader.failures), tuple(reader.unreadable), reader.repaired
-    )
+    return PredictionBatch(_as_columns(reader), tuple(reader.failures), tuple(reader.unreadable))
 
 
 def _as_columns(reader: LineReader) -> pa.RecordBatch:

@@ -30,7 +30,7 @@ LIST_SEPARATOR = "|"
 
 
 class UnknownFileTypeError(NightsortError):
-    """A file name that does not say in which format to write."""
+    """A file name whose ending is not one of a known format."""
 
 
 def write_predictions(
@@ -39,16 +39,19 @@ def write_predictions(
     """Count what a job's output holds and write its predictions, by file and line.
 
     :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
-    :return: predictions, failures, unreadable and repaired.
+    :param archive: the job's ``output.tar.gz``.
+    :param progress: called with the number of predictions read so far.
+    :returns: the numbers of ``predictions``, ``failures`` and ``unreadable`` pieces.
+    :raises ArchiveError: the archive is damaged or holds no predictions.
+    :raises UnknownFileTypeError: the output has another ending.
     """
-    counts = dict.fromkeys(("predictions", "failures", "unreadable", "repaired"), 0)
+    counts = dict.fromkeys(("predictions", "failures", "unreadable"), 0)
     with _writer(output, PREDICTION_SCHEMA) as write:
         for batch in read_predictions(archive):
             write(batch.predictions)
             counts["predictions"] += len(batch.predictions)
             counts["failures"] += len(batch.failures)
             counts["unreadable"] += len(batch.unreadable)
-            counts["repaired"] += batch.repaired
             if progress is not None:
                 progress("reading predictions", counts["predictions"])
     return counts
@@ -63,11 +66,18 @@ def write_results(
     threshold: float,
     progress: Progress | None = None,
 ) -> dict[str, Any]:
-    """Count what became of a batch and write a row for each of its documents, as in ``predictions``.
+    """Count the results of a batch, and write a row for each of its documents, as in ``predictions``.
 
     :param output: a file that ends in ``.jsonl``, ``.csv`` or ``.parquet``; ``None``: count only.
-    :param threshold: the least score of an accepted label, in ``MULTI_LABEL``.
-    :return: the values of :class:`nightsort.results.join.LoadCounts`.
+    :param archive: the job's ``output.tar.gz``.
+    :param manifest: the batch's manifest.
+    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``.
+    :param threshold: the lowest score of an accepted label, in ``MULTI_LABEL``.
+    :param progress: called with the number of documents so far.
+    :returns: the values of :class:`nightsort.results.join.LoadCounts`.
+    :raises ArchiveError: the archive is damaged or holds no predictions.
+    :raises ManifestError: the manifest cannot be read.
+    :raises UnknownFileTypeError: the output has another ending.
     """
     results = BatchResults(archive, Manifest.read(manifest), mode=mode, threshold=threshold)
     seen = 0

@@ -1,7 +1,7 @@
-"""The result of every document of a batch: Comprehend's output joined with the manifest by file and line.
+"""Join Comprehend's output with the manifest of its batch, by file and line.
 
-Each document of the manifest gets exactly one result, whatever the output holds: its prediction, or the
-reason why there is none.
+Each document of the manifest has exactly one result, whatever the output holds: its prediction, or the reason
+why there is none.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 
-from nightsort.arrow.numpy_arrays import from_numpy
+from nightsort.arrow.columns import from_numpy
 from nightsort.errors import NightsortError
 from nightsort.results.columns import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
 from nightsort.results.lines import UNNAMED_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
     from upath import UPath
@@ -54,22 +54,35 @@ _LOGGED_LINES = 5
 _SLICE = 50_000
 
 
+def result_rows(rows: int, **columns: Any) -> pa.RecordBatch:
+    """Return a record batch with :data:`RESULT_SCHEMA`.
+
+    :param rows: how many rows it has.
+    :param columns: by name; a column that is not given is null.
+    :returns: the record batch.
+    """
+    arrays = [
+        columns[column.name] if column.name in columns else pa.nulls(rows, column.type)
+        for column in RESULT_SCHEMA
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=RESULT_SCHEMA)
+
+
 class WrongOutputError(NightsortError):
-    """An output whose results are all about other files: what it holds, what was expected, what to do."""
+    """An output whose results are all for other files: what it holds, what was expected, what to do."""
 
 
 @dataclass(frozen=True)
 class LoadCounts:
-    """What became of a batch. ``classified + failed == documents``, always.
+    """The counts of a loaded batch. ``classified + failed == documents``, always.
 
     :param documents: documents of the batch.
     :param classified: with a label.
-    :param failed: without one; :attr:`reasons` says why.
-    :param missing: of the failed ones, those that the output does not mention.
+    :param failed: without one; :attr:`reasons` has the reasons.
+    :param missing: failed documents that the output does not mention.
     :param unreadable: pieces of the output that could not be read.
-    :param doubles: results beyond the first for the same document; they are not used.
-    :param unknown: results for a file or line that the batch does not have.
-    :param repaired: results that could be read after their quotes were straightened.
+    :param duplicates: results after the first for the same document; they are not used.
+    :param unknown: results for a file or line that is not in the batch.
     :param reasons: failed documents by reason.
     """
 
@@ -78,9 +91,8 @@ class LoadCounts:
     failed: int
     missing: int
     unreadable: int
-    doubles: int
+    duplicates: int
     unknown: int
-    repaired: int
     reasons: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -94,7 +106,7 @@ class BatchResults:
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
     :param mode: ``MULTI_CLASS`` accepts the best label, ``MULTI_LABEL`` each label at or above `threshold`.
-    :param threshold: the least score of an accepted label, for ``MULTI_LABEL``.
+    :param threshold: the lowest score of an accepted label, for ``MULTI_LABEL``.
     """
 
     def __init__(
@@ -108,12 +120,12 @@ class BatchResults:
         # Index into _reasons for each failed document, 0 for none: two bytes a document, even if all fail.
         self._failed = np.zeros(len(manifest), np.uint16)
         self._reasons = ["", UNNAMED_ERROR]
-        self._unreadable = self._doubles = self._unknown = self._repaired = self._found = 0
+        self._unreadable = self._duplicates = self._unknown = self._found = 0
         self._counts: LoadCounts | None = None
 
     @property
     def counts(self) -> LoadCounts:
-        """The sums; known once the stream has ended."""
+        """The counts, known after the last record batch."""
         if self._counts is None:
             raise RuntimeError("counts are known after the last record batch; iterate to the end first")
         return self._counts
@@ -121,7 +133,6 @@ class BatchResults:
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         for batch in read_predictions(self._archive, documents=len(self._manifest)):
             self._found += len(batch.predictions) + len(batch.failures)
-            self._repaired += batch.repaired
             self._note(batch)
             if len(batch.predictions) and len(results := self._join(batch.predictions)):
                 yield results
@@ -137,32 +148,31 @@ class BatchResults:
             failed=len(self._manifest) - classified,
             missing=reasons[MISSING],
             unreadable=self._unreadable,
-            doubles=self._doubles,
+            duplicates=self._duplicates,
             unknown=self._unknown,
-            repaired=self._repaired,
             reasons=dict(reasons.most_common()),
         )
 
     def _note(self, batch: PredictionBatch) -> None:
-        """Keep what is no prediction, for the end: a prediction further down still counts."""
+        """Keep failures and unreadable pieces until the end, since a prediction may still follow."""
         for piece in batch.unreadable:
             if self._unreadable < _LOGGED_LINES:
                 log.warning("Line %d of the output is unreadable: %s", piece.number, piece.problem)
             self._unreadable += 1
         if batch.unreadable:
-            places = self._places([piece for piece in batch.unreadable if piece.file is not None])
-            self._garbled[places[places >= 0]] = True
+            positions = self._positions([piece for piece in batch.unreadable if piece.file is not None])
+            self._garbled[positions[positions >= 0]] = True
         if not batch.failures:
             return
-        for failure, position in zip(batch.failures, self._places(batch.failures), strict=True):
+        for failure, position in zip(batch.failures, self._positions(batch.failures), strict=True):
             if position < 0:
                 self._unknown += 1
             elif self._classified[position] or self._failed[position]:
-                self._doubles += 1
+                self._duplicates += 1
             else:
                 self._failed[position] = self._reason_code(failure.reason)
 
-    def _places(self, pieces: Sequence[Failure | Unreadable]) -> npt.NDArray[np.int64]:
+    def _positions(self, pieces: Sequence[Failure | Unreadable]) -> npt.NDArray[np.int64]:
         files = pa.array([piece.file for piece in pieces], pa.string())
         return self._manifest.positions(files, pa.array([piece.line for piece in pieces], pa.int64()))
 
@@ -175,51 +185,52 @@ class BatchResults:
         return len(self._reasons) - 1
 
     def _join(self, predictions: Any) -> pa.RecordBatch:
-        places = self._manifest.positions(predictions["file"], predictions["line"])
-        if len(places) and (places[0] < 0 or not (np.diff(places) > 0).all() or self._used(places)):
-            predictions, places = self._first_of_each(predictions, places)
-        self._classified[places] = True
-        rows = len(places)
+        positions = self._manifest.positions(predictions["file"], predictions["line"])
+        if len(positions) and (
+            positions[0] < 0 or not (np.diff(positions) > 0).all() or self._used(positions)
+        ):
+            predictions, positions = self._first_of_each(predictions, positions)
+        self._classified[positions] = True
+        rows = len(positions)
         labels: Any = predictions["labels"]
         scores: Any = predictions["scores"]
         starts = labels.offsets[:-1]
         flat = labels.values
-        if rows and (np.diff(places) == 1).all():
-            ids = self._manifest.document_ids.slice(places[0], rows)
+        if rows and (np.diff(positions) == 1).all():
+            ids = self._manifest.document_ids.slice(positions[0], rows)
         else:
-            ids = self._manifest.document_ids.take(from_numpy(places))
+            ids = self._manifest.document_ids.take(from_numpy(positions))
         best = flat.take(starts)
-        return pa.RecordBatch.from_arrays(
-            [
-                from_numpy(places),
-                ids.cast(pa.string()),
-                _constant(CLASSIFIED, rows),
-                best,
-                scores.values.take(starts).cast(pa.float32()),
-                labels,
-                scores.cast(pa.list_(pa.float32())),
-                self._accepted(labels, scores, best),
-                pa.nulls(rows, LABEL),
-            ],
-            schema=RESULT_SCHEMA,
+        return result_rows(
+            rows,
+            line=from_numpy(positions),
+            document_id=ids.cast(pa.string()),
+            status=_constant(CLASSIFIED, rows),
+            label=best,
+            score=scores.values.take(starts).cast(pa.float32()),
+            labels=labels,
+            scores=scores.cast(pa.list_(pa.float32())),
+            accepted=self._accepted(labels, scores, best),
         )
 
-    def _used(self, places: npt.NDArray[np.int64]) -> bool:
-        return bool(self._classified[places].any() or self._failed[places].any())
+    def _used(self, positions: npt.NDArray[np.int64]) -> bool:
+        return bool(self._classified[positions].any() or self._failed[positions].any())
 
     def _first_of_each(
-        self, predictions: Any, places: npt.NDArray[np.int64]
+        self, predictions: Any, positions: npt.NDArray[np.int64]
     ) -> tuple[Any, npt.NDArray[np.int64]]:
-        """Drop predictions for unknown places and all but the first for a place; count both."""
-        known = places >= 0
+        """Drop and count predictions for unknown positions, and all but the first for each position."""
+        known = positions >= 0
         self._unknown += int(np.count_nonzero(~known))
-        _, first = np.unique(places, return_index=True)
-        keep = np.zeros(len(places), np.bool_)
+        _, first = np.unique(positions, return_index=True)
+        keep = np.zeros(len(positions), np.bool_)
         keep[first] = True
         keep &= known
-        keep[known] &= ~self._classified[places[known]]
-        self._doubles += int(np.count_nonzero(known & ~keep) + np.count_nonzero(self._failed[places[keep]]))
-        return predictions.take(from_numpy(np.flatnonzero(keep))), places[keep]
+        keep[known] &= ~self._classified[positions[known]]
+        self._duplicates += int(
+            np.count_nonzero(known & ~keep) + np.count_nonzero(self._failed[positions[keep]])
+        )
+        return predictions.take(from_numpy(np.flatnonzero(keep))), positions[keep]
 
     def _accepted(self, labels: Any, scores: Any, best: Any) -> Any:
         if self._threshold is None:
@@ -233,7 +244,7 @@ class BatchResults:
     def _check_it_is_ours(self) -> None:
         if self._found and self._unknown >= self._found and len(self._manifest):
             raise WrongOutputError(
-                f"{self._archive}: none of its {self._found:,} results is about this batch, whose input is "
+                f"{self._archive}: none of its {self._found:,} results is for this batch, whose input is "
                 f"{self._manifest.first_file}: it is another job's output. Check the job's output URI"
             )
 
@@ -244,17 +255,16 @@ class BatchResults:
         codes[codes == 0] = names.index(MISSING)
         codes[(self._failed == 0) & self._garbled] = names.index(UNREADABLE)
         for start in range(0, len(left), _SLICE):
-            places = left[start : start + _SLICE]
-            rows = len(places)
-            reason = pa.DictionaryArray.from_arrays(from_numpy(codes[places]), pa.array(names))
-            columns: Iterable[Any] = (
-                from_numpy(places),
-                self._manifest.document_ids.take(from_numpy(places)).cast(pa.string()),
-                _constant(FAILED, rows),
-                *(pa.nulls(rows, RESULT_SCHEMA.field(i).type) for i in range(3, 8)),
-                reason,
+            positions = left[start : start + _SLICE]
+            rows = len(positions)
+            reason = pa.DictionaryArray.from_arrays(from_numpy(codes[positions]), pa.array(names))
+            yield result_rows(
+                rows,
+                line=from_numpy(positions),
+                document_id=self._manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
+                status=_constant(FAILED, rows),
+                reason=reason,
             )
-            yield pa.RecordBatch.from_arrays(list(columns), schema=RESULT_SCHEMA)
 
 
 def _constant(value: str, rows: int) -> Any:

@@ -1,20 +1,19 @@
-"""Reads ``predictions.jsonl`` line by line, for what the fast reader does not take: each odd line has a fate.
+"""Read ``predictions.jsonl`` line by line, where a block holds a line that the fast reader refuses.
 
 ====================================================  ========================================================
-a line holds                                          fate
+a line holds                                          result
 ====================================================  ========================================================
 one object                                            a prediction, or a failure
 several objects, one after another                    each on its own
-a curly quote in place of a straight one              read as a straight one, and counted as repaired
 ``ErrorCode``                                         a failure, reason ``error:<code>``
 no ``Classes`` and no ``Labels``, or an empty list    a failure, reason ``no_labels``
 ``Line`` as a string, as a number, or absent          the same thing
 no JSON, invalid UTF-8, a missing name or score, …    unreadable, with its line number and what is wrong
-blanks                                                nothing: it says nothing
+blanks                                                nothing
 ====================================================  ========================================================
 
-Curly quotes are repaired only in an object that cannot be read as it is, so a label that really holds one
-keeps it. Comprehend itself never wrote one; its documentation did.
+An example in Comprehend's documentation has a curly quote in place of a straight one: this is not JSON, so
+it is unreadable. Comprehend itself never wrote one.
 """
 
 from __future__ import annotations
@@ -27,14 +26,13 @@ from typing import Any
 import orjson
 
 NO_LABELS = "no_labels"
-"""The reason where Comprehend gives neither a label nor an error."""
+"""The reason where Comprehend returns neither a label nor an error."""
 
 UNNAMED_ERROR = "error:UNNAMED"
-"""The reason where Comprehend names an error by what is no error code."""
+"""The reason where Comprehend returns an error whose code is not a valid error code."""
 
-_CURLY = {ord(quote): '"' for quote in "\u201c\u201d\u201e\u201f"}
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_NEXT_OBJECT = re.compile(r'\{\s*["\u201c-\u201f]File["\u201c-\u201f]\s*:')
+_NEXT_OBJECT = re.compile(r'\{\s*"File"\s*:')
 _FILE = re.compile(rb'"File"\s*:\s*"([^"\\]*)"')
 _LINE = re.compile(rb'"Line"\s*:\s*"?([0-9]{1,18})["\s,}]')
 _CODE = re.compile(r"[A-Za-z0-9_.\-]{1,100}")
@@ -44,12 +42,12 @@ _decoder = json.JSONDecoder()
 
 @dataclass(frozen=True)
 class Failure:
-    """A document for which Comprehend gave no labels.
+    """A document for which Comprehend returned no labels.
 
     :param file: base name of the input file.
-    :param line: line in that file, from 0; ``None`` where the output names none.
+    :param line: line in that file, from 0; ``None`` where the output has none.
     :param reason: ``error:<ErrorCode>`` or ``no_labels``.
-    :param message: Comprehend's own words, if any.
+    :param message: Comprehend's ``ErrorMessage``, if any.
     """
 
     file: str
@@ -60,12 +58,12 @@ class Failure:
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A piece of the output that says nothing certain.
+    """A piece of the output that cannot be read.
 
     :param number: line of ``predictions.jsonl``, from 1.
     :param problem: what is wrong with it; never its content.
-    :param file: the input file that it seems to speak of, if it can be made out.
-    :param line: the line of that file, likewise.
+    :param file: the input file that it seems to name, or ``None``.
+    :param line: the line of that file that it seems to name, or ``None``.
     """
 
     number: int
@@ -79,7 +77,7 @@ class OddObjectError(ValueError):
 
 
 class LineReader:
-    """Reads line after line and keeps what they said, in lists of one length: a prediction each.
+    """Reads lines, and keeps their predictions in lists of equal length.
 
     Labels are best first. Lines without a prediction are in :attr:`failures` and :attr:`unreadable`.
     """
@@ -91,10 +89,9 @@ class LineReader:
         self.scores: list[list[float]] = []
         self.failures: list[Failure] = []
         self.unreadable: list[Unreadable] = []
-        self.repaired = 0
 
     def read(self, raw: bytes, number: int) -> None:
-        """Take one line.
+        """Read one line.
 
         :param raw: its bytes, with or without the line end.
         :param number: its place in ``predictions.jsonl``, from 1.
@@ -113,42 +110,35 @@ class LineReader:
             if end is None:
                 following = _NEXT_OBJECT.search(text, position + 1)
                 end = following.start() if following else len(text)
-                self._take_broken(text[position:end], number)
+                self._refuse(text[position:end], number, "not JSON")
             else:
                 self._take_text(text[position:end], number)
             position = _after_blanks(text, end)
 
-    def _take_broken(self, piece: str, number: int) -> None:
-        straight = piece.translate(_CURLY)
-        if straight != piece and _end_of_value(straight, 0) == len(straight.rstrip(" \t\r\n")):
-            self.repaired += self._take_text(straight, number)
-        else:
-            self._refuse(piece, number, "not JSON")
-
-    def _take_text(self, piece: str, number: int) -> bool:
+    def _take_text(self, piece: str, number: int) -> None:
         try:
             row = orjson.loads(piece.encode("utf-8", "surrogateescape"))
         except (orjson.JSONDecodeError, UnicodeEncodeError):
             self._refuse(piece, number, "not valid UTF-8 or not strict JSON")
-            return False
-        return self._take(row, number)
+        else:
+            self._take(row, number)
 
-    def _take(self, row: Any, number: int) -> bool:
-        """Keep one parsed object; tell whether it said something."""
+    def _take(self, row: Any, number: int) -> None:
+        """Keep one parsed object."""
         if not isinstance(row, dict):
             self.unreadable.append(Unreadable(number, "not an object"))
-            return False
+            return
         file = row.get("File")
         if not isinstance(file, str) or not file:
             self.unreadable.append(Unreadable(number, "without File"))
-            return False
+            return
         line: int | None = None
         try:
             line = line_number(row.get("Line"))
             labels, scores = _labels(row)
         except OddObjectError as error:
             self.unreadable.append(Unreadable(number, str(error), file, line))
-            return False
+            return
         if labels:
             self.files.append(file)
             self.lines.append(line)
@@ -156,7 +146,6 @@ class LineReader:
             self.scores.append(scores)
         else:
             self.failures.append(_failure(row, file, line))
-        return True
 
     def _refuse(self, piece: str, number: int, problem: str) -> None:
         raw = piece.encode("utf-8", "surrogateescape")
@@ -176,7 +165,7 @@ def line_number(value: Any) -> int | None:
         return value
     if isinstance(value, str) and _DIGITS.fullmatch(value):
         return int(value)
-    raise OddObjectError("Line is no line number")
+    raise OddObjectError("Line is not a line number")
 
 
 def good_label(name: Any) -> bool:
@@ -192,7 +181,7 @@ def _labels(row: dict[str, Any]) -> tuple[list[str], list[float]]:
     if entries is None or row.get("ErrorCode") is not None:
         return [], []
     if not isinstance(entries, list):
-        raise OddObjectError("Classes or Labels is no list")
+        raise OddObjectError("Classes or Labels is not a list")
     pairs: list[tuple[float, str]] = []
     for entry in entries:
         if not isinstance(entry, dict) or not good_label(entry.get("Name")):

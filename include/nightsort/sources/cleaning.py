@@ -1,15 +1,15 @@
-"""What happens to a document's text before Comprehend sees it: one rule for training and for classification.
+"""Clean the texts of documents, by one rule for training and for classification.
 
-Comprehend reads one document per line and one training example per CSV row, so nothing inside a document
+Comprehend reads one document per line and one training example per CSV row, so no character inside a document
 may end a line, for any reader. The rule:
 
 * a text that is not UTF-8 is rejected (``invalid_utf8``);
-* a byte order mark (U+FEFF) is dropped, wherever it stands;
+* a byte order mark (U+FEFF) is dropped, wherever it is;
 * every control character (U+0000 to U+001F, with tab, line feed and carriage return; U+007F; U+0080 to
   U+009F, with U+0085) and the two line separators U+2028 and U+2029 become a blank;
 * white space at both ends is cut off;
-* what is empty then, or holds nothing that can be seen, is rejected (``blank``);
-* what is larger than Comprehend takes is rejected (``too_large``).
+* a text that is empty then, or has no visible character, is rejected (``blank``);
+* a text that is larger than Comprehend takes is rejected (``too_large``).
 """
 
 from __future__ import annotations
@@ -24,11 +24,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nightsort.arrow.columns import (
-    Column,
-    content_of,
-    from_content,
-    places_of,
+    from_offsets_and_bytes,
+    offsets_and_bytes,
     to_numpy,
+    true_indices,
     without_nulls,
 )
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
@@ -37,18 +36,19 @@ GOOD: Final = 0
 INVALID_UTF8: Final = 1
 BLANK: Final = 2
 TOO_LARGE: Final = 3
-REASON_OF_FATE: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE: "too_large"}
+REASON_OF_STATUS: Final = {INVALID_UTF8: "invalid_utf8", BLANK: "blank", TOO_LARGE: "too_large"}
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Places: TypeAlias = npt.NDArray[np.intp]
-    Bytes: TypeAlias = npt.NDArray[np.uint8]
+    from nightsort.arrow.columns import Bytes, Column, Flags, Indices, TextColumn
+
+    Status: TypeAlias = npt.NDArray[np.int8]
 
 _SPACE: Final = 0x20
 _DELETE: Final = 0x7F
 _BEYOND_ASCII: Final = 0x80
-# In UTF-8: U+0080 to U+009F; U+2028 and U+2029; U+FEFF. First byte, and the least and greatest of the others.
+# In UTF-8: U+0080 to U+009F; U+2028 and U+2029; U+FEFF. First byte, and the range of each other byte.
 _WIDE_CONTROLS: Final = (
     (0xC2, ((0x80, 0x9F),)),
     (0xE2, ((0x80, 0x80), (0xA8, 0xA9))),
@@ -56,8 +56,8 @@ _WIDE_CONTROLS: Final = (
 )
 _BREAKS: Final = r"[\x{80}-\x{9f}\x{2028}\x{2029}]"
 _MARK: Final = "\ufeff"
-_NOTHING_TO_SEE: Final = r"^[\pZ\pC]*$"
-# Longer texts of nothing but invisible characters do not occur; the bound keeps the check off ordinary text.
+_INVISIBLE: Final = r"^[\pZ\pC]*$"
+# Longer texts of invisible characters alone do not occur; the limit spares ordinary texts the check.
 _LONGEST_INVISIBLE: Final = 4_096
 
 _LABEL_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -67,28 +67,28 @@ _LABEL_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 class CleanedTexts:
     """Texts after cleaning.
 
-    :param texts: one per row; empty where the fate is ``INVALID_UTF8``.
-    :param fates: one per row: ``GOOD``, or why the document is rejected.
+    :param texts: ``n`` texts; empty where the status is ``INVALID_UTF8``.
+    :param status: ``GOOD``, or why the document is rejected; shape ``(n,)``.
     """
 
-    texts: Column
-    fates: npt.NDArray[np.int8]
+    texts: pa.StringArray
+    status: Status
 
 
-def clean_texts(raw: Column, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedTexts:
-    """Clean texts and say which of them cannot be used.
+def clean_texts(raw: TextColumn, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> CleanedTexts:
+    """Clean texts and find those that cannot be used.
 
     :param raw: the bytes as they were read, or text that is known to be UTF-8; null counts as empty.
-    :param max_bytes: the largest text that is good, in bytes of UTF-8.
+    :param max_bytes: the largest text that can be used, in bytes of UTF-8.
     """
-    fates = np.zeros(len(raw), dtype=np.int8)
+    status = np.zeros(len(raw), dtype=np.int8)
     texts, invalid = _decode(raw)
-    fates[invalid] = INVALID_UTF8
+    status[invalid] = INVALID_UTF8
     texts = _trim(_blank_controls(texts))
     sizes = to_numpy(pc.binary_length(texts))
-    fates[(fates == GOOD) & ((sizes == 0) | _invisible(texts, sizes))] = BLANK
-    fates[(fates == GOOD) & (sizes > max_bytes)] = TOO_LARGE
-    return CleanedTexts(texts, fates)
+    status[(status == GOOD) & ((sizes == 0) | _invisible(texts, sizes))] = BLANK
+    status[(status == GOOD) & (sizes > max_bytes)] = TOO_LARGE
+    return CleanedTexts(texts, status)
 
 
 def clean_label(label: str) -> str:
@@ -96,32 +96,22 @@ def clean_label(label: str) -> str:
     return _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip()
 
 
-def is_utf8(data: bytes) -> bool:
-    """Tell whether bytes are UTF-8, without a copy of them as text."""
-    whole = from_content(pa.string(), [0, len(data)], data)
+def _decode(raw: TextColumn) -> tuple[pa.StringArray, list[int]]:
+    """Return the texts, empty where a row is not UTF-8, and the numbers of those rows."""
+    filled = without_nulls(raw)
+    if pa.types.is_string(filled.type):
+        return filled, []
     try:
-        whole.validate(full=True)
+        return filled.cast(pa.string()), []
     except pa.ArrowInvalid:
-        return False
-    return True
-
-
-def _decode(raw: Column) -> tuple[Column, list[int]]:
-    """Return the texts, with the rows that are no UTF-8 emptied, and the numbers of those rows."""
-    raw = without_nulls(raw)
-    if pa.types.is_string(raw.type):
-        return raw, []
-    try:
-        return raw.cast(pa.string()), []
-    except pa.ArrowInvalid:
-        invalid = _invalid_rows(raw)
-    flags = np.zeros(len(raw), dtype=bool)
+        invalid = _invalid_rows(filled)
+    flags = np.zeros(len(filled), dtype=bool)
     flags[invalid] = True
-    return pc.replace_with_mask(raw, pa.array(flags), pa.scalar(b"")).cast(pa.string()), invalid
+    return pc.replace_with_mask(filled, pa.array(flags), pa.scalar(b"")).cast(pa.string()), invalid
 
 
-def _invalid_rows(raw: Column, start: int = 0) -> list[int]:
-    """Return the rows that are no UTF-8, found by halving: there are few of them, or none."""
+def _invalid_rows(raw: pa.BinaryArray, start: int = 0) -> list[int]:
+    """Return the rows that are not UTF-8, found by halving, since there are few of them."""
     try:
         raw.cast(pa.string())
     except pa.ArrowInvalid:
@@ -132,21 +122,21 @@ def _invalid_rows(raw: Column, start: int = 0) -> list[int]:
     return []
 
 
-def _blank_controls(texts: Column) -> Column:
+def _blank_controls(texts: pa.StringArray) -> pa.StringArray:
     """Return the texts without control characters."""
-    offsets, values = content_of(texts)
+    offsets, values = offsets_and_bytes(texts)
     if not len(values):
         return texts
     largest = values.max()
     controls = values < _SPACE
     if largest >= _DELETE:
         controls |= values == _DELETE
-    narrow = places_of(controls)
+    narrow = true_indices(controls)
     if len(narrow):
         # One byte for one byte, and no byte of a longer UTF-8 sequence is a control character.
         values = values.copy()
         values[narrow] = _SPACE
-        texts = from_content(pa.string(), offsets, values)
+        texts = from_offsets_and_bytes(pa.string(), offsets, values)
     if largest < _BEYOND_ASCII:
         return texts
     wide = np.concatenate(
@@ -154,36 +144,38 @@ def _blank_controls(texts: Column) -> Column:
     )
     if not len(wide):
         return texts
-    concerned = np.zeros(len(texts), dtype=bool)
-    concerned[np.searchsorted(offsets, wide, side="right") - 1] = True
+    affected = np.zeros(len(texts), dtype=bool)
+    affected[np.searchsorted(offsets, wide, side="right") - 1] = True
     return _replaced(
         texts,
-        concerned,
-        lambda some: pc.replace_substring_regex(pc.replace_substring(some, _MARK, ""), _BREAKS, " "),
+        affected,
+        lambda part: pc.replace_substring_regex(pc.replace_substring(part, _MARK, ""), _BREAKS, " "),
     )
 
 
-def _sequences(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Places:
-    """Return where a sequence of bytes begins; whoever calls it knows that no sequence is cut off."""
-    places = places_of(values == first)
-    for distance, (least, greatest) in enumerate(others, 1):
-        following = values[places + distance]
-        places = places[(following >= least) & (following <= greatest)]
-    return places
+def _sequences(values: Bytes, first: int, others: tuple[tuple[int, int], ...]) -> Indices:
+    """Return where a sequence of bytes begins; the values hold whole characters only."""
+    indices = true_indices(values == first)
+    for distance, (minimum, maximum) in enumerate(others, 1):
+        following = values[indices + distance]
+        indices = indices[(following >= minimum) & (following <= maximum)]
+    return indices
 
 
-def _replaced(texts: Column, rows: npt.NDArray[np.bool_], change: Callable[[Column], Column]) -> Column:
-    """Return the texts with some of them changed."""
+def _replaced(
+    texts: pa.StringArray, rows: Flags, change: Callable[[pa.StringArray], Column]
+) -> pa.StringArray:
+    """Return the texts with the texts of the given rows changed."""
     if not rows.any():
         return texts
-    flags = pa.array(rows)
-    some = texts.filter(flags)
-    changed = change(some)
-    # That all are copied for a few is worth it only if there is a change.
-    return texts if changed.equals(some) else pc.replace_with_mask(texts, flags, changed)
+    flags: Column = pa.array(rows)
+    before = texts.filter(flags)
+    after = change(before)
+    # Replacing copies all texts, so it is done only if there is a change.
+    return texts if after.equals(before) else pc.replace_with_mask(texts, flags, after)
 
 
-def _trim(texts: Column) -> Column:
+def _trim(texts: pa.StringArray) -> pa.StringArray:
     """Cut white space off both ends; only texts that begin or end beyond ASCII need the slow way."""
     first, last = _edges(texts)
     if (first == _SPACE).any() or (last == _SPACE).any():
@@ -192,17 +184,17 @@ def _trim(texts: Column) -> Column:
     return _replaced(texts, (first >= _BEYOND_ASCII) | (last >= _BEYOND_ASCII), pc.utf8_trim_whitespace)
 
 
-def _invisible(texts: Column, sizes: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
-    """Return which trimmed texts hold only what cannot be seen; such a text begins beyond ASCII."""
+def _invisible(texts: pa.StringArray, sizes: npt.NDArray[np.int32]) -> Flags:
+    """Return which trimmed texts have invisible characters alone; such a text begins beyond ASCII."""
     found = (_edges(texts)[0] >= _BEYOND_ASCII) & (sizes <= _LONGEST_INVISIBLE)
     if found.any():
-        found[found] = to_numpy(pc.match_substring_regex(texts.filter(pa.array(found)), _NOTHING_TO_SEE))
+        found[found] = to_numpy(pc.match_substring_regex(texts.filter(pa.array(found)), _INVISIBLE))
     return found
 
 
-def _edges(texts: Column) -> tuple[Bytes, Bytes]:
-    """Return the first and the last byte of each text, 0 for those that have none."""
-    offsets, values = content_of(texts)
+def _edges(texts: pa.StringArray) -> tuple[Bytes, Bytes]:
+    """Return the first and the last byte of each text, 0 for empty ones."""
+    offsets, values = offsets_and_bytes(texts)
     filled = offsets[1:] > offsets[:-1]
     first, last = np.zeros((2, len(texts)), dtype=np.uint8)
     first[filled] = values[offsets[:-1][filled]]

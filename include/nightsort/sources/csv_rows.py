@@ -1,9 +1,8 @@
-"""Rows of CSV and TSV, as bytes: quoted fields may hold delimiters and line ends, and a damaged row costs
-only itself.
+"""CSV and TSV: quoted fields may hold delimiters and line ends, and a damaged row costs only itself.
 
-pyarrow parses the rows; this module finds where they begin and end. It has to, for two reasons: pyarrow
-gives up on the whole file where a row does not fit its blocks, and it reads a quote that is never closed
-as one document that holds the rest of the file.
+pyarrow parses the rows; this module finds where they begin and end, for two reasons: pyarrow refuses the
+whole file if a row does not fit its blocks, and it reads a quote that is never closed as one document that
+holds the rest of the file.
 """
 
 from __future__ import annotations
@@ -19,20 +18,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from nightsort.arrow.columns import content_of, from_content, one_column, places_of
-from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Stretch, Wanted, stretches
+from nightsort.arrow.columns import (
+    from_offsets_and_bytes,
+    is_utf8,
+    offsets_and_bytes,
+    one_column,
+    true_indices,
+)
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, RowBlock, split_into_row_blocks
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import IO
 
     import numpy.typing as npt
 
     from nightsort.arrow.columns import Column
-
-DELIMITERS: Final = {"csv": ",", "tsv": "\t"}
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
 
 _QUOTE: Final = 0x22
 _LINE_FEED: Final = 0x0A
@@ -44,9 +48,9 @@ _BEFORE_FIELD: Final = {
 }
 
 _LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
-_TO_TELL_LINE_ENDS: Final = 65_536
+_LINE_END_SAMPLE: Final = 65_536
 _BLOCK_BYTES: Final = 131_072
-"""pyarrow parses twice as fast what a core's own cache holds."""
+"""pyarrow parses blocks that fit into a core's own cache twice as fast."""
 
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"
 _GARBAGE: Final = (
@@ -54,56 +58,51 @@ _GARBAGE: Final = (
 )
 
 
-def read_delimited(
-    stream: IO[bytes],
-    *,
-    file: str,
-    where: str,
-    delimiter: str,
-    wanted: Wanted,
-    columns: tuple[str, ...] | None,
-) -> Iterator[RawDocuments]:
-    """Read a CSV or TSV file: fields may be quoted (``"``, doubled inside); empty lines are no rows.
+def read_csv(
+    opened: Iterable[OpenedFile], selection: ColumnSelection, *, delimiter: str = ","
+) -> Iterator[RawRows]:
+    """Read CSV or TSV files: fields may be quoted (``"``, doubled inside); empty lines are no rows.
 
-    :param where: the file's URI, for errors.
-    :param columns: the names by position; ``None``: the first row holds them.
-    :raises SourceError: a wanted column is missing, or the header row cannot be read.
+    :param opened: the files, each with its bytes.
+    :raises SourceError: a selected column is missing, or the header row cannot be read.
     """
-    names = None if columns is None else list(columns)
+    for file, stream in opened:
+        yield from _read_file(file, stream, selection, delimiter)
+
+
+def _read_file(
+    file: SourceFile, stream: IO[bytes], selection: ColumnSelection, delimiter: str
+) -> Iterator[RawRows]:
+    names = None if selection.header is None else list(selection.header)
     if names is not None:
-        wanted.check(names, where)
+        selection.check(names, file.uri)
     number = 0
-    for stretch in stretches(stream, _row_finder(delimiter)):
-        if stretch.detail is not None:
+    for block in split_into_row_blocks(stream, _row_finder(delimiter)):
+        if block.detail is not None:
             if names is None:
                 raise SourceError(
-                    f"{where}: the header row cannot be read ({stretch.detail}); mend the first line"
+                    f"{file.uri}: the header row cannot be read ({block.detail}); correct the first line"
                 )
-            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail))
+            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
             number += 1
             continue
-        data = stretch.data.lstrip(b"\r\n")
+        data = block.data.lstrip(b"\r\n")
         if data and names is None:
-            names, data = _split_header(data, delimiter, where)
-            wanted.check(names, where)
+            names, data = _split_header(data, delimiter, file.uri)
+            selection.check(names, file.uri)
         if not data or names is None:
             continue
-        table, bad = _parse(data, names, delimiter, wanted)
+        table, bad = _parse(data, names, delimiter, selection)
         count = len(table) + len(bad)
-        rows = np.delete(np.arange(count), [row for row, _ in bad])
-        yield RawDocuments(
-            file=file,
-            rows=rows + number,
-            texts=one_column(table[wanted.text]),
-            ids=None if wanted.id is None else one_column(table[wanted.id]),
-            labels=None if wanted.label is None else one_column(table[wanted.label]),
-            bad=[BadRow(number + row, detail) for row, detail in bad],
-        )
+        rows = np.delete(np.arange(count), [row for row, _ in bad]) + number
+        columns = {name: one_column(table[name]) for name in selection.names}
+        bad_rows = (BadRow(number + row, detail) for row, detail in bad)
+        yield RawRows.from_columns(file.name, rows, columns, selection, bad_rows)
         number += count
 
 
 def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], bytes]:
-    """Return the names in the first row, and the rows behind it."""
+    """Return the names in the first row, and the rows after it."""
     row = _row_end(data, 0, delimiter.encode(), at_end=True)
     end = row.end if row.detail is None else data.find(b"\n") + 1 or len(data)
     try:
@@ -114,25 +113,25 @@ def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], b
 
 
 def _parse(
-    data: bytes, names: list[str], delimiter: str, wanted: Wanted
+    data: bytes, names: list[str], delimiter: str, selection: ColumnSelection
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """Parse whole rows; also return those with a wrong number of fields, by their place among the rows."""
+    """Parse whole rows; also return the index and the problem of each with a wrong number of fields."""
     if not is_utf8(data):
-        # pyarrow hands a bad row to its handler as text, and loses the row where it is none. One byte as one
-        # character leaves delimiters, quotes and line ends as they are, and can be taken back.
-        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, wanted)
-        columns = {name: _from_latin_1(table[name]) for name in wanted.names}
+        # pyarrow passes a bad row to its handler as text, and loses the row if it is not UTF-8. One character
+        # per byte keeps delimiters, quotes and line ends, and can be reversed.
+        table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, selection)
+        columns = {name: _from_latin_1(table[name]) for name in selection.names}
         return pa.table(columns), bad
     # pyarrow refuses a row that spans more than two blocks.
     with suppress(pa.ArrowInvalid):
-        return _parse_blocks(data, names, delimiter, wanted, block_bytes=_block_bytes(data))
-    return _parse_blocks(data, names, delimiter, wanted, block_bytes=len(data) + 1)
+        return _parse_blocks(data, names, delimiter, selection, block_bytes=_block_bytes(data))
+    return _parse_blocks(data, names, delimiter, selection, block_bytes=len(data) + 1)
 
 
 def _block_bytes(data: bytes) -> int:
-    """Return a size of blocks none of which ends between a carriage return and its line feed.
+    """Return a block size with which no block ends between a carriage return and its line feed.
 
-    pyarrow takes a line feed behind such an end for half of a row's end, and drops it from quoted text too.
+    pyarrow takes a line feed after such an end for a part of a row's end, and drops it even in quoted text.
     """
     for size in range(_BLOCK_BYTES, _BLOCK_BYTES // 2, -1):
         if not any(data.startswith(b"\r\n", end - 1) for end in range(size, len(data), size)):
@@ -141,7 +140,7 @@ def _block_bytes(data: bytes) -> int:
 
 
 def _parse_blocks(
-    data: bytes, names: list[str], delimiter: str, wanted: Wanted, *, block_bytes: int
+    data: bytes, names: list[str], delimiter: str, selection: ColumnSelection, *, block_bytes: int
 ) -> tuple[pa.Table, list[tuple[int, str]]]:
     bad = []
 
@@ -158,8 +157,8 @@ def _parse_blocks(
             delimiter=delimiter, newlines_in_values=True, invalid_row_handler=skip
         ),
         convert_options=pa_csv.ConvertOptions(
-            include_columns=wanted.names,
-            column_types={name: pa.string() for name in wanted.names},
+            include_columns=selection.names,
+            column_types={name: pa.string() for name in selection.names},
             strings_can_be_null=False,
             check_utf8=False,
         ),
@@ -168,21 +167,21 @@ def _parse_blocks(
 
 
 def _from_latin_1(column: Column) -> Column:
-    """Return the bytes that were taken for Latin-1 as they were."""
-    offsets, values = content_of(one_column(column))
+    """Return the original bytes of texts that were decoded as Latin-1."""
+    offsets, values = offsets_and_bytes(one_column(column))
     begins_character = (values & 0xC0) != 0x80
     ends = np.concatenate(([0], np.cumsum(begins_character)))[offsets]
-    return from_content(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
+    return from_offsets_and_bytes(pa.binary(), ends, values.tobytes().decode().encode("latin-1"))
 
 
-def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[Stretch], int]]:
+def _row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[RowBlock], int]]:
     mark = delimiter.encode()
     line_feeds = False
 
-    def find(pending: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+    def find(pending: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
         nonlocal line_feeds
         line_feeds = line_feeds or b"\n" in pending
-        if not line_feeds and not at_end and len(pending) < _TO_TELL_LINE_ENDS:
+        if not line_feeds and not at_end and len(pending) < _LINE_END_SAMPLE:
             return [], 0
         if line_feeds and _has_lone_carriage_return(pending):
             # Among line feeds, a carriage return alone is text; pyarrow would end the row there.
@@ -196,21 +195,21 @@ def _has_lone_carriage_return(data: bytes) -> bool:
     if b"\r" not in data:
         return False
     values = np.frombuffer(data, dtype=np.uint8)
-    returns = places_of(values[:-1] == _CARRIAGE_RETURN)
+    returns = true_indices(values[:-1] == _CARRIAGE_RETURN)
     return bool((values[returns + 1] != _LINE_FEED).any())
 
 
-def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
+def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
     values = np.frombuffer(pending, dtype=np.uint8)
-    quotes = places_of(values == _QUOTE)
+    quotes = true_indices(values == _QUOTE)
     if len(quotes) and (not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2)):
         return _scan(pending, mark, at_end)
     end = len(pending) if at_end else _last_row_end(pending, quotes)
-    return ([Stretch(pending[:end])] if end else []), end
+    return ([RowBlock(pending[:end])] if end else []), end
 
 
 def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
-    """Return where the last whole row ends: behind the last line end that is outside quotes, or 0."""
+    """Return where the last whole row ends: after the last line end outside quotes, or 0."""
     # A carriage return at the very end may be the first half of a line end.
     line_end, end = (b"\n", len(data)) if b"\n" in data else (b"\r", len(data) - 1)
     while (end := data.rfind(line_end, 0, end)) >= 0:
@@ -222,8 +221,7 @@ def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
 
 
 def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:
-    """Whether every quote opens a field, closes one, or is doubled inside one; then counting quotes is
-    enough."""
+    """Return whether every quote opens or closes a field or is doubled in one, so that counting is enough."""
     openers, closers = quotes[0::2], quotes[1::2]
     opens = (openers == 0) | _BEFORE_FIELD[mark][values[openers - 1]]
     opens[1:] |= openers[1:] == closers[: len(openers) - 1] + 1
@@ -239,9 +237,9 @@ class _Row:
     detail: str | None = None
 
 
-def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
-    """Find the rows one by one, for bytes with quotes where RFC 4180 knows none."""
-    found: list[Stretch] = []
+def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
+    """Find the rows one by one, for bytes with quotes where RFC 4180 allows none."""
+    found: list[RowBlock] = []
     good_from = position = 0
     while position < len(data):
         quote = data.find(b'"', position)
@@ -253,15 +251,15 @@ def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[Stretch], int]:
         row = _row_end(data, position, mark, at_end=at_end)
         if row.detail is not None:
             if position > good_from:
-                found.append(Stretch(data[good_from:position]))
-            found.append(Stretch(b"", row.detail))
+                found.append(RowBlock(data[good_from:position]))
+            found.append(RowBlock(b"", row.detail))
             good_from = position = data.find(b"\n", position) + 1 or len(data)
         elif row.end:
             position = row.end
         else:
             break
     if position > good_from:
-        found.append(Stretch(data[good_from:position]))
+        found.append(RowBlock(data[good_from:position]))
     return found, position
 
 

@@ -1,7 +1,7 @@
 """Documents: what a source holds, cleaned, as a stream of record batches.
 
 Every record of a source is either in the stream or in the log of rejects, once; the order is that of the
-files' names and, in a file, of its rows. One object is read at a time and once.
+files' names and, in a file, of its rows. Objects are read sequentially, each exactly once.
 """
 
 from __future__ import annotations
@@ -9,44 +9,49 @@ from __future__ import annotations
 import logging
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightsort.arrow.hash_set import HashSet
+from nightsort.arrow.hashing import hash_texts
 from nightsort.arrow.prefetch import prefetch
-from nightsort.arrow.seen_ids import SeenIds
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.sources.cleaning import (
     BLANK,
     GOOD,
     INVALID_UTF8,
-    REASON_OF_FATE,
+    REASON_OF_STATUS,
     TOO_LARGE,
     clean_texts,
 )
-from nightsort.sources.csv_rows import DELIMITERS, read_delimited
+from nightsort.sources.csv_rows import read_csv
 from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
-from nightsort.sources.other_formats import read_files, read_lines, read_parquet, read_query
-from nightsort.sources.raw_documents import Wanted, gathered
+from nightsort.sources.parquet import read_parquet
 from nightsort.sources.rejects import REASONS
+from nightsort.sources.row_blocks import ColumnSelection, coalesce_small_blocks
 from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
+from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from datetime import date
 
     import numpy.typing as npt
 
     from nightsort.arrow.columns import Column
-    from nightsort.classifier_spec.source import Source
-    from nightsort.sources.raw_documents import RawDocuments, RawStream
+    from nightsort.classifier_spec.source import Format, Source
     from nightsort.sources.rejects import RejectLog
+    from nightsort.sources.row_blocks import RawRows, RawStream
     from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
     from nightsort.storage import Access, Progress
 
 log = logging.getLogger(__name__)
@@ -65,6 +70,28 @@ LABELLED_SCHEMA: Final = SCHEMA.insert(2, pa.field("labels", pa.list_(pa.string(
 """The columns of documents with labels."""
 
 _REASONS: Final = tuple(REASONS)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """How files of a format are opened, and read."""
+
+    read: Callable[[Iterable[OpenedFile], ColumnSelection], Iterator[RawRows]]
+    open: Callable[[Sequence[SourceFile], Access], Generator[OpenedFile, None, None]] = open_files
+
+
+_READERS: Final[dict[Format, _Reader]] = {
+    "csv": _Reader(read_csv),
+    "tsv": _Reader(partial(read_csv, delimiter="\t")),
+    "jsonl": _Reader(read_json_lines),
+    "parquet": _Reader(read_parquet, open_for_seeking),
+    "lines": _Reader(lambda opened, _: read_lines(opened)),
+    "files": _Reader(
+        lambda opened, selection: read_files(opened, labelled=selection.label is not None),
+        partial(open_files, limit=MAX_FILE_BYTES),
+    ),
+}
+"""A new format is a file with its reader, a line here, and one in :data:`classifier_spec.source.Format`."""
 
 
 def read_documents(
@@ -90,39 +117,21 @@ def read_documents(
         there are no documents.
     :raises SourceError: the source cannot be read as its spec says.
     """
-    source = _of_day(source, day, uri)
+    source = _resolve_source(source, day, uri)
+    label_delimiter = None if mode == "MULTI_CLASS" else label_delimiter
     seen = 0
-    for finished in prefetch(_finished(source, access, mode, label_delimiter)):
-        seen += finished.records
-        for reject in finished.rejects:
+    for validated in prefetch(_validated(source, access, mode, label_delimiter)):
+        seen += validated.records
+        for reject in validated.rejects:
             rejects.add(**reject)
-        if finished.batch is not None and len(finished.batch):
-            yield finished.batch
+        if validated.batch is not None and len(validated.batch):
+            yield validated.batch
         if progress is not None:
             progress("reading documents", seen)
 
 
-@dataclass(frozen=True)
-class _Finished:
-    """What became of some records: documents, and rejects as :meth:`RejectLog.add` takes them."""
-
-    records: int
-    batch: pa.RecordBatch | None
-    rejects: list[dict[str, Any]]
-
-
-def _finished(
-    source: Source, access: Access, mode: str, delimiter: str | None
-) -> Generator[_Finished, None, None]:
-    raw_documents = _raw_documents(source, access, None if mode == "MULTI_CLASS" else delimiter)
-    # One thread reads and parses, one cleans, and the caller's uses what they make.
-    with SeenIds() as seen, closing(prefetch(gathered(raw_documents))) as stream:
-        finish = _Finish(source, mode, delimiter, seen)
-        for raw in stream:
-            yield finish(raw)
-
-
-def _of_day(source: Source, day: date | None, uri: str | None) -> Source:
+def _resolve_source(source: Source, day: date | None, uri: str | None) -> Source:
+    """Return the source of one day, with another URI where one is given."""
     if uri is None:
         try:
             return source.at(day)
@@ -135,102 +144,104 @@ def _of_day(source: Source, day: date | None, uri: str | None) -> Source:
     return source.model_copy(update={"uri": uri}).at(day)
 
 
-def _raw_documents(source: Source, access: Access, delimiter: str | None) -> RawStream:
-    label_column = getattr(source, "label_column", None)
-    wanted = Wanted(source.text_column, source.id_column, label_column)
-    if source.sql is not None:
-        if access.connect is None or source.conn_id is None:
-            raise SourceError("sources by sql need a database connection, and there is none here; use uri")
-        with access.connect(source.conn_id) as connection:
-            yield from read_query(connection, source.sql, wanted=wanted, delimiter=delimiter)
-        return
-    files = list_files(source.uri or "", access)
-    log.info("%s: %d files", source.uri, len(files))
-    if source.format == "files":
-        yield from read_files(files, access, labelled=source.labelled)
-        return
-    parquet = source.format == "parquet"
-    if parquet and (packed := next((file for file in files if file.compression), None)):
-        raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
-    with closing(open_for_seeking(files, access) if parquet else open_files(files, access)) as opened:
-        for file, stream in opened:
-            yield from _read_file(file, stream, source, wanted, delimiter)
-
-
-def _read_file(
-    file: SourceFile, stream: IO[bytes], source: Source, wanted: Wanted, delimiter: str | None
-) -> Iterator[RawDocuments]:
-    match source.format:
-        case "csv" | "tsv":
-            return read_delimited(
-                stream,
-                file=file.name,
-                where=file.uri,
-                delimiter=DELIMITERS[source.format],
-                wanted=wanted,
-                columns=None if source.header else source.columns,
+def _raw_rows(source: Source, access: Access, label_delimiter: str | None) -> RawStream:
+    """Yield the rows of a source as its format's reader finds them."""
+    selection = ColumnSelection(
+        text=source.text_column,
+        id=source.id_column,
+        label=getattr(source, "label_column", None),
+        header=None if source.header else source.columns,
+        label_delimiter=label_delimiter,
+    )
+    if source.uri is None or source.format is None:
+        if access.connect is None or source.conn_id is None or source.sql is None:
+            raise SourceError(
+                "a source by sql needs a database connection, which is not available here; use uri"
             )
-        case "jsonl":
-            return read_json_lines(stream, file=file.name, where=file.uri, wanted=wanted, delimiter=delimiter)
-        case "parquet":
-            return read_parquet(stream, file=file.name, where=file.uri, wanted=wanted)
-        case "lines":
-            return read_lines(stream, file=file.name)
-    raise SourceError(f"{file.uri}: {source.format} is no format that can be read file by file")
+        with access.connect(source.conn_id) as connection:
+            yield from read_query(connection, source.sql, selection)
+        return
+    files = list_files(source.uri, access)
+    log.info("%s: %d files", source.uri, len(files))
+    reader = _READERS[source.format]
+    with closing(reader.open(files, access)) as opened:
+        yield from reader.read(opened, selection)
 
 
-class _Finish:
-    """Turns raw rows into documents: ids, cleaned texts, labels; what cannot be used is rejected."""
+def _validated(
+    source: Source, access: Access, mode: str, label_delimiter: str | None
+) -> Generator[_ValidatedRows, None, None]:
+    # One thread reads and parses, one validates, and the caller's thread uses the documents.
+    raw_rows = prefetch(coalesce_small_blocks(_raw_rows(source, access, label_delimiter)))
+    with HashSet() as seen, closing(raw_rows):
+        validator = _RowValidator(source, mode, label_delimiter, seen)
+        for raw in raw_rows:
+            yield validator.validate(raw)
 
-    def __init__(self, source: Source, mode: str, delimiter: str | None, seen: SeenIds) -> None:
+
+@dataclass(frozen=True)
+class _ValidatedRows:
+    """The documents among some records, and the rejects, as :meth:`RejectLog.add` takes them."""
+
+    records: int
+    batch: pa.RecordBatch | None
+    rejects: list[dict[str, Any]]
+
+
+class _RowValidator:
+    """Makes documents of raw rows: ids, cleaned texts, labels; rejects what cannot be used."""
+
+    def __init__(self, source: Source, mode: str, label_delimiter: str | None, seen: HashSet) -> None:
         self._named_by_file = source.format == "files"
-        self._labels = LabelReader(mode, delimiter) if source.labelled else None
-        # Ids made of file and row cannot be double, but names of files can once they are cleaned; in labelled
-        # data an id only serves to find a reject.
-        given = source.id_column is not None or self._named_by_file
-        self._seen = seen if given and not source.labelled else None
+        self._labels = LabelReader(mode, label_delimiter) if source.labelled else None
+        # Ids made of file and row are unique, but names of files may not be once they are cleaned; in
+        # labelled data an id only serves to find a reject.
+        has_ids = source.id_column is not None or self._named_by_file
+        self._seen = seen if has_ids and not source.labelled else None
 
-    def __call__(self, raw: RawDocuments) -> _Finished:
-        fates = _Fates(len(raw.rows))
-        records = len(raw.rows) + len(raw.bad)
-        if not len(raw.rows):
-            return _Finished(records, None, self._rejects(raw, None, None, fates))
-        ids = self._ids(raw, fates)
+    def validate(self, raw: RawRows) -> _ValidatedRows:
+        """Separate the documents from the rejects."""
+        reasons = _RejectReasons(len(raw))
+        records = len(raw) + len(raw.bad)
+        if not len(raw):
+            return _ValidatedRows(records, None, self._rejects(raw, None, reasons))
+        ids = self._ids(raw, reasons)
         cleaned = clean_texts(raw.texts)
-        for fate, reason in REASON_OF_FATE.items():
-            fates.reject(cleaned.fates == fate, reason)
-        labels = None
+        for status, reason in REASON_OF_STATUS.items():
+            reasons.reject(cleaned.status == status, reason)
+        columns = [ids, cleaned.texts, raw.files, pa.array(raw.rows)]
+        schema = SCHEMA
         if self._labels is not None:
             labels, unusable = self._labels.read(raw.labels)
             for reason, rows in unusable.items():
-                fates.reject(rows, reason)
+                reasons.reject(rows, reason)
+            columns.insert(2, labels)
+            schema = LABELLED_SCHEMA
         if self._seen is not None:
-            # Of equal ids the first usable document wins: a blank one before it takes nothing away.
-            usable = np.flatnonzero(fates.usable)
-            again = np.zeros(len(raw.rows), dtype=bool)
-            again[usable] = ~self._seen.add(ids.take(pa.array(usable)))
-            fates.reject(again, "duplicate_id")
-        file = pa.repeat(pa.scalar(raw.file), len(raw.rows)) if isinstance(raw.file, str) else raw.file
-        columns = [ids, cleaned.texts, *([] if labels is None else [labels]), file, pa.array(raw.rows)]
-        batch = pa.RecordBatch.from_arrays(columns, schema=SCHEMA if labels is None else LABELLED_SCHEMA)
-        if not fates.usable.all():
-            batch = batch.filter(pa.array(fates.usable))
-        return _Finished(records, batch, self._rejects(raw, ids, file, fates))
+            # Of equal ids the first usable document wins: a blank one before it does not count.
+            usable = np.flatnonzero(reasons.usable)
+            duplicate = np.zeros(len(raw), dtype=bool)
+            duplicate[usable] = ~self._seen.add(*hash_texts(ids.take(pa.array(usable))))
+            reasons.reject(duplicate, "duplicate_id")
+        batch = pa.RecordBatch.from_arrays(columns, schema=schema)
+        if not reasons.usable.all():
+            batch = batch.filter(pa.array(reasons.usable))
+        return _ValidatedRows(records, batch, self._rejects(raw, ids, reasons))
 
-    def _ids(self, raw: RawDocuments, fates: _Fates) -> Column:
-        """Return the ids, made of file and row where the source gives none that can be used."""
+    def _ids(self, raw: RawRows, reasons: _RejectReasons) -> Column:
+        """Return the ids, made of file and row where the source has none that can be used."""
         if raw.ids is None:
-            return _places(raw)
-        named = clean_texts(raw.ids, max_bytes=MAX_DOCUMENT_ID_BYTES)
-        unusable = named.fates != GOOD
+            return _ids_from_rows(raw)
+        cleaned = clean_texts(raw.ids, max_bytes=MAX_DOCUMENT_ID_BYTES)
+        unusable = cleaned.status != GOOD
         if not unusable.any():
-            return named.texts
-        fates.reject(named.fates == INVALID_UTF8, "invalid_utf8")
-        fates.reject(named.fates == BLANK, "missing_id")
-        fates.reject(named.fates == TOO_LARGE, "id_too_long")
-        return pc.if_else(pa.array(unusable), _places(raw), named.texts)
+            return cleaned.texts
+        reasons.reject(cleaned.status == INVALID_UTF8, "invalid_utf8")
+        reasons.reject(cleaned.status == BLANK, "missing_id")
+        reasons.reject(cleaned.status == TOO_LARGE, "id_too_long")
+        return pc.if_else(pa.array(unusable), _ids_from_rows(raw), cleaned.texts)
 
-    def _rejects(self, raw: RawDocuments, ids: Column, file: Column, fates: _Fates) -> list[dict[str, Any]]:
+    def _rejects(self, raw: RawRows, ids: Column, reasons: _RejectReasons) -> list[dict[str, Any]]:
         """Return the rejects in the order of their rows."""
         rejects: list[dict[str, Any]] = []
         for bad in raw.bad:
@@ -246,17 +257,17 @@ class _Finish:
             )
         rejects += (
             {
-                "document_id": ids[place].as_py(),
-                "file": file[place].as_py(),
-                "row": int(raw.rows[place]),
-                "reason": fates.reason(place),
+                "document_id": ids[index].as_py(),
+                "file": raw.file if isinstance(raw.file, str) else raw.file[index].as_py(),
+                "row": int(raw.rows[index]),
+                "reason": reasons[index],
             }
-            for place in np.flatnonzero(~fates.usable).tolist()
+            for index in np.flatnonzero(~reasons.usable).tolist()
         )
         return sorted(rejects, key=itemgetter("row")) if raw.bad else rejects
 
 
-class _Fates:
+class _RejectReasons:
     """For each row the first reason to reject it, or none."""
 
     def __init__(self, rows: int) -> None:
@@ -269,10 +280,11 @@ class _Fates:
     def reject(self, rows: npt.NDArray[np.bool_], reason: str) -> None:
         self._codes[rows & (self._codes == 0)] = _REASONS.index(reason) + 1
 
-    def reason(self, row: int) -> str:
+    def __getitem__(self, row: int) -> str:
         return _REASONS[int(self._codes[row]) - 1]
 
 
-def _places(raw: RawDocuments) -> Column:
+def _ids_from_rows(raw: RawRows) -> Column:
+    """Return ``<file>:<row>`` for each row."""
     file: Column = pa.scalar(raw.file) if isinstance(raw.file, str) else raw.file
     return pc.binary_join_element_wise(file, pa.array(raw.rows).cast(pa.string()), ":")

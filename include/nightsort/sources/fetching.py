@@ -1,8 +1,8 @@
-"""The bytes of many objects, or of a large one, on their way before they are needed.
+"""Prefetch objects: download the next parts while the current one is parsed.
 
-Object storage takes some tens of milliseconds to answer, whatever is asked. So the objects of a source are
-fetched in parts, in their order, a few at once: while one part is read the next are on their way, be they of
-the same object or of those behind it. An object that fits into one part costs one request.
+Object storage takes tens of milliseconds to answer any request. So the objects of a source are fetched in
+parts, in their order, several at a time: while one part is read, the next ones are downloaded, of the same
+object or of the objects after it. An object that fits into one part costs one request.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from nightsort.storage import Access
 
 PART_BYTES: Final = CHUNK_BYTES
-"""How much of an object one request asks for: what is read at once, so that nothing is cut and copied."""
+"""One request asks for this much of an object, the size of a read, so that nothing is cut and copied."""
 
-PARTS_AT_ONCE: Final = 16
-BYTES_AT_ONCE: Final = 4 * PART_BYTES
+PARALLEL_PARTS: Final = 16
+BUFFER_BYTES: Final = 4 * PART_BYTES
 
 
 @dataclass
@@ -38,7 +38,7 @@ class _Object:
     idle: list[IO[bytes]] = field(default_factory=list)
 
     def read(self, start: int, end: int) -> bytes:
-        """Read a part. Handles are not shared, and each asks for the version of the object that it opened."""
+        """Read a part. A handle serves one thread at a time and reads the version that it opened."""
         try:
             handle = self.idle.pop()
         except IndexError:
@@ -52,7 +52,7 @@ class _Object:
         return data
 
     def read_whole(self, end: int) -> bytes:
-        """Read all of it by one request, up to a length."""
+        """Read all of it with one request, up to a length."""
         path = self.access.path(self.file.uri)
         data: bytes = path.fs.cat_file(path.path, start=0, end=end)
         return data
@@ -87,14 +87,14 @@ class _Part:
             if not self.size:
                 return b""
             if self.last and not self.start and self.end == file.size:
-                # One byte more than there should be: an object that grew is not taken for what it was.
+                # Ask for one byte more than expected, to notice an object that grew.
                 data = self.object.read_whole(self.end + 1)
             else:
                 data = self.object.read(self.start, self.end)
         except FileNotFoundError:
             raise changed(file, "is gone") from None
         except OSError as error:
-            if error.errno == errno.EBUSY:  # so s3fs says that an object is no longer the one that it opened
+            if error.errno == errno.EBUSY:  # s3fs: the object is no longer the one that it opened
                 raise changed(file, "has changed") from error
             raise
         if len(data) != self.size:
@@ -105,28 +105,28 @@ class _Part:
 def changed(file: SourceFile, what: str) -> SourceError:
     """Return the error for an object that is not what was listed."""
     return SourceError(
-        f"{file.uri} was listed but {what}; nothing may change a source while it is read, run it again"
+        f"{file.uri} was listed but {what}; do not change a source while it is read; run this again"
     )
 
 
 def contents(
-    files: Sequence[SourceFile], access: Access, *, most: int | None = None
+    files: Sequence[SourceFile], access: Access, *, limit: int | None = None
 ) -> Generator[tuple[SourceFile, Generator[bytes, None, None]], None, None]:
-    """Give each object with its bytes, in parts, which are to be used before the next object is asked for.
+    """Yield each object with its bytes, in parts; use them before the next object is asked for.
 
-    At most :data:`BYTES_AT_ONCE` are held in memory, apart from those in use.
+    At most :data:`BUFFER_BYTES` are held in memory, apart from those in use.
 
-    :param most: no more than so many bytes of an object. Those whose size is not known need it.
+    :param limit: read no more bytes of an object than this. Required for objects whose size is not known.
     :raises SourceError: an object is gone or is another than the one that was listed.
     """
-    with closing(_fetched(_parts(files, access, most))) as parts:
+    with closing(_fetched(_parts(files, access, limit))) as parts:
         for file, of_file in groupby(parts, key=lambda part: part[0]):
             yield file, (data for _, data in of_file)
 
 
-def _parts(files: Sequence[SourceFile], access: Access, most: int | None) -> Iterator[_Part]:
+def _parts(files: Sequence[SourceFile], access: Access, limit: int | None) -> Iterator[_Part]:
     for file in files:
-        known = [size for size in (file.size, most) if size is not None]
+        known = [size for size in (file.size, limit) if size is not None]
         end, whole = min(known), _Object(file, access)
         step = end if file.size is None else PART_BYTES
         for start in range(0, end, step) if end else (0,):
@@ -146,10 +146,10 @@ def _fetched(parts: Iterator[_Part]) -> Generator[tuple[SourceFile, bytes], None
         return found
 
     try:
-        with ThreadPoolExecutor(PARTS_AT_ONCE) as pool:
+        with ThreadPoolExecutor(PARALLEL_PARTS) as pool:
             try:
                 for part in parts:
-                    while coming and (len(coming) == PARTS_AT_ONCE or held + part.size > BYTES_AT_ONCE):
+                    while coming and (len(coming) == PARALLEL_PARTS or held + part.size > BUFFER_BYTES):
                         held -= coming[0][0].size
                         yield first()
                     coming.append((part, pool.submit(part.fetch)))

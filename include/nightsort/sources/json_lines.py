@@ -1,8 +1,7 @@
 """JSON Lines: one object per line, many lines at a time.
 
-pyarrow parses a stretch of lines at once where all of them look as expected. One line that does not makes
-it refuse the stretch; then each line of that stretch is parsed on its own, and only the damaged ones are
-rejected.
+pyarrow parses a block of lines in one call if all of them have the expected types. One other line makes it
+refuse the block; then each line of that block is parsed on its own, and only the damaged ones are rejected.
 """
 
 from __future__ import annotations
@@ -15,12 +14,14 @@ import orjson
 import pyarrow as pa
 import pyarrow.json as pa_json
 
-from nightsort.arrow.columns import Column, one_column, places_of
-from nightsort.sources.cleaning import is_utf8
-from nightsort.sources.raw_documents import BadRow, RawDocuments, Wanted, lines, stretches
+from nightsort.arrow.columns import Column, as_bytes, is_utf8, one_column, true_indices
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from nightsort.sources.source_files import SourceFile
+    from nightsort.sources.streams import OpenedFile
 
 Json: TypeAlias = Any
 
@@ -28,41 +29,38 @@ _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 
 
-def read_json_lines(
-    stream: IO[bytes], *, file: str, where: str, wanted: Wanted, delimiter: str | None
-) -> Iterator[RawDocuments]:
-    """Read a JSON Lines file; empty lines are no rows, a key that a line lacks counts as empty.
+def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) -> Iterator[RawRows]:
+    """Read JSON Lines files; empty lines are no rows, a key that a line lacks counts as empty.
 
-    :param where: the file's URI, for errors.
-    :param delimiter: splits a label that is a text where others are lists; ``None``: it is one label.
-    :raises SourceError: the first rows all lack a wanted key.
+    :param opened: the files, each with its bytes.
+    :raises SourceError: the first rows of a file all lack a selected key.
     """
+    for file, stream in opened:
+        yield from _read_file(file, stream, selection)
+
+
+def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) -> Iterator[RawRows]:
     number = 0
     checked = False
-    for stretch in stretches(stream, lines):
-        if stretch.detail is not None:
-            yield RawDocuments.only_bad(file, BadRow(number, stretch.detail))
+    for block in split_into_row_blocks(stream, find_lines):
+        if block.detail is not None:
+            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
             number += 1
             continue
         if not checked:
-            checked = _check_keys(stretch.data, wanted, where)
-        columns = _parse_together(stretch.data, wanted)
+            checked = _check_keys(block.data, selection, file.uri)
+        columns = _parse_together(block.data, selection)
         if columns is None:
-            documents = _parse_singly(stretch.data, file, wanted, number, delimiter)
+            raw = _parse_one_by_one(block.data, file.name, selection, number)
         else:
-            rows = np.arange(number, number + len(columns[wanted.text]))
-            documents = RawDocuments(file, rows, *_in_order(columns, wanted))
-        number += len(documents.rows) + len(documents.bad)
-        yield documents
+            rows = np.arange(number, number + len(columns[selection.text]))
+            raw = RawRows.from_columns(file.name, rows, columns, selection)
+        number += len(raw) + len(raw.bad)
+        yield raw
 
 
-def _in_order(columns: dict[str, Column], wanted: Wanted) -> tuple[Column, Column | None, Column | None]:
-    ids = None if wanted.id is None else columns[wanted.id]
-    return columns[wanted.text], ids, None if wanted.label is None else columns[wanted.label]
-
-
-def _check_keys(data: bytes, wanted: Wanted, where: str) -> bool:
-    """Check the keys of the first lines together; return whether there was a line to look at."""
+def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
+    """Check the keys of the first lines together; return whether there was an object among them."""
     keys: dict[str, None] = {}
     seen = False
     for line in data.splitlines()[:100]:
@@ -71,19 +69,19 @@ def _check_keys(data: bytes, wanted: Wanted, where: str) -> bool:
             seen = True
             keys.update(dict.fromkeys(value))
     if seen:
-        wanted.check(keys, where)
+        selection.check(keys, where)
     return seen
 
 
-def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
-    """Parse all lines at once, or return ``None`` where one of them is unlike the first."""
+def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column] | None:
+    """Parse all lines in one call, or return ``None`` if one of them is unlike the first."""
     rows = _count_rows(data)
     if rows is None:
         return None
     first = _object(data[: data.find(b"\n") + 1 or len(data)])
     if not isinstance(first, dict):
         return None
-    schema = pa.schema({name: _type_of(name, first.get(name), wanted) for name in wanted.names})
+    schema = pa.schema({name: _type_of(name, first.get(name), selection) for name in selection.names})
     try:
         table = pa_json.read_json(
             cast("IO[bytes]", pa.BufferReader(data)),
@@ -94,13 +92,17 @@ def _parse_together(data: bytes, wanted: Wanted) -> dict[str, Column] | None:
         return None
     if len(table) != rows:
         return None
-    return {name: _as_bytes(one_column(table[name])) for name in wanted.names}
+    columns = {name: one_column(table[name]) for name in selection.names}
+    return {
+        name: column if pa.types.is_list(column.type) else as_bytes(column.cast(pa.string()))
+        for name, column in columns.items()
+    }
 
 
 def _count_rows(data: bytes) -> int | None:
-    """Return how many lines there are, or ``None`` where one is empty."""
+    """Return the number of lines, or ``None`` if one is empty."""
     values = np.frombuffer(data, dtype=np.uint8)
-    ends = places_of(values == _LINE_FEED)
+    ends = true_indices(values == _LINE_FEED)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
     lengths = np.diff(ends, prepend=-1) - 1
@@ -109,86 +111,86 @@ def _count_rows(data: bytes) -> int | None:
     return None if empty.any() else len(ends)
 
 
-def _type_of(name: str, value: Json, wanted: Wanted) -> pa.DataType:
-    """Return the type that a column may have throughout, judged by its first value."""
-    if name == wanted.label and isinstance(value, list):
+def _type_of(name: str, value: Json, selection: ColumnSelection) -> pa.DataType:
+    """Return the type expected of all values of a column, from its first value."""
+    if name == selection.label and isinstance(value, list):
         return pa.list_(pa.string())
     whole_number = isinstance(value, int) and not isinstance(value, bool)
-    return pa.int64() if whole_number and name != wanted.text else pa.string()
-
-
-def _as_bytes(column: Column) -> Column:
-    if pa.types.is_list(column.type):
-        return column
-    return column.cast(pa.string()).cast(pa.binary())
+    return pa.int64() if whole_number and name != selection.text else pa.string()
 
 
 @dataclass
-class _Singly:
+class _ParsedLines:
+    """What was read of lines that were parsed one by one."""
+
+    selection: ColumnSelection
     rows: list[int] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     ids: list[str] = field(default_factory=list)
     labels: list[list[str]] = field(default_factory=list)
-    bad: list[BadRow] = field(default_factory=list)
+
+    def add(self, line: bytes, number: int) -> BadRow | None:
+        """Add one line, or return why it cannot be read."""
+        value, problem = _parsed_object(line, number)
+        if problem is not None:
+            return problem
+        names = self.selection
+        identity = None if names.id is None else value.get(names.id)
+        document_id = as_text(identity)
+        if document_id is None:
+            detail = f"{names.id} is a {_name_of(identity)}, not a text or a whole number"
+            return BadRow(number, detail)
+        text = value.get(names.text)
+        if text is not None and not isinstance(text, str):
+            detail = f"{names.text} is a {_name_of(text)}, not a text"
+            return BadRow(number, detail, document_id=document_id or None)
+        labels = as_labels(value.get(names.label), names.label_delimiter) if names.label is not None else []
+        if labels is None:
+            detail = f"{names.label} is neither a text nor a list of texts"
+            return BadRow(number, detail, document_id=document_id or None)
+        self.rows.append(number)
+        self.texts.append(text or "")
+        self.ids.append(document_id)
+        self.labels.append(labels)
+        return None
 
 
-def _parse_singly(data: bytes, file: str, wanted: Wanted, number: int, delimiter: str | None) -> RawDocuments:
-    found = _Singly()
-    for line in data.split(b"\n"):
-        if not line.strip():
-            continue
-        bad = _take(line, number, wanted, found, delimiter)
-        if bad is not None:
-            found.bad.append(bad)
-        number += 1
-    return RawDocuments(
+def _parse_one_by_one(data: bytes, file: str, selection: ColumnSelection, number: int) -> RawRows:
+    parsed = _ParsedLines(selection)
+    lines = (line for line in data.split(b"\n") if line.strip())
+    bad = [problem for row, line in enumerate(lines, number) if (problem := parsed.add(line, row))]
+    return RawRows(
         file=file,
-        rows=np.array(found.rows, dtype=np.int64),
-        texts=pa.array(found.texts, pa.string()).cast(pa.binary()),
-        ids=None if wanted.id is None else pa.array(found.ids, pa.string()).cast(pa.binary()),
-        labels=None if wanted.label is None else pa.array(found.labels, pa.list_(pa.string())),
-        bad=found.bad,
+        rows=np.array(parsed.rows, dtype=np.int64),
+        texts=as_bytes(pa.array(parsed.texts, pa.string())),
+        ids=None if selection.id is None else as_bytes(pa.array(parsed.ids, pa.string())),
+        labels=None if selection.label is None else pa.array(parsed.labels, pa.list_(pa.string())),
+        bad=bad,
     )
 
 
-def _take(line: bytes, number: int, wanted: Wanted, found: _Singly, delimiter: str | None) -> BadRow | None:
-    """Take one line in, or return why not."""
+def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | None]:
+    """Return the object in a line, or why there is none."""
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError as error:
         if not is_utf8(line):
-            return BadRow(number, "the line is not UTF-8", "invalid_utf8")
-        return BadRow(number, f"no JSON: {error.msg} at character {error.pos}")
+            return {}, BadRow(number, "the line is not UTF-8", "invalid_utf8")
+        return {}, BadRow(number, f"not JSON: {error.msg} at character {error.pos}")
     if not isinstance(value, dict):
-        return BadRow(number, f"a JSON {_name_of(value)}, not an object")
-    document_id = as_text(value.get(wanted.id)) if wanted.id is not None else ""
-    if document_id is None:
-        return BadRow(number, f"{wanted.id} is a {_name_of(value[wanted.id])}, not a text or a whole number")
-    text = value.get(wanted.text)
-    if text is not None and not isinstance(text, str):
-        detail = f"{wanted.text} is a {_name_of(text)}, not a text"
-        return BadRow(number, detail, document_id=document_id or None)
-    labels = as_labels(value.get(wanted.label), delimiter) if wanted.label is not None else []
-    if labels is None:
-        detail = f"{wanted.label} is neither a text nor a list of texts"
-        return BadRow(number, detail, document_id=document_id or None)
-    found.rows.append(number)
-    found.texts.append(text or "")
-    found.ids.append(document_id)
-    found.labels.append(labels)
-    return None
+        return {}, BadRow(number, f"a JSON {_name_of(value)}, not an object")
+    return value, None
 
 
 def as_text(value: object) -> str | None:
-    """Return an id or label as text (null as empty), or ``None`` if it is neither a text nor a whole
-    number."""
+    """Return an id or label as text (null as empty); ``None`` if it is no text and no whole number."""
     if value is None or isinstance(value, str):
         return value or ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def as_labels(value: object, delimiter: str | None) -> list[str] | None:
-    """Return labels as a list: a text is split, a list taken as it is; ``None`` if it is neither."""
+    """Return labels as a list: a text is split, a list is kept; ``None`` for anything else."""
     if isinstance(value, list | tuple):
         labels = [as_text(label) for label in value]
         return None if None in labels else [label for label in labels if label is not None]

@@ -1,4 +1,4 @@
-"""Documents that never go to Comprehend: why, and what to do about it."""
+"""Documents that are not sent to Comprehend: why, and what to do about it."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 REASONS: Final = {
-    "blank": "The text is empty or has nothing that can be seen; write one, or leave the document out.",
-    "conflicting_labels": "The same text has different labels in other rows; decide for one label.",
+    "blank": "The text is empty or has no visible character; write one, or leave the document out.",
+    "conflicting_labels": "Other rows have the same text with a different label; decide for one label.",
     "duplicate_id": "An earlier document of this run has the same id; give each document its own.",
     "id_too_long": "The id has more bytes than the tables can index; use a shorter one.",
     "invalid_utf8": "The bytes are not UTF-8; save or export the file as UTF-8.",
@@ -24,7 +24,7 @@ REASONS: Final = {
     "no_label": "The label is empty; fill it in, or leave the document out.",
     "several_labels": "MULTI_CLASS takes one label per document; decide for one, or use MULTI_LABEL.",
     "too_large": "The document is larger than Comprehend takes (10 MB); split or shorten it.",
-    "unreadable_row": "The row cannot be read as the format says; the detail names what is wrong with it.",
+    "unreadable_row": "The row does not fit the format; the detail says what is wrong with it.",
 }
 """Every reason for which a document is rejected, with the remedy."""
 
@@ -58,7 +58,7 @@ class RejectLog:
         :raises KeyError: the reason is not one of :data:`REASONS`.
         """
         if reason not in REASONS:
-            raise KeyError(f"{reason} is no reason for a reject; add it to REASONS with its remedy")
+            raise KeyError(f"{reason} is not a reason for a reject; add it to REASONS with its remedy")
         self.counts[reason] += 1
         line = {"document_id": document_id, "file": file, "row": row, "reason": reason, "detail": detail}
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))

@@ -1,4 +1,4 @@
-"""Objects as streams of bytes, fetched ahead and unpacked."""
+"""Objects as streams of bytes, prefetched and unpacked."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import zlib
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from itertools import groupby
+from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, cast
 
 import pyarrow as pa
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.sources.fetching import BYTES_AT_ONCE, PART_BYTES, changed, contents
+from nightsort.sources.fetching import BUFFER_BYTES, PART_BYTES, changed, contents
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
     from nightsort.storage import Access
 
-Opened = tuple[SourceFile, IO[bytes]]
+OpenedFile = tuple[SourceFile, IO[bytes]]
+"""A file and its bytes, unpacked."""
 
 _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "gzip": gzip.open,
@@ -31,12 +33,13 @@ _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "bzip2": bz2.open,
     "xz": lzma.open,
 }
-# No text in UTF-8 begins like this, so that a name without .gz cannot turn documents into rubbish.
+_SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
+# No text in UTF-8 begins like this, so compressed data is found even if its name lacks .gz.
 _BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 
 
 class _Stream(io.RawIOBase):
-    """Bytes that come in pieces; a read gives no more than is left of a piece, and so copies little."""
+    """Bytes that come in pieces; a read may return fewer bytes than asked: it never joins two pieces."""
 
     def __init__(self, pieces: Generator[bytes, None, None]) -> None:
         self._pieces = pieces
@@ -69,21 +72,21 @@ class _Stream(io.RawIOBase):
 
 
 def open_files(
-    files: Sequence[SourceFile], access: Access, *, most: int | None = None
-) -> Generator[Opened, None, None]:
-    """Open objects one after the other, each for one pass, while the next are being fetched.
+    files: Sequence[SourceFile], access: Access, *, limit: int | None = None
+) -> Generator[OpenedFile, None, None]:
+    """Open objects one after the other, each for one pass, while the next are fetched.
 
     What ends in ``.gz``, ``.zst``, ``.zstd``, ``.bz2`` or ``.xz``, or begins like gzip, zstd or xz, is
     unpacked.
 
-    :param most: read no more than so many bytes of an object.
+    :param limit: read no more bytes of an object than this.
     :raises SourceError: an object is gone or has changed, or is damaged or cut off where it should be
         compressed data. This may come from any read.
     """
-    with closing(contents(files, access, most=most)) as fetched:
+    with closing(contents(files, access, limit=limit)) as fetched:
         for file, parts in fetched:
             with _Stream(parts) as packed:
-                compression = file.compression or _compression(packed.peek())
+                compression = _compression_by_name(file) or _compression_by_content(packed.peek())
                 if compression is None:
                     yield file, cast("IO[bytes]", packed)
                     continue
@@ -92,18 +95,20 @@ def open_files(
                     yield file, cast("IO[bytes]", stream)
 
 
-def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[Opened, None, None]:
-    """Open objects one after the other, for reading in any order; small ones are fetched ahead, and whole.
+def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[OpenedFile, None, None]:
+    """Open Parquet files one after the other, for reading in any order; small ones are prefetched whole.
 
-    :raises SourceError: an object is gone or has changed.
+    :raises SourceError: an object is gone or has changed, or is compressed as a whole.
     """
-    for large, some in groupby(files, key=lambda file: file.size is None or file.size > BYTES_AT_ONCE):
+    if packed := next(filter(_compression_by_name, files), None):
+        raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
+    for large, group in groupby(files, key=lambda file: file.size is None or file.size > BUFFER_BYTES):
         if not large:
-            with closing(contents(list(some), access)) as fetched:
+            with closing(contents(list(group), access)) as fetched:
                 for file, parts in fetched:
                     yield file, io.BytesIO(b"".join(parts))
             continue
-        for file in some:
+        for file in group:
             path = access.path(file.uri)
             try:
                 stream = path.fs.open(path.path, "rb", cache_type="none")
@@ -130,13 +135,20 @@ def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
 
 
 def is_damage(error: Exception) -> bool:
-    """Tell the errors of damaged data from those of the storage: Arrow, for one, calls both ``OSError``."""
+    """Return whether an error is one of damaged data and not of the storage.
+
+    Arrow, for one, raises ``OSError`` for both.
+    """
     if isinstance(error, OSError):
         return isinstance(error, gzip.BadGzipFile) or (type(error) is OSError and error.errno is None)
     return True
 
 
-def _compression(beginning: bytes) -> str | None:
+def _compression_by_name(file: SourceFile) -> str | None:
+    return _SUFFIXES.get(PurePosixPath(file.name).suffix.lower())
+
+
+def _compression_by_content(beginning: bytes) -> str | None:
     return next((kind for start, kind in _BEGINNINGS.items() if beginning.startswith(start)), None)
 
 
@@ -149,5 +161,5 @@ def _unpacked(file: SourceFile, compression: str, packed: _Stream) -> Generator[
         if not is_damage(error):
             raise
         raise SourceError(
-            f"{file.uri} is cut off or is no {compression} file ({error}); upload it again"
+            f"{file.uri} is truncated or not a {compression} file ({error}); upload it again"
         ) from error

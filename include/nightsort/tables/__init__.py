@@ -1,1 +1,1 @@
-"""The tables in PostgreSQL: what Nightsort writes down of documents, runs and classifier versions."""
+"""The tables in PostgreSQL: predictions, runs and classifier versions."""

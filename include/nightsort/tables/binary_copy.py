@@ -16,8 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import content_of
-from nightsort.arrow.numpy_arrays import from_records
+from nightsort.arrow.columns import from_records, offsets_and_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +50,7 @@ def encode_rows(prefix: Sequence[bytes | None], batch: pa.RecordBatch) -> memory
     pieces: list[Any] = [pa.repeat(_scalar(start), batch.num_rows)]
     for column in batch.columns:
         pieces += _encode_column(column)
-    return content_of(_joined(pieces))[1].data
+    return offsets_and_bytes(_joined(pieces))[1].data
 
 
 def encode_text(value: str) -> bytes:

@@ -1,17 +1,16 @@
-"""Loads one batch's results into ``predictions``: COPY straight into the table, in one transaction with the
-deletion of what an earlier load of the batch left there.
+"""Load the results of one batch into the table ``predictions``.
 
-There is no staging table: the join with the manifest is made on the way
-(:mod:`nightsort.results.join`), and a transaction hides half a COPY as well as half an INSERT.
+In one transaction, the rows of an earlier load of the batch are deleted, and the new ones are copied straight
+into the table. There is no staging table: the results are joined with the manifest while they are copied
+(:mod:`nightsort.results.join`), and the transaction hides a COPY that is not finished.
 Figures: ``docs/adr/0005-load-by-columns.md``.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from datetime import date
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any
 
 from psycopg import sql
 
@@ -34,16 +33,8 @@ log = logging.getLogger(__name__)
 
 _KEY_COLUMNS = ("classifier", "run_key", "batch", "day", "version")
 _EPOCH = date(2000, 1, 1)
-_AHEAD = 4
-"""Blocks that are parsed ahead of the database, of about 2 MB each."""
-
-
-class NamedBatch(Protocol):
-    """What the load must know of a batch."""
-
-    @property
-    def name(self) -> str:
-        """Its name, unique in its run."""
+_PREFETCHED_BLOCKS = 4
+"""Blocks that are parsed before the database needs them, of about 2 MB each."""
 
 
 def load_predictions(
@@ -52,36 +43,38 @@ def load_predictions(
     spec: ClassifierSpec,
     version: str,
     run_key: str,
-    batch: NamedBatch | Mapping[str, Any],
+    batch: str,
     archive: UPath | IO[bytes],
     manifest: UPath,
 ) -> LoadCounts:
     """Load the output of one batch's job: a row for each document of its manifest, whatever the output holds.
 
-    Done again it leaves the same rows. Loads of other batches go on beside it, one of the same batch waits.
+    A second load leaves the same rows. Loads of other batches run at the same time; a load of the same batch
+    waits.
 
-    :param conn: inside a transaction the rows are there when the caller commits, else when this returns.
+    :param conn: inside a transaction, the rows are there when the caller commits; otherwise on return.
+    :param spec: the classifier spec.
     :param version: the classifier version that the job used.
-    :param run_key: the run, beginning with its day as YYYYMMDD.
-    :param batch: the batch, or its dictionary; only its name is used.
+    :param run_key: the run; begins with its day as YYYYMMDD.
+    :param batch: name of the batch.
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
+    :returns: the counts of the batch.
     :raises ArchiveError: the archive is damaged or holds no predictions; nothing is changed.
     :raises ManifestError: the manifest cannot be read; nothing is changed.
     :raises WrongOutputError: the output is another job's; nothing is changed.
     """
-    name = batch["name"] if isinstance(batch, Mapping) else batch.name
     results = BatchResults(archive, Manifest.read(manifest), mode=spec.mode, threshold=spec.threshold)
-    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=name, version=version, rows=results)
+    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
     counts = results.counts
     log.info(
         "Loaded batch %s: %d classified, %d failed (%d of them missing in the output)",
-        name, counts.classified, counts.failed, counts.missing,
+        batch, counts.classified, counts.failed, counts.missing,
     )  # fmt: skip
-    if counts.unreadable or counts.doubles or counts.unknown or counts.repaired:
+    if counts.unreadable or counts.duplicates or counts.unknown:
         log.warning(
-            "The output of batch %s was odd: %d unreadable, %d double, %d unknown, %d repaired",
-            name, counts.unreadable, counts.doubles, counts.unknown, counts.repaired,
+            "The output of batch %s has unusable results: %d unreadable, %d duplicate, %d unknown",
+            batch, counts.unreadable, counts.duplicates, counts.unknown,
         )  # fmt: skip
     return counts
 
@@ -95,8 +88,13 @@ def replace_rows(
     version: str | None,
     rows: Iterable[pa.RecordBatch],
 ) -> None:
-    """Put rows into ``predictions`` in place of those of the same batch, in one transaction.
+    """Replace the rows of a batch in ``predictions``, in one transaction.
 
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param batch: name of the batch.
+    :param version: the classifier version; ``None`` for rejects.
     :param rows: record batches with the columns of
         :data:`~nightsort.results.join.RESULT_SCHEMA`.
     """
@@ -125,6 +123,6 @@ def _copy(
     )
     with conn.cursor() as cursor, cursor.copy(statement) as copy:
         copy.write(HEADER)
-        for block in prefetch(blocks, _AHEAD):
+        for block in prefetch(blocks, _PREFETCHED_BLOCKS):
             copy.write(block)
         copy.write(TRAILER)

@@ -1,4 +1,4 @@
-"""Drops the predictions of old runs, so that the table does not grow for ever."""
+"""Delete the predictions of old runs, so that the table does not grow without limit."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class OldRun:
-    """A run whose predictions may be dropped.
+    """A run whose predictions may be deleted.
 
-    :param rows: how many it has in ``predictions``.
+    :param rows: its number of rows in ``predictions``.
     """
 
     classifier: str
@@ -28,10 +28,12 @@ class OldRun:
 
 
 def find_runs(conn: psycopg.Connection[Any], *, before: date, classifier: str | None = None) -> list[OldRun]:
-    """Return the runs of the days before another that have predictions, oldest first.
+    """Return the runs before a day that have predictions, oldest first.
 
-    :param before: the first day that is not looked at.
-    :param classifier: only of this one; of all if none is given.
+    :param conn: the database.
+    :param before: the first day whose runs are not returned.
+    :param classifier: only runs of this classifier; ``None``: of all.
+    :returns: the runs.
     """
     with conn.transaction():
         rows = conn.execute(
@@ -46,15 +48,17 @@ def find_runs(conn: psycopg.Connection[Any], *, before: date, classifier: str | 
 def drop_run(conn: psycopg.Connection[Any], run: OldRun) -> int:
     """Delete the predictions of a run, in one transaction; its row in ``classification_runs`` stays.
 
-    So what a night held and cost is known for ever. A document that no later run classified is no longer in
+    So the counts and the cost of each run are kept. A document that no later run classified is no longer in
     ``latest_predictions``.
 
-    :return: how many were deleted.
+    :param conn: the database.
+    :param run: the run.
+    :returns: the number of deleted rows.
     """
     with conn.transaction():
         deleted = conn.execute(
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s",
             (run.classifier, run.run_key),
         ).rowcount
-    log.info("Dropped %d predictions of %s, run %s", deleted, run.classifier, run.run_key)
+    log.info("Deleted %d predictions of %s, run %s", deleted, run.classifier, run.run_key)
     return deleted

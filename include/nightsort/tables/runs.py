@@ -1,13 +1,12 @@
-"""The end of a run: rejects into the table, the sums made from the table itself, the row of the run."""
+"""Finish a run: load its rejects, count its rows in the table, and write the row of the run."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import islice
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import pyarrow as pa
@@ -16,16 +15,18 @@ from psycopg.types.json import Jsonb
 from nightsort.comprehend.prices import classification_cost
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, JobName, run_day
-from nightsort.results.join import RESULT_SCHEMA
+from nightsort.results.columns import LABEL
+from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from datetime import datetime
 
     import psycopg
     from upath import UPath
 
+    from nightsort.batches.prepare import PreparedBatches
     from nightsort.classifier_spec.model import ClassifierSpec
 
 log = logging.getLogger(__name__)
@@ -34,21 +35,14 @@ REJECTED = "rejected"
 _ROWS_AT_ONCE = 20_000
 
 
-class Prepared(Protocol):
-    """What the sums are checked against: :class:`nightsort.batches.prepare.PreparedBatches`."""
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
-
-
 @dataclass(frozen=True)
 class RunCounts:
-    """The sums of a run. In a complete one ``documents_in == classified + failed + rejected``.
+    """The counts of a run. In a complete run ``documents_in == classified + failed + rejected``.
 
-    :param documents_in: documents that the source held.
+    :param documents_in: documents in the source.
     :param reasons: failed and rejected documents by reason.
     :param batches: for each batch its name, its documents, and how many of them have a row.
-    :param units: billed units of the batches that are loaded.
+    :param units: billed units of the loaded batches.
     :param cost_usd: their price.
     """
 
@@ -63,14 +57,14 @@ class RunCounts:
     cost_usd: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-safe values."""
+        """Return JSON-safe values."""
         return asdict(self)
 
 
 class CountsDoNotAddUp(NightsortError):
-    """A run in which documents are not accounted for: the numbers, and the batches that are to blame.
+    """A run with missing or surplus rows; the message has the numbers and names the batches.
 
-    :param counts: the sums as they are.
+    :param counts: the counts of the run.
     """
 
     def __init__(self, message: str, counts: RunCounts) -> None:
@@ -79,7 +73,7 @@ class CountsDoNotAddUp(NightsortError):
 
 
 class LoadedBatch(NamedTuple):
-    """What stands in all rows of a batch: which version classified it, and when it was loaded."""
+    """The columns with the same value in all rows of a batch."""
 
     version: str | None
     loaded_at: datetime
@@ -88,9 +82,13 @@ class LoadedBatch(NamedTuple):
 def loaded_batches(
     conn: psycopg.Connection[Any], *, classifier: str, run_key: str, batches: Sequence[str]
 ) -> dict[str, LoadedBatch]:
-    """Return which batches have rows in ``predictions``, by their names.
+    """Return the batches that have rows in ``predictions``, by their names.
 
-    :param batches: names; a name stands for the documents of its batch.
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param batches: names of batches.
+    :returns: version and time of the load, by name.
     """
     rows = conn.execute(
         "SELECT name, found.version, found.loaded_at FROM unnest(%s::text[]) AS name,"
@@ -104,10 +102,13 @@ def loaded_batches(
 def load_rejects(
     conn: psycopg.Connection[Any], *, spec: ClassifierSpec, run_key: str, rejects_path: UPath
 ) -> int:
-    """Load the rejects of a run in place of those that an earlier load left, in one transaction.
+    """Load the rejects of a run in one transaction; they replace those of an earlier load.
 
+    :param conn: the database.
+    :param spec: the classifier spec.
+    :param run_key: the run.
     :param rejects_path: ``rejects.jsonl`` of the run.
-    :return: how many.
+    :returns: the number of rejects.
     """
     loaded = 0
 
@@ -126,12 +127,13 @@ def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
     """Stream the rejects of a run as rows with :data:`~nightsort.results.join.RESULT_SCHEMA`.
 
     :param path: ``rejects.jsonl`` of the run.
+    :returns: record batches.
     """
     first = 0
     with path.open("rb") as lines:
-        while some := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
-            yield _as_rows(some, first)
-            first += len(some)
+        while rejects := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
+            yield _as_rows(rejects, first)
+            first += len(rejects)
 
 
 def finish_run(
@@ -140,28 +142,32 @@ def finish_run(
     spec: ClassifierSpec,
     run_key: str,
     version: str | None,
-    prepared: Prepared | Mapping[str, Any],
+    prepared: PreparedBatches,
     source_uri: str | None = None,
     started_at: datetime | None = None,
     jobs: Mapping[str, Mapping[str, Any]] | None = None,
     failed_jobs: Sequence[Mapping[str, Any]] = (),
 ) -> RunCounts:
-    """Count a run's rows in the table, hold them against what was prepared, and write the row of the run.
+    """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
-    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. The row
-    is written also if the sums do not add up, with the state ``incomplete``.
+    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. If the
+    counts do not add up, the row is written too, with the state ``incomplete``.
 
+    :param conn: the database.
+    :param spec: the classifier spec.
+    :param run_key: the run.
     :param version: the classifier version; ``None`` if no document was sent.
-    :param prepared: what :func:`nightsort.batches.prepare.prepare_batches` gave, or its dictionary.
-    :param source_uri: the source, if it was given by hand.
+    :param prepared: the prepared batches.
+    :param source_uri: the source, if it was set by hand.
     :param started_at: when the run began.
-    :param jobs: by batch name, what is known of its job (id, status, …); goes into the run's row. Where it is
-        given, a batch that it lacks was not loaded by this run, whatever an earlier one left in the table.
+    :param jobs: details of each loaded batch's job (id, status, …), by batch name; written to the run's row.
+        A batch without an entry was not loaded by this run, even if the table has rows of an earlier one.
+        ``None``: not known.
     :param failed_jobs: jobs that failed, with ``job_id``, ``job_name``, ``status`` and ``message``.
-    :raises CountsDoNotAddUp: a document has no row, or a batch has too many; says the numbers.
+    :returns: the counts of the run.
+    :raises CountsDoNotAddUp: a document has no row, or a batch has too many rows.
     """
-    plan = prepared if isinstance(prepared, Mapping) else prepared.to_dict()
-    names = [batch["name"] for batch in plan["batches"]]
+    names = [batch.name for batch in prepared.batches]
     key = (spec.name, run_key)
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
@@ -171,8 +177,8 @@ def finish_run(
         )
         if stale.rowcount:
             log.warning("Deleted %d rows of batches that run %s no longer has", stale.rowcount, run_key)
-        counts = _count(conn, key, version, plan, jobs or {})
-        problem = _problem(counts, plan, jobs, failed_jobs)
+        counts = _count(conn, key, version, prepared, jobs or {})
+        problem = _problem(counts, prepared, jobs, failed_jobs)
         _write_run(conn, spec.name, counts, failed_jobs, version, problem, source_uri, started_at)
     if problem is not None:
         raise CountsDoNotAddUp(problem, counts)
@@ -185,31 +191,27 @@ def finish_run(
 
 def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
     rows = len(rejects)
-    columns: dict[str, Any] = {
-        "line": pa.array(range(first, first + rows), pa.int64()),
-        "document_id": pa.array([reject.get("document_id") for reject in rejects], pa.string()),
-        "status": pa.array([REJECTED] * rows, RESULT_SCHEMA.field("status").type),
-        "reason": pa.array([reject["reason"] for reject in rejects], RESULT_SCHEMA.field("reason").type),
-    }
-    arrays = [
-        columns[column.name] if column.name in columns else pa.nulls(rows, column.type)
-        for column in RESULT_SCHEMA
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=RESULT_SCHEMA)
+    return result_rows(
+        rows,
+        line=pa.array(range(first, first + rows), pa.int64()),
+        document_id=pa.array([reject.get("document_id") for reject in rejects], pa.string()),
+        status=pa.array([REJECTED] * rows, LABEL),
+        reason=pa.array([reject["reason"] for reject in rejects], LABEL),
+    )
 
 
 def _count(
     conn: psycopg.Connection[Any],
     key: tuple[str, str],
     version: str | None,
-    plan: Mapping[str, Any],
+    prepared: PreparedBatches,
     jobs: Mapping[str, Mapping[str, Any]],
 ) -> RunCounts:
     loaded: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for batch, status, reason, rows in conn.execute(
-        # What an earlier version said of a batch does not stand for this run's load of it.
+        # Rows of another version are from an earlier load, not from this run's.
         "SELECT batch, status, reason, count(*) FROM nightsort.predictions "
         "WHERE classifier = %s AND run_key = %s AND (version = %s OR status = %s) "
         "GROUP BY batch, status, reason",
@@ -221,17 +223,17 @@ def _count(
             reasons[reason] += rows
     batches = [
         {
-            "name": batch["name"],
-            "documents": batch["documents"],
-            "loaded": loaded[batch["name"]],
-            **jobs.get(batch["name"], {}),
+            "name": batch.name,
+            "documents": batch.documents,
+            "loaded": loaded[batch.name],
+            **jobs.get(batch.name, {}),
         }
-        for batch in plan["batches"]
+        for batch in prepared.batches
     ]
-    units = sum(batch["units"] for batch in plan["batches"] if loaded[batch["name"]])
+    units = sum(batch.units for batch in prepared.batches if loaded[batch.name])
     return RunCounts(
         run_key=key[1],
-        documents_in=plan["documents_in"],
+        documents_in=prepared.documents_in,
         classified=statuses["classified"],
         failed=statuses["failed"],
         rejected=statuses[REJECTED],
@@ -244,30 +246,30 @@ def _count(
 
 def _problem(
     counts: RunCounts,
-    plan: Mapping[str, Any],
+    prepared: PreparedBatches,
     jobs: Mapping[str, Mapping[str, Any]] | None,
     failed_jobs: Sequence[Mapping[str, Any]],
 ) -> str | None:
-    """Return what does not add up, with the numbers, or ``None``."""
+    """Return what does not add up, with the numbers; ``None`` if all does."""
     problems, missing = [], 0
     for batch in counts.batches:
         name, documents, loaded = batch["name"], batch["documents"], batch["loaded"]
         if loaded != documents:
             missing += max(documents - loaded, 0)
-            told = f"batch {name} has {loaded:,} rows for {documents:,} documents"
+            problem = f"batch {name} has {loaded:,} rows for {documents:,} documents"
         elif jobs is not None and name not in jobs:
             missing += documents
-            told = f"batch {name} was not loaded by this run, its {loaded:,} rows are of an earlier one"
+            problem = f"batch {name} was not loaded by this run, its {loaded:,} rows are from an earlier run"
         else:
             continue
         failures = [job for job in failed_jobs if _batch_of(job) == name]
         if failures:
-            told += f" (job {failures[-1]['job_id']} {failures[-1]['status']}: {failures[-1]['message']})"
-        problems.append(told)
+            problem += f" (job {failures[-1]['job_id']} {failures[-1]['status']}: {failures[-1]['message']})"
+        problems.append(problem)
     if problems:
         problems.insert(0, f"{len(problems):,} batches with {missing:,} documents are missing")
-    if counts.rejected != plan["rejected"]:
-        problems.append(f"there are {counts.rejected:,} rows for {plan['rejected']:,} rejects")
+    if counts.rejected != prepared.rejected:
+        problems.append(f"there are {counts.rejected:,} rows for {prepared.rejected:,} rejects")
     accounted = counts.classified + counts.failed + counts.rejected
     if not problems and accounted == counts.documents_in:
         return None
@@ -275,7 +277,7 @@ def _problem(
         f"run {counts.run_key}: {counts.documents_in:,} documents in, but {counts.classified:,} classified + "
         f"{counts.failed:,} failed + {counts.rejected:,} rejected = {accounted:,}; "
         f"{'; '.join(problems) or 'each batch is complete, so the counts of prepare_batches are wrong'}. "
-        "Clear the tasks of the batches named, or the whole run: nothing that is done is paid for again"
+        "Clear the tasks of these batches, or the whole run: finished jobs are not paid for again"
     )
 
 

@@ -1,8 +1,8 @@
-"""Creates the tables and brings them up to date, once, whoever comes first.
+"""Create the tables, or migrate them to the version of this code.
 
-Each file of ``migrations/`` takes the schema ``nightsort`` from one version to the next; the number that its
-name begins with is the version that it makes. A file that was released is never changed: what comes later is
-a file of its own, so that new and old databases end with the same tables
+Each file of ``migrations/`` takes the schema ``nightsort`` from one version to the next; its name begins with
+the number of the version that it makes. A released file is never changed: each later change is a file of its
+own, so that new and old databases end with the same tables
 (``docs/adr/0020-tables-at-size.md``).
 """
 
@@ -30,39 +30,39 @@ SCHEMA_VERSION = max(MIGRATIONS)
 """The version of the tables that this code works with."""
 
 ENCODING = "UTF8"
-"""What the database must be in: SQL_ASCII gives texts back as bytes, any other lacks characters."""
+"""The encoding that the database must have: SQL_ASCII returns texts as bytes, others lack characters."""
 
 _LOCK = 0x6E69676874736F72
-"""Key of the advisory lock that keeps two from changing the schema at once ("nightsor")."""
+"""Key of the advisory lock for changes of the schema ("nightsor")."""
 
 
 class SchemaError(NightsortError):
-    """The tables of the database cannot be used as they are: why, and what to do."""
+    """The tables of the database cannot be used: why, and what to do."""
 
 
 class SchemaVersionError(SchemaError):
-    """The database has tables of a newer version than this code: which, and what to do."""
+    """The database has tables of a newer version than this code: which version, and what to do."""
 
 
 class SchemaRightsError(SchemaError):
-    """The tables have to be made or changed, and the role may not: what to have run by whom."""
+    """The role may not create or change the tables: who has to run which command."""
 
 
 class DatabaseEncodingError(SchemaError):
-    """The database is in an encoding that does not hold every text: which, and what to do."""
+    """The database has an encoding without some characters: which encoding, and what to do."""
 
 
 def ensure_schema(conn: psycopg.Connection[Any]) -> None:
     """Create the schema ``nightsort`` with its tables, or bring an older one up to date.
 
-    Where it is up to date, this is one look-up, so every task may call it. Several at once wait for the
-    first. All versions that are missing are applied in one transaction: none or all.
+    If it is up to date, this is one query, so every task may call it. Of several callers, one migrates and
+    the others wait. All missing versions are applied in one transaction: none or all.
 
-    :param conn: only if something is to be done, it needs the right to create schemas in its database, or
-        must be the tables' owner.
-    :raises DatabaseEncodingError: the database is not in UTF8.
-    :raises SchemaRightsError: there is something to be done, and the role of `conn` may not.
-    :raises SchemaVersionError: the tables are of a newer version.
+    :param conn: to create the schema, its role needs CREATE on the database; to migrate it, the role must own
+        the tables.
+    :raises DatabaseEncodingError: the encoding of the database is not UTF8.
+    :raises SchemaRightsError: the role of `conn` may not create or change the tables.
+    :raises SchemaVersionError: the tables have a newer version.
     """
     _check_encoding(conn)
     found = 0
@@ -99,15 +99,15 @@ def _migrate(conn: psycopg.Connection[Any], found: int) -> None:
         if version > found:
             conn.execute(file.read_bytes())
             conn.execute("INSERT INTO nightsort.schema_version (version) VALUES (%s)", (version,))
-            log.info("Made version %d of the schema nightsort: %s", version, file.stem)
+            log.info("Migrated the schema nightsort to version %d: %s", version, file.stem)
 
 
 def _check_encoding(conn: psycopg.Connection[Any]) -> None:
     encoding = conn.info.parameter_status("server_encoding")
     if encoding != ENCODING:
         raise DatabaseEncodingError(
-            f"the database {conn.info.dbname} is in {encoding}, which does not hold every text. Make one "
-            f"with CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and let the connection name it"
+            f"the database {conn.info.dbname} has the encoding {encoding}, which cannot store every text. "
+            f"Create one with CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, and connect to it"
         )
 
 
@@ -117,7 +117,7 @@ def _rights_remedy(conn: psycopg.Connection[Any], found: int, error: errors.Insu
         "EXISTS (SELECT FROM pg_namespace WHERE nspname = 'nightsort')"
     ).fetchone()
     user, database, there = row or ("", "", False)
-    told = error.diag.message_primary
+    message = error.diag.message_primary
     command = f'python -m nightsort init-db "host=… dbname={database} user=…"'
     grants = (
         f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
@@ -126,12 +126,15 @@ def _rights_remedy(conn: psycopg.Connection[Any], found: int, error: errors.Insu
     if found:
         return (
             f"the database {database} has version {found} of the schema nightsort, this code needs "
-            f"{SCHEMA_VERSION}, and {user} may not change it ({told}). Have the tables' owner run {command}"
+            f"{SCHEMA_VERSION}, and {user} may not change it ({message}). Have the tables' owner run "
+            f"{command}"
         )
     if there:
-        return f"{user} may not use the schema nightsort in {database} ({told}). Have its owner run {grants}"
+        return (
+            f"{user} may not use the schema nightsort in {database} ({message}). Let its owner run {grants}"
+        )
     return (
-        f"the database {database} has no schema nightsort, and {user} may not make it ({told}). Either run "
-        f"GRANT CREATE ON DATABASE {database} TO {user}, or have somebody who may run {command}, and then "
-        f"{grants}"
+        f"the database {database} has no schema nightsort, and {user} may not create it ({message}). Either "
+        f"run GRANT CREATE ON DATABASE {database} TO {user}, or have a role that may create it run "
+        f"{command} and then {grants}"
     )

@@ -1,4 +1,4 @@
-"""Classifier versions: what is known of each, which one is active, and why."""
+"""Classifier versions: their rows, the active version, and the decisions that made it active."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from nightsort.errors import NightsortError
-from nightsort.evaluation import Decision, Metrics
+from nightsort.evaluation import Metrics, PromotionDecision
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class VersionNotRecordedError(NightsortError):
-    """A version that has no row: which one, what to do."""
+    """A version without a row: which one, what to do."""
 
     # Its train DAG may record it in the meantime.
     retryable = True
@@ -35,7 +35,7 @@ class ActiveVersionChangedError(NightsortError):
 
 @dataclass(frozen=True)
 class ClassifierVersion:
-    """One trained version, a row of ``classifier_versions``; ``None`` where nothing is known yet.
+    """One trained version, a row of ``classifier_versions``; ``None`` means not known yet.
 
     :param classifier: name of the spec.
     :param version: VersionName.
@@ -77,7 +77,7 @@ _WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active")]
 _SELECT = sql.SQL("SELECT {} FROM nightsort.classifier_versions").format(
     sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
 )
-# What is not known now keeps the value that it had.
+# A column that is not known now keeps its value.
 _UPSERT = sql.SQL(
     "INSERT INTO nightsort.classifier_versions AS old ({columns}) VALUES ({values}) "
     "ON CONFLICT (classifier, version) DO UPDATE SET {updates}, recorded_at = now()"
@@ -93,7 +93,7 @@ _UPSERT = sql.SQL(
 
 
 def record_version(conn: psycopg.Connection[Any], version: ClassifierVersion) -> None:
-    """Write what is known of a version. What is ``None`` keeps the value of an earlier call."""
+    """Write the row of a version; a column that is ``None`` keeps its value."""
     values: list[Any] = []
     for name in _WRITTEN:
         value = getattr(version, name)
@@ -117,6 +117,9 @@ def active_version(conn: psycopg.Connection[Any], classifier: str) -> Classifier
 def promote(conn: psycopg.Connection[Any], *, classifier: str, version: str) -> None:
     """Make a version the active one, in one transaction. Nothing changes if it already is.
 
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param version: name of the version.
     :raises VersionNotRecordedError: the version has no row.
     """
     with conn.transaction():
@@ -130,13 +133,16 @@ def record_decision(
     classifier: str,
     version: str,
     against: str | None,
-    decision: Decision,
+    decision: PromotionDecision,
     test_fingerprint: str | None = None,
 ) -> None:
-    """Write a decision down and carry it out, in one transaction; made again, it replaces its row.
+    """Record a decision and carry it out, in one transaction; the same decision replaces its row.
 
+    :param conn: the database.
+    :param classifier: name of the spec.
     :param version: the new version.
     :param against: the version that was active when the decision was made; ``None`` if there was none.
+    :param decision: the decision.
     :param test_fingerprint: the test data that both were measured on.
     :raises ActiveVersionChangedError: it is to be promoted, but another version became active since.
     :raises VersionNotRecordedError: the version has no row.
@@ -200,7 +206,7 @@ def _activate(conn: psycopg.Connection[Any], classifier: str, version: str) -> N
 def _one(
     conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
 ) -> ClassifierVersion | None:
-    # In a transaction of its own: a read must leave none open, in which a later write would stay uncommitted.
+    # In a transaction of its own: a read that leaves one open would keep a later write uncommitted.
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(_SELECT + sql.SQL(" WHERE ") + condition, parameters).fetchone()
     if row is None:

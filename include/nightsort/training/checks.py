@@ -1,4 +1,4 @@
-"""What must hold before a training is paid for, and what a person should know all the same."""
+"""Check training data before a training is paid for, and warn of what may make a classifier weak."""
 
 from __future__ import annotations
 
@@ -12,63 +12,71 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
 
-_MOST_NAMED = 20
+_MAX_NAMED = 20
 
 Counts = dict[str, dict[str, int]]
 """Per label: how many documents are for ``training`` and how many for the ``test``."""
 
 
 class TrainingDataError(NightsortError):
-    """Labelled documents with which a training cannot work; the text says what to do."""
+    """Labelled documents that Comprehend cannot train on; the message says what to do."""
 
 
 def named(labels: Sequence[str]) -> str:
-    """Return labels as a person reads them, not more than a screenful."""
-    some = ", ".join(f'"{label}"' for label in labels[:_MOST_NAMED])
-    return f"{some} and {len(labels) - _MOST_NAMED} more" if len(labels) > _MOST_NAMED else some
+    """Return labels as text for a message; only the first 20 are named.
+
+    :param labels: the labels.
+    :returns: the text.
+    """
+    listed = ", ".join(f'"{label}"' for label in labels[:_MAX_NAMED])
+    return f"{listed} and {len(labels) - _MAX_NAMED} more" if len(labels) > _MAX_NAMED else listed
 
 
 def check_delimiter(labels: Sequence[str], delimiter: str | None) -> None:
-    """Check that no label holds the delimiter that joins labels.
+    """Check that no label contains the delimiter that joins labels.
 
-    :raises TrainingDataError: some do; names them and a delimiter that none holds.
+    :param labels: the labels.
+    :param delimiter: joins the labels of a document; ``None`` where each has one.
+    :raises TrainingDataError: a label does; names the labels, and a delimiter that no label contains.
     """
     holding = [label for label in labels if delimiter is not None and delimiter in label]
     if not holding:
         return
     free = [mark for mark in limits.LABEL_DELIMITERS if not any(mark in label for label in labels)]
-    remedy = f'say label_delimiter: "{free[0]}", which no label holds' if free else "rename these labels"
-    raise TrainingDataError(f'the delimiter "{delimiter}" is part of labels: {named(holding)}; {remedy}')
+    remedy = f'set label_delimiter: "{free[0]}", which no label contains' if free else "rename these labels"
+    raise TrainingDataError(f'the delimiter "{delimiter}" is part of a label: {named(holding)}; {remedy}')
 
 
-def small_labels(counts: Counts, least: int) -> list[str]:
-    """Return the labels with fewer than ``least`` documents to train on."""
-    return [label for label, count in counts.items() if count["training"] < least]
+def small_labels(counts: Counts, minimum: int) -> list[str]:
+    """Return the labels with fewer than ``minimum`` documents to train on."""
+    return [label for label, count in counts.items() if count["training"] < minimum]
 
 
 def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
     """Check that each label has enough documents to train on.
 
-    The least number is about what Comprehend gets to train on: with a test set given, it trains on all of the
-    training data. A document that is tested now is not moved to the training to reach it, since that
-    would train on what later, when the label has more documents, is tested again.
+    Only training documents count. A test document is never moved to the training to reach the minimum: it
+    would be a test document again once the label has more documents, after the classifier was trained on it.
 
-    :raises TrainingDataError: some have not; names them with their counts.
+    :param spec: with the minimum.
+    :param counts: documents by label.
+    :raises TrainingDataError: a label has too few; names each with its counts.
     """
-    least = spec.min_documents_per_label
-    small = small_labels(counts, least)
+    minimum = spec.min_documents_per_label
+    small = small_labels(counts, minimum)
     if not small:
         return
     listed = [
-        f'"{label}" ({counts[label]["training"]}, {counts[label]["test"]} for the test)' for label in small
+        f'"{label}" ({counts[label]["training"]} for the training, {counts[label]["test"]} for the test)'
+        for label in small
     ]
-    more = f" and {len(small) - _MOST_NAMED} more" if len(small) > _MOST_NAMED else ""
-    enough = [label for label in small if sum(counts[label].values()) > least]
+    more = f" and {len(small) - _MAX_NAMED} more" if len(small) > _MAX_NAMED else ""
+    enough = [label for label in small if sum(counts[label].values()) > minimum]
     share = f". A test_share below {spec.test_share:g} leaves more to train on for {named(enough)}"
     raise TrainingDataError(
-        f"{len(small)} labels have fewer than {least} documents to train on (the test documents apart): "
-        f"{', '.join(listed[:_MOST_NAMED])}{more}. A label needs {least} to train on and one for the "
-        f"test, {least + 1} in all. Add documents to them, or say small_labels: leave_out"
+        f"{_labels_have(len(small))} fewer than {minimum} documents to train on: "
+        f"{', '.join(listed[:_MAX_NAMED])}{more}. A label needs {minimum} to train on and one for the "
+        f"test, {minimum + 1} in all. Add documents, or set small_labels: leave_out"
         f"{share if enough else ''}"
     )
 
@@ -76,31 +84,39 @@ def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
 def check_limits(spec: ClassifierSpec, counts: Counts, *, training: int, test: int) -> None:
     """Check Comprehend's limits on labels and documents.
 
-    :param training: documents to train on.
-    :param test: documents held back for the test.
-    :raises TrainingDataError: a limit is broken.
+    :param spec: with the mode.
+    :param counts: documents by label.
+    :param training: number of documents to train on.
+    :param test: number of documents for the test.
+    :raises TrainingDataError: a limit is exceeded.
     """
     if len(counts) < limits.MIN_LABELS:
-        there = f"only {named(list(counts))}" if counts else "none"
+        found = f"only {named(list(counts))}" if counts else "none"
         raise TrainingDataError(
-            f"a classifier needs {limits.MIN_LABELS} labels, there is {there}; add documents"
+            f"a classifier needs {limits.MIN_LABELS} labels, there is {found}; add documents"
         )
-    most = limits.MAX_LABELS[spec.mode]
-    if len(counts) > most:
+    maximum = limits.MAX_LABELS[spec.mode]
+    if len(counts) > maximum:
         smallest = sorted(counts, key=lambda label: counts[label]["training"])
         raise TrainingDataError(
-            f"{len(counts)} labels, but Comprehend takes {most} in {spec.mode}; merge labels, or raise "
+            f"{len(counts)} labels, but Comprehend takes {maximum} in {spec.mode}; merge labels, or raise "
             f"min_documents_per_label with small_labels: leave_out. The smallest: {named(smallest)}"
         )
     if training > limits.MAX_TRAINING_DOCUMENTS or test > limits.MAX_TRAINING_DOCUMENTS:
         raise too_many(f"{training:,} documents to train on and {test:,} for the test")
-    least = limits.MIN_MULTI_LABEL_DOCUMENTS
-    if spec.mode == "MULTI_LABEL" and training < least:
-        raise TrainingDataError(f"{training} documents to train on, but MULTI_LABEL needs {least}; add some")
+    minimum = limits.MIN_MULTI_LABEL_DOCUMENTS
+    if spec.mode == "MULTI_LABEL" and training < minimum:
+        raise TrainingDataError(
+            f"{training} documents to train on, but MULTI_LABEL needs {minimum}; add documents"
+        )
 
 
 def too_many(how_many: str) -> TrainingDataError:
-    """Return the error for more documents than Comprehend takes."""
+    """Return the error for more documents than Comprehend takes.
+
+    :param how_many: the number of documents, as text.
+    :returns: the error.
+    """
     return TrainingDataError(
         f"{how_many}, but Comprehend takes {limits.MAX_TRAINING_DOCUMENTS:,}; "
         "narrow the labelled source to fewer files"
@@ -108,10 +124,10 @@ def too_many(how_many: str) -> TrainingDataError:
 
 
 def check_bytes(size: int) -> None:
-    """Check the size of training and test file together.
+    """Check the size of the training file and the test file together.
 
     :param size: in bytes.
-    :raises TrainingDataError: it is more than Comprehend takes.
+    :raises TrainingDataError: the size is above Comprehend's limit.
     """
     if size > limits.MAX_TRAINING_BYTES:
         raise TrainingDataError(
@@ -125,43 +141,50 @@ def warnings(
     counts: Counts,
     *,
     left_out: Sequence[str],
-    doubles: int,
+    duplicates: int,
     differing: int,
     rejects: Mapping[str, int],
 ) -> list[str]:
-    """Return what a person should know about data that is good enough to train on.
+    """Return warnings about data that is good enough to train on.
 
-    :param left_out: labels left out for want of documents.
-    :param doubles: documents dropped because text and labels stood there before.
-    :param differing: multi-label documents whose text stands elsewhere with other labels.
-    :param rejects: documents rejected, by reason.
+    :param spec: the classifier spec.
+    :param counts: documents by label.
+    :param left_out: labels with too few documents.
+    :param duplicates: documents with the text and labels of an earlier one.
+    :param differing: multi-label documents with the same text as another one, but other labels.
+    :param rejects: rejected documents, by reason.
+    :returns: one sentence each.
     """
     found = []
     enough = spec.recommended_documents_per_label
     few = [label for label, count in counts.items() if count["training"] + count["test"] < enough]
     if few:
         found.append(
-            f"{len(few)} labels have fewer than {enough} documents, expect them to be weak: {named(few)}"
+            f"{_labels_have(len(few))} fewer than {enough} documents; expect weak predictions: {named(few)}"
         )
     training = {label: count["training"] for label, count in counts.items()}
     largest, smallest = max(training, key=training.__getitem__), min(training, key=training.__getitem__)
     if training[largest] > limits.MAX_LABEL_IMBALANCE * training[smallest]:
         found.append(
             f'labels are out of balance: "{largest}" has {training[largest]} documents, "{smallest}" '
-            f"{training[smallest]}; beyond {limits.MAX_LABEL_IMBALANCE}:1 the small ones are learnt badly"
+            f"{training[smallest]}; beyond {limits.MAX_LABEL_IMBALANCE}:1 small labels are learnt badly"
         )
     if left_out:
         found.append(
-            f"{len(left_out)} labels with fewer than {spec.min_documents_per_label} documents to train on "
-            f"are left out: {named(left_out)}"
+            f"left out, with fewer than {spec.min_documents_per_label} documents to train on: "
+            f"{named(left_out)}"
         )
-    if doubles:
-        found.append(f"{doubles} documents repeat the text and labels of an earlier one; each counts once")
+    if duplicates:
+        found.append(f"{duplicates} duplicates (same text, same labels) are not used")
     if differing:
         found.append(
-            f"{differing} documents share their text with a document that has other labels; all are kept"
+            f"{differing} documents have the same text as another document, but other labels; all are kept"
         )
     if rejects:
         listed = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
         found.append(f"{sum(rejects.values())} documents were rejected: {listed}")
     return found
+
+
+def _labels_have(number: int) -> str:
+    return "1 label has" if number == 1 else f"{number} labels have"

@@ -1,8 +1,7 @@
-"""Numbers about labelled documents, between reading and deciding, on local disk.
+"""Keep hashes, lengths and labels of the labelled documents on local disk, until the split is known.
 
-What is decided (side, doubles, conflicts) needs all documents at once, but not their texts: these are in
-the draft of the files by then. The numbers, some 40 bytes a document, are gone through in stretches, so
-that memory does not grow with the documents.
+Assigning the split needs all documents at once, but not their texts, which are in the training file by then.
+The numbers, some 40 bytes a document, are read in blocks, so that memory does not grow with the documents.
 """
 
 from __future__ import annotations
@@ -14,53 +13,55 @@ from typing import TYPE_CHECKING, Final, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import Column, stretches_of, to_numpy
+from nightsort.arrow.columns import Column, from_numpy, split_by_size, to_numpy
 from nightsort.arrow.hashing import Hashes, hash_texts
-from nightsort.arrow.numpy_arrays import from_numpy
-from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
+from nightsort.training.document_labels import DocumentLabels, LabelEncoder, hash_labels
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from types import TracebackType
 
     from typing_extensions import Self
 
-    from nightsort.training.row_labels import Numbers
-    from nightsort.training.training_files import Drafts
+    from nightsort.training.document_labels import Numbers
 
 _NUMBERS, _IDS = "numbers.arrows", "ids.arrows"
 _ID_COLUMNS: Final = ["document_id", "file", "row"]
 _NUMBER_COLUMNS: Final = ["first", "second", "characters", "size", "labels"]
-_STRETCH: Final = 65_536
+_BLOCK_DOCUMENTS: Final = 65_536
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Numbers about some documents that follow one another.
+class DocumentBlock:
+    """Numbers about consecutive documents.
 
-    :param places: which documents they are among all.
-    :param first: a hash of each text.
-    :param second: another one; both together stand for the text.
+    :param indices: their indices among all documents.
+    :param first: 64 bits of a hash of each text.
+    :param second: the other 64 bits; two texts with the same 128 bits count as the same.
     :param characters: the length of each text.
-    :param size: the size of each row in the draft, in bytes.
+    :param size: the size of each row of the training file, in bytes.
     :param labels: the labels of each.
     """
 
-    places: slice
+    indices: slice
     first: Hashes
     second: Hashes
     characters: Numbers
     size: Numbers
-    labels: RowLabels
+    labels: DocumentLabels
 
-    def parts(self, most: int) -> Iterator[Stretch]:
-        """Yield it in parts that take at most so many bytes in the draft, or are one document."""
-        yield from map(self._part, stretches_of(self.size, most))
+    def parts(self, max_bytes: int) -> Iterator[DocumentBlock]:
+        """Yield the block in parts.
 
-    def _part(self, rows: slice) -> Stretch:
-        return Stretch(
-            slice(self.places.start + rows.start, self.places.start + rows.stop),
+        :param max_bytes: the rows of a part have at most this size, unless it is one document.
+        :returns: the parts in their order.
+        """
+        yield from map(self._part, split_by_size(self.size, max_bytes))
+
+    def _part(self, rows: slice) -> DocumentBlock:
+        return DocumentBlock(
+            slice(self.indices.start + rows.start, self.indices.start + rows.stop),
             self.first[rows],
             self.second[rows],
             self.characters[rows],
@@ -71,9 +72,9 @@ class Stretch:
 
 @dataclass(frozen=True)
 class LabelledDocuments:
-    """All labelled documents of a source, in its order; can be gone through again and again.
+    """All labelled documents of a source, in its order; they can be iterated several times.
 
-    :param folder: where the numbers lie, and the ids if they were kept.
+    :param folder: with the files of numbers, and of ids if they were kept.
     :param count: how many documents there are.
     :param names: the labels by their numbers.
     """
@@ -85,14 +86,16 @@ class LabelledDocuments:
     def __len__(self) -> int:
         return self.count
 
-    def __iter__(self) -> Iterator[Stretch]:
-        for places, batch in _read(self.folder / _NUMBERS):
+    def __iter__(self) -> Iterator[DocumentBlock]:
+        for indices, batch in _read(self.folder / _NUMBERS):
             first, second, characters, size = map(to_numpy, batch.columns[:4])
-            yield Stretch(places, first, second, characters, size, RowLabels.of_column(batch.column(4)))
+            yield DocumentBlock(
+                indices, first, second, characters, size, DocumentLabels.from_column(batch.column(4))
+            )
 
     @cached_property
     def name_column(self) -> Column:
-        """The labels by their numbers, as a column."""
+        """The labels as a column, by their numbers."""
         return pa.array(self.names, pa.string())
 
     @cached_property
@@ -101,50 +104,57 @@ class LabelledDocuments:
         return hash_labels(self.names)
 
     def ids(self) -> Iterator[tuple[slice, pa.RecordBatch]]:
-        """Yield ids, files and rows of the documents, with their places among all."""
+        """Yield ids, files and rows of the documents, with their indices among all documents."""
         return _read(self.folder / _IDS)
 
 
-def spool(
+def store_documents(
     batches: Iterable[pa.RecordBatch],
     folder: Path,
-    drafts: Drafts,
     *,
-    most: int,
+    write_rows: Callable[[Column, Column], Numbers],
+    delimiter: str | None,
+    limit: int,
     with_ids: bool,
-    stretch: int = _STRETCH,
+    block_documents: int = _BLOCK_DOCUMENTS,
 ) -> LabelledDocuments | None:
-    """Write documents to the draft, and to local disk what the decisions need.
+    """Write the rows of documents, and keep on local disk the numbers that the split needs.
 
     :param batches: of :data:`nightsort.sources.documents.LABELLED_SCHEMA`.
     :param folder: a local folder.
-    :param most: stop reading behind this many documents.
+    :param write_rows: called with the labels of documents, each as one text, and their texts; returns the
+        size of each row in bytes.
+    :param delimiter: joins the labels of a document; ``None`` where each has one.
+    :param limit: stop reading after this many documents.
     :param with_ids: keep the ids too.
-    :param stretch: so many documents are gone through at a time later on.
-    :returns: the documents, or ``None`` if there are more than ``most``.
+    :param block_documents: about how many documents are in a block.
+    :returns: the documents, or ``None`` if there are more than `limit`.
     """
-    labels = LabelNumbers()
+    labels = LabelEncoder()
     count = 0
-    with _Writer(folder / _NUMBERS, stretch, None) as numbers, _Writer(folder / _IDS, stretch, "lz4") as ids:
+    with (
+        _Writer(folder / _NUMBERS, block_documents, None) as numbers,
+        _Writer(folder / _IDS, block_documents, "lz4") as ids,
+    ):
         for batch in batches:
             count += len(batch)
-            if count > most:
+            if count > limit:
                 return None
             texts: Column = batch.column("text")
             first, second = hash_texts(texts)
-            row_labels, cells = labels.read(batch.column("labels"), drafts.delimiter)
-            size = drafts.add(cells, texts)
+            document_labels, cells = labels.encode(batch.column("labels"), delimiter)
+            size = write_rows(cells, texts)
             columns = [from_numpy(first), from_numpy(second), pc.utf8_length(texts), from_numpy(size)]
-            numbers.add(pa.RecordBatch.from_arrays([*columns, row_labels.column()], _NUMBER_COLUMNS))
+            numbers.add(pa.RecordBatch.from_arrays([*columns, document_labels.column()], _NUMBER_COLUMNS))
             if with_ids:
                 ids.add(batch.select(_ID_COLUMNS))
-    # What reading took is not needed again; without this it would stay beside what deciding takes.
+    # Return Arrow's cached memory now; otherwise it adds to the peak while the split is assigned.
     pa.default_memory_pool().release_unused()
     return LabelledDocuments(folder, count, labels.names)
 
 
 class _Writer:
-    """Writes batches as an Arrow stream, joined to batches that are worth a few steps of Python each."""
+    """Writes batches as an Arrow stream, joined to larger ones, so that few are read later."""
 
     def __init__(self, path: Path, rows: int, compression: Literal["lz4"] | None) -> None:
         self._rows = rows

@@ -1,5 +1,4 @@
-"""Labelled documents -> the training file, the test file, a report and the rejects, checked before
-anything is paid."""
+"""Prepare the files of a training, a report and the rejects, and check them before anything is paid."""
 
 from __future__ import annotations
 
@@ -26,34 +25,42 @@ from nightsort.naming import (
 )
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import REASONS, RejectLog
+from nightsort.storage import upload
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import Counts, TrainingDataError
 from nightsort.training.conflicts import reject_conflicts
-from nightsort.training.decisions import AGAIN, CONFLICTING, LEFT_OUT, TEST, TRAINING, Decided, decide
-from nightsort.training.labelled_documents import LabelledDocuments, spool
+from nightsort.training.labelled_documents import LabelledDocuments, store_documents
 from nightsort.training.lengths import text_lengths
-from nightsort.training.training_files import Drafts
-from nightsort.uploads import upload
+from nightsort.training.split_assignment import (
+    CONFLICTING,
+    DUPLICATE,
+    LEFT_OUT,
+    TEST,
+    TRAINING,
+    SplitAssignment,
+    assign_splits,
+)
+from nightsort.training.training_files import TrainingFileWriter
 
 if TYPE_CHECKING:
     from datetime import date
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.storage import Access, Progress
-    from nightsort.training.row_labels import Flags
+    from nightsort.training.document_labels import Flags
 
 __all__ = ["PreparedTraining", "TrainingDataError", "prepare_training_data"]
 
 log = logging.getLogger(__name__)
 
-_MOST_READ = 4 * limits.MAX_TRAINING_DOCUMENTS
-"""Behind so many labelled documents reading stops: at the largest test share, twice what can be used is
-doubles."""
+_MAX_READ = 4 * limits.MAX_TRAINING_DOCUMENTS
+"""Stop reading after this many documents, four times the limit of Comprehend: at the largest test share (0.5)
+twice the limit can be used, so at least half of more documents must be duplicates."""
 
 
 @dataclass(frozen=True)
 class PreparedTraining:
-    """What a training needs and what was found out about it; small and JSON-safe as :meth:`to_dict`.
+    """The files of a training and their counts; small and JSON-safe as :meth:`to_dict`.
 
     :param version: ``v`` and 12 hex digits of ``fingerprint``: the same data and settings give the same
         version.
@@ -67,14 +74,15 @@ class PreparedTraining:
     :param labels: per label how many documents are for ``training`` and for the ``test``.
     :param training_documents: rows of the training CSV.
     :param test_documents: rows of the test CSV.
-    :param documents_read: records in the source; each is in training, test, rejected, doubles or left out.
+    :param documents_read: records in the source; each is a training document, a test document, rejected, a
+        duplicate or left out.
     :param rejected: documents that cannot be used, each in ``rejects_uri`` with its reason.
-    :param doubles: documents dropped because the same text with the same labels was there before.
+    :param duplicates: documents with the text and labels of an earlier one; they are not used.
     :param left_out_documents: documents all of whose labels are left out.
     :param left_out_labels: labels with too few documents, where the spec says ``leave_out``.
-    :param warnings: what a person should know.
+    :param warnings: for a person to read.
     :param training_bytes: size of the training CSV.
-    :param test_units: what classifying the test documents once is billed as.
+    :param test_units: billed units for classifying the test documents once.
     """
 
     version: str
@@ -90,7 +98,7 @@ class PreparedTraining:
     test_documents: int
     documents_read: int
     rejected: int
-    doubles: int
+    duplicates: int
     left_out_documents: int
     left_out_labels: list[str]
     warnings: list[str]
@@ -98,36 +106,39 @@ class PreparedTraining:
     test_units: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as plain JSON values."""
+        """Return JSON-safe values."""
         return asdict(self)
 
 
 def prepare_training_data(
     spec: ClassifierSpec, access: Access, *, day: date | None = None, progress: Progress | None = None
 ) -> PreparedTraining:
-    """Make the training data of a classifier from its labelled source.
+    """Prepare the training data of a classifier from its labelled source.
 
-    The files come to lie under ``<work_uri>/training/<version>/``; the same data gives the same files again.
+    The files are written to ``<work_uri>/training/<version>/``; the same data has the same version and files.
 
+    :param spec: the classifier spec.
+    :param access: storage and databases.
     :param day: renders ``{day}`` in the labelled source.
-    :param progress: told what is being done.
-    :raises SourceError: the source cannot be read as the spec says.
-    :raises TrainingDataError: Comprehend could not train on it.
+    :param progress: called with the current step and the number of documents.
+    :returns: the files and their counts.
+    :raises SourceError: the source cannot be read.
+    :raises TrainingDataError: Comprehend cannot train on it.
     """
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         folder = Path(name)
         with (
             RejectLog(folder / REJECTS_FILE) as rejects,
-            Drafts(folder, spec.label_delimiter) as drafts,
+            TrainingFileWriter(folder, spec.label_delimiter) as writer,
         ):
-            documents = _read(spec, access, day, folder, drafts, rejects, progress)
-            decided = decide(spec, documents)
+            documents = _read(spec, access, day, folder, writer, rejects, progress)
+            assignment = assign_splits(spec, documents)
             if progress is not None:
                 progress("writing the training data", len(documents))
-            reject_conflicts(documents, decided, rejects)
-            training_bytes = drafts.finish(documents, decided)
-        prepared = _summary(spec, documents, decided, training_bytes, rejects)
-        (folder / REPORT_FILE).write_bytes(_report(spec, documents, decided, prepared, rejects))
+            reject_conflicts(documents, assignment, rejects)
+            training_bytes = writer.finish(documents, assignment)
+        prepared = _summary(spec, documents, assignment, training_bytes, rejects)
+        (folder / REPORT_FILE).write_bytes(_report(spec, documents, assignment, prepared, rejects))
         home = spec.layout.training(prepared.version)
         for file in (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE):
             if progress is not None:
@@ -142,7 +153,7 @@ def _read(
     access: Access,
     day: date | None,
     folder: Path,
-    drafts: Drafts,
+    writer: TrainingFileWriter,
     rejects: RejectLog,
     progress: Progress | None,
 ) -> LabelledDocuments:
@@ -155,9 +166,16 @@ def _read(
         rejects=rejects,
         progress=progress,
     )
-    documents = spool(batches, folder, drafts, most=_MOST_READ, with_ids=spec.mode == "MULTI_CLASS")
+    documents = store_documents(
+        batches,
+        folder,
+        write_rows=writer.add,
+        delimiter=spec.label_delimiter,
+        limit=_MAX_READ,
+        with_ids=spec.mode == "MULTI_CLASS",
+    )
     if documents is None:
-        raise training_checks.too_many(f"more than {_MOST_READ:,} labelled documents")
+        raise training_checks.too_many(f"more than {_MAX_READ:,} labelled documents")
     if not len(documents):
         raise _nothing(spec.labelled.at(day).uri or "the query", rejects)
     return documents
@@ -166,7 +184,7 @@ def _read(
 def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
     if not rejects.total:
         return TrainingDataError(
-            f"{source} holds no labelled documents; mend labelled, or put documents there"
+            f"{source} holds no labelled documents; correct labelled in the spec, or add documents"
         )
     reason, count = rejects.counts.most_common(1)[0]
     return TrainingDataError(
@@ -178,20 +196,20 @@ def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
 def _summary(
     spec: ClassifierSpec,
     documents: LabelledDocuments,
-    decided: Decided,
+    assignment: SplitAssignment,
     training_bytes: int,
     rejects: RejectLog,
 ) -> PreparedTraining:
-    test_fingerprint = _fingerprint(documents, decided, TEST)
+    test_fingerprint = _fingerprint(documents, assignment, TEST)
     settings = {
         **spec.training_settings(),
-        "training": _fingerprint(documents, decided, TRAINING),
+        "training": _fingerprint(documents, assignment, TRAINING),
         "test": test_fingerprint,
     }
     fingerprint = hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()
     version = str(VersionName.of(fingerprint))
     home = spec.layout.training(version)
-    doubles = decided.count(AGAIN)
+    duplicates = assignment.count(DUPLICATE)
     return PreparedTraining(
         version=version,
         fingerprint=fingerprint,
@@ -201,61 +219,61 @@ def _summary(
         test_documents_uri=home.file(TEST_DOCUMENTS),
         report_uri=home.file(REPORT_FILE),
         rejects_uri=home.file(REJECTS_FILE),
-        labels=decided.counts,
-        training_documents=decided.count(TRAINING),
-        test_documents=decided.count(TEST),
-        documents_read=len(documents) + rejects.total - decided.count(CONFLICTING),
+        labels=assignment.counts,
+        training_documents=assignment.count(TRAINING),
+        test_documents=assignment.count(TEST),
+        documents_read=len(documents) + rejects.total - assignment.count(CONFLICTING),
         rejected=rejects.total,
-        doubles=doubles,
-        left_out_documents=decided.count(LEFT_OUT),
-        left_out_labels=decided.left_out_labels,
+        duplicates=duplicates,
+        left_out_documents=assignment.count(LEFT_OUT),
+        left_out_labels=assignment.left_out_labels,
         warnings=training_checks.warnings(
             spec,
-            decided.counts,
-            left_out=decided.left_out_labels,
-            doubles=doubles,
-            differing=decided.differing,
+            assignment.counts,
+            left_out=assignment.left_out_labels,
+            duplicates=duplicates,
+            differing=assignment.differing,
             rejects=rejects.counts,
         ),
         training_bytes=training_bytes,
-        test_units=_units(documents, decided.fates == TEST),
+        test_units=_units(documents, assignment.roles == TEST),
     )
 
 
 def _units(documents: LabelledDocuments, chosen: Flags) -> int:
-    """Return what classifying the chosen documents is billed as."""
-    return sum(int(units_of(stretch.characters[chosen[stretch.places]]).sum()) for stretch in documents)
+    """Return the billed units for classifying the chosen documents."""
+    return sum(int(units_of(block.characters[chosen[block.indices]]).sum()) for block in documents)
 
 
-def _fingerprint(documents: LabelledDocuments, decided: Decided, fate: int) -> str:
-    """Return a hash of the documents of one fate and their labels, the same in whatever order they come."""
+def _fingerprint(documents: LabelledDocuments, assignment: SplitAssignment, role: int) -> str:
+    """Return a hash of the documents with a role and their labels, the same in any order of the documents."""
     sums = [0, 0]
-    for stretch in documents:
-        flags = decided.fates[stretch.places] == fate
-        labels = mix(stretch.labels.only(flags, decided.labels).hashes(documents.label_hashes))
-        for place, texts in enumerate((stretch.first[flags], stretch.second[flags])):
-            sums[place] += int(np.sum(mix(texts ^ labels), dtype=np.uint64))
+    for block in documents:
+        flags = assignment.roles[block.indices] == role
+        labels = mix(block.labels.select(flags, assignment.labels).hashes(documents.label_hashes))
+        for half, texts in enumerate((block.first[flags], block.second[flags])):
+            sums[half] += int(np.sum(mix(texts ^ labels), dtype=np.uint64))
     return hashlib.sha256(
-        orjson.dumps([decided.count(fate), *(str(value % 2**64) for value in sums)])
+        orjson.dumps([assignment.count(role), *(str(value % 2**64) for value in sums)])
     ).hexdigest()
 
 
 def _report(
     spec: ClassifierSpec,
     documents: LabelledDocuments,
-    decided: Decided,
+    assignment: SplitAssignment,
     prepared: PreparedTraining,
     rejects: RejectLog,
 ) -> bytes:
-    chosen = (decided.fates == TRAINING) | (decided.fates == TEST)
-    lengths = text_lengths(documents, chosen, decided.labels)
+    chosen = (assignment.roles == TRAINING) | (assignment.roles == TEST)
+    lengths = text_lengths(documents, chosen, assignment.labels)
     report = {
         "classifier": spec.name,
         "mode": spec.mode,
         **prepared.to_dict(),
         "labels": [
             {"label": label, "documents": sum(count.values()), **count, **lengths[label]}
-            for label, count in decided.counts.items()
+            for label, count in assignment.counts.items()
         ],
         "rejects": {
             reason: {"documents": count, "remedy": REASONS[reason]}

@@ -31,26 +31,27 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from nightsort.training.labelled_documents import Stretch
-    from nightsort.training.row_labels import Flags
+    from nightsort.training.document_labels import Flags
+    from nightsort.training.labelled_documents import DocumentBlock
 
 
-def choose_test(documents: Iterable[Stretch], kept: Flags, labels: int, test_share: float) -> Flags:
+def choose_test(documents: Iterable[DocumentBlock], kept: Flags, labels: int, test_share: float) -> Flags:
     """Return which documents are held back for the test.
 
-    :param documents: all documents; gone through twice.
-    :param kept: the documents that count; the others are on neither side.
+    :param documents: all documents; iterated twice.
+    :param kept: flags of the documents that are used; the others are on neither side.
     :param labels: how many labels there are.
     :param test_share: between 0 and 0.5.
+    :returns: flags of the test documents.
     """
     limit = np.uint64(min(int(test_share * 2.0**64), 2**64 - 1))
     test = np.zeros(len(kept), dtype=bool)
     lowest = np.full(labels, np.iinfo(np.uint64).max, dtype=np.uint64)
-    for stretch in documents:
-        test[stretch.places] = kept[stretch.places] & (stretch.first < limit)
-        owners, numbers = stretch.labels.pairs(kept[stretch.places])
-        np.minimum.at(lowest, numbers, stretch.first[owners])
-    for stretch in documents:
-        owners, numbers = stretch.labels.pairs(kept[stretch.places])
-        test[stretch.places][owners[stretch.first[owners] == lowest[numbers]]] = True
+    for block in documents:
+        test[block.indices] = kept[block.indices] & (block.first < limit)
+        owners, numbers = block.labels.pairs(kept[block.indices])
+        np.minimum.at(lowest, numbers, block.first[owners])
+    for block in documents:
+        owners, numbers = block.labels.pairs(kept[block.indices])
+        test[block.indices][owners[block.first[owners] == lowest[numbers]]] = True
     return test

@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import content_of, from_content, places_of
+from nightsort.arrow.columns import from_offsets_and_bytes, offsets_and_bytes, true_indices
 
 if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
-    from nightsort.training.row_labels import Numbers
+    from nightsort.training.document_labels import Numbers
 
 _QUOTE = 0x22
 _ROW_END = '"\n'
@@ -52,7 +52,7 @@ def texts_of_rows(rows: Column, starts: Column) -> Column:
     :param rows: as :func:`csv_rows` makes them.
     :param starts: what they were made with.
     """
-    offsets, _ = content_of(rows)
+    offsets, _ = offsets_and_bytes(rows)
     documents = _cut(rows, offsets[:-1] + _sizes(starts), offsets[1:] - len(_ROW_END))
     return pc.replace_substring(documents, '""', '"')
 
@@ -63,13 +63,13 @@ def with_starts(rows: Column, old: Column, new: Column) -> Column:
     :param old: what the rows were made with.
     :param new: what they begin with from now on.
     """
-    offsets, _ = content_of(rows)
+    offsets, _ = offsets_and_bytes(rows)
     return pc.binary_join_element_wise(new, _cut(rows, offsets[:-1] + _sizes(old), offsets[1:]), "")
 
 
 def values(texts: Column) -> memoryview:
     """Return the bytes of all texts, one behind the other."""
-    return content_of(texts)[1].data
+    return offsets_and_bytes(texts)[1].data
 
 
 def rows_of(data: bytes, sizes: Numbers) -> Column:
@@ -77,7 +77,7 @@ def rows_of(data: bytes, sizes: Numbers) -> Column:
 
     :param sizes: of each, in bytes.
     """
-    return from_content(pa.string(), np.concatenate(([0], np.cumsum(sizes))), data)
+    return from_offsets_and_bytes(pa.string(), np.concatenate(([0], np.cumsum(sizes))), data)
 
 
 def _quoted(cells: Column) -> Column:
@@ -90,12 +90,12 @@ def _quoted(cells: Column) -> Column:
 
 def _double_quotes(texts: Column) -> Column:
     """Double every quote: in all texts at once, as their bytes lie one behind the other."""
-    offsets, content = content_of(texts)
-    quotes = places_of(content == _QUOTE)
+    offsets, content = offsets_and_bytes(texts)
+    quotes = true_indices(content == _QUOTE)
     if not len(quotes):
         return texts
     moved = offsets + np.searchsorted(quotes, offsets)
-    return from_content(pa.string(), moved, content.tobytes().replace(b'"', b'""'))
+    return from_offsets_and_bytes(pa.string(), moved, content.tobytes().replace(b'"', b'""'))
 
 
 def _cut(texts: Column, begins: Numbers, ends: Numbers) -> Column:
@@ -107,9 +107,9 @@ def _cut(texts: Column, begins: Numbers, ends: Numbers) -> Column:
     borders = np.column_stack((begins, ends)).ravel()
     if not len(borders):
         return texts
-    pieces = from_content(pa.string(), borders, content_of(texts)[1])
+    pieces = from_offsets_and_bytes(pa.string(), borders, offsets_and_bytes(texts)[1])
     return pieces.take(pa.array(np.arange(0, len(pieces), 2)))
 
 
 def _sizes(texts: Column) -> Numbers:
-    return np.diff(content_of(texts)[0])
+    return np.diff(offsets_and_bytes(texts)[0])

@@ -1,11 +1,8 @@
-"""The training file, the test file and the test documents: drafted as one file while the documents are read,
-and put right in place once all of them are known.
+"""Write the training file, the test file and the test documents.
 
-What becomes of a document (side, doubles, conflicts, labels left out) is known only when all are read. But
-what its row looks like is known at once, and nearly all rows are rows of the training file. So each is
-written there as soon as it is read; in the end the rows that do not belong there are taken out, and those
-behind move up in the same file. That is a copy within memory, while to keep the texts elsewhere and write
-the file in the end costs a second writing of everything.
+All rows are appended to the training file while documents are read. The role of a document (training, test,
+duplicate, conflicting, left out) is known only when all are read; then the rows that are not for the training
+are removed from the file in place. Nearly all rows stay, so this is faster than writing them a second time.
 """
 
 from __future__ import annotations
@@ -21,7 +18,7 @@ from nightsort.arrow.columns import to_numpy
 from nightsort.arrow.prefetch import prefetch
 from nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
 from nightsort.training.checks import check_bytes
-from nightsort.training.decisions import TEST, TRAINING
+from nightsort.training.split_assignment import TEST, TRAINING
 from nightsort.training.training_csv import (
     csv_rows,
     row_starts,
@@ -40,53 +37,57 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from nightsort.arrow.columns import Column
-    from nightsort.training.decisions import Decided
-    from nightsort.training.labelled_documents import LabelledDocuments, Stretch
-    from nightsort.training.row_labels import Flags, Numbers
+    from nightsort.training.document_labels import Flags, Numbers
+    from nightsort.training.labelled_documents import DocumentBlock, LabelledDocuments
+    from nightsort.training.split_assignment import SplitAssignment
 
-_AT_ONCE: Final = 4_000_000
+_BLOCK_BYTES: Final = 4_000_000
 
 
-class Drafts:
-    """The rows of all documents, in their order, in what becomes the training file.
+class TrainingFileWriter:
+    """Writes the rows of all documents, in their order, to what becomes the training file.
 
-    :param folder: where the files come to lie; local.
+    :param folder: a local folder for the files.
     :param delimiter: joins the labels of a document; ``None`` where each has one.
     """
 
     def __init__(self, folder: Path, delimiter: str | None) -> None:
         self.delimiter = delimiter
         self._folder = folder
-        self._draft = (folder / TRAINING_FILE).open("wb")
+        self._rows = (folder / TRAINING_FILE).open("wb")
 
     def add(self, cells: Column, texts: Column) -> Numbers:
-        """Write documents; return the size of each one's row in bytes.
+        """Append the rows of documents.
 
         :param cells: the labels of each document, as one text.
         :param texts: the cleaned documents.
+        :returns: the size of each row in bytes.
         """
         rows = csv_rows(row_starts(cells), texts)
-        self._draft.write(values(rows))
+        self._rows.write(values(rows))
         return to_numpy(pc.binary_length(rows))
 
-    def finish(self, documents: LabelledDocuments, decided: Decided, *, at_once: int = _AT_ONCE) -> int:
-        """Take out what is not to be there, and write the test file and its documents.
+    def finish(
+        self, documents: LabelledDocuments, assignment: SplitAssignment, *, block_bytes: int = _BLOCK_BYTES
+    ) -> int:
+        """Remove the rows that are not for the training, and write the test file and its documents.
 
-        :param documents: all that were added.
-        :param at_once: about so many bytes of the draft are in memory at a time.
+        :param documents: all documents that were added.
+        :param assignment: which of them are trained on or tested.
+        :param block_bytes: about how many bytes of rows are in memory at a time.
         :returns: the size of the training file in bytes.
         :raises TrainingDataError: the files are larger than Comprehend takes.
         """
-        self._draft.close()
+        self._rows.close()
         path = self._folder / TRAINING_FILE
         with (
-            path.open("rb") as draft,
+            path.open("rb") as rows_file,
             path.open("r+b") as training,
             (self._folder / TEST_FILE).open("wb") as test,
             (self._folder / TEST_DOCUMENTS).open("wb") as test_documents,
         ):
-            for rows in prefetch(self._chosen(draft, documents, decided, at_once)):
-                # Never beyond what is read: rows are left out or become shorter, none becomes longer.
+            for rows in prefetch(self._chosen(rows_file, documents, assignment, block_bytes)):
+                # This never overtakes the reading: rows are removed or become shorter, none becomes longer.
                 training.write(values(rows.training))
                 test.write(values(rows.test))
                 test_documents.write(values(rows.test_documents))
@@ -95,29 +96,40 @@ class Drafts:
             return training.tell()
 
     def _chosen(
-        self, draft: IO[bytes], documents: LabelledDocuments, decided: Decided, at_once: int
+        self,
+        rows_file: IO[bytes],
+        documents: LabelledDocuments,
+        assignment: SplitAssignment,
+        block_bytes: int,
     ) -> Generator[_Chosen, None, None]:
-        for part in (part for stretch in documents for part in stretch.parts(at_once)):
-            fates = decided.fates[part.places]
-            rows = rows_of(draft.read(int(part.size.sum())), part.size)
-            training = self._choose(rows, part, fates == TRAINING, documents, decided)
-            test = self._choose(rows, part, fates == TEST, documents, decided)
-            starts = self._starts(part, fates == TEST, documents, decided.labels)
+        for part in (part for block in documents for part in block.parts(block_bytes)):
+            roles = assignment.roles[part.indices]
+            rows = rows_of(rows_file.read(int(part.size.sum())), part.size)
+            training = self._choose(rows, part, roles == TRAINING, documents, assignment)
+            test = self._choose(rows, part, roles == TEST, documents, assignment)
+            starts = self._starts(part, roles == TEST, documents, assignment.labels)
             yield _Chosen(training, test, text_lines(texts_of_rows(test, starts)))
 
     def _choose(
-        self, rows: Column, part: Stretch, chosen: Flags, documents: LabelledDocuments, decided: Decided
+        self,
+        rows: Column,
+        part: DocumentBlock,
+        chosen: Flags,
+        documents: LabelledDocuments,
+        assignment: SplitAssignment,
     ) -> Column:
         """Return the chosen rows with the labels that are trained on."""
         rows = rows.filter(pa.array(chosen))
-        if decided.labels.all():
+        if assignment.labels.all():
             return rows
-        before = self._starts(part, chosen, documents, np.ones_like(decided.labels))
-        return with_starts(rows, before, self._starts(part, chosen, documents, decided.labels))
+        before = self._starts(part, chosen, documents, np.ones_like(assignment.labels))
+        return with_starts(rows, before, self._starts(part, chosen, documents, assignment.labels))
 
-    def _starts(self, part: Stretch, chosen: Flags, documents: LabelledDocuments, labels: Flags) -> Column:
-        """Return what stands before the texts of the chosen rows, with some of their labels."""
-        return row_starts(part.labels.only(chosen, labels).cells(documents.name_column, self.delimiter))
+    def _starts(
+        self, part: DocumentBlock, chosen: Flags, documents: LabelledDocuments, labels: Flags
+    ) -> Column:
+        """Return the starts of the chosen rows, with the flagged labels only."""
+        return row_starts(part.labels.select(chosen, labels).cells(documents.name_column, self.delimiter))
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +137,7 @@ class Drafts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._draft.close()
+        self._rows.close()
 
 
 @dataclass(frozen=True)

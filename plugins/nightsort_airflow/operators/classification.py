@@ -217,7 +217,7 @@ class LoadPredictionsOperator(SpecOperator):
                 spec=self.spec,
                 version=self.run["version"],
                 run_key=self.run["run_key"],
-                batch=self.batch,
+                batch=self.batch["name"],
                 archive=self.access.path(self.job["output_uri"]),
                 manifest=self.access.path(self.batch["manifest_uri"]),
             )
@@ -248,6 +248,7 @@ class ReconcileRunOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Make the sums; give them, or fail and say what is missing."""
+        from nightsort.batches.prepare import PreparedBatches
         from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
 
         run, prepared = (
@@ -267,7 +268,7 @@ class ReconcileRunOperator(SpecOperator):
                     spec=self.spec,
                     run_key=run["run_key"],
                     version=run["version"] if prepared["batches"] else None,
-                    prepared=prepared,
+                    prepared=PreparedBatches.from_dict(prepared),
                     source_uri=run["source_uri"],
                     started_at=context["dag_run"].start_date,
                     jobs=jobs,

@@ -257,7 +257,7 @@ class PromoteClassifierOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Decide, write the decision down and carry it out."""
-        from nightsort.evaluation import Metrics, decide
+        from nightsort.evaluation import Metrics, decide_promotion
         from nightsort.tables.versions import find_version, record_decision
 
         version, against = self.evaluation["version"], self.evaluation["champion"]
@@ -267,7 +267,7 @@ class PromoteClassifierOperator(SpecOperator):
             return {"version": version, "against": against, "promoted": False, "reason": reason}
         with self.fail_on_input_errors(f"promote {version}"), self.database() as connection:
             champion = find_version(connection, self.spec.name, against) if against else None
-            decision = decide(
+            decision = decide_promotion(
                 Metrics.from_dict(self.evaluation["metrics"]),
                 self._measured(champion) if champion else None,
                 self.spec.promotion,

@@ -18,14 +18,14 @@ from nightsort.classifier_spec.model import Promotion
 from nightsort.evaluation import (
     EvaluationError,
     Metrics,
-    decide,
+    decide_promotion,
     from_comprehend,
     from_confusion_matrix,
     from_job_output,
     from_predictions,
     read_confusion_matrix,
 )
-from nightsort.results.archive import MemberMissingError
+from nightsort.results.archive import ArchiveError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -146,9 +146,7 @@ class TestWhatComprehendSays:
         assert read_confusion_matrix(archive(name, json.dumps(matrix).encode())) == matrix
 
     def test_an_archive_without_matrix_says_so(self) -> None:
-        with pytest.raises(
-            MemberMissingError, match=r"no confusion_matrix\.json; it holds 'predictions\.jsonl'"
-        ):
+        with pytest.raises(ArchiveError, match=r"no confusion_matrix\.json; it holds 'predictions\.jsonl'"):
             read_confusion_matrix(archive("predictions.jsonl", b"{}"))
 
     @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff", b"[" * 100_000, b" " * 65_000_000])
@@ -223,7 +221,7 @@ class TestDecision:
     def test_only_a_gain_that_is_large_enough_promotes(
         self, old: float, new: float, least: float, promoted: bool
     ) -> None:
-        decision = decide(
+        decision = decide_promotion(
             Metrics(micro_f1=new), Metrics(micro_f1=old), Promotion(metric="micro_f1", least_gain=least)
         )
         assert decision.promote is promoted
@@ -232,7 +230,7 @@ class TestDecision:
         assert f"{new:.4f}" in decision.reason
 
     def test_the_first_version_becomes_active(self) -> None:
-        decision = decide(Metrics(macro_f1=0.1), None, Promotion())
+        decision = decide_promotion(Metrics(macro_f1=0.1), None, Promotion())
         assert decision.promote
         assert "first" in decision.reason
 
@@ -242,6 +240,6 @@ class TestDecision:
     def test_a_metric_that_is_unknown_is_said(
         self, old: float | None, new: float | None, promoted: bool
     ) -> None:
-        decision = decide(Metrics(macro_f1=new), Metrics(macro_f1=old), Promotion())
+        decision = decide_promotion(Metrics(macro_f1=new), Metrics(macro_f1=old), Promotion())
         assert decision.promote is promoted
         assert "has no macro_f1" in decision.reason

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from upath import UPath
 
 from nightsort.batches import earlier as earlier_batches
-from nightsort.batches import local_batch as shards
+from nightsort.batches import local_batch
 from nightsort.batches.prepare import MAX_BATCHES, PreparedBatches, TooManyBatchesError
 from tests.unit.nightsort.nights import Night, documents, sent
 
@@ -145,7 +145,7 @@ def test_a_batch_that_is_not_in_storage_any_more_is_made_anew(
         path.unlink()
     with caplog.at_level(logging.WARNING):
         after = night.prepare()
-    assert f"{last.name} is not in storage any more" in caplog.text
+    assert f"objects of batch {last.name} are missing or changed" in caplog.text
     assert after == before
     assert sent(after) == dict(documents(8))
 
@@ -171,7 +171,7 @@ def test_kept_batches_count_among_those_that_a_run_can_carry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert MAX_BATCHES == 1_000
-    monkeypatch.setattr(shards, "MAX_BATCHES", 3)
+    monkeypatch.setattr(local_batch, "MAX_BATCHES", 3)
     night = night_of_three(tmp_path)
     night.prepare()
     night.write("late.jsonl", LATE)
@@ -188,7 +188,7 @@ def test_after_a_crash_the_next_preparation_gives_what_the_crashed_one_would_hav
         each.write("a-late.jsonl", LATE)
         each.write("documents.jsonl", documents(7))
     with monkeypatch.context() as patch:
-        patch.setattr("nightsort.batches.prepare.write_plan", lambda *_: 1 / 0)
+        patch.setattr("nightsort.batches.plan.RunPlan.write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             night.prepare()
     assert names(night.prepare()) == names(other.prepare())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightsort.classifier_spec.model import (
-    Batch,
+    BatchLimits,
     Budget,
     ClassifierSpec,
     Export,
@@ -28,7 +28,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "classifier-spec.md").read_text()
 PARTS: dict[str, type[BaseModel]] = {
     "": LabelledSource,
     "promotion.": Promotion,
-    "batch.": Batch,
+    "batch.": BatchLimits,
     "budget.": Budget,
     "export.": Export,
     "kms.": Kms,

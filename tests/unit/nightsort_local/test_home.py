@@ -100,7 +100,7 @@ def test_a_shared_folder_that_others_may_write_to_is_refused(
     open_to_all.mkdir()
     open_to_all.chmod(0o777)
     monkeypatch.setattr(home_module, "SHARED_FOLDER", str(open_to_all))
-    with pytest.raises(StackError, match="is not a folder of yours alone"):
+    with pytest.raises(StackError, match="is not a folder that only you can write to"):
         home_module.shared_folder()
 
 

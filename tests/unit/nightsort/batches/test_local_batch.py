@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.batches import local_batch as shards
+from nightsort.batches import local_batch
 from nightsort.classifier_spec.model import ClassifierSpec
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
     per_file: bool,
     rows_together: int,
 ) -> None:
-    folder = tmp_path_factory.mktemp("shards")
+    folder = tmp_path_factory.mktemp("batches")
     limits = spec(
         batch={"max_documents": most_documents, "max_bytes": most_bytes},
         input_format="ONE_DOC_PER_FILE" if per_file else "ONE_DOC_PER_LINE",
@@ -62,23 +62,23 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
         for column in columns
     ]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shards, "_MANIFEST_ROWS", rows_together)
-        made = list(shards.shards(documents, limits, folder, first=7))
+        patch.setattr(local_batch, "_MANIFEST_ROWS", rows_together)
+        made = list(local_batch.cut_batches(documents, limits, folder, first=7))
 
     def size(text: str) -> int:
         return len(text.encode()) + (0 if per_file else 1)
 
-    lines = [shard.path.read_text().splitlines() for shard in made]
+    lines = [batch.path.read_text().splitlines() for batch in made]
     assert [line for batch in lines for line in batch] == texts
-    assert [shard.number for shard in made] == list(range(7, 7 + len(made)))
+    assert [batch.number for batch in made] == list(range(7, 7 + len(made)))
     for batch, following in zip(lines, [*lines[1:], None], strict=False):
         assert len(batch) <= most_documents
         assert sum(map(size, batch)) <= most_bytes or len(batch) == 1
         if following is not None:
             assert len(batch) == most_documents or sum(map(size, batch)) + size(following[0]) > most_bytes
-    for shard in made:
-        shard.write_manifest(None if per_file else "name.txt")
-    manifests = [pq.read_table(shard.manifest_path).to_pylist() for shard in made]
+    for batch in made:
+        batch.write_manifest(None if per_file else "name.txt")
+    manifests = [pq.read_table(batch.manifest_path).to_pylist() for batch in made]
     assert [row["document_id"] for rows in manifests for row in rows] == [
         f"id-{number}" for number in range(len(texts))
     ]
@@ -91,9 +91,9 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
 
 
 def test_what_is_removed_is_gone(tmp_path: Path) -> None:
-    (shard,) = shards.shards([(pa.array(["a"]), pa.array(["text"]))], spec(), tmp_path, first=0)
-    shard.write_manifest("name.txt")
+    (batch,) = local_batch.cut_batches([(pa.array(["a"]), pa.array(["text"]))], spec(), tmp_path, first=0)
+    batch.write_manifest("name.txt")
     assert len(list(tmp_path.iterdir())) == 3
-    shard.remove()
-    shard.remove()
+    batch.remove()
+    batch.remove()
     assert list(tmp_path.iterdir()) == []

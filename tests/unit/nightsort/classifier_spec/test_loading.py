@@ -7,19 +7,19 @@ from pathlib import Path
 
 import pytest
 
-from nightsort.classifier_spec.loading import DEFAULT_FOLDER, read_yaml, spec_files, spec_folders
+from nightsort.classifier_spec.loading import DEFAULT_SPEC_FOLDER, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.model import load_spec
 from nightsort.classifier_spec.problems import Problem, SpecError
 
 
 def test_the_default_folder_is_include_classifiers() -> None:
-    assert spec_folders({}) == [DEFAULT_FOLDER]
-    assert DEFAULT_FOLDER.parts[-2:] == ("include", "classifiers")
+    assert spec_folders({}) == [DEFAULT_SPEC_FOLDER]
+    assert DEFAULT_SPEC_FOLDER.parts[-2:] == ("include", "classifiers")
 
 
 def test_folders_are_separated_by_colons() -> None:
     assert spec_folders({"NIGHTSORT_SPECS": "/a:/b/c: :"}) == [Path("/a"), Path("/b/c")]
-    assert spec_folders({"NIGHTSORT_SPECS": ""}) == [DEFAULT_FOLDER]
+    assert spec_folders({"NIGHTSORT_SPECS": ""}) == [DEFAULT_SPEC_FOLDER]
 
 
 def test_files_are_sorted_and_others_ignored(tmp_path: Path) -> None:

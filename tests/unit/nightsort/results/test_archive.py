@@ -18,12 +18,8 @@ from hypothesis import strategies as st
 from nightsort.comprehend import limits
 from nightsort.results.archive import (
     ArchiveError,
-    ArchiveTooLargeError,
     DamagedArchiveError,
-    MemberMissingError,
-    MemberNotAFileError,
-    MemberTwiceError,
-    most_unpacked,
+    max_unpacked_bytes,
     read_member,
 )
 
@@ -76,19 +72,17 @@ def test_an_empty_member_is_empty() -> None:
 def test_an_archive_as_a_path_is_named_in_the_error(tmp_path) -> None:
     path = tmp_path / "output.tar.gz"
     path.write_bytes(tar_gz(("report.pdf.out", b"{}")))
-    with pytest.raises(
-        MemberMissingError, match=r"output\.tar\.gz: has no predictions\.jsonl.*'report\.pdf\.out'"
-    ):
+    with pytest.raises(ArchiveError, match=r"output\.tar\.gz: has no predictions\.jsonl.*'report\.pdf\.out'"):
         list(read_member(path, NAME))
 
 
 def test_no_member_at_all() -> None:
-    with pytest.raises(MemberMissingError, match="it holds nothing"):
+    with pytest.raises(ArchiveError, match="it holds nothing"):
         read(tar_gz())
 
 
 def test_two_members_of_the_name() -> None:
-    with pytest.raises(MemberTwiceError, match="more than one predictions"):
+    with pytest.raises(ArchiveError, match="more than one predictions"):
         read(tar_gz((NAME, CONTENT), ("again/" + NAME, CONTENT)))
 
 
@@ -97,14 +91,14 @@ def test_what_is_no_plain_file_is_refused(kind: bytes) -> None:
     member = tarfile.TarInfo(NAME)
     member.type = kind
     member.linkname = "/etc/passwd"
-    with pytest.raises(MemberNotAFileError):
+    with pytest.raises(ArchiveError):
         read(tar_gz(member))
 
 
 def test_a_sparse_file_is_refused() -> None:
     member = tarfile.TarInfo(NAME)
     member.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0", "GNU.sparse.realsize": "9" * 18}
-    with pytest.raises(MemberNotAFileError):
+    with pytest.raises(ArchiveError):
         read(tar_gz(member, tar_format=tarfile.PAX_FORMAT))
 
 
@@ -124,7 +118,7 @@ def test_damage_behind_the_member_is_found() -> None:
 
 def test_a_tar_that_was_cut_before_it_was_packed_is_damaged() -> None:
     whole = gzip.decompress(tar_gz((NAME, CONTENT)))
-    with pytest.raises(DamagedArchiveError, match="cut off inside a member"):
+    with pytest.raises(DamagedArchiveError, match="unexpected end of data"):
         read(gzip.compress(whole[:5_000]))
 
 
@@ -137,7 +131,7 @@ def test_what_is_no_archive_is_damaged(content: bytes) -> None:
 def test_a_huge_declared_size_is_not_believed() -> None:
     member = tarfile.TarInfo(NAME)
     member.size = 2**40
-    with pytest.raises(DamagedArchiveError, match="bytes are missing"):
+    with pytest.raises(DamagedArchiveError, match="unexpected end of data"):
         read(gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + CONTENT))
 
 
@@ -149,7 +143,7 @@ def test_a_huge_extended_header_is_refused_and_not_read_into_memory(kind: bytes)
     archive = gzip.compress(member.tobuf(tarfile.GNU_FORMAT) + bytes(member.size))
     tracemalloc.start()
     try:
-        with pytest.raises(DamagedArchiveError, match="200000000 bytes"):
+        with pytest.raises(DamagedArchiveError, match="tar headers of more than"):
             read(archive)
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -182,8 +176,8 @@ def test_a_bomb_is_given_up_in_bounded_memory(what: str) -> None:
     del zeros
     tracemalloc.start()
     try:
-        with pytest.raises(ArchiveTooLargeError, match=r"more than 67,174,400 bytes.*shorten the labels"):
-            for _ in read_member(io.BytesIO(archive), NAME, most_bytes=most_unpacked(1)):
+        with pytest.raises(ArchiveError, match=r"more than 67,174,400 bytes.*shorten the labels"):
+            for _ in read_member(io.BytesIO(archive), NAME, max_bytes=max_unpacked_bytes(1)):
                 pass
         _, peak = tracemalloc.get_traced_memory()
     finally:
@@ -195,7 +189,7 @@ def test_the_longest_labels_that_there_are_fit_into_the_limit() -> None:
     label = "\U00010348" * limits.MAX_LABEL_CHARACTERS
     entries = [{"Name": label, "Score": 0.333333333333}] * limits.MAX_RETURNED_CLASSES
     line = json.dumps({"File": "x" * 255, "Line": "999999", "Labels": entries}, ensure_ascii=False)
-    assert most_unpacked(1_000_000) > 1_000_000 * len(line.encode())
+    assert max_unpacked_bytes(1_000_000) > 1_000_000 * len(line.encode())
 
 
 def test_several_gzip_members_are_one_file() -> None:
@@ -236,7 +230,7 @@ def test_names_that_point_elsewhere_write_nothing(
     tmp_path: Path, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with suppress(MemberMissingError):
+    with suppress(ArchiveError):
         assert read(tar_gz((folder + NAME, CONTENT))) == CONTENT
     assert list(tmp_path.iterdir()) == []
     assert not Path("/etc", NAME).exists()
@@ -255,14 +249,14 @@ def test_a_link_is_never_followed(
     assert read(tar_gz(link, (NAME, CONTENT))) == CONTENT
     inside = tarfile.TarInfo("elsewhere/" + NAME)
     inside.type, inside.linkname = kind, target
-    with pytest.raises(MemberNotAFileError):
+    with pytest.raises(ArchiveError):
         read(tar_gz(link, inside))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_archive_in_the_archive_is_not_looked_into() -> None:
     inner = tar_gz((NAME, CONTENT))
-    with pytest.raises(MemberMissingError, match="'output\\.tar\\.gz'"):
+    with pytest.raises(ArchiveError, match="'output\\.tar\\.gz'"):
         read(tar_gz(("output.tar.gz", inner)))
     assert read(tar_gz(("output.tar.gz", inner), (NAME, b"x"))) == b"x"
 
@@ -283,11 +277,11 @@ def test_pax_records_that_are_none_are_damage_found_in_no_time(records: bytes) -
     header = tarfile.TarInfo("pax")
     header.type, header.size = tarfile.XHDTYPE, len(records)
     padded = records + bytes(-len(records) % 512)
-    with pytest.raises(DamagedArchiveError, match="no list of PAX records"):
+    with pytest.raises(DamagedArchiveError):
         read(gzip.compress(header.tobuf(tarfile.GNU_FORMAT) + padded, 1))
 
 
-def test_pax_records_that_nobody_asked_for_take_no_memory() -> None:
+def test_many_pax_records_are_refused_and_not_read_into_memory() -> None:
     whole = gzip.decompress(tar_gz((NAME, CONTENT)))
     headers = bytearray()
     for number in range(40):
@@ -300,16 +294,18 @@ def test_pax_records_that_nobody_asked_for_take_no_memory() -> None:
     del headers
     tracemalloc.start()
     try:
-        assert read(archive) == CONTENT
+        with pytest.raises(DamagedArchiveError, match="tar headers of more than"):
+            read(archive)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert peak < 20_000_000
 
 
-def test_a_very_long_name_does_not_fill_the_message() -> None:
-    with pytest.raises(MemberMissingError) as caught:
-        read(tar_gz(("x" * 100_000, b""), tar_format=tarfile.GNU_FORMAT))
+@pytest.mark.parametrize("length", [5_000, 100_000])
+def test_a_very_long_name_does_not_fill_the_message(length: int) -> None:
+    with pytest.raises(ArchiveError) as caught:
+        read(tar_gz(("x" * length, b""), tar_format=tarfile.GNU_FORMAT))
     assert len(str(caught.value)) < 500
 
 

@@ -18,7 +18,7 @@ from nightsort.results.columns import (
     Failure,
     PredictionBatch,
     Unreadable,
-    read_lines,
+    read_prediction_lines,
     read_predictions,
 )
 from nightsort.results.lines import LineReader, good_label
@@ -39,7 +39,7 @@ def line(file: str = "a.txt", number: Any = "0", key: str = "Classes", **more: A
 
 def read(content: bytes | str, chunk: int = 1 << 20) -> list[PredictionBatch]:
     raw = content.encode() if isinstance(content, str) else content
-    return list(read_lines(raw[start : start + chunk] for start in range(0, len(raw), chunk)))
+    return list(read_prediction_lines(raw[start : start + chunk] for start in range(0, len(raw), chunk)))
 
 
 def rows(batches: list[PredictionBatch]) -> list[tuple[str, int | None, list[str], list[float]]]:
@@ -117,7 +117,7 @@ class TestTheDocumentedExamples:
             (0, ["file1.txt"] * 2 + ["file2.txt"] * 2, [0, 1, 2, 3], "Documentary"),
             (1, [f"file{n}.txt" for n in range(4)], [None] * 4, "Documentary"),
             (2, ["file1.txt"] * 4, [0, 1, 2, 3], "Action"),
-            (3, [f"file{n}.txt" for n in range(4)], [None] * 4, "Action"),
+            (3, [f"file{n}.txt" for n in range(3)], [None] * 3, "Action"),
         ],
     )
     def test_every_object_on_the_line_is_a_prediction(
@@ -128,28 +128,25 @@ class TestTheDocumentedExamples:
         assert [row[0] for row in found] == files
         assert [row[1] for row in found] == lines
         assert found[0][2][0] == best
-        assert unreadable(batches) == []
+        assert [piece.problem for piece in unreadable(batches)] == ["not JSON"] * (4 - len(files))
 
-    def test_the_curly_quote_is_repaired_and_counted(self) -> None:
+    def test_an_object_with_a_curly_quote_is_counted_as_unreadable(self) -> None:
         assert "\u201d" in DOCUMENTED[3]
-        batches = read(DOCUMENTED[3])
-        assert sum(batch.repaired for batch in batches) == 1
-        assert rows(batches)[3] == (
-            "file3.txt", None,
-            ["Romance", "Comedy", "Drama", "Science_Fiction"], [0.9845, 0.8756, 0.7723, 0.6157],
-        )  # fmt: skip
+        batches = read(DOCUMENTED[3] + "\n" + json.dumps(line()))
+        assert [piece.number for piece in unreadable(batches)] == [1]
+        assert [row[0] for row in rows(batches)] == ["file0.txt", "file1.txt", "file2.txt", "a.txt"]
 
     def test_all_of_them_in_one_file(self) -> None:
         batches = read("\n".join(DOCUMENTED))
-        assert len(rows(batches)) == 16
-        assert unreadable(batches) == []
+        assert len(rows(batches)) == 15
+        assert len(unreadable(batches)) == 1
 
     def test_a_label_with_a_curly_quote_of_its_own_keeps_it(self) -> None:
         name = "say \u201chello\u201d"
         row = line(Classes=[{"Name": name, "Score": 0.9}])
         batches = read(json.dumps(row, ensure_ascii=False) + " " + DOCUMENTED[3])
         assert rows(batches)[0][2] == [name]
-        assert len(rows(batches)) == 5
+        assert len(rows(batches)) == 4
 
 
 class TestFailures:
@@ -182,11 +179,11 @@ class TestUnreadable:
             (b'{"Line": "0", "Classes": []}', "without File"),
             (b'{"File": "", "Line": "0", "Classes": []}', "without File"),
             (b'{"File": 3, "Line": "0", "Classes": []}', "without File"),
-            (b'{"File": "a.txt", "Line": "-1", "Classes": []}', "Line is no line number"),
-            (b'{"File": "a.txt", "Line": "one", "Classes": []}', "Line is no line number"),
-            (b'{"File": "a.txt", "Line": true, "Classes": []}', "Line is no line number"),
-            (b'{"File": "a.txt", "Line": "' + b"9" * 30 + b'", "Classes": []}', "Line is no line number"),
-            (b'{"File": "a.txt", "Line": "0", "Classes": {"Name": "A"}}', "no list"),
+            (b'{"File": "a.txt", "Line": "-1", "Classes": []}', "Line is not a line number"),
+            (b'{"File": "a.txt", "Line": "one", "Classes": []}', "Line is not a line number"),
+            (b'{"File": "a.txt", "Line": true, "Classes": []}', "Line is not a line number"),
+            (b'{"File": "a.txt", "Line": "' + b"9" * 30 + b'", "Classes": []}', "Line is not a line number"),
+            (b'{"File": "a.txt", "Line": "0", "Classes": {"Name": "A"}}', "not a list"),
             (b'{"File": "a.txt", "Line": "0", "Classes": ["A"]}', "without Name"),
             (b'{"File": "a.txt", "Line": "0", "Classes": [{"Score": 0.5}]}', "without Name"),
             (b'{"File": "a.txt", "Line": "0", "Classes": [{"Name": "", "Score": 0.5}]}', "without Name"),
@@ -251,7 +248,7 @@ class TestUnreadable:
 
         tracemalloc.start()
         try:
-            batches = list(read_lines(chunks()))
+            batches = list(read_prediction_lines(chunks()))
             _, peak = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()

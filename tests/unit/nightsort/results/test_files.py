@@ -100,7 +100,7 @@ def test_parquet_is_read_by_pandas(archive: UPath, manifest: UPath, tmp_path: Pa
 def test_predictions_alone_by_file_and_line(archive: UPath, tmp_path: Path) -> None:
     output = tmp_path / "rows.jsonl"
     counts = write_predictions(archive, output)
-    assert counts == {"predictions": 1, "failures": 1, "unreadable": 1, "repaired": 0}
+    assert counts == {"predictions": 1, "failures": 1, "unreadable": 1}
     assert read(output) == [{"file": "b.txt", "line": 1, "labels": ["A", "B, c"], "scores": [0.75, 0.5]}]
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
 from nightsort.results import archive as archives
-from nightsort.results.archive import ArchiveTooLargeError
+from nightsort.results.archive import ArchiveError
 from nightsort.results.join import BatchResults, WrongOutputError
 
 
@@ -129,7 +129,7 @@ def test_the_first_of_double_lines_wins_and_the_others_are_counted() -> None:
     source = archive(prediction(0, "FIRST"), prediction(1), prediction(0, "SECOND"), prediction(0, "THIRD"))
     rows, joined = results(source, manifest(2))
     assert rows["id-0"]["label"] == "FIRST"
-    assert joined.counts.doubles == 2
+    assert joined.counts.duplicates == 2
 
 
 def test_doubles_far_apart_are_found_too(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,14 +137,14 @@ def test_doubles_far_apart_are_found_too(monkeypatch: pytest.MonkeyPatch) -> Non
     lines = [prediction(n % 4, f"L{n}") for n in range(12)]
     rows, joined = results(archive(*lines), manifest(4))
     assert {key: row["label"] for key, row in rows.items()} == {f"id-{n}": f"L{n}" for n in range(4)}
-    assert (joined.counts.classified, joined.counts.doubles) == (4, 8)
+    assert (joined.counts.classified, joined.counts.duplicates) == (4, 8)
 
 
 def test_what_an_output_may_unpack_to_goes_by_the_documents(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(archives, "LEAST_UNPACKED_BYTES", 0)
+    monkeypatch.setattr(archives, "MIN_UNPACKED_BYTES", 0)
     lines = [prediction(0), bytes(100_000)]
     assert results(archive(*lines), manifest(2))[1].counts.classified == 1
-    with pytest.raises(ArchiveTooLargeError, match=r"more than 65,536 bytes"):
+    with pytest.raises(ArchiveError, match=r"more than 65,536 bytes"):
         results(archive(*lines), manifest(1))
 
 
@@ -153,7 +153,7 @@ def test_a_prediction_wins_over_an_error_for_the_same_document_in_any_order(turn
     lines = [error(0), prediction(0), prediction(1)]
     rows, joined = results(archive(*(lines[::-1] if turned else lines)), manifest(2))
     assert rows["id-0"]["status"] == "classified"
-    assert joined.counts.doubles == 1
+    assert joined.counts.duplicates == 1
 
 
 def test_results_for_places_that_the_batch_does_not_have_are_counted() -> None:
@@ -166,7 +166,7 @@ def test_results_for_places_that_the_batch_does_not_have_are_counted() -> None:
 
 
 def test_another_batch_s_output_is_refused() -> None:
-    with pytest.raises(WrongOutputError, match=r"none of its 2 results is about this batch.*batch\.txt"):
+    with pytest.raises(WrongOutputError, match=r"none of its 2 results is for this batch.*batch\.txt"):
         results(archive(prediction(0, file="other.txt"), prediction(1, file="other.txt")), manifest(2))
 
 

@@ -4,6 +4,7 @@ document."""
 from __future__ import annotations
 
 import unicodedata
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +18,8 @@ from nightsort.sources.cleaning import BLANK, GOOD, INVALID_UTF8, TOO_LARGE, cle
 def clean(*raw: bytes | str | None) -> tuple[list[str], list[int]]:
     values = [value.encode() if isinstance(value, str) else value for value in raw]
     cleaned = clean_texts(pa.array(values, pa.binary()))
-    return cleaned.texts.to_pylist(), cleaned.fates.tolist()
+    texts: list[Any] = cleaned.texts.to_pylist()
+    return texts, cleaned.status.tolist()
 
 
 def by_hand(text: str) -> str:
@@ -62,7 +64,7 @@ def test_bytes_that_are_no_utf8_cost_only_their_own_row(raw: bytes) -> None:
 def test_size_counts_in_bytes_after_cleaning() -> None:
     raw = pa.array(["äää".encode(), b"  abc  ", b"abcdefg"], pa.binary())
 
-    assert clean_texts(raw, max_bytes=5).fates.tolist() == [TOO_LARGE, GOOD, TOO_LARGE]
+    assert clean_texts(raw, max_bytes=5).status.tolist() == [TOO_LARGE, GOOD, TOO_LARGE]
 
 
 def test_no_rows_are_no_problem() -> None:
@@ -104,4 +106,4 @@ def test_a_label_is_cleaned_like_a_text(label: str) -> None:
 
 
 def test_fates_are_small_numbers() -> None:
-    assert clean_texts(pa.array([b"a"], pa.binary())).fates.dtype == np.int8
+    assert clean_texts(pa.array([b"a"], pa.binary())).status.dtype == np.int8

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.sources import csv_rows as delimited
-from nightsort.sources import raw_documents
-from nightsort.sources.csv_rows import read_delimited
-from nightsort.sources.raw_documents import Wanted
-from nightsort.sources.source_files import SourceError
+from nightsort.sources import csv_rows, row_blocks
+from nightsort.sources.csv_rows import read_csv
+from nightsort.sources.row_blocks import ColumnSelection
+from nightsort.sources.source_files import SourceError, SourceFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +27,8 @@ def chunk_bytes(request: pytest.FixtureRequest) -> Iterator[int]:
     """Rows must come out the same wherever a chunk, or a block of it, happens to end."""
     chunk, block = map(int, request.param.split("/"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(raw_documents, "CHUNK_BYTES", chunk)
-        patch.setattr(delimited, "_BLOCK_BYTES", block)
+        patch.setattr(row_blocks, "CHUNK_BYTES", chunk)
+        patch.setattr(csv_rows, "_BLOCK_BYTES", block)
         yield chunk
 
 
@@ -37,20 +36,15 @@ class Rows:
     def __init__(self, data: bytes, *, header: bool = False, delimiter: str = ",") -> None:
         self.good: list[tuple[int, bytes, bytes, bytes]] = []
         self.bad: list[tuple[int, str]] = []
-        for some in read_delimited(
-            io.BytesIO(data),
-            file="x.csv",
-            where="s3://b/x.csv",
-            delimiter=delimiter,
-            wanted=Wanted("text", "id", "label"),
-            columns=None if header else COLUMNS,
-        ):
-            self.bad += [(bad.row, bad.detail) for bad in some.bad]
-            if some.ids is not None and some.labels is not None:
+        opened = [(SourceFile("s3://b/x.csv", "x.csv"), io.BytesIO(data))]
+        selection = ColumnSelection("text", "id", "label", header=None if header else COLUMNS)
+        for rows in read_csv(opened, selection, delimiter=delimiter):
+            self.bad += [(bad.row, bad.detail) for bad in rows.bad]
+            if rows.ids is not None and rows.labels is not None:
                 columns = (
-                    column.cast(pa.binary()).to_pylist() for column in (some.ids, some.labels, some.texts)
+                    column.cast(pa.binary()).to_pylist() for column in (rows.ids, rows.labels, rows.texts)
                 )
-                self.good += zip(some.rows.tolist(), *columns, strict=True)
+                self.good += zip(rows.rows.tolist(), *columns, strict=True)
 
     @property
     def texts(self) -> list[bytes]:
@@ -130,7 +124,7 @@ def test_a_quote_never_closed_does_not_swallow_rows_up_to_the_next_quote() -> No
 
 
 def test_a_row_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 100)
 
     read = Rows(b'1,a,"' + b"x\n" * 80 + b"2,b,fine\n")
 
@@ -139,7 +133,7 @@ def test_a_row_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_line_that_never_ends_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 100)
 
     read = Rows(b"1,a," + b"x" * 5_000 + b"\n2,b,fine\n")
 

@@ -240,7 +240,7 @@ def test_a_query_without_the_column_names_those_it_has(tmp_path: Path) -> None:
 def test_a_query_needs_a_connection(tmp_path: Path) -> None:
     source = Source(sql="SELECT 1", conn_id="db", id_column="id")
 
-    with pytest.raises(SourceError, match="need a database connection"):
+    with pytest.raises(SourceError, match="needs a database connection"):
         read(source, tmp_path)
 
 
@@ -292,7 +292,7 @@ def test_an_empty_prefix_holds_no_documents(tmp_path: Path, kind: Any) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "says"),
     [
-        ("x.parquet", b"no parquet at all", "is no Parquet file, or is damaged"),
+        ("x.parquet", b"no parquet at all", "is not a Parquet file, or is damaged"),
         ("x.parquet.gz", gzip.compress(b"PAR1", mtime=0), "compresses by itself"),
     ],
 )

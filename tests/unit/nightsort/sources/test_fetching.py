@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching, "PART_BYTES", 10)
-    monkeypatch.setattr(fetching, "BYTES_AT_ONCE", 40)
+    monkeypatch.setattr(fetching, "BUFFER_BYTES", 40)
 
 
 def written(folder: Path, *contents: bytes) -> list[SourceFile]:
@@ -45,7 +45,7 @@ def test_each_object_comes_whole_and_in_its_order(tmp_path: Path) -> None:
 
 
 def test_no_more_of_an_object_is_read_than_is_asked_for(tmp_path: Path) -> None:
-    found = fetched(written(tmp_path, b"x" * 95, b"y" * 3), most=25)
+    found = fetched(written(tmp_path, b"x" * 95, b"y" * 3), limit=25)
 
     assert [b"".join(parts) for parts in found.values()] == [b"x" * 25, b"y" * 3]
 
@@ -53,7 +53,7 @@ def test_no_more_of_an_object_is_read_than_is_asked_for(tmp_path: Path) -> None:
 def test_an_object_of_unknown_size_is_read_up_to_the_limit(tmp_path: Path) -> None:
     written(tmp_path, b"x" * 95)
 
-    assert fetched([SourceFile(f"{tmp_path}/000", "000")], most=50) == {"000": [b"x" * 50]}
+    assert fetched([SourceFile(f"{tmp_path}/000", "000")], limit=50) == {"000": [b"x" * 50]}
 
 
 def test_what_comes_next_is_fetched_while_something_is_used(tmp_path: Path) -> None:
@@ -95,5 +95,5 @@ def test_an_object_that_is_not_what_was_listed_is_an_error(tmp_path: Path, size:
     else:
         file.write_bytes(b"x" * (size - 1 if change == "shorter" else size + 1))
 
-    with pytest.raises(SourceError, match=r"000 was listed but (is gone|has changed); nothing may change"):
+    with pytest.raises(SourceError, match=r"000 was listed but (is gone|has changed); do not change"):
         fetched(files)

@@ -10,28 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.sources import json_lines, raw_documents
+from nightsort.sources import json_lines, row_blocks
 from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
-from nightsort.sources.raw_documents import Wanted
-from nightsort.sources.source_files import SourceError
+from nightsort.sources.row_blocks import ColumnSelection
+from nightsort.sources.source_files import SourceError, SourceFile
 
 
 class Rows:
     def __init__(self, data: bytes, *, label: str | None = None, delimiter: str | None = None) -> None:
         self.good: list[tuple[int, Any, Any, Any]] = []
         self.bad: list[tuple[int, str, str | None, str]] = []
-        for some in read_json_lines(
-            io.BytesIO(data),
-            file="x.jsonl",
-            where="s3://b/x.jsonl",
-            wanted=Wanted("text", "id", label),
-            delimiter=delimiter,
-        ):
-            self.bad += [(bad.row, bad.reason, bad.document_id, bad.detail) for bad in some.bad]
-            if some.ids is not None:
-                labels = [None] * len(some.rows) if some.labels is None else some.labels.to_pylist()
-                columns = (some.ids.to_pylist(), some.texts.to_pylist(), labels)
-                self.good += zip(some.rows.tolist(), *columns, strict=True)
+        opened = [(SourceFile("s3://b/x.jsonl", "x.jsonl"), io.BytesIO(data))]
+        selection = ColumnSelection("text", "id", label, label_delimiter=delimiter)
+        for rows in read_json_lines(opened, selection):
+            self.bad += [(bad.row, bad.reason, bad.document_id, bad.detail) for bad in rows.bad]
+            if rows.ids is not None:
+                labels = [None] * len(rows) if rows.labels is None else rows.labels.to_pylist()
+                columns = (rows.ids.to_pylist(), rows.texts.to_pylist(), labels)
+                self.good += zip(rows.rows.tolist(), *columns, strict=True)
 
 
 def test_keys_in_any_order_with_others_between() -> None:
@@ -53,15 +49,15 @@ def test_ids_that_look_like_dates_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("line", "reason", "document_id", "says"),
     [
-        (b'{"id":"7","text":', "unreadable_row", None, "no JSON"),
-        (b'{"id":"7","text":"a"}{"id":"8","text":"b"}', "unreadable_row", None, "no JSON"),
+        (b'{"id":"7","text":', "unreadable_row", None, "not JSON"),
+        (b'{"id":"7","text":"a"}{"id":"8","text":"b"}', "unreadable_row", None, "not JSON"),
         (b'{"id":"7","text":"\xff","x":}', "invalid_utf8", None, "not UTF-8"),
         (b'["7","a"]', "unreadable_row", None, "a JSON list, not an object"),
         (b'"a"', "unreadable_row", None, "a JSON text, not an object"),
         (b'{"id":"7","text":5}', "unreadable_row", "7", "text is a number"),
         (b'{"id":"7","text":{"a":1}}', "unreadable_row", "7", "text is a object"),
         (b'{"id":[7],"text":"a"}', "unreadable_row", None, "id is a list"),
-        (b'{"id":"7","text":"\\ud800"}', "unreadable_row", None, "no JSON"),
+        (b'{"id":"7","text":"\\ud800"}', "unreadable_row", None, "not JSON"),
     ],
 )
 def test_a_damaged_line_costs_only_itself(
@@ -109,8 +105,8 @@ def test_an_empty_file_has_no_documents() -> None:
 
 
 def test_a_line_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(raw_documents, "MAX_ROW_BYTES", 1_000)
-    monkeypatch.setattr(raw_documents, "CHUNK_BYTES", 100)
+    monkeypatch.setattr(row_blocks, "MAX_ROW_BYTES", 1_000)
+    monkeypatch.setattr(row_blocks, "CHUNK_BYTES", 100)
 
     read = Rows(b'{"id":"1","text":"a"}\n{"id":"2","text":"' + b"x" * 5_000 + b'"}\n{"id":"3","text":"c"}\n')
 

@@ -67,7 +67,7 @@ def test_a_prefix_without_files_is_empty(tmp_path: Path) -> None:
 
 
 def test_a_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"x\.csv does not exist; mend the URI"):
+    with pytest.raises(SourceError, match=r"x\.csv does not exist; correct the URI"):
         names(f"{tmp_path}/x.csv")
 
 

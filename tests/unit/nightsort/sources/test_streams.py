@@ -54,7 +54,7 @@ def test_a_damaged_compressed_file_is_an_error_that_names_it(tmp_path: Path, nam
     (tmp_path / name).write_bytes(data)
 
     file = SourceFile(f"{tmp_path}/{name}", name)
-    with pytest.raises(SourceError, match="is cut off or is no"), open_file(file, plain_access()) as stream:
+    with pytest.raises(SourceError, match="is truncated or not a"), open_file(file, plain_access()) as stream:
         stream.read()
 
 
@@ -90,7 +90,7 @@ def test_a_large_file_comes_whole_in_pieces(
 def test_small_and_large_files_can_be_read_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(object_streams, "BYTES_AT_ONCE", 10)
+    monkeypatch.setattr(object_streams, "BUFFER_BYTES", 10)
     for name, size in (("a", 3), ("b", 30), ("c", 0), ("d", 5)):
         (tmp_path / name).write_bytes(bytes(range(size)))
 

@@ -1,4 +1,4 @@
-"""Labelled documents as a source gives them, for tests of what becomes of them."""
+"""Labelled documents as a source yields them, for tests of the training data."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from nightsort.sources.documents import LABELLED_SCHEMA
-from nightsort.training.labelled_documents import LabelledDocuments, spool
-from nightsort.training.training_files import Drafts
+from nightsort.training.labelled_documents import LabelledDocuments, store_documents
+from nightsort.training.training_files import TrainingFileWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,11 +30,19 @@ def batches(rows: list[Row], *, size: int = 4) -> list[pa.RecordBatch]:
     ]
 
 
-def drafted(
+def stored(
     rows: list[Row], folder: Path, *, delimiter: str | None = "|"
-) -> tuple[LabelledDocuments, Drafts]:
-    """The documents, in stretches of about five, and the draft of their files."""
-    with Drafts(folder, "|") as drafts:
-        documents = spool(batches(rows), folder, drafts, most=1_000, with_ids=True, stretch=5)
+) -> tuple[LabelledDocuments, TrainingFileWriter]:
+    """The documents, in blocks of about five, and the writer of their files."""
+    with TrainingFileWriter(folder, "|") as writer:
+        documents = store_documents(
+            batches(rows),
+            folder,
+            write_rows=writer.add,
+            delimiter="|",
+            limit=1_000,
+            with_ids=True,
+            block_documents=5,
+        )
     assert documents is not None
-    return documents, drafts
+    return documents, writer

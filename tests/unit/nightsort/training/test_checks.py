@@ -73,9 +73,10 @@ def test_labels_with_too_few_documents_are_listed_with_their_counts() -> None:
         training_checks.check_small_labels(spec(), counts(9, 10, 3))
 
     assert str(caught.value) == (
-        "2 labels have fewer than 10 documents to train on (the test documents apart): "
-        '"label 0" (9, 1 for the test), "label 2" (3, 1 for the test). A label needs 10 to train on and '
-        "one for the test, 11 in all. Add documents to them, or say small_labels: leave_out"
+        "2 labels have fewer than 10 documents to train on: "
+        '"label 0" (9 for the training, 1 for the test), '
+        '"label 2" (3 for the training, 1 for the test). A label needs 10 to train on and '
+        "one for the test, 11 in all. Add documents, or set small_labels: leave_out"
     )
 
 
@@ -95,7 +96,7 @@ def test_a_delimiter_inside_labels_is_an_error_with_one_that_fits() -> None:
     training_checks.check_delimiter(["a|b"], None)
     training_checks.check_delimiter(["a b", "c"], "|")
 
-    with pytest.raises(TrainingDataError, match=r'part of labels: "a\|b", "c\|d"; say label_delimiter: "~"'):
+    with pytest.raises(TrainingDataError, match=r'part of a label: "a\|b", "c\|d"; set label_delimiter: "~"'):
         training_checks.check_delimiter(["a|b", "c|d", "e f"], "|")
 
 
@@ -105,7 +106,7 @@ def test_many_labels_are_not_all_named() -> None:
 
 
 def warnings(*training: int, **found: object) -> list[str]:
-    nothing = {"left_out": [], "doubles": 0, "differing": 0, "rejects": {}}
+    nothing = {"left_out": [], "duplicates": 0, "differing": 0, "rejects": {}}
     return training_checks.warnings(spec(), counts(*training), **{**nothing, **found})  # type: ignore[arg-type]
 
 
@@ -114,7 +115,7 @@ def test_good_data_has_no_warnings() -> None:
 
 
 def test_few_documents_are_warned_of() -> None:
-    assert warnings(48, 49) == ['1 labels have fewer than 50 documents, expect them to be weak: "label 0"']
+    assert warnings(48, 49) == ['1 label has fewer than 50 documents; expect weak predictions: "label 0"']
 
 
 def test_imbalance_beyond_ten_to_one_is_warned_of() -> None:
@@ -123,11 +124,11 @@ def test_imbalance_beyond_ten_to_one_is_warned_of() -> None:
 
 
 def test_what_was_left_out_is_told() -> None:
-    told = warnings(60, 60, left_out=["x"], doubles=2, differing=3, rejects={"blank": 4, "no_label": 1})
+    told = warnings(60, 60, left_out=["x"], duplicates=2, differing=3, rejects={"blank": 4, "no_label": 1})
 
     assert told == [
-        '1 labels with fewer than 10 documents to train on are left out: "x"',
-        "2 documents repeat the text and labels of an earlier one; each counts once",
-        "3 documents share their text with a document that has other labels; all are kept",
+        'left out, with fewer than 10 documents to train on: "x"',
+        "2 duplicates (same text, same labels) are not used",
+        "3 documents have the same text as another document, but other labels; all are kept",
         "5 documents were rejected: blank 4, no_label 1",
     ]

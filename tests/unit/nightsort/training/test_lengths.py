@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.training.lengths import text_lengths
-from tests.unit.nightsort.training.labelled_rows import Row, drafted
+from tests.unit.nightsort.training.labelled_rows import Row, stored
 
 ROWS = st.lists(
     st.tuples(
@@ -25,7 +25,7 @@ ROWS = st.lists(
 
 @given(ROWS, st.integers(1, 20))
 def test_lengths_are_those_that_one_would_find_by_hand(
-    rows: list[tuple[str, tuple[str, ...], bool]], at_once: int
+    rows: list[tuple[str, tuple[str, ...], bool]], max_pairs: int
 ) -> None:
     plain: list[Row] = [(text, labels) for text, labels, _ in rows]
     of_label: dict[str, list[int]] = {}
@@ -34,10 +34,10 @@ def test_lengths_are_those_that_one_would_find_by_hand(
             if chosen and label != "z":
                 of_label.setdefault(label, []).append(len(text))
     with tempfile.TemporaryDirectory() as folder:
-        documents, _ = drafted(plain, Path(folder))
+        documents, _ = stored(plain, Path(folder))
         wanted = np.array([name in of_label for name in documents.names], dtype=bool)
         flags = np.array([chosen for _, _, chosen in rows], dtype=bool)
-        found = text_lengths(documents, flags, wanted, at_once=at_once)
+        found = text_lengths(documents, flags, wanted, max_pairs=max_pairs)
 
     assert found == {
         label: {"shortest": min(sizes), "median": statistics.median(sizes), "longest": max(sizes)}

@@ -75,7 +75,7 @@ def test_every_document_is_in_exactly_one_place(tmp_path: Path) -> None:
     assert sorted(training + test) == sorted(rows)
     assert (prepared.training_documents, prepared.test_documents) == (len(training), len(test))
     assert prepared.documents_read == len(rows) + len(dirty) == 205
-    assert (prepared.rejected, prepared.doubles, prepared.left_out_documents) == (4, 1, 0)
+    assert (prepared.rejected, prepared.duplicates, prepared.left_out_documents) == (4, 1, 0)
     assert Counter(reject["reason"] for reject in rejects_of(prepared)) == {
         "blank": 1,
         "no_label": 1,
@@ -227,7 +227,8 @@ def test_labels_with_too_few_documents_are_an_error_or_left_out(tmp_path: Path) 
     rows = documents("a", "b") + documents("small", each=5)
 
     with pytest.raises(
-        TrainingDataError, match=r'1 labels have fewer than 10 .*"small" \(\d, \d for the test\)'
+        TrainingDataError,
+        match=r'1 label has fewer than 10 .*"small" \(\d for the training, \d for the test\)',
     ):
         Classifier(tmp_path).prepare(rows)
     assert not (tmp_path / "work").exists()
@@ -252,7 +253,8 @@ def test_a_label_needs_ten_documents_to_train_on_and_one_to_test(
         assert classifier.prepare(rows).labels["rare"] == {"training": 10, "test": 1}
     else:
         with pytest.raises(
-            TrainingDataError, match=r'"rare" \(9, 1 for the test\).*11 in all\. Add documents'
+            TrainingDataError,
+            match=r'"rare" \(9 for the training, 1 for the test\).*11 in all\. Add documents',
         ):
             classifier.prepare(rows)
 
@@ -286,7 +288,7 @@ def test_one_text_with_two_label_sets_is_kept_in_multi_label_on_one_side(tmp_pat
     )
     assert not training & test
     assert prepared.training_documents + prepared.test_documents == 120
-    assert "120 documents share their text" in prepared.warnings[0]
+    assert "120 documents have the same text" in prepared.warnings[0]
 
 
 def test_another_delimiter_is_used_in_the_files(tmp_path: Path) -> None:
@@ -304,7 +306,7 @@ def test_a_delimiter_inside_a_listed_label_is_an_error(tmp_path: Path) -> None:
     labelled = {"uri": str(tmp_path / "x.jsonl"), "format": "jsonl"}
 
     with pytest.raises(
-        TrainingDataError, match=r'the delimiter "\|" is part of labels: "a\|b"; say label_delim'
+        TrainingDataError, match=r'the delimiter "\|" is part of a label: "a\|b"; set label_delim'
     ):
         prepare_training_data(
             Classifier(tmp_path, mode="MULTI_LABEL", labelled=labelled).spec(), plain_access()
@@ -343,7 +345,7 @@ def test_one_label_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_header_row_read_as_data_is_an_error_not_a_class(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match=r'"category" \(0, 1 for the test\)'):
+    with pytest.raises(TrainingDataError, match=r'"category" \(0 for the training, 1 for the test\)'):
         Classifier(tmp_path).prepare([("category", "body"), *documents("a", "b")])
 
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.arrow.hashing import Hashes, hash_texts
-from nightsort.training.labelled_documents import Stretch
-from nightsort.training.row_labels import RowLabels
+from nightsort.training.document_labels import DocumentLabels
+from nightsort.training.labelled_documents import DocumentBlock
 from nightsort.training.split import choose_test
 
 Document = tuple[str, frozenset[int]]
@@ -25,17 +25,17 @@ DOCUMENTS = st.dictionaries(
 SHARES = st.sampled_from([0.01, 0.1, 0.3, 0.5])
 
 
-def stretches(hashes: Hashes, sets: list[list[int]], *, size: int = 7) -> list[Stretch]:
+def blocks(hashes: Hashes, sets: list[list[int]], *, size: int = 7) -> list[DocumentBlock]:
     """Documents with these hashes and labels, some at a time."""
     nothing = np.empty(0, dtype=np.int32)
     return [
-        Stretch(
+        DocumentBlock(
             slice(start, start + len(found)),
             hashes[start : start + len(found)],
             hashes[start : start + len(found)],
             nothing,
             nothing,
-            RowLabels.of_column(pa.array(found, pa.list_(pa.int32()))),
+            DocumentLabels.from_column(pa.array(found, pa.list_(pa.int32()))),
         )
         for start in range(0, len(sets), size)
         for found in [sets[start : start + size]]
@@ -45,7 +45,7 @@ def stretches(hashes: Hashes, sets: list[list[int]], *, size: int = 7) -> list[S
 def held_back(documents: list[Document], share: float) -> set[str]:
     """The texts that are held back for the test."""
     hashes, _ = hash_texts(pa.array([text for text, _ in documents]))
-    parts = stretches(hashes, [sorted(labels) for _, labels in documents])
+    parts = blocks(hashes, [sorted(labels) for _, labels in documents])
     flags = choose_test(parts, np.ones(len(documents), dtype=bool), 5, share)
     return {text for (text, _), flag in zip(documents, flags, strict=True) if flag}
 
@@ -111,6 +111,6 @@ def test_a_lower_share_only_moves_documents_into_the_training() -> None:
 
 
 def test_documents_that_do_not_count_are_on_neither_side() -> None:
-    documents = stretches(np.array([5, 9, 7], dtype=np.uint64), [[0], [0], [1]])
+    documents = blocks(np.array([5, 9, 7], dtype=np.uint64), [[0], [0], [1]])
 
     assert choose_test(documents, np.array([False, True, True]), 2, 0.1).tolist() == [False, True, True]

@@ -12,11 +12,7 @@ from nightsort.evaluation import EvaluationError
 from nightsort.exports import ExportError
 from nightsort.results.archive import (
     ArchiveError,
-    ArchiveTooLargeError,
     DamagedArchiveError,
-    MemberMissingError,
-    MemberNotAFileError,
-    MemberTwiceError,
 )
 from nightsort.results.join import WrongOutputError
 from nightsort.sources.source_files import SourceError
@@ -58,11 +54,7 @@ FAILS_AT_ONCE = [
 TRIED_AGAIN = [
     ActiveVersionChangedError,
     ArchiveError,
-    ArchiveTooLargeError,
     DamagedArchiveError,
-    MemberMissingError,
-    MemberNotAFileError,
-    MemberTwiceError,
     VersionNotRecordedError,
 ]
 

@@ -10,9 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import to_numpy
+from nightsort.arrow.columns import from_numpy, to_numpy
 from nightsort.arrow.hashing import hash_names
-from nightsort.arrow.numpy_arrays import from_numpy
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,14 +21,14 @@ if TYPE_CHECKING:
 
 Flags = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[np.int32]
-Places = npt.NDArray[np.intp]
+Indices = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
-class RowLabels:
-    """The labels of some documents, at least one each.
+class DocumentLabels:
+    """The labels of consecutive documents, at least one each.
 
-    :param starts: where the labels of each document begin in ``numbers``, and the end of the last.
+    :param starts: index in ``numbers`` of the first label of each document, and the end of the last document.
     :param numbers: the labels' numbers, document after document.
     """
 
@@ -40,17 +39,17 @@ class RowLabels:
         return len(self.starts) - 1
 
     @classmethod
-    def of_column(cls, labels: Column) -> RowLabels:
-        """Take a column of lists of numbers."""
+    def from_column(cls, labels: Column) -> DocumentLabels:
+        """Return the labels in a column of lists of numbers."""
         return cls(_starts(to_numpy(labels.value_lengths())), to_numpy(labels.flatten()))
 
-    def part(self, documents: slice) -> RowLabels:
-        """Return the labels of documents that follow one another."""
+    def part(self, documents: slice) -> DocumentLabels:
+        """Return the labels of a slice of the documents."""
         starts = self.starts[documents.start : documents.stop + 1]
-        return RowLabels(starts - starts[0], self.numbers[starts[0] : starts[-1]])
+        return DocumentLabels(starts - starts[0], self.numbers[starts[0] : starts[-1]])
 
     def column(self) -> Column:
-        """Return them as a column of lists of numbers."""
+        """Return the labels as a column of lists of numbers."""
         return pa.ListArray.from_arrays(from_numpy(self.starts), from_numpy(self.numbers))
 
     def cells(self, names: Column, delimiter: str | None) -> Column:
@@ -64,7 +63,7 @@ class RowLabels:
             return flat
         return pc.binary_join(pa.ListArray.from_arrays(from_numpy(self.starts), flat), delimiter)
 
-    def pairs(self, documents: Flags) -> tuple[Places, Numbers]:
+    def pairs(self, documents: Flags) -> tuple[Indices, Numbers]:
         """Return every pair of a document and one of its labels, for the documents that are flagged."""
         if self._single:
             chosen = np.flatnonzero(documents)
@@ -73,20 +72,20 @@ class RowLabels:
         wanted = documents[owners]
         return owners[wanted], self.numbers[wanted]
 
-    def having(self, labels: Flags) -> Flags:
-        """Return which documents have one of the flagged labels."""
+    def have_any(self, labels: Flags) -> Flags:
+        """Return which documents have at least one of the flagged labels."""
         found = labels[self.numbers]
         return found if self._single else np.logical_or.reduceat(found, self.starts[:-1])
 
-    def only(self, documents: Flags, labels: Flags) -> RowLabels:
+    def select(self, documents: Flags, labels: Flags) -> DocumentLabels:
         """Return the flagged labels of the flagged documents; each must have one."""
         owners, numbers = self.pairs(documents)
         wanted = labels[numbers]
         lengths = np.bincount(owners[wanted], minlength=len(self))[documents]
-        return RowLabels(_starts(lengths), numbers[wanted])
+        return DocumentLabels(_starts(lengths), numbers[wanted])
 
     def hashes(self, of_label: Hashes) -> Hashes:
-        """Return a hash of each document's set of labels, in whatever order they stand.
+        """Return a hash of each document's set of labels, the same in any order of the labels.
 
         :param of_label: a hash of each label's name.
         """
@@ -98,8 +97,8 @@ class RowLabels:
         return len(self.numbers) == len(self)
 
 
-class LabelNumbers:
-    """Numbers labels in the order in which they come."""
+class LabelEncoder:
+    """Numbers labels in the order in which they arrive."""
 
     def __init__(self) -> None:
         self._names: Column = pa.array([], pa.string())
@@ -110,8 +109,8 @@ class LabelNumbers:
         names: list[str] = self._names.to_pylist()
         return names
 
-    def read(self, labels: Column, delimiter: str | None) -> tuple[RowLabels, Column]:
-        """Return the labels of a column of lists of labels, by name in each, and as one text each.
+    def encode(self, labels: Column, delimiter: str | None) -> tuple[DocumentLabels, Column]:
+        """Return the labels of documents, sorted by name, as numbers and as one text each.
 
         :param delimiter: joins the labels of a document.
         """
@@ -119,16 +118,16 @@ class LabelNumbers:
         lengths = to_numpy(labels.value_lengths())
         starts = _starts(lengths)
         encoded = flat.dictionary_encode()
-        places, names = to_numpy(encoded.indices), encoded.dictionary
+        indices, names = to_numpy(encoded.indices), encoded.dictionary
         if len(flat) == len(lengths):
-            return RowLabels(starts, self._numbers(names)[places]), flat
+            return DocumentLabels(starts, self._numbers(names)[indices]), flat
         by_name = pc.sort_indices(names)
         rank = np.empty(len(names), dtype=np.int64)
         rank[to_numpy(by_name)] = np.arange(len(names))
         owners = np.repeat(np.arange(len(lengths)), lengths)
-        ranks = (np.sort((owners << 32) | rank[places]) & 0xFFFFFFFF).astype(np.int32)
+        ranks = (np.sort((owners << 32) | rank[indices]) & 0xFFFFFFFF).astype(np.int32)
         names = names.take(by_name)
-        return RowLabels(starts, self._numbers(names)[ranks]), RowLabels(starts, ranks).cells(
+        return DocumentLabels(starts, self._numbers(names)[ranks]), DocumentLabels(starts, ranks).cells(
             names, delimiter
         )
 

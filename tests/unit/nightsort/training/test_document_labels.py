@@ -7,23 +7,23 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.training.row_labels import LabelNumbers, RowLabels, hash_labels
+from nightsort.training.document_labels import DocumentLabels, LabelEncoder, hash_labels
 
 SETS = st.lists(st.lists(st.sampled_from("vwxyz"), min_size=1, unique=True), max_size=8)
 FLAGS = st.lists(st.booleans(), min_size=8, max_size=8).map(np.array)
 ALL = np.ones(5, dtype=bool)
 
 
-def read(sets: list[list[str]]) -> tuple[RowLabels, list[str]]:
-    numbers = LabelNumbers()
-    numbers.read(pa.array([["z"], ["w"]], pa.list_(pa.string())), "|")
+def read(sets: list[list[str]]) -> tuple[DocumentLabels, list[str]]:
+    numbers = LabelEncoder()
+    numbers.encode(pa.array([["z"], ["w"]], pa.list_(pa.string())), "|")
     # The column of a batch may begin anywhere in a longer one.
     column = pa.array([["v"], *sets], pa.list_(pa.string())).slice(1)
-    labels, _ = numbers.read(column, "|")
+    labels, _ = numbers.encode(column, "|")
     return labels, numbers.names
 
 
-def names_of(labels: RowLabels, names: list[str]) -> list[list[str]]:
+def names_of(labels: DocumentLabels, names: list[str]) -> list[list[str]]:
     return [[names[n] for n in row] for row in labels.column().to_pylist()]
 
 
@@ -50,12 +50,12 @@ def test_some_labels_of_some_documents(sets: list[list[str]], flags: np.ndarray,
     labels, names = read(sets)
     wanted = np.array([name in some for name in names], dtype=bool)
 
-    having = labels.having(wanted)
+    having = labels.have_any(wanted)
     chosen = having & flags[: len(sets)]
 
     assert having.tolist() == [bool(some & set(found)) for found in sets]
     expected = [sorted(some & set(found)) for n, found in enumerate(sets) if chosen[n]]
-    assert names_of(labels.only(chosen, wanted), names) == expected
+    assert names_of(labels.select(chosen, wanted), names) == expected
 
 
 @given(SETS, SETS)

@@ -1,0 +1,207 @@
+"""Sets of 128-bit hashes on local disk: exact, and in memory that hardly grows with their number.
+
+A hash is a pair of 64-bit values, 16 bytes. :class:`StoredRun` is a sorted run of pairs in a file;
+:class:`HashSet` keeps the latest pairs in memory and the others in such runs.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import IO, TYPE_CHECKING, Final
+
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from typing_extensions import Self
+
+    from nightsort.arrow.hashing import Hashes
+
+HASHES_IN_MEMORY: Final = 2**18
+"""A run is written after so many (4 MB), so that memory is the same for 1 and for 10 million."""
+
+_FILTER_BITS: Final = 22
+"""2^22 words of 64 bits, 32 MB: of 10 million new hashes 1 in 1,000 is looked up on disk, of 100 million 1 in
+3."""
+
+_INDEX_BITS: Final = 10
+"""A run is indexed by so many leading bits, in 4 KB: to find a pair among 262,144, 4 KB are read."""
+
+_MAX_READS: Final = 32
+"""In one look-up of many pairs; beyond that, neighbours are read together."""
+
+_WRITE_ROWS: Final = 65_536
+_PAIR_BYTES: Final = 16
+
+
+def in_order(first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
+    """Return the order that sorts pairs of hashes by the first; equal pairs stay in their old order."""
+    order = np.argsort(first)
+    ascending = first[order]
+    if (ascending[1:] == ascending[:-1]).any():
+        return np.lexsort((second, first))
+    return order
+
+
+def find(first: Hashes, second: Hashes, among_first: Hashes, among_second: Hashes) -> npt.NDArray[np.intp]:
+    """Return the index of each pair of hashes among others, -1 for those that are not among them.
+
+    :param first: shape ``(n,)``, as ``second``.
+    :param among_first: ascending, shape ``(m,)``, as ``among_second``; pairs may share their first hash.
+    :returns: shape ``(n,)``.
+    """
+    indices = np.full(len(first), -1, np.intp)
+    at = np.searchsorted(among_first, first)
+    rows = np.flatnonzero(at < len(among_first))
+    while len(rows := rows[among_first[at[rows]] == first[rows]]):
+        same = among_second[at[rows]] == second[rows]
+        indices[rows[same]] = at[rows[same]]
+        rows = rows[~same]
+        at[rows] += 1
+        rows = rows[at[rows] < len(among_first)]
+    return indices
+
+
+class StoredRun:
+    """A sorted run of pairs of hashes in a file.
+
+    :param file: the run is appended to it; it stays open as long as the run is used.
+    :param first: ascending; shape ``(n,)``.
+    :param second: shape ``(n,)``.
+    """
+
+    def __init__(self, file: IO[bytes], first: Hashes, second: Hashes) -> None:
+        self._file = file
+        self._offset = file.seek(0, os.SEEK_END)
+        for start in range(0, len(first), _WRITE_ROWS):
+            rows = slice(start, start + _WRITE_ROWS)
+            file.write(np.stack((first[rows], second[rows]), axis=1).data)
+        file.flush()
+        borders = np.arange(2**_INDEX_BITS, dtype=np.uint64) << np.uint64(64 - _INDEX_BITS)
+        self._starts = np.append(np.searchsorted(first, borders), len(first)).astype(np.int32)
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def find(self, first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
+        """Return the position of each pair in the run, -1 for those that are not in it.
+
+        :param first: ascending; shape ``(n,)``.
+        :param second: shape ``(n,)``.
+        """
+        positions = np.full(len(first), -1, np.intp)
+        bucket = (first >> np.uint64(64 - _INDEX_BITS)).astype(np.intp)
+        begins, ends = self._starts[bucket].tolist(), self._starts[bucket + 1].tolist()
+        step = -(-len(first) // _MAX_READS) or 1
+        for start in range(0, len(first), step):
+            rows = slice(start, min(start + step, len(first)))
+            begin, end = begins[rows.start], ends[rows.stop - 1]
+            content = os.pread(
+                self._file.fileno(), (end - begin) * _PAIR_BYTES, self._offset + begin * _PAIR_BYTES
+            )
+            stored = np.frombuffer(content, np.uint64).reshape(-1, 2)
+            found = find(first[rows], second[rows], stored[:, 0], stored[:, 1])
+            positions[rows] = np.where(found < 0, found, found + begin)
+        return positions
+
+
+class HashSet:
+    """Answers which hashes of a stream are new.
+
+    Close it, or use it in a ``with``: its file on disk is removed then.
+
+    :param in_memory: how many hashes are kept in memory before they go to disk.
+    """
+
+    def __init__(self, in_memory: int = HASHES_IN_MEMORY) -> None:
+        self._in_memory = in_memory
+        self._recent: list[tuple[Hashes, Hashes]] = []
+        self._stored: list[StoredRun] = []
+        self._filter = np.empty(0, np.uint64)
+        self._file: IO[bytes] | None = None
+
+    def __len__(self) -> int:
+        return sum(len(first) for first, _ in self._recent) + sum(map(len, self._stored))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all hashes."""
+        self._recent, self._stored = [], []
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
+        """Add pairs of hashes and return for each whether it is new; of equal pairs in one call the first is.
+
+        :param first: shape ``(n,)``.
+        :param second: shape ``(n,)``.
+        :returns: flags; shape ``(n,)``.
+        :raises OSError: no room on local disk.
+        """
+        order = in_order(first, second)
+        first, second = first[order], second[order]
+        known = np.zeros(len(first), dtype=bool)
+        known[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
+        for recent in self._recent:
+            known |= find(first, second, *recent) >= 0
+        if self._stored:
+            known[~known] = self._find_stored(first[~known], second[~known])
+        self._keep(first[~known], second[~known])
+        new = np.empty(len(first), dtype=bool)
+        new[order] = ~known
+        return new
+
+    def _keep(self, first: Hashes, second: Hashes) -> None:
+        if not len(first):
+            return
+        # Runs of doubling length: a look-up takes few binary searches, and no hash is sorted often.
+        while self._recent and len(self._recent[-1][0]) <= 2 * len(first):
+            first, second = _merged(self._recent.pop(), (first, second))
+        self._recent.append((first, second))
+        if sum(len(run) for run, _ in self._recent) > self._in_memory:
+            run = self._recent.pop()
+            while self._recent:
+                run = _merged(self._recent.pop(), run)
+            self._store(*run)
+
+    def _store(self, first: Hashes, second: Hashes) -> None:
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by close)
+            self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
+        self._stored.append(StoredRun(self._file, first, second))
+        words, bits = _filter_words(first, second)
+        # The words ascend, as the hashes do, so equal ones are neighbours.
+        begins = np.flatnonzero(np.diff(words, prepend=-1))
+        self._filter[words[begins]] |= np.bitwise_or.reduceat(bits, begins)
+
+    def _find_stored(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
+        """Return which pairs, sorted and all different, are on disk; the filter rules most others out."""
+        found = np.zeros(len(first), dtype=bool)
+        words, bits = _filter_words(first, second)
+        maybe = np.flatnonzero(self._filter[words] & bits == bits)
+        for run in self._stored:
+            here = run.find(first[maybe], second[maybe]) >= 0
+            found[maybe[here]] = True
+            maybe = maybe[~here]
+        return found
+
+
+def _merged(one: tuple[Hashes, Hashes], other: tuple[Hashes, Hashes]) -> tuple[Hashes, Hashes]:
+    first, second = (np.concatenate(both) for both in zip(one, other, strict=True))
+    order = np.argsort(first, kind="stable")
+    return first[order], second[order]
+
+
+def _filter_words(first: Hashes, second: Hashes) -> tuple[npt.NDArray[np.intp], Hashes]:
+    """Return for each hash the index of its word in the filter, and its four bits of that word."""
+    words = (first >> np.uint64(64 - _FILTER_BITS)).astype(np.intp)
+    bits = np.zeros(len(first), np.uint64)
+    for shift in (0, 6, 12, 18):
+        bits |= np.uint64(1) << ((second >> np.uint64(shift)) & np.uint64(63))
+    return words, bits

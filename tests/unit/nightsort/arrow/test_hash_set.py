@@ -1,0 +1,183 @@
+"""A hash of a stream is new exactly once, and what is written to a run is found there, and nothing else."""
+
+from __future__ import annotations
+
+import tempfile
+import tracemalloc
+from itertools import pairwise
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nightsort.arrow.hash_set import HashSet, StoredRun, find, in_order
+from nightsort.arrow.hashing import hash_texts
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from nightsort.arrow.hashing import Hashes
+
+BATCHES = st.lists(st.lists(st.sampled_from("abcdefghij") | st.text(max_size=3), max_size=12), max_size=12)
+# Few values, so that they are equal, and such as stand at the borders of the index.
+HASHES = st.sampled_from([0, 1, 2**54 - 1, 2**54, 2**63, 2**64 - 1]) | st.integers(0, 2**64 - 1)
+RUNS = st.lists(st.lists(st.tuples(HASHES, HASHES), unique=True, max_size=12), min_size=1, max_size=3)
+
+
+def hashes_of(names: list[str]) -> tuple[Hashes, Hashes]:
+    return hash_texts(pa.array(names, pa.string()))
+
+
+def check_against_a_set(
+    seen: HashSet,
+    batches: list[list[str]],
+    hashes: Callable[[list[str]], tuple[Hashes, Hashes]] = hashes_of,
+) -> None:
+    known = set[str]()
+    for batch in batches:
+        expected = []
+        for name in batch:
+            expected.append(name not in known)
+            known.add(name)
+        assert seen.add(*hashes(batch)).tolist() == expected
+    assert len(seen) == len(known)
+
+
+def numbered(start: int, end: int) -> tuple[Hashes, Hashes]:
+    return hashes_of([f"document-{number}" for number in range(start, end)])
+
+
+@given(BATCHES)
+def test_an_id_is_new_exactly_once(batches: list[list[str]]) -> None:
+    with HashSet() as seen:
+        check_against_a_set(seen, batches)
+
+
+# A file of its own and 32 MB of filter in each example, thousands of ids in none: 100 take 1 s.
+@given(BATCHES, st.integers(0, 9))
+def test_an_id_is_new_exactly_once_where_most_are_on_disk(batches: list[list[str]], in_memory: int) -> None:
+    with HashSet(in_memory) as seen:
+        check_against_a_set(seen, batches)
+
+
+@pytest.mark.parametrize("in_memory", [0, 3, 1_000])
+@given(batches=BATCHES)
+def test_pairs_that_share_a_hash_are_told_apart_by_the_other(
+    in_memory: int, batches: list[list[str]]
+) -> None:
+    """Both hashes count, in memory and on disk: each alone may be the same for two ids."""
+
+    def poor(names: list[str]) -> tuple[Hashes, Hashes]:
+        first, second = hashes_of(names)
+        return first % np.uint64(3) << np.uint64(62), second
+
+    with HashSet(in_memory) as seen:
+        check_against_a_set(seen, batches, poor)
+
+
+def memory_of(seen: HashSet, pairs: int) -> int:
+    """Return the bytes that remain in use after so many pairs."""
+    first, second = np.random.default_rng(1).integers(0, 2**64, (2, pairs), np.uint64)
+    tracemalloc.start()
+    try:
+        for start in range(0, pairs, 1_000):
+            assert seen.add(first[start : start + 1_000], second[start : start + 1_000]).all()
+        used = tracemalloc.get_traced_memory()[0]
+    finally:
+        tracemalloc.stop()
+    assert not seen.add(first, second).any()
+    return used
+
+
+def test_many_pairs_are_kept_in_few_bytes() -> None:
+    with HashSet() as seen:
+        assert memory_of(seen, 200_000) < 1.1 * 16 * 200_000
+
+
+def test_memory_does_not_grow_with_the_pairs() -> None:
+    """Beyond the first that went to disk, only by the index of what went there: 4 KB a run."""
+    with HashSet(in_memory=10_000) as few, HashSet(in_memory=10_000) as many:
+        assert memory_of(many, 200_000) < memory_of(few, 20_000) + 200_000
+
+
+def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[IO[bytes]] = []
+    temporary_file = tempfile.TemporaryFile
+
+    def kept(**options: Any) -> IO[bytes]:
+        opened.append(temporary_file(dir=tmp_path, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("tempfile.TemporaryFile", kept)
+    with HashSet(in_memory=10) as seen:
+        seen.add(*numbered(0, 100))
+        assert not seen.add(*numbered(0, 100)).any()
+        assert [file.closed for file in opened] == [False]
+    assert list(tmp_path.iterdir()) == []
+    assert opened[0].closed
+
+
+@given(RUNS, st.lists(st.tuples(HASHES, HASHES), max_size=12), st.data())
+def test_each_pair_is_found_in_the_runs_that_hold_it(
+    runs: list[list[tuple[int, int]]], others: list[tuple[int, int]], data: st.DataObject
+) -> None:
+    with tempfile.TemporaryFile() as file:
+        stored = []
+        for run in runs:
+            pairs = np.array(sorted(run), np.uint64).reshape(-1, 2)
+            stored.append(StoredRun(file, pairs[:, 0], pairs[:, 1]))
+        held = [pair for run in runs for pair in run]
+        wanted = sorted(
+            others + data.draw(st.lists(st.sampled_from(held), max_size=12) if held else st.just([]))
+        )
+        columns = np.array(wanted, np.uint64).reshape(-1, 2)
+        for run, there in zip(map(sorted, runs), stored, strict=True):
+            assert len(there) == len(run)
+            assert there.find(columns[:, 0], columns[:, 1]).tolist() == [
+                run.index(pair) if pair in run else -1 for pair in wanted
+            ]
+
+
+def test_many_pairs_are_found_at_once() -> None:
+    """More than are looked up one by one."""
+    first, second = np.random.default_rng(1).integers(0, 2**64, (2, 5_000), np.uint64)
+    first.sort()
+    with tempfile.TemporaryFile() as file:
+        stored = StoredRun(file, first[::2], second[::2])
+
+        assert stored.find(first, second).tolist() == [
+            index // 2 if index % 2 == 0 else -1 for index in range(5_000)
+        ]
+
+
+PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=20)
+
+
+def hashes(values: list[int]) -> Hashes:
+    return np.array(values, dtype=np.uint64)
+
+
+@given(PAIRS, PAIRS)
+def test_pairs_are_found_by_both_hashes(among: list[tuple[int, int]], wanted: list[tuple[int, int]]) -> None:
+    stored = sorted(set(among), key=lambda pair: pair[0])
+    indices = find(
+        hashes([first for first, _ in wanted]),
+        hashes([second for _, second in wanted]),
+        hashes([first for first, _ in stored]),
+        hashes([second for _, second in stored]),
+    )
+
+    assert indices.tolist() == [stored.index(pair) if pair in stored else -1 for pair in wanted]
+
+
+@given(PAIRS)
+def test_equal_pairs_come_side_by_side_and_the_first_of_them_first(pairs: list[tuple[int, int]]) -> None:
+    order = in_order(hashes([first for first, _ in pairs]), hashes([second for _, second in pairs])).tolist()
+
+    assert sorted(order) == list(range(len(pairs)))
+    assert [pairs[index] for index in order] == sorted(pairs)
+    assert all(a < b for a, b in pairwise(order) if pairs[a] == pairs[b])

@@ -42,7 +42,7 @@ def test_the_doctor_is_among_the_commands() -> None:
 def test_without_airflow_it_says_where_to_run_it() -> None:
     told = run("-c", WITHOUT_AIRFLOW, "doctor")
     assert told.returncode == 2
-    assert "there is none here" in told.stderr
+    assert "not installed here" in told.stderr
     assert "of your workers" in told.stderr
     assert "Traceback" not in told.stderr
 

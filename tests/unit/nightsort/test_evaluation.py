@@ -202,7 +202,7 @@ class TestFromJobOutput:
     def test_an_output_about_nothing_is_an_error(self, tmp_path: Path) -> None:
         test_csv = UPath(tmp_path / "test.csv")
         test_csv.write_text("A,one\n", encoding="utf-8")
-        with pytest.raises(EvaluationError, match="no prediction for a document of"):
+        with pytest.raises(EvaluationError, match="no prediction for any document of"):
             from_job_output(self.output((5, [("A", 0.5)])), test_csv, mode="MULTI_CLASS")
 
 

@@ -1,18 +1,23 @@
-"""Sets of 128-bit hashes on local disk: exact, and in memory that hardly grows with their number.
+"""128-bit hashes on local disk: exact look-ups, in memory that does not grow with their number.
 
-A hash is a pair of 64-bit values, 16 bytes. :class:`StoredRun` is a sorted run of pairs in a file;
-:class:`HashSet` keeps the latest pairs in memory and the others in such runs.
+A hash is a pair of 64-bit values, 16 bytes. :class:`HashSet` answers which hashes of a stream are new; it
+keeps the latest pairs in memory and the others in a file with regions. :class:`StoredRun` is one sorted run
+in a file, in which each pair has a position. The set does not consist of such runs, since a look-up would
+read every run, and so take longer the more there are (ADR 19).
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from itertools import pairwise
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import numpy.typing as npt
     from typing_extensions import Self
 
@@ -24,6 +29,13 @@ HASHES_IN_MEMORY: Final = 2**18
 _FILTER_BITS: Final = 22
 """2^22 words of 64 bits, 32 MB: of 10 million new hashes 1 in 1,000 is looked up on disk, of 100 million 1 in
 3."""
+
+_REGION_BITS: Final = 11
+"""The file of a set has a region for each value of so many leading bits: to look a hash up among 10 million,
+78 KB are read, whenever it was added."""
+
+_REGION_BYTES: Final = 2**29
+"""Region stride in a sparse file: 32 million hashes per region."""
 
 _INDEX_BITS: Final = 10
 """A run is indexed by so many leading bits, in 4 KB: to find a pair among 262,144, 4 KB are read."""
@@ -117,12 +129,10 @@ class HashSet:
     def __init__(self, in_memory: int = HASHES_IN_MEMORY) -> None:
         self._in_memory = in_memory
         self._recent: list[tuple[Hashes, Hashes]] = []
-        self._stored: list[StoredRun] = []
-        self._filter = np.empty(0, np.uint64)
-        self._file: IO[bytes] | None = None
+        self._stored: _StoredSet | None = None
 
     def __len__(self) -> int:
-        return sum(len(first) for first, _ in self._recent) + sum(map(len, self._stored))
+        return sum(len(first) for first, _ in self._recent) + (len(self._stored) if self._stored else 0)
 
     def __enter__(self) -> Self:
         return self
@@ -132,9 +142,10 @@ class HashSet:
 
     def close(self) -> None:
         """Forget all hashes."""
-        self._recent, self._stored = [], []
-        if self._file is not None:
-            self._file.close()
+        self._recent = []
+        if self._stored is not None:
+            self._stored.close()
+            self._stored = None
 
     def add(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
         """Add pairs of hashes and return for each whether it is new; of equal pairs in one call the first is.
@@ -150,8 +161,8 @@ class HashSet:
         known[1:] = (first[1:] == first[:-1]) & (second[1:] == second[:-1])
         for recent in self._recent:
             known |= find(first, second, *recent) >= 0
-        if self._stored:
-            known[~known] = self._find_stored(first[~known], second[~known])
+        if self._stored is not None:
+            known[~known] = self._stored.contains(first[~known], second[~known])
         self._keep(first[~known], second[~known])
         new = np.empty(len(first), dtype=bool)
         new[order] = ~known
@@ -168,28 +179,59 @@ class HashSet:
             run = self._recent.pop()
             while self._recent:
                 run = _merged(self._recent.pop(), run)
-            self._store(*run)
+            if self._stored is None:
+                self._stored = _StoredSet()
+            self._stored.add(*run)
 
-    def _store(self, first: Hashes, second: Hashes) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by close)
-            self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
-        self._stored.append(StoredRun(self._file, first, second))
+
+class _StoredSet:
+    """Hashes in an unnamed file, in regions by their leading bits, and a Bloom filter of them."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by the owner)
+        self._counts = np.zeros(2**_REGION_BITS, np.int64)
+        self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
+
+    def __len__(self) -> int:
+        return int(self._counts.sum())
+
+    def close(self) -> None:
+        self._file.close()
+
+    def add(self, first: Hashes, second: Hashes) -> None:
+        """Write pairs that are sorted and not there yet."""
+        pairs = np.stack((first, second), axis=1)
+        for region, rows in _by_region(first):
+            self._file.seek(region * _REGION_BYTES + int(self._counts[region]) * _PAIR_BYTES)
+            self._file.write(pairs[rows].data)
+            self._counts[region] += rows.stop - rows.start
+        self._file.flush()
         words, bits = _filter_words(first, second)
         # The words ascend, as the hashes do, so equal ones are neighbours.
         begins = np.flatnonzero(np.diff(words, prepend=-1))
         self._filter[words[begins]] |= np.bitwise_or.reduceat(bits, begins)
 
-    def _find_stored(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
-        """Return which pairs, sorted and all different, are on disk; the filter rules most others out."""
+    def contains(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
+        """Return which pairs, sorted and all different, are in the file; the filter rules most others out."""
         found = np.zeros(len(first), dtype=bool)
         words, bits = _filter_words(first, second)
         maybe = np.flatnonzero(self._filter[words] & bits == bits)
-        for run in self._stored:
-            here = run.find(first[maybe], second[maybe]) >= 0
-            found[maybe[here]] = True
-            maybe = maybe[~here]
+        first, second = first[maybe], second[maybe]
+        for region, rows in _by_region(first):
+            size = int(self._counts[region]) * _PAIR_BYTES
+            stored = np.frombuffer(os.pread(self._file.fileno(), size, region * _REGION_BYTES), np.uint64)
+            # The stored pairs are looked up among the few given ones: only those are sorted.
+            at = find(stored[0::2], stored[1::2], first[rows], second[rows])
+            found[maybe[rows][at[at >= 0]]] = True
         return found
+
+
+def _by_region(first: Hashes) -> Iterator[tuple[int, slice]]:
+    """Yield the regions of ascending hashes, each with the slice of its hashes."""
+    regions = (first >> np.uint64(64 - _REGION_BITS)).astype(np.intp)
+    borders = [*np.flatnonzero(np.diff(regions, prepend=-1)).tolist(), len(regions)]
+    for start, end in pairwise(borders):
+        yield int(regions[start]), slice(start, end)
 
 
 def _merged(one: tuple[Hashes, Hashes], other: tuple[Hashes, Hashes]) -> tuple[Hashes, Hashes]:

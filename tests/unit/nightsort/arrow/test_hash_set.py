@@ -99,7 +99,6 @@ def test_many_pairs_are_kept_in_few_bytes() -> None:
 
 
 def test_memory_does_not_grow_with_the_pairs() -> None:
-    """Beyond the first that went to disk, only by the index of what went there: 4 KB a run."""
     with HashSet(in_memory=10_000) as few, HashSet(in_memory=10_000) as many:
         assert memory_of(many, 200_000) < memory_of(few, 20_000) + 200_000
 

@@ -16,10 +16,10 @@ from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, loc
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
 from nightsort_airflow.doctor.buckets import bucket_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
 from nightsort_airflow.doctor.quotas import quota_checks
 from nightsort_airflow.doctor.roles import role_checks
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -19,8 +19,8 @@ from nightsort.tables.schema import SCHEMA_VERSION
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import documents
 from nightsort_airflow.doctor.database import database_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.examinations import deployment_checks
 from nightsort_airflow.doctor.findings import State, counted, report_lines
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

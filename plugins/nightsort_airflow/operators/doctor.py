@@ -73,9 +73,9 @@ class CheckDeploymentOperator(BaseOperator):
         :param event: the triggerer's findings.
         :raises DeploymentBrokenError: a line failed.
         """
-        from nightsort_airflow.doctor.examination import examine
         from nightsort_airflow.doctor.examinations import deployment_checks
         from nightsort_airflow.doctor.findings import Finding, State, counted
+        from nightsort_airflow.doctor.run_checks import examine
 
         self.log.info("The report follows. Tables that are made until then are a trial, and taken back.")
         names = [self.spec_name] if self.spec_name else []

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightsort_airflow.doctor.aws_access import QUICK
-from nightsort_airflow.doctor.examination import raised
 from nightsort_airflow.doctor.findings import Finding, Outcome, State, failed, ok
+from nightsort_airflow.doctor.run_checks import raised
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 
 if TYPE_CHECKING:

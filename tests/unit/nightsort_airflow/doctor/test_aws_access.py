@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:

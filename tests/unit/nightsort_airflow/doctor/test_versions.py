@@ -10,8 +10,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from nightsort_airflow.doctor import versions
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 from tests.airflow_environment import ROOT
 
 if TYPE_CHECKING:

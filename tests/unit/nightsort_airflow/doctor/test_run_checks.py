@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk.log import mask_secret
 from botocore.exceptions import ClientError
 
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State, failed, ok
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     import pytest

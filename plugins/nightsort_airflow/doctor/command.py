@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from nightsort_airflow.doctor.examinations import deployment_checks
+from nightsort_airflow.doctor.all_checks import deployment_checks
 from nightsort_airflow.doctor.findings import State, counted, report_lines
 from nightsort_airflow.doctor.run_checks import examine
 

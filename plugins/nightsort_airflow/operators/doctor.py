@@ -73,7 +73,7 @@ class CheckDeploymentOperator(BaseOperator):
         :param event: the triggerer's findings.
         :raises DeploymentBrokenError: a line failed.
         """
-        from nightsort_airflow.doctor.examinations import deployment_checks
+        from nightsort_airflow.doctor.all_checks import deployment_checks
         from nightsort_airflow.doctor.findings import Finding, State, counted
         from nightsort_airflow.doctor.run_checks import examine
 

@@ -11,7 +11,7 @@ from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort.naming import WorkLayout
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
+from nightsort_airflow.doctor.permissions import Right, judged_rights, not_told, simulated_principal
 from nightsort_airflow.doctor.trust_policies import trust_problem
 from nightsort_airflow.exceptions import error_code
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nightsort_airflow.doctor.findings import State
-from nightsort_airflow.doctor.rights import Right, judged_rights, simulated_principal
+from nightsort_airflow.doctor.permissions import Right, judged_rights, simulated_principal
 
 NOBODY: Any = None
 """In place of a client of IAM: whoever asks it fails."""

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, Asset, BaseOperator
 
-import nightsort_airflow.task_ends
-from nightsort_airflow.task_ends import ends_in_a_worker
+import nightsort_airflow.trigger_completion
+from nightsort_airflow.trigger_completion import ends_in_a_worker
 
 
 class Waits(BaseOperator):
@@ -62,6 +62,6 @@ def test_what_is_mapped_over_a_task_is_expanded() -> None:
 
 def test_listeners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        nightsort_airflow.task_ends, "get_listener_manager", lambda: SimpleNamespace(has_listeners=True)
+        nightsort_airflow.trigger_completion, "get_listener_manager", lambda: SimpleNamespace(has_listeners=True)
     )
     assert ends_in_a_worker(Waits(task_id="wait"), Waits.resume)

@@ -26,7 +26,7 @@ from nightsort_airflow.exceptions import (
     fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
-from nightsort_airflow.job_results import FAILED_JOBS, job_result, told_job
+from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, told_job
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds

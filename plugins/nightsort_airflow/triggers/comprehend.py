@@ -27,7 +27,7 @@ from nightsort_airflow.hooks.comprehend import (
     WAITER_TRAINED,
     ComprehendClassificationHook,
 )
-from nightsort_airflow.job_results import job_result
+from nightsort_airflow.job_xcom import job_result
 from nightsort_airflow.states import JOB_COMPLETED
 
 if TYPE_CHECKING:

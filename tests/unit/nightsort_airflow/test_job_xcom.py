@@ -3,7 +3,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-from nightsort_airflow.job_results import job_result, told_job
+from nightsort_airflow.job_xcom import job_result, told_job
 
 SUBMITTED = dt.datetime(2026, 11, 18, 2, 0, tzinfo=dt.timezone.utc)
 

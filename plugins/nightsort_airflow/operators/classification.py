@@ -11,7 +11,7 @@ from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
 

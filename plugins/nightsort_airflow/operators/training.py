@@ -12,7 +12,7 @@ from nightsort_airflow.dag_parts import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
 
@@ -211,7 +211,7 @@ class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperato
     ones.
 
     Skipped where :class:`EvaluateClassifierOperator` found no need for it. Takes the parameters of
-    :class:`~nightsort_airflow.operators.classification_job.ComprehendStartDocumentClassificationJobOperator`.
+    :class:`~nightsort_airflow.operators.comprehend.ComprehendStartDocumentClassificationJobOperator`.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:

@@ -62,6 +62,8 @@ def test_what_is_mapped_over_a_task_is_expanded() -> None:
 
 def test_listeners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        nightsort_airflow.trigger_completion, "get_listener_manager", lambda: SimpleNamespace(has_listeners=True)
+        nightsort_airflow.trigger_completion,
+        "get_listener_manager",
+        lambda: SimpleNamespace(has_listeners=True),
     )
     assert ends_in_a_worker(Waits(task_id="wait"), Waits.resume)

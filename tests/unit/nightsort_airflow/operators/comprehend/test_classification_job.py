@@ -18,7 +18,7 @@ from nightsort_airflow.exceptions import (
     JobUnfinishedError,
     QuotaFullError,
 )
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassificationJobTrigger
 
 ROLE = "arn:aws:iam::123456789012:role/ComprehendAccess"
@@ -433,7 +433,7 @@ def test_without_deferral_the_worker_waits_for_room(
     context: dict[str, Any], answers: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waited: list[float] = []
-    monkeypatch.setattr("nightsort_airflow.operators.classification_job.time.sleep", waited.append)
+    monkeypatch.setattr("nightsort_airflow.operators.comprehend.classification_job.time.sleep", waited.append)
     task = operator(deferrable=False, wait_for_completion=False)
     script = no_room(task, answers)
     lists(script, "night-g1")

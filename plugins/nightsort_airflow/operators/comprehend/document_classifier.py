@@ -1,9 +1,4 @@
-"""
-Operators for Comprehend's custom classification, for anybody's DAG.
-
-They start what costs money at most once: they look for the version or the job by its name before they start
-it, and they send a ClientRequestToken that is the same in every try.
-"""
+"""The operator that trains a classifier version, at most once."""
 
 from __future__ import annotations
 
@@ -26,7 +21,6 @@ from nightsort_airflow.exceptions import (
 )
 from nightsort_airflow.hooks.comprehend import WAITER_TRAINED, ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import MODEL_FAILED, MODEL_TRAINED, MODEL_TRAINING
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
@@ -35,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
-
-__all__ = ["ComprehendCreateDocumentClassifierOperator", "ComprehendStartDocumentClassificationJobOperator"]
 
 
 class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClassificationHook]):

@@ -16,12 +16,12 @@ from nightsort_airflow.dag_parts import (
     cost_approved,
     day_param,
     export_asset,
-    gives,
     job_parameters,
     predictions_asset,
     set_params,
     source_uri_param,
     timetable,
+    xcom_of,
 )
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
@@ -71,9 +71,9 @@ def classify_dag(spec: ClassifierSpec) -> None:
             LoadPredictionsOperator(
                 task_id="load_predictions",
                 spec=spec,
-                run=gives(prepared, "run"),
+                run=xcom_of(prepared, "run"),
                 batch=batch,
-                job=gives(started),
+                job=xcom_of(started),
                 map_index_template=BATCH_OF_LOAD,
             )
 
@@ -95,7 +95,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
             reconciled >> ExportPredictionsOperator(
                 task_id="export_predictions",
                 spec=spec,
-                run=gives(prepared, "run"),
+                run=xcom_of(prepared, "run"),
                 outlets=[export_asset(spec.name)],
             )
     day = day_param("the day on which the run's data interval starts")

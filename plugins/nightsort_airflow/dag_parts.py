@@ -44,7 +44,7 @@ BATCH_OF_JOB: Final = "{{ task.batch_name }}"
 BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
 
-def gives(task: BaseOperator, key: str = "return_value") -> Any:
+def xcom_of(task: BaseOperator, key: str = "return_value") -> Any:
     """
     Give what a task will give, for use as an argument of a task after it, which becomes its downstream.
 
@@ -69,7 +69,7 @@ def cost_approved(
         return prepared
     return ApproveCostOperator(
         task_id="approve_cost",
-        forecast=gives(prepared, FORECAST_KEY),
+        forecast=xcom_of(prepared, FORECAST_KEY),
         budget_usd=budget_usd,
         what=what,
         answer_hours=spec.budget.answer_hours,

@@ -12,7 +12,7 @@ from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
     BATCH_OF_LOAD,
     DEFAULT_ARGS,
-    WAITING,
+    DEFERRABLE_TASK_ARGS,
     cost_approved,
     day_param,
     export_asset,
@@ -66,7 +66,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 job_kwargs=job_parameters(spec),
                 aws_conn_id=spec.aws_conn_id,
                 map_index_template=BATCH_OF_JOB,
-                **WAITING,
+                **DEFERRABLE_TASK_ARGS,
             )
             LoadPredictionsOperator(
                 task_id="load_predictions",

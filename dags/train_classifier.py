@@ -10,7 +10,7 @@ from nightsort_airflow.alerts import failure_notices
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DEFAULT_ARGS,
-    WAITING,
+    DEFERRABLE_TASK_ARGS,
     active_version_alias,
     classifier_parameters,
     cost_approved,
@@ -74,7 +74,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             stop_training_on_kill=spec.stop_training_on_kill,
             time_limit=training_time_limit(spec),
             aws_conn_id=spec.aws_conn_id,
-            **WAITING,
+            **DEFERRABLE_TASK_ARGS,
         )
         evaluated = EvaluateClassifierOperator(
             task_id="evaluate_classifier",
@@ -95,7 +95,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             data_access_role_arn=spec.data_access_role_arn,
             job_kwargs=job_parameters(spec),
             aws_conn_id=spec.aws_conn_id,
-            **WAITING,
+            **DEFERRABLE_TASK_ARGS,
         )
         promoted = PromoteClassifierOperator(
             task_id="promote_classifier",

@@ -32,7 +32,7 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
 
 # A retry of a waiting task finds what it started, so it costs nothing; and Airflow 3.3 now and then fails a
 # healthy deferred task. Hence more retries, and a short first delay.
-WAITING: Final[dict[str, Any]] = {
+DEFERRABLE_TASK_ARGS: Final[dict[str, Any]] = {
     "deferrable": True,
     "pool": POOL,
     "retries": 4,

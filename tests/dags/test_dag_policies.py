@@ -38,7 +38,7 @@ CLASSIFY_TASKS = [
     "reconcile_run",
 ]
 LAST = {"aws-services": "reconcile_run", "aws-topics": "export_predictions"}
-WAITING = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
+DEFERRABLE_TASK_ARGS = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
 TAGS = {"nightsort", "train", "classify", *SAMPLES}
 
 
@@ -239,11 +239,11 @@ def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: d
     deferrable = {
         task.task_id for dag in dags.values() for task in dag.tasks if getattr(task, "deferrable", False)
     }
-    assert deferrable == WAITING
+    assert deferrable == DEFERRABLE_TASK_ARGS
     for dag in dags.values():
         for task in dag.tasks:
             assert task.retries >= 2, task.task_id
-            if task.task_id in WAITING:
+            if task.task_id in DEFERRABLE_TASK_ARGS:
                 assert task.pool == "comprehend_jobs"
                 assert task.retry_delay.total_seconds() <= 10
 

@@ -22,7 +22,7 @@ def job_result(
     Give the result of the operator that runs jobs, all of it JSON.
 
     :param job: the job's properties.
-    :param failed: its earlier generations, as :func:`told_job` tells of them.
+    :param failed: its earlier generations, as :func:`job_summary` tells of them.
     """
     submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     return {
@@ -37,7 +37,7 @@ def job_result(
     }
 
 
-def told_job(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
+def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
     """
     Give what is told of a job that failed.
 

@@ -26,7 +26,7 @@ from nightsort_airflow.exceptions import (
     fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
-from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, told_job
+from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, job_summary
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
@@ -345,12 +345,12 @@ class ComprehendStartDocumentClassificationJobOperator(
     def _failed_before(self, name: str) -> list[dict[str, str]]:
         parsed = JobName.parse(name)
         earlier = (self.hook.find_job(str(before)) for before in parsed.earlier()) if parsed else ()
-        return [told_job(job) for job in earlier if job]
+        return [job_summary(job) for job in earlier if job]
 
     def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:
         name, status = job.get("JobName", ""), job.get("JobStatus")
         message = job.get("Message", "no message")
-        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), told_job(job)])
+        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), job_summary(job)])
         told = f"Classification job {name} ({job['JobId']}) ended {status}: {message}."
         # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
         code = message.partition(":")[0]

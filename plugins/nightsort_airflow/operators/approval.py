@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 FORECAST_KEY: Final = "forecast"
 
 
-def told_forecast(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
+def forecast_xcom(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
     """
     Give a forecast as an XCom.
 

@@ -10,7 +10,7 @@ from nightsort.naming import JobName, batch_job_base, run_key
 from nightsort_airflow.dag_parts import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_xcom import FAILED_JOBS
-from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
+from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
@@ -89,7 +89,7 @@ class PrepareBatchesOperator(SpecOperator):
         )
         run = {"run_key": key, "day": day.isoformat(), "version": active.version, "source_uri": source_uri}
         context["ti"].xcom_push(key=RUN_KEY, value=run)
-        context["ti"].xcom_push(key=FORECAST_KEY, value=told_forecast(forecast))
+        context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]

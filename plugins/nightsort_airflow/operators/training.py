@@ -11,7 +11,7 @@ from nightsort.naming import score_job_base
 from nightsort_airflow.dag_parts import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
-from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
+from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_day
@@ -81,7 +81,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         folder = self.spec.layout.training(prepared.version)
         return {
             **prepared.to_dict(),
-            FORECAST_KEY: told_forecast(forecast),
+            FORECAST_KEY: forecast_xcom(forecast),
             "documents_sent": sent,
             "training_output_uri": folder.output,
             "scores_output_uri": folder.scores,

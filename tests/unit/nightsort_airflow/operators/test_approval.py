@@ -8,9 +8,9 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from nightsort.comprehend.prices import forecast_classification, forecast_training
 from nightsort_airflow.exceptions import CostNotApprovedError
-from nightsort_airflow.operators.approval import ApproveCostOperator, told_forecast
+from nightsort_airflow.operators.approval import ApproveCostOperator, forecast_xcom
 
-NIGHT = told_forecast(forecast_classification(10_000, 60_000))
+NIGHT = forecast_xcom(forecast_classification(10_000, 60_000))
 
 
 def operator(**changes: Any) -> ApproveCostOperator:
@@ -41,7 +41,7 @@ def test_within_the_budget_nobody_is_asked(context: dict[str, Any], budget: floa
 
 
 def test_nobody_is_asked_about_what_is_paid_already(context: dict[str, Any]) -> None:
-    forecast = told_forecast(forecast_classification(10_000, 60_000, paid_units=60_000))
+    forecast = forecast_xcom(forecast_classification(10_000, 60_000, paid_units=60_000))
     assert operator(forecast=forecast).execute(context) == {"asked": False, "approved_by": None}  # type: ignore[arg-type]
 
 
@@ -63,7 +63,7 @@ def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
 
 
 def test_of_a_training_the_question_has_the_upper_end_and_no_units() -> None:
-    forecast = told_forecast(forecast_training(5_000, 2_000))
+    forecast = forecast_xcom(forecast_training(5_000, 2_000))
     question = operator(forecast=forecast, budget_usd=1.0)._question(1.0)
     assert f"{forecast['most_usd']:,.2f} USD" in question
     assert "units" not in question.partition("\n\n")[0]

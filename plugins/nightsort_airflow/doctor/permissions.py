@@ -48,7 +48,7 @@ def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file
     try:
         missing = [f"{right.action} on {right.resource}" for right in _missing(iam, principal, wanted)]
     except (ClientError, *UNREACHABLE) as error:
-        return not_told(error, f"compare the policies of {principal} with docs/iam/{policy_file}")
+        return iam_unanswered(error, f"compare the policies of {principal} with docs/iam/{policy_file}")
     if missing:
         return failed(
             f"{principal} is not allowed {', '.join(missing)} ({NOT_SIMULATED})",
@@ -57,7 +57,7 @@ def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file
     return ok(f"allowed by simulation: {', '.join(dict.fromkeys(right.action for right in wanted))}")
 
 
-def not_told(error: Exception, by_hand: str) -> Outcome:
+def iam_unanswered(error: Exception, by_hand: str) -> Outcome:
     """
     Give the finding for a question that IAM did not answer.
 

@@ -11,7 +11,7 @@ from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort.naming import WorkLayout
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.doctor.permissions import Right, judged_rights, not_told, simulated_principal
+from nightsort_airflow.doctor.permissions import Right, iam_unanswered, judged_rights, simulated_principal
 from nightsort_airflow.doctor.trust_policies import trust_problem
 from nightsort_airflow.exceptions import error_code
 
@@ -65,7 +65,7 @@ def _callers_rights(access: AwsAccess, rights: Sequence[Right]) -> Outcome:
     try:
         principal = simulated_principal(iam, access.caller)
     except (ClientError, *UNREACHABLE) as error:
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     if principal is None:
         return cannot_tell(f"{access.caller} is neither a user nor a role of IAM", by_hand)
     return judged_rights(iam, principal, rights, "airflow-policy.json")
@@ -82,11 +82,11 @@ def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outc
     try:
         role = access.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
     except UNREACHABLE as error:
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     except ClientError as error:
         if error_code(error) == "NoSuchEntity":
             return failed(f"there is no role {arn}", "create it: docs/iam/README.md; or correct the spec")
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     if role["Arn"] != arn:
         return failed(
             f"there is no role {arn}, but {role['Arn']}", "correct data_access_role_arn in the spec"

@@ -276,7 +276,7 @@ class ReconcileRunOperator(SpecOperator):
             except CountsDoNotAddUp as error:
                 raise RunIncompleteError(f"{error}.") from error
         summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
-        self.tell_assets(context, {**summary, "version": run["version"], "day": run["day"]})
+        self.add_outlet_extra(context, {**summary, "version": run["version"], "day": run["day"]})
         return summary
 
     def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
@@ -320,5 +320,5 @@ class ExportPredictionsOperator(SpecOperator):
                 connection, spec=self.spec, access=self.access, run_key=key, progress=self.log_progress
             )
         told = {**exported.to_dict(), "day": self.run["day"]}
-        self.tell_assets(context, told)
+        self.add_outlet_extra(context, told)
         return told

@@ -72,7 +72,7 @@ class SpecOperator(BaseOperator):
             self._told = now
             self.log.info("%s: %d documents so far", doing, documents)
 
-    def tell_assets(self, context: Context, told: dict[str, Any]) -> None:
+    def add_outlet_extra(self, context: Context, told: dict[str, Any]) -> None:
         """
         Put values into the events of those outlets that are assets.
 

@@ -60,7 +60,7 @@ def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
             reference=NightLoadedBy(spec.loaded_by, spec.timezone),
             interval=timedelta(0),
             callback=SyncCallback(
-                tell_late,
+                notify_late,
                 kwargs={
                     "classifier": spec.name,
                     "loaded_by": f"{spec.loaded_by} ({spec.timezone})",
@@ -94,7 +94,7 @@ class FailureNotice:
         where = f", the last task was {task.task_id}" if task else ""
         message = f"Run {context['run_id']} of {dag_id} failed ({context.get('reason')}){where}: see its log."
         told = {"event": "failed", "classifier": self.classifier, "message": message}
-        _tell(self.notifier.import_path, self.notifier.arguments, {**context, "dag_run": dag_run}, told)
+        _notify(self.notifier.import_path, self.notifier.arguments, {**context, "dag_run": dag_run}, told)
 
 
 class QuestionNotice(BaseNotifier):
@@ -121,12 +121,12 @@ class QuestionNotice(BaseNotifier):
         )
         told = {"event": "question", "classifier": self.classifier, "message": message}
         try:
-            _tell(self.notifier.import_path, self.notifier.arguments, context, told)
+            _notify(self.notifier.import_path, self.notifier.arguments, context, told)
         except Exception:  # Whatever a foreign notifier raises: Airflow would ask again and tell nobody.
             log.exception("%s could not be told of the question", self.notifier.import_path)
 
 
-def tell_late(
+def notify_late(
     context: Mapping[str, Any],
     classifier: str,
     loaded_by: str,
@@ -151,7 +151,7 @@ def tell_late(
             f"{run['dag_run_id']} of {run['dag_id']} is {run['state']}."
         ),
     }
-    _tell(import_path, arguments, {**context, "dag_run": {**run, "run_id": run["dag_run_id"]}}, told)
+    _notify(import_path, arguments, {**context, "dag_run": {**run, "run_id": run["dag_run_id"]}}, told)
 
 
 def notifier_problem(notifier: Notifier) -> str | None:
@@ -176,7 +176,7 @@ def notifier_problem(notifier: Notifier) -> str | None:
     return None
 
 
-def _tell(
+def _notify(
     import_path: str, arguments: Mapping[str, Any], context: Mapping[str, Any], told: Mapping[str, str]
 ) -> None:
     notifier = import_string(import_path)(**arguments)

@@ -12,8 +12,8 @@ from nightsort_airflow.alerts import (
     failure_notices,
     late_alerts,
     notifier_problem,
+    notify_late,
     question_notices,
-    tell_late,
 )
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 from tests.unit.nightsort_airflow.told_notifier import ToldNotifier
@@ -99,9 +99,9 @@ def test_a_late_night_is_told_with_what_airflow_gives_in_the_callback(
     alerts = late_alerts(spec(tmp_path, loaded_by="06:30", timezone="Europe/Berlin"))
     assert len(alerts) == 2
     callback = alerts[0].callback
-    assert callback.path == "nightsort_airflow.alerts.tell_late"
+    assert callback.path == "nightsort_airflow.alerts.notify_late"
     run = {"dag_id": "classify_tickets", "dag_run_id": "night", "state": "running"}
-    tell_late(context={"dag_run": run, "deadline": {"id": "1"}}, **callback.kwargs)
+    notify_late(context={"dag_run": run, "deadline": {"id": "1"}}, **callback.kwargs)
     assert told == [
         "late tickets night: The predictions of tickets were to be loaded by 06:30 (Europe/Berlin), but run "
         "night of classify_tickets is running."
@@ -137,7 +137,7 @@ def test_our_words_do_not_collide_with_a_notifiers_own_fields(told: list[str]) -
     """A notifier adds its templated fields to the context under their names; SNS's has one called message."""
     run = {"dag_id": "d", "dag_run_id": "r", "state": "failed", "logical_date": datetime.now(timezone.utc)}
     arguments = {"message": "{{ nightsort.message }}"}
-    tell_late(
+    notify_late(
         {"dag_run": run},
         "tickets",
         "06:30 (UTC)",

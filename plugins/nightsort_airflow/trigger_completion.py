@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def ends_in_a_worker(task: BaseOperator, resumed: Callable[..., object]) -> bool:
+def needs_worker_to_finish(task: BaseOperator, resumed: Callable[..., object]) -> bool:
     """
     Whether something is done at the task's success that Airflow does in a worker only.
 

@@ -31,7 +31,7 @@ from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
-from nightsort_airflow.trigger_completion import ends_in_a_worker
+from nightsort_airflow.trigger_completion import needs_worker_to_finish
 from nightsort_airflow.triggers.comprehend import (
     ComprehendDocumentClassificationJobTrigger,
     ComprehendQuotaTrigger,
@@ -249,7 +249,7 @@ class ComprehendStartDocumentClassificationJobOperator(
                 self.defer(
                     trigger=ComprehendDocumentClassificationJobTrigger(
                         job_id=job_id,
-                        end_from_trigger=not ends_in_a_worker(
+                        end_from_trigger=not needs_worker_to_finish(
                             self, ComprehendStartDocumentClassificationJobOperator.execute_complete
                         ),
                         waiter_delay=self.waiter_delay,

@@ -26,7 +26,7 @@ THROTTLED: Final = frozenset(
         "TooManyRequestsException",
     }
 )
-SOON: Final = timedelta(seconds=15)
+THROTTLED_RETRY_DELAY: Final = timedelta(seconds=15)
 
 
 class AwsRetryPolicy(ExceptionRetryPolicy):
@@ -55,7 +55,7 @@ class AwsRetryPolicy(ExceptionRetryPolicy):
         if (what_to_do := remedy(exception)) is not None:
             return RetryDecision.fail(f"{type(exception).__name__}: no retry cures this. {what_to_do}")
         if isinstance(exception, ClientError) and error_code(exception) in THROTTLED:
-            decision = RetryDecision.retry(SOON, f"AWS is busy: {error_code(exception)}")
+            decision = RetryDecision.retry(THROTTLED_RETRY_DELAY, f"AWS is busy: {error_code(exception)}")
         else:
             decision = super().evaluate(exception, try_number, max_tries, context)
         if decision.action is RetryAction.RETRY and decision.retry_delay is not None:
@@ -67,7 +67,7 @@ AWS_RETRIES: Final = AwsRetryPolicy(
     rules=[
         RetryRule(
             exception=[ConnectionError, TimeoutError, BotocoreConnectionError, HTTPClientError],
-            retry_delay=SOON,
+            retry_delay=THROTTLED_RETRY_DELAY,
             reason="The connection was lost.",
         )
     ]

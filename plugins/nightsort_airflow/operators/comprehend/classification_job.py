@@ -47,7 +47,7 @@ if TYPE_CHECKING:
 NOT_THIS_JOB = "NOT_THIS_JOB"
 FAILED_JOBS_KEY = "comprehend_failed_jobs"
 # The longest wait for room for a job, in waiter_delays: 4 minutes where that is 30 s.
-LONGEST_TURN = 8
+MAX_BACKOFF_FACTOR = 8
 
 
 class ComprehendStartDocumentClassificationJobOperator(
@@ -282,7 +282,7 @@ class ComprehendStartDocumentClassificationJobOperator(
             ) from error
         self._waits += 1
         # Random, so that tasks that were refused together do not come back together.
-        delay = self.waiter_delay * min(2**self._waits, LONGEST_TURN) * random.uniform(0.5, 1)
+        delay = self.waiter_delay * min(2**self._waits, MAX_BACKOFF_FACTOR) * random.uniform(0.5, 1)
         self.log.info("No room for %s yet (%s), asking again in %.0f s.", self.job_name, error, delay)
         if not self.deferrable:
             time.sleep(delay)

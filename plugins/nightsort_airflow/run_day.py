@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def run_day(context: Context, *, given: str | None, timezone: str) -> date:
+def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> date:
     """
     Give the day whose documents a run is about.
 

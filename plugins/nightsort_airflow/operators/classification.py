@@ -13,7 +13,7 @@ from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import run_day
+from nightsort_airflow.run_day import resolve_run_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +60,7 @@ class PrepareBatchesOperator(SpecOperator):
         from nightsort.batches.prepare import prepare_batches
         from nightsort.comprehend.prices import forecast_classification
 
-        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None
         key = run_key(day, source_uri)
         with self.fail_on_input_errors(f"prepare the batches of run {key}"):

@@ -14,7 +14,7 @@ from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import run_day
+from nightsort_airflow.run_day import resolve_run_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +59,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         from nightsort.comprehend.prices import forecast_training
         from nightsort.training.prepare import prepare_training_data
 
-        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
         with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):
             prepared = prepare_training_data(self.spec, self.access, day=day, progress=self.log_progress)
         for warning in prepared.warnings:

@@ -41,7 +41,7 @@ class CheckDeploymentOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Hand over to the triggerer, for a few seconds."""
-        from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
+        from nightsort_airflow.doctor.triggerer import TriggererExaminationTrigger
 
         specs = read_specs().specs
         wanted = [spec for name, spec in specs.items() if self.spec_name in ("", name)]

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from nightsort_airflow.doctor.triggerer import TriggererExaminationTrigger
 from nightsort_airflow.exceptions import DeploymentBrokenError
 from nightsort_airflow.operators.doctor import CheckDeploymentOperator
-from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
 from tests.airflow_environment import SAMPLE_SPECS
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
+from nightsort_airflow.doctor.triggerer import TriggererExaminationTrigger
 
 
 def events(trigger: TriggererExaminationTrigger) -> list[dict[str, Any]]:

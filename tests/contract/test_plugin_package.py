@@ -35,7 +35,7 @@ def test_there_is_something_to_check() -> None:
         "ComprehendDocumentClassifierTrainedTrigger",
         "ComprehendDocumentClassificationJobTrigger",
         "ComprehendQuotaTrigger",
-        "TriggererExaminationTrigger",
+        "TriggererCheckTrigger",
     }
 
 

@@ -24,7 +24,7 @@ LEAST_SECONDS: Final = 2.0
 ASK_SECONDS: Final = 30.0
 
 
-class TriggererExaminationTrigger(BaseTrigger):
+class TriggererCheckTrigger(BaseTrigger):
     """
     Look whether deferred tasks can wait here: packages, credentials, the way to Comprehend.
 

@@ -41,12 +41,12 @@ class CheckDeploymentOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Hand over to the triggerer, for a few seconds."""
-        from nightsort_airflow.doctor.triggerer import TriggererExaminationTrigger
+        from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 
         specs = read_specs().specs
         wanted = [spec for name, spec in specs.items() if self.spec_name in ("", name)]
         self.defer(
-            trigger=TriggererExaminationTrigger(sorted({spec.aws_conn_id for spec in wanted})),
+            trigger=TriggererCheckTrigger(sorted({spec.aws_conn_id for spec in wanted})),
             method_name="examine",
             timeout=timedelta(seconds=TRIGGERER_SECONDS),
         )

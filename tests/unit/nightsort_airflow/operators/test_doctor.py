@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from nightsort_airflow.doctor.triggerer import TriggererExaminationTrigger
+from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 from nightsort_airflow.exceptions import DeploymentBrokenError
 from nightsort_airflow.operators.doctor import CheckDeploymentOperator
 from tests.airflow_environment import SAMPLE_SPECS
@@ -39,7 +39,7 @@ def test_it_defers_first_with_the_connections_of_the_specs(
     with pytest.raises(TaskDeferred) as deferred:
         task().execute(context)
     trigger = deferred.value.trigger
-    assert isinstance(trigger, TriggererExaminationTrigger)
+    assert isinstance(trigger, TriggererCheckTrigger)
     assert trigger.aws_conn_ids == ["aws_default"]
     assert deferred.value.timeout is not None
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, TriggerRule, task_group
 
 from nightsort_airflow.alerts import failure_notices, late_alerts
+from nightsort_airflow.assets import export_asset, predictions_asset
+from nightsort_airflow.comprehend_requests import job_parameters
 from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
@@ -15,9 +17,6 @@ from nightsort_airflow.dag_parts import (
     DEFERRABLE_TASK_ARGS,
     cost_approved,
     day_param,
-    export_asset,
-    job_parameters,
-    predictions_asset,
     set_params,
     source_uri_param,
     timetable,

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 from airflow.sdk import DAG, TriggerRule
 
 from nightsort_airflow.alerts import failure_notices
+from nightsort_airflow.assets import active_version_alias
+from nightsort_airflow.comprehend_requests import (
+    classifier_parameters,
+    job_parameters,
+    output_config,
+    training_input_config,
+)
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DEFAULT_ARGS,
     DEFERRABLE_TASK_ARGS,
-    active_version_alias,
-    classifier_parameters,
     cost_approved,
     day_param,
-    job_parameters,
-    output_config,
     set_params,
-    training_input_config,
     training_time_limit,
     xcom_of,
 )

@@ -1,12 +1,11 @@
-"""What the two DAG files share: Params, retries, the pool, and a spec's settings as Comprehend's
-parameters."""
+"""What the DAG files share: default arguments, Params, schedule and the approval of the cost."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
+from airflow.sdk import CronDataIntervalTimetable, Param, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort.comprehend.limits import POOL
@@ -128,96 +127,3 @@ def training_time_limit(spec: ClassifierSpec) -> timedelta | None:
     """Give how long a training may take; None: as long as it likes."""
     hours = spec.training_time_limit_hours
     return timedelta(hours=hours) if hours else None
-
-
-def predictions_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
-    counts.
-
-    :param name: the classifier.
-    """
-    return Asset(
-        name=f"nightsort_{name}_predictions", uri=f"x-nightsort://{name}/predictions", group="nightsort"
-    )
-
-
-def export_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when a run's results are there as Parquet files; its event says where.
-
-    :param name: the classifier.
-    """
-    return Asset(name=f"nightsort_{name}_export", uri=f"x-nightsort://{name}/export", group="nightsort")
-
-
-def active_version_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the
-    version.
-
-    :param name: the classifier.
-    """
-    return Asset(
-        name=f"nightsort_{name}_active_version", uri=f"x-nightsort://{name}/active-version", group="nightsort"
-    )
-
-
-def active_version_alias(name: str) -> AssetAlias:
-    """
-    Give the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
-
-    An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
-    task says so, that is, after a promotion.
-
-    :param name: the classifier.
-    """
-    return AssetAlias(name=f"nightsort_{name}_promotion", group="nightsort")
-
-
-def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """
-    Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
-
-    A parameter that changes the model belongs to ``ClassifierSpec.training_settings`` too, which makes the
-    version's name.
-    """
-    model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
-    return {**model_key, **job_parameters(spec)}
-
-
-def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """Give the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
-    is set."""
-    parameters: dict[str, Any] = {}
-    if spec.kms.volume_key_id:
-        parameters["VolumeKmsKeyId"] = spec.kms.volume_key_id
-    if spec.vpc:
-        parameters["VpcConfig"] = {
-            "SecurityGroupIds": list(spec.vpc.security_group_ids),
-            "Subnets": list(spec.vpc.subnets),
-        }
-    if spec.tags:
-        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(spec.tags.items())]
-    return parameters
-
-
-def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
-    """
-    Give an OutputDataConfig.
-
-    :param prefix: the S3 prefix for the output, ending in ``/``; templates are left as they are.
-    """
-    key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
-    return {"S3Uri": prefix, **key}
-
-
-def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:
-    """
-    Give the InputDataConfig of a training.
-
-    :param training_uri: S3 URI of the training CSV.
-    :param test_uri: S3 URI of the test CSV.
-    """
-    delimiter = {"LabelDelimiter": spec.label_delimiter} if spec.label_delimiter else {}
-    return {"DataFormat": "COMPREHEND_CSV", "S3Uri": training_uri, "TestS3Uri": test_uri, **delimiter}

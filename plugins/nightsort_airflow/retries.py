@@ -11,21 +11,11 @@ from airflow.sdk.definitions.retry_policy import RetryDecision
 from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
-from nightsort_airflow.exceptions import error_code, remedy
+from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-THROTTLED: Final = frozenset(
-    {
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
 THROTTLED_RETRY_DELAY: Final = timedelta(seconds=15)
 
 

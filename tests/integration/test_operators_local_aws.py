@@ -30,10 +30,7 @@ from tests.integration.local_aws_server import (
 )
 
 # isort: split
-from nightsort_airflow.exceptions import (
-    JobFailedForGoodError,
-    TrainingFailedError,
-)
+from nightsort_airflow.exceptions import JobFailedForGoodError, TrainingFailedError
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
     ComprehendStartDocumentClassificationJobOperator,

@@ -12,8 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
+from nightsort_airflow.aws_errors import error_code, remedy
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.exceptions import error_code, remedy
 from nightsort_airflow.states import JOB_ACTIVE
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.source import DAY
+from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
-from nightsort_airflow.exceptions import error_code
 from nightsort_airflow.hooks.storage import S3, connect_sql
 
 if TYPE_CHECKING:

@@ -9,11 +9,11 @@ from botocore.exceptions import ClientError
 from nightsort.comprehend.iam_policies import UnknownConditionError
 from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort.naming import WorkLayout
+from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.permissions import Right, iam_unanswered, judged_rights, simulated_principal
 from nightsort_airflow.doctor.trust_policies import trust_problem
-from nightsort_airflow.exceptions import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # no other public way to it
 from botocore.exceptions import BotoCoreError, ClientError
 
+from nightsort_airflow.aws_errors import remedy
 from nightsort_airflow.doctor.findings import Finding, Outcome, State, failed
-from nightsort_airflow.exceptions import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.configuration import conf
 
 from nightsort.naming import JobName, batch_job_base, run_key
-from nightsort_airflow.dag_parts import output_config
+from nightsort_airflow.comprehend_requests import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from nightsort.errors import NightsortError
-from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, fail_on_permanent_aws_errors
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,7 +8,7 @@ from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightsort.naming import score_job_base
-from nightsort_airflow.dag_parts import active_version_asset
+from nightsort_airflow.assets import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
@@ -229,7 +229,7 @@ class PromoteClassifierOperator(SpecOperator):
     down.
 
     After a promotion an outlet that is an asset alias gets the event of
-    :func:`~nightsort_airflow.dag_parts.active_version_asset`.
+    :func:`~nightsort_airflow.assets.active_version_asset`.
 
     Gives ``version``, ``against``, ``promoted`` and ``reason``.
 

@@ -10,7 +10,8 @@ from airflow.providers.amazon.aws.sensors.base_aws import AwsBaseSensor
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import PokeReturnValue, conf
 
-from nightsort_airflow.exceptions import TrainingUnfinishedError, fail_on_permanent_aws_errors
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds

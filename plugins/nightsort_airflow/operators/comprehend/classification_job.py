@@ -15,6 +15,7 @@ from airflow.sdk import ResumableJobMixin, conf
 from botocore.exceptions import ClientError
 
 from nightsort.naming import JobName
+from nightsort_airflow.aws_errors import THROTTLED, error_code, fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import (
     JobFailedError,
     JobFailedForGoodError,
@@ -22,13 +23,10 @@ from nightsort_airflow.exceptions import (
     JobNameTakenError,
     JobUnfinishedError,
     QuotaFullError,
-    error_code,
-    fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
 from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, job_summary
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
-from nightsort_airflow.retries import THROTTLED
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
 from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
 from nightsort_airflow.trigger_completion import needs_worker_to_finish

@@ -13,11 +13,11 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import conf
 
 from nightsort.naming import VersionName
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
     TrainingUnfinishedError,
     VersionGoneError,
-    fail_on_permanent_aws_errors,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_TRAINED, ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink

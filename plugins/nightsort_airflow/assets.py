@@ -1,0 +1,50 @@
+"""The assets that the DAGs update, for DAGs that shall run after them."""
+
+from __future__ import annotations
+
+from airflow.sdk import Asset, AssetAlias
+
+
+def predictions_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
+    counts.
+
+    :param name: the classifier.
+    """
+    return Asset(
+        name=f"nightsort_{name}_predictions", uri=f"x-nightsort://{name}/predictions", group="nightsort"
+    )
+
+
+def export_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when a run's results are there as Parquet files; its event says where.
+
+    :param name: the classifier.
+    """
+    return Asset(name=f"nightsort_{name}_export", uri=f"x-nightsort://{name}/export", group="nightsort")
+
+
+def active_version_asset(name: str) -> Asset:
+    """
+    Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the
+    version.
+
+    :param name: the classifier.
+    """
+    return Asset(
+        name=f"nightsort_{name}_active_version", uri=f"x-nightsort://{name}/active-version", group="nightsort"
+    )
+
+
+def active_version_alias(name: str) -> AssetAlias:
+    """
+    Give the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
+
+    An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
+    task says so, that is, after a promotion.
+
+    :param name: the classifier.
+    """
+    return AssetAlias(name=f"nightsort_{name}_promotion", group="nightsort")

@@ -14,7 +14,7 @@ from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from nightsort_airflow.aws_errors import error_code, remedy
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.states import JOB_ACTIVE
+from nightsort_airflow.states import JOB_RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,7 +129,7 @@ def jobs_of_comprehend(access: AwsAccess) -> Outcome:
     client = access.client("comprehend")
     active = {}
     try:
-        for state in JOB_ACTIVE:
+        for state in JOB_RUNNING:
             answer = client.list_document_classification_jobs(Filter={"JobStatus": state}, MaxResults=500)
             active[state] = len(answer["DocumentClassificationJobPropertiesList"])
     except UNREACHABLE as error:

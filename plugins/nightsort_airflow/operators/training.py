@@ -138,13 +138,12 @@ class EvaluateClassifierOperator(SpecOperator):
 
     def _describe(self) -> DocumentClassifierPropertiesTypeDef:
         hook = ComprehendClassificationHook(aws_conn_id=self.spec.aws_conn_id)
-        fail_on_warnings = self.spec.training_warnings == "fail"
-        found = hook.trained(self.document_classifier_arn, fail_on_warnings=fail_on_warnings)
-        if found is None:
+        training = hook.training_state(self.document_classifier_arn)
+        if training.is_running:
             raise TrainingUnfinishedError(
-                f"{self.document_classifier_arn} is not trained yet: a retry looks again."
+                f"The version is not trained yet; a retry asks again. {self.document_classifier_arn}"
             )
-        return found
+        return hook.require_model(training, fail_on_warnings=self.spec.training_warnings == "fail")
 
     def _compare(self, metrics: Metrics, recomputed: Metrics) -> None:
         for name, value in metrics.to_dict().items():

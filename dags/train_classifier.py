@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, TriggerRule
+from airflow.sdk import DAG, TriggerRule, chain
 
 from nightsort_airflow.alerts import failure_notices
 from nightsort_airflow.assets import active_version_alias
@@ -18,7 +18,7 @@ from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DEFAULT_ARGS,
     DEFERRABLE_TASK_ARGS,
-    cost_approved,
+    cost_approval,
     day_param,
     set_params,
     training_time_limit,
@@ -108,12 +108,10 @@ def train_dag(spec: ClassifierSpec) -> None:
             outlets=[active_version_alias(spec.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
         )
-        approved = cost_approved(
-            spec, prepared, budget_usd=spec.budget.training_usd, what=f"a training of {spec.name}"
+        approved = cost_approval(
+            spec, prepared, budget_usd=spec.budget.training_usd, purpose=f"train {spec.name}"
         )
-        approved >> created
-        trained >> evaluated
-        scored >> promoted
+        chain(prepared, *approved, created, trained, evaluated, scored, promoted)
     set_params(dag, day=day_param("yesterday"))
 
 

@@ -118,7 +118,7 @@ def test_above_the_budget_a_person_is_asked_where_the_spec_wants_that(trip: Trip
     (forecast,) = run.xcoms["prepare_batches", "forecast"]
     assert (forecast["documents"], forecast["units"], forecast["most_usd"]) == (50, 150, 0.075)
     rich = ApproveCostOperator(
-        task_id="approve_cost", forecast=forecast, budget_usd=0.1, what="a night", answer_hours=1
+        task_id="approve_cost", forecast=forecast, budget_usd=0.1, purpose="classify a day", answer_hours=1
     )
     assert run.execute(rich)["asked"] is False
 

@@ -32,13 +32,13 @@ log = logging.getLogger(__name__)
 
 
 def failure_notices(spec: ClassifierSpec) -> list[Callable[[Context], None]]:
-    """Give the callbacks for a DAG's ``on_failure_callback``, one for each notifier of the spec."""
+    """Return the callbacks for a DAG's ``on_failure_callback``, one for each notifier of the spec."""
     return [FailureNotice(spec.name, notifier) for notifier in spec.notifiers]
 
 
 def question_notices(spec: ClassifierSpec, what: str) -> list[BaseNotifier]:
     """
-    Give the notifiers of a task that asks a person, one for each notifier of the spec.
+    Return the notifiers of a task that asks a person, one for each notifier of the spec.
 
     :param what: what is asked for, for instance ``"the cost of this night"``.
     """
@@ -47,7 +47,7 @@ def question_notices(spec: ClassifierSpec, what: str) -> list[BaseNotifier]:
 
 def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
     """
-    Give the alerts for the nightly DAG's ``deadline``, one for each notifier; none without ``loaded_by``.
+    Return the alerts for the nightly DAG's ``deadline``, one for each notifier; none without ``loaded_by``.
 
     They are called in the executor, not in the triggerer: there the notifiers need the same synchronous
     ``notify`` as for a failure, which all of the providers' notifiers have.

@@ -7,7 +7,7 @@ from airflow.sdk import Asset, AssetAlias
 
 def predictions_asset(name: str) -> Asset:
     """
-    Give the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
+    Return the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
     counts.
 
     :param name: the classifier.
@@ -19,7 +19,7 @@ def predictions_asset(name: str) -> Asset:
 
 def export_asset(name: str) -> Asset:
     """
-    Give the asset that is updated when a run's results are there as Parquet files; its event says where.
+    Return the asset that is updated when a run's results are there as Parquet files; its event says where.
 
     :param name: the classifier.
     """
@@ -28,7 +28,7 @@ def export_asset(name: str) -> Asset:
 
 def active_version_asset(name: str) -> Asset:
     """
-    Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the
+    Return the asset that is updated when ``train_<name>`` made a version the active one; its event names the
     version.
 
     :param name: the classifier.
@@ -40,7 +40,7 @@ def active_version_asset(name: str) -> Asset:
 
 def active_version_alias(name: str) -> AssetAlias:
     """
-    Give the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
+    Return the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
 
     An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
     task says so, that is, after a promotion.

@@ -77,7 +77,7 @@ def remedy(error: BaseException) -> str | None:
 
 
 def error_code(error: ClientError) -> str:
-    """Give the code of an error that AWS answered with, for instance ``ThrottlingException``."""
+    """Return the code of an error that AWS answered with, for instance ``ThrottlingException``."""
     return error.response.get("Error", {}).get("Code", "")
 
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
     """
-    Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
+    Return the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
 
     A parameter that changes the model belongs to ``ClassifierSpec.training_settings`` too, which makes the
     version's name.
@@ -20,7 +20,7 @@ def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
 
 
 def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """Give the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
+    """Return the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
     is set."""
     parameters: dict[str, Any] = {}
     if spec.kms.volume_key_id:
@@ -37,7 +37,7 @@ def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
 
 def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
     """
-    Give an OutputDataConfig.
+    Return an OutputDataConfig.
 
     :param prefix: the S3 prefix for the output, ending in ``/``; templates are left as they are.
     """
@@ -47,7 +47,7 @@ def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
 
 def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:
     """
-    Give the InputDataConfig of a training.
+    Return the InputDataConfig of a training.
 
     :param training_uri: S3 URI of the training CSV.
     :param test_uri: S3 URI of the test CSV.

@@ -34,7 +34,7 @@ class NightLoadedBy(BaseDeadlineReference):
         self.timezone = timezone
 
     def serialize_reference(self) -> dict[str, Any]:
-        """Give what the database keeps of it."""
+        """Return what the database keeps of it."""
         return {**super().serialize_reference(), "loaded_by": self.loaded_by, "timezone": self.timezone}
 
     @classmethod
@@ -44,7 +44,7 @@ class NightLoadedBy(BaseDeadlineReference):
 
     def after(self, due: datetime) -> datetime:
         """
-        Give the moment by which a run has to be through.
+        Return the moment by which a run has to be through.
 
         :param due: when the run was due; with a time zone.
         """

@@ -19,7 +19,7 @@ def job_result(
     job: DocumentClassificationJobPropertiesTypeDef, failed: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     """
-    Give the result of the operator that runs jobs, all of it JSON.
+    Return the result of the operator that runs jobs, all of it JSON.
 
     :param job: the job's properties.
     :param failed: its earlier generations, as :func:`job_summary` tells of them.
@@ -39,7 +39,7 @@ def job_result(
 
 def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
     """
-    Give what is told of a job that failed.
+    Return what is told of a job that failed.
 
     :param job: the job's properties.
     """

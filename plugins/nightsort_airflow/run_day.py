@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> date:
     """
-    Give the day whose documents a run is about.
+    Return the day whose documents a run is about.
 
     That is the Param ``day`` where it is given; else the day on which the run's data interval starts, in the
     spec's time zone; else, for a run by hand without an interval, the day before the run.

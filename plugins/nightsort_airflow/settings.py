@@ -22,7 +22,7 @@ LONGEST_WAIT_SECONDS: Final = 24 * 3600
 
 def poll_seconds(default: int) -> int:
     """
-    Give the seconds between two looks.
+    Return the seconds between two looks.
 
     :param default: seconds where ``NIGHTSORT_POLL_SECONDS`` is not set.
     :raises ValueError: when the variable is not a number of at least 1.
@@ -43,7 +43,7 @@ def poll_seconds(default: int) -> int:
 
 def attempts(delay: int) -> int:
     """
-    Give the number of looks after which one wait ends.
+    Return the number of looks after which one wait ends.
 
     :param delay: seconds between two looks.
     """

@@ -37,7 +37,7 @@ SLOW_HEARTBEAT_SECONDS: Final = 120
 
 def airflow_checks(names: Sequence[str]) -> list[Check]:
     """
-    Give the checks that read Airflow's database; only commands on Airflow's own machines can.
+    Return the checks that read Airflow's database; only commands on Airflow's own machines can.
 
     :param names: the specs of which there must be DAGs.
     """
@@ -52,12 +52,12 @@ def airflow_checks(names: Sequence[str]) -> list[Check]:
 
 
 def airflow_checks_in_a_task() -> list[Check]:
-    """Give the checks of Airflow that a task can make, and say of the others that it cannot."""
+    """Return the checks of Airflow that a task can make, and say of the others that it cannot."""
     return [_settings(), Check(GROUP, f"pool {POOL}", _pool_from_a_task)]
 
 
 def pool_slots() -> int | None:
-    """Give the slots of the pool; None where there are none, or endless ones, or nobody can be asked."""
+    """Return the slots of the pool; None where there are none, or endless ones, or nobody can be asked."""
     try:
         found = _find_pool()
     except SQLAlchemyError:

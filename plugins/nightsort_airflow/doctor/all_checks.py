@@ -32,7 +32,7 @@ SPECS: Final = "specs"
 
 def deployment_checks(names: Sequence[str] = (), *, in_a_task: bool) -> Iterator[Check]:
     """
-    Give all checks.
+    Return all checks.
 
     :param names: the specs to look at; none: all.
     :param in_a_task: whether a task asks, which may not read Airflow's database.
@@ -60,7 +60,7 @@ def _checks_on_aws(access: AwsAccess, specs: Sequence[ClassifierSpec], *, in_a_t
 
 
 def _spec_checks(loaded: LoadedSpecs[ClassifierSpec], names: Sequence[str]) -> Iterator[Check]:
-    """Give a check for each spec, broken or not; where some are asked for, for those alone."""
+    """Return a check for each spec, broken or not; where some are asked for, for those alone."""
 
     def said(subject: str, outcome: Outcome) -> Check:
         return Check(SPECS, subject, lambda: outcome)

@@ -59,7 +59,7 @@ class AwsAccess:
 
     def client(self, service: str) -> Any:
         """
-        Give a boto3 client, made once.
+        Return a boto3 client, made once.
 
         :param service: the service, as boto3 calls it.
         """
@@ -104,7 +104,7 @@ class AwsAccess:
 
 def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check]:
     """
-    Give the checks of a connection: itself, Comprehend, and the rights to look.
+    Return the checks of a connection: itself, Comprehend, and the rights to look.
 
     :param access: the connection; the first check finds out who it is.
     :param specs: those that use it; at least one.
@@ -162,7 +162,7 @@ def right_to_look(access: AwsAccess, account: str) -> Outcome:
 
 
 def _refusal(ask: Callable[[], Any]) -> ClientError | None:
-    """Give what AWS refuses; that there is no such thing is no refusal."""
+    """Return what AWS refuses; that there is no such thing is no refusal."""
     try:
         ask()
     except ClientError as error:
@@ -172,7 +172,7 @@ def _refusal(ask: Callable[[], Any]) -> ClientError | None:
 
 def refused(error: ClientError | BotoCoreError) -> Outcome:
     """
-    Give the finding for a call that AWS refused and that the DAGs make, too.
+    Return the finding for a call that AWS refused and that the DAGs make, too.
 
     :param error: the refusal.
     """

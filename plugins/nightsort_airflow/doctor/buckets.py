@@ -34,7 +34,7 @@ PROBE_TEXT: Final = b"Written by `python -m nightsort doctor`. It may be deleted
 
 def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
-    Give the checks of all buckets, of each folder that is written, and of each source.
+    Return the checks of all buckets, of each folder that is written, and of each source.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -76,7 +76,7 @@ def _buckets(uris: Iterable[str]) -> set[str]:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Give bucket and key of an S3 URI."""
+    """Return bucket and key of an S3 URI."""
     bucket, _, key = uri.removeprefix(S3).partition("/")
     return bucket, key
 

@@ -49,7 +49,7 @@ LEAST_SERVER: Final = 140000
 
 def database_checks(conn_id: str) -> list[Check]:
     """
-    Give the checks of one database connection.
+    Return the checks of one database connection.
 
     :param conn_id: the Airflow connection.
     """

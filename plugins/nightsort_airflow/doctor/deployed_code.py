@@ -48,7 +48,7 @@ print("\\n" + json.dumps([dags, errors]))
 
 def code_checks(names: Sequence[str]) -> list[Check]:
     """
-    Give the checks of the code.
+    Return the checks of the code.
 
     :param names: the specs of which there must be DAGs.
     """
@@ -99,7 +99,7 @@ def plugin() -> Outcome:
 
 
 def _as_the_dag_processor() -> dict[str, str]:
-    """Give this process's environment without what a task has besides: its DAG's id, and no database."""
+    """Return this process's environment without what a task has besides: its DAG's id, and no database."""
     environment = {name: value for name, value in os.environ.items() if "PARSING_CONTEXT" not in name}
     # A task's own value is none that SQLAlchemy reads. No DAG file of Nightsort asks a database.
     return {**environment, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://"}

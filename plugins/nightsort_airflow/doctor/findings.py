@@ -94,7 +94,7 @@ class Finding:
         return cls(check.group, check.subject, outcome.state, outcome.says, outcome.remedy)
 
     def to_dict(self) -> dict[str, str]:
-        """Give it as plain strings, for JSON."""
+        """Return it as plain strings, for JSON."""
         return {**asdict(self), "state": self.state.value}
 
     @classmethod
@@ -104,7 +104,7 @@ class Finding:
 
 
 def counted(findings: Iterable[Finding]) -> dict[str, int]:
-    """Give the number of findings in each state, all states named."""
+    """Return the number of findings in each state, all states named."""
     counts = dict.fromkeys((state.value for state in State), 0)
     for finding in findings:
         counts[finding.state.value] += 1
@@ -113,7 +113,7 @@ def counted(findings: Iterable[Finding]) -> dict[str, int]:
 
 def report_lines(findings: Iterable[Finding]) -> Iterator[tuple[State | None, str]]:
     """
-    Give the report line by line, each with the state that it tells of; headings have none.
+    Return the report line by line, each with the state that it tells of; headings have none.
 
     :param findings: in the order of the report; those of one group follow each other.
     """

@@ -59,7 +59,7 @@ def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file
 
 def iam_unanswered(error: Exception, by_hand: str) -> Outcome:
     """
-    Give the finding for a question that IAM did not answer.
+    Return the finding for a question that IAM did not answer.
 
     :param error: what came in place of an answer.
     :param by_hand: how to find out without it.
@@ -74,7 +74,7 @@ def iam_unanswered(error: Exception, by_hand: str) -> Outcome:
 
 def simulated_principal(iam: Any, caller: str) -> str | None:
     """
-    Give the identity whose policies count, for simulation; None where it has none of its own.
+    Return the identity whose policies count, for simulation; None where it has none of its own.
 
     :param iam: a boto3 client.
     :param caller: an ARN as STS gives it.

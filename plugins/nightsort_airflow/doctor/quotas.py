@@ -25,7 +25,7 @@ TRAININGS_QUOTA: Final = "L-94042C4D"
 
 def quota_checks(access: AwsAccess, pool_slots: Callable[[], int | None], needs: Check) -> list[Check]:
     """
-    Give the checks of the account's quotas.
+    Return the checks of the account's quotas.
 
     :param access: the AWS connection.
     :param pool_slots: gives the slots of the jobs' pool; None where they cannot be asked or are endless.

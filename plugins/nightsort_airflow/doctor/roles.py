@@ -27,7 +27,7 @@ GROUP: Final = "roles"
 
 def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
-    Give the checks of the connection's rights on Comprehend, and of each data access role.
+    Return the checks of the connection's rights on Comprehend, and of each data access role.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -110,7 +110,7 @@ def _rights_of_role(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]
 
 def comprehend_rights(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Right]:
     """
-    Give the connection's rights that only a paid call would show.
+    Return the connection's rights that only a paid call would show.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -132,7 +132,7 @@ def comprehend_rights(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Ite
 
 def data_rights(spec: ClassifierSpec, region: str) -> Iterator[Right]:
     """
-    Give what the data access role of a spec must be allowed.
+    Return what the data access role of a spec must be allowed.
 
     :param spec: the spec.
     :param region: where Comprehend works; keys that are named by their id are taken to be there.

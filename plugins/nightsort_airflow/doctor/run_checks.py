@@ -43,7 +43,7 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator
 
 def raised(error: Exception) -> Outcome:
     """
-    Give the finding for a check that ended with an exception; passwords that Airflow knows are not in it.
+    Return the finding for a check that ended with an exception; passwords that Airflow knows are not in it.
 
     :param error: what the check raised.
     """

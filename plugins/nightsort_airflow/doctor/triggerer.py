@@ -36,7 +36,7 @@ class TriggererCheckTrigger(BaseTrigger):
         self.aws_conn_ids = list(aws_conn_ids)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give class path and arguments, from which the triggerer makes it again."""
+        """Return class path and arguments, from which the triggerer makes it again."""
         return f"{type(self).__module__}.{type(self).__name__}", {"aws_conn_ids": self.aws_conn_ids}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:

@@ -41,7 +41,7 @@ INSTALL: Final = "install the packages of requirements.txt, in every Airflow pro
 
 
 def version_checks() -> list[Check]:
-    """Give the checks of Python, of each package, and of packages that do not go together."""
+    """Return the checks of Python, of each package, and of packages that do not go together."""
     return [
         Check(GROUP, "Python", _python),
         *(Check(GROUP, name, partial(_package, name)) for name in NEEDED),
@@ -81,7 +81,7 @@ def _together() -> Outcome:
 
 
 def known_bad_celery() -> str | None:
-    """Give Celery and its provider where the one removed a name that the other imports; None: all is well."""
+    """Return Celery and its provider where the one removed a name that the other imports; None: all is well."""
     try:
         celery = metadata.version("celery")
         provider = metadata.version("apache-airflow-providers-celery")
@@ -92,7 +92,7 @@ def known_bad_celery() -> str | None:
 
 
 def _clashes(name: str) -> list[str]:
-    """Give what a package says that it needs of those in :data:`NEEDED`, and does not find."""
+    """Return what a package says that it needs of those in :data:`NEEDED`, and does not find."""
     try:
         version, needs = metadata.version(name), metadata.requires(name) or []
     except metadata.PackageNotFoundError:

@@ -15,7 +15,7 @@ if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Tells Airflow of Nightsort's links and of its deadline."""
+    """Register Nightsort's links and its deadline with Airflow."""
 
     name = "nightsort"
     operator_extra_links = [ComprehendClassificationJobLink()]  # noqa: RUF012 - Airflow declares it so

@@ -7,8 +7,9 @@ from airflow.sdk import Asset, AssetAlias
 
 def predictions_asset(name: str) -> Asset:
     """
-    Return the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
-    counts.
+    Return the asset that a complete run of ``classify_<name>`` updates.
+
+    Its event carries the counts.
 
     :param name: the classifier.
     """
@@ -19,7 +20,9 @@ def predictions_asset(name: str) -> Asset:
 
 def export_asset(name: str) -> Asset:
     """
-    Return the asset that is updated when a run's results are there as Parquet files; its event says where.
+    Return the asset that is updated when a run's results are exported as Parquet files.
+
+    Its event says where they are.
 
     :param name: the classifier.
     """
@@ -28,8 +31,9 @@ def export_asset(name: str) -> Asset:
 
 def active_version_asset(name: str) -> Asset:
     """
-    Return the asset that is updated when ``train_<name>`` made a version the active one; its event names the
-    version.
+    Return the asset that is updated when ``train_<name>`` promoted a version.
+
+    Its event names the version.
 
     :param name: the classifier.
     """
@@ -42,8 +46,8 @@ def active_version_alias(name: str) -> AssetAlias:
     """
     Return the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
 
-    An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
-    task says so, that is, after a promotion.
+    An asset as outlet gets an event whenever its task succeeds. An alias gets one only when the task adds
+    it: after a promotion.
 
     :param name: the classifier.
     """

@@ -19,30 +19,29 @@ from nightsort.comprehend.limits import LANGUAGES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# What to do about an error that no retry cures, by botocore's error code. Throttling and server errors are
-# not here: they pass by themselves.
+_GRANT: Final = (
+    "Grant the connection's identity this permission; docs/iam/airflow-policy.json lists all of them."
+)
+_KEYS: Final = "AWS does not know the keys of the AWS connection: correct the connection."
+_VALUE: Final = "Comprehend refuses the request: correct the named value in the spec."
+
+# What to do about a permanent error, by botocore's error code.
 REMEDIES: Final = {
-    "AccessDeniedException": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists "
-    "them all.",
-    "AccessDenied": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists them "
-    "all.",
-    "UnauthorizedOperation": "Grant the connection's identity this right: docs/iam/airflow-policy.json lists "
-    "them all.",
-    "UnrecognizedClientException": "The keys of the AWS connection are not known to AWS: correct the "
-    "connection.",
-    "InvalidClientTokenId": "The keys of the AWS connection are not known to AWS: correct the connection.",
-    "InvalidSignatureException": "The secret key of the AWS connection is wrong, or the clock is: correct "
-    "it.",
-    "ValidationException": "Comprehend refuses the request as it is: correct the named value in the spec.",
-    "InvalidRequestException": "Comprehend refuses the request as it is: correct the named value in the "
-    "spec.",
-    "UnsupportedLanguageException": f"Custom classification knows {', '.join(LANGUAGES)}: correct "
-    "`language`.",
+    "AccessDeniedException": _GRANT,
+    "AccessDenied": _GRANT,
+    "UnauthorizedOperation": _GRANT,
+    "UnrecognizedClientException": _KEYS,
+    "InvalidClientTokenId": _KEYS,
+    "InvalidSignatureException": "The secret key of the AWS connection or the clock is wrong: correct it.",
+    "ValidationException": _VALUE,
+    "InvalidRequestException": _VALUE,
+    "UnsupportedLanguageException": "Custom classification supports "
+    f"{', '.join(LANGUAGES)}: correct `language`.",
     "KmsKeyValidationException": "Correct the keys under `kms`, and let the data access role use them.",
     "TooManyTagsException": "A resource takes at most 50 tags: shorten `tags`.",
     "ResourceLimitExceededException": "The account's quota of trainings or models is full: wait for other "
-    "trainings, delete versions that nobody uses, or ask AWS for more; then clear the task.",
-    "ResourceNotFoundException": "It is not there (any more) in this account and region: train again, or "
+    "trainings, delete versions that nobody uses, or ask AWS for a higher quota; then clear the task.",
+    "ResourceNotFoundException": "It does not exist (any more) in this account and region: train again, or "
     "correct the ARN.",
 }
 
@@ -61,9 +60,9 @@ THROTTLED: Final = frozenset(
 
 def remedy(error: BaseException) -> str | None:
     """
-    Say what a person has to do about an error of AWS; None where another try may help.
+    Return what a person has to do about an error of AWS; None where a retry may help.
 
-    :param error: any exception; of those that are not botocore's, nothing is known.
+    :param error: any exception; only botocore's have a remedy.
     """
     if isinstance(error, ClientError):
         return REMEDIES.get(error_code(error))
@@ -72,19 +71,19 @@ def remedy(error: BaseException) -> str | None:
     if isinstance(error, NoRegionError):
         return "Set region_name in the extra of the AWS connection."
     if isinstance(error, NoCredentialsError):
-        return "Give the connection keys or a role, or the worker a role of its own."
+        return "Add keys or a role to the AWS connection, or run the worker with a role."
     return None
 
 
 def error_code(error: ClientError) -> str:
-    """Return the code of an error that AWS answered with, for instance ``ThrottlingException``."""
+    """Return the code in an answer of AWS, for instance ``ThrottlingException``."""
     return error.response.get("Error", {}).get("Code", "")
 
 
 @contextmanager
 def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
     """
-    End the task at once, with a remedy, on AWS errors that no retry cures; let all others pass as they are.
+    Fail the task with a remedy and without a retry on permanent AWS errors; pass on all others.
 
     :param doing: what was attempted, for the message, for instance ``"start the classification job x"``.
     """

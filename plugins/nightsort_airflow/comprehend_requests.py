@@ -10,18 +10,17 @@ if TYPE_CHECKING:
 
 def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
     """
-    Return the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
+    Return the spec's keys, network and tags as parameters of CreateDocumentClassifier.
 
-    A parameter that changes the model belongs to ``ClassifierSpec.training_settings`` too, which makes the
-    version's name.
+    Only what is set is among them. A parameter that changes the model belongs to
+    ``ClassifierSpec.training_settings`` too, which makes the version's name.
     """
     model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
     return {**model_key, **job_parameters(spec)}
 
 
 def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """Return the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
-    is set."""
+    """Return the spec's volume key, network and tags as parameters of StartDocumentClassificationJob."""
     parameters: dict[str, Any] = {}
     if spec.kms.volume_key_id:
         parameters["VolumeKmsKeyId"] = spec.kms.volume_key_id
@@ -39,7 +38,8 @@ def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
     """
     Return an OutputDataConfig.
 
-    :param prefix: the S3 prefix for the output, ending in ``/``; templates are left as they are.
+    :param spec: the classifier spec.
+    :param prefix: the S3 prefix for the output, ending in ``/``, or a template of it.
     """
     key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
     return {"S3Uri": prefix, **key}
@@ -49,6 +49,7 @@ def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any
     """
     Return the InputDataConfig of a training.
 
+    :param spec: the classifier spec.
     :param training_uri: S3 URI of the training CSV.
     :param test_uri: S3 URI of the test CSV.
     """

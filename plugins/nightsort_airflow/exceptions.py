@@ -1,9 +1,8 @@
 """
 The failures that Nightsort's operators raise.
 
-Two families. A subclass of ``AirflowFailException`` ends the task at once: another try cannot help, a person
-has to act, and the message says how. All others are tried again by Airflow; every operator here finds what it
-has already started.
+A subclass of ``AirflowFailException`` fails the task without a retry: a person has to act, and the message
+says how. Airflow retries after all others; every operator finds what it has already started.
 """
 
 from __future__ import annotations
@@ -12,22 +11,23 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
+from nightsort_airflow.wording import number_of
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
 class BrokenSpecsError(ValueError):
     """
-    Some classifier specs cannot be used; their DAGs are missing until they are corrected.
+    Classifier specs that cannot be used; their DAGs are missing until they are corrected.
 
-    :param errors: one for each broken file; each says file, key and remedy.
+    :param errors: one for each broken file, with file, key and remedy.
     """
 
     def __init__(self, errors: Sequence[Exception]) -> None:
-        told = "\n".join(str(error) for error in errors)
-        super().__init__(
-            f"{len(errors)} classifier spec(s) cannot be used, so their DAGs are missing:\n{told}"
-        )
+        specs = number_of(len(errors), "classifier spec")
+        messages = "\n".join(str(error) for error in errors)
+        super().__init__(f"{specs} cannot be used, so the DAGs are missing:\n{messages}")
 
 
 class ClassifierStateUnknownError(AirflowFailException):
@@ -43,7 +43,7 @@ class TrainingFailedError(AirflowFailException):
 
 
 class TrainingWarningsError(AirflowFailException):
-    """The model is trained, but with warnings, and these are to fail the task."""
+    """The model was trained with warnings, and the task is to fail on warnings."""
 
 
 class TrainingTimeLimitError(AirflowFailException):
@@ -51,11 +51,11 @@ class TrainingTimeLimitError(AirflowFailException):
 
 
 class TrainingUnfinishedError(AirflowException):
-    """The training still runs after the longest wait; a retry goes on waiting for the same training."""
+    """The training still runs after the longest wait; a retry waits for the same training."""
 
 
 class VersionGoneError(AirflowException):
-    """AWS said that the version exists, and then that it does not; a retry looks again."""
+    """AWS said that the version exists, and then that it does not; a retry asks again."""
 
 
 class JobFailedError(AirflowException):
@@ -63,19 +63,19 @@ class JobFailedError(AirflowException):
 
 
 class JobFailedForGoodError(AirflowFailException):
-    """The classification job failed, and starting it once more would not help or has not helped."""
+    """The classification job failed, and another generation would not help or has not helped."""
 
 
 class JobUnfinishedError(AirflowException):
-    """The classification job still runs after the longest wait; a retry goes on waiting for the same job."""
+    """The classification job still runs after the longest wait; a retry waits for the same job."""
 
 
 class JobGoneError(AirflowException):
-    """Comprehend does not know the job that it had; a retry looks for it by name."""
+    """Comprehend no longer knows the job; a retry looks for it by name."""
 
 
 class QuotaFullError(AirflowException):
-    """For longer than one wait lasts, the account had no room for another job; a retry goes on waiting."""
+    """The account had no room for another job for the longest wait; a retry waits again."""
 
 
 class JobNameTakenError(AirflowFailException):
@@ -91,11 +91,11 @@ class BudgetExceededError(AirflowFailException):
 
 
 class CostNotApprovedError(AirflowFailException):
-    """A person, asked whether the cost above the budget is meant, said no, or said nothing in time."""
+    """A person rejected a cost above the budget, or did not answer in time."""
 
 
 class BadInputError(AirflowFailException):
-    """The documents or the spec cannot be used as they are; nothing was started."""
+    """The documents or the spec cannot be used; nothing was started."""
 
 
 class DatabaseDriverError(AirflowFailException):
@@ -103,8 +103,8 @@ class DatabaseDriverError(AirflowFailException):
 
 
 class DeploymentBrokenError(AirflowFailException):
-    """The doctor found something on which a night or a training would fail."""
+    """The doctor found something that would make a night or a training fail."""
 
 
 class RunIncompleteError(AirflowFailException):
-    """The night's numbers do not add up, or batches of it are missing; another try alone changes nothing."""
+    """The night's counts do not add up, or batches are missing; another try alone changes nothing."""

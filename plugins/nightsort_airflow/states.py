@@ -13,7 +13,7 @@ from typing import Final
 
 
 class Phase(Enum):
-    """Where a training or a job stands."""
+    """The phase of a training or a job."""
 
     RUNNING = auto()
     SUCCEEDED = auto()

@@ -28,17 +28,17 @@ STYLES: Final = {
 
 def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     """
-    Examine this deployment and print the report; return the exit code: 1 if a line failed.
+    Check this deployment and print the report; return the exit code: 1 if a line failed.
 
-    :param specs: names of the specs to look at; none: all.
+    :param specs: names of the specs to check; none: all.
     :param as_json: whether to print JSON.
     :param seconds: the time that one check may take.
     """
     findings: list[Finding] = []
-    with Console(stderr=True).status("looking at the first thing") as status:
+    with Console(stderr=True).status("making the first check") as status:
         for finding in examine(deployment_checks(specs, in_a_task=False), seconds):
             findings.append(finding)
-            status.update(f"looked at {finding.subject}")
+            status.update(f"checked {finding.subject}")
     if as_json:
         print(
             json.dumps(

@@ -1,4 +1,4 @@
-"""Runs checks: each within its time, and none that can keep the others from being made."""
+"""Run checks, each within its time; a check that fails or hangs does not stop the others."""
 
 from __future__ import annotations
 
@@ -23,47 +23,47 @@ CHECK_SECONDS: Final = 30.0
 
 def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator[Finding]:
     """
-    Make the checks, one after the other, and give a finding for each as it is made.
+    Make the checks one after the other, and yield a finding for each.
 
-    :param checks: in the order of the report; one that is needed comes before those that need it.
-    :param seconds: the time that a check may take, unless it says that it needs more. One that takes longer
-        is left to itself, in a thread that ends with the process.
+    :param checks: in the order of the report; a needed check comes before those that need it.
+    :param seconds: the time that a check may take, unless it says that it needs more. A check that takes
+        longer is abandoned in a thread that ends with the process.
     """
-    useless: set[Check] = set()
+    blocking: set[Check] = set()
     for check in checks:
-        blocked = next((needed for needed in check.needs if needed in useless), None)
+        blocked = next((needed for needed in check.needs if needed in blocking), None)
         if blocked is not None:
-            outcome = Outcome(State.CANNOT_TELL, f"not looked at, because this failed: {blocked.subject}")
+            outcome = Outcome(State.CANNOT_TELL, f"not checked, because this failed: {blocked.subject}")
         else:
-            outcome = _looked(check, max(seconds, check.seconds or 0))
+            outcome = _outcome(check, max(seconds, check.seconds or 0))
         if blocked is not None or outcome.state is State.FAILED:
-            useless.add(check)
+            blocking.add(check)
         yield Finding.of(check, outcome)
 
 
 def raised(error: Exception) -> Outcome:
     """
-    Return the finding for a check that ended with an exception; passwords that Airflow knows are not in it.
+    Return the finding for a check that raised; passwords that Airflow knows are masked.
 
     :param error: what the check raised.
     """
-    told = (
+    message = (
         str(error) if isinstance(error, (BotoCoreError, ClientError)) else f"{type(error).__name__}: {error}"
     )
     return failed(
-        str(redact(" ".join(told.split()))),
-        remedy(error) or "mend what the message names; if it names nothing of yours, report it as a fault",
+        str(redact(" ".join(message.split()))),
+        remedy(error) or "correct what the message names; if it is nothing of yours, report it as a bug",
     )
 
 
-def _looked(check: Check, seconds: float) -> Outcome:
+def _outcome(check: Check, seconds: float) -> Outcome:
     answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def look() -> None:
         try:
             outcome = check.look()
         except Exception as error:
-            # Whatever it is, the other checks are to be made, and this one's line says it.
+            # Whatever it is, the other checks go ahead, and this check's line has it.
             outcome = raised(error)
         answers.put(outcome)
 

@@ -183,7 +183,7 @@ def test_a_training_that_does_not_end_is_stopped_and_says_so(
         poke_interval=1,
         timeout=60,
     )
-    with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*may take 0:00:02"):
+    with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*limit is 0:00:02"):
         run.execute(sensor)
     found = trip.aws.client("comprehend").describe_document_classifier(DocumentClassifierArn=arn)
     assert found["DocumentClassifierProperties"]["Status"] == "STOPPED"

@@ -59,7 +59,7 @@ def database_checks(conn_id: str) -> list[Check]:
         connection,
         encoded,
         Check(GROUP, f"{conn_id}: schema", lambda: schema(conn_id), (encoded,)),
-        Check(GROUP, f"{conn_id}: rights", lambda: rights(conn_id), (encoded,)),
+        Check(GROUP, f"{conn_id}: privileges", lambda: privileges(conn_id), (encoded,)),
     ]
 
 
@@ -124,7 +124,7 @@ def schema(conn_id: str) -> Outcome:
     )
 
 
-def rights(conn_id: str) -> Outcome:
+def privileges(conn_id: str) -> Outcome:
     """Do what the first run and every load do, in a transaction that is rolled back."""
     with _open(conn_id) as conn:
         version = schema_version(conn)
@@ -143,9 +143,9 @@ def rights(conn_id: str) -> Outcome:
             missing = [(error.diag.message_primary,)]
         user = conn.info.user
     if missing:
-        privileges = ", ".join(" on ".join(row) for row in missing)
+        lacking = ", ".join(" on ".join(row) for row in missing)
         return failed(
-            f"the tables exist, but {user} lacks privileges: {privileges}",
+            f"the tables exist, but {user} lacks privileges: {lacking}",
             f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightsort TO {user}",
         )

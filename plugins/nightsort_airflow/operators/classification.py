@@ -237,11 +237,11 @@ class LoadPredictionsOperator(SpecOperator):
 
 class ReconcileRunOperator(SpecOperator):
     """
-    Load the rejects, count the run's rows in the table, write the run's row, and fail if a document is
-    missing.
+    Load the rejects, count the run's rows, and fail if a document is missing.
 
-    It has to run whether or not all batches were loaded (trigger rule ``all_done``), so it reads the XComs of
-    the other tasks itself. The return value is the counts, which an outlet that is an asset gets as event.
+    The counts come from the table and become the run's row. The task has to run whether or not all batches
+    were loaded (trigger rule ``all_done``), so it reads the XComs of the other tasks itself. The return value
+    is the counts, which an outlet that is an asset gets as event.
 
     :param spec: The classifier spec.
     :param prepare_task_id: The task of :class:`PrepareBatchesOperator`.

@@ -4,7 +4,7 @@ ARG AIRFLOW_IMAGE=apache/airflow:slim-3.3.2-python3.12
 FROM ${AIRFLOW_IMAGE} AS packages
 
 # requirements.txt is enough where Celery is not used.
-ARG REQUIREMENTS=requirements-celery.txt
+ARG REQUIREMENTS=requirements/celery.txt
 WORKDIR ${AIRFLOW_HOME}
 # The file is complete, so pip has nothing to resolve (and in hash mode refuses what a package requires with an
 # extra).
@@ -39,8 +39,8 @@ COPY --from=code /code/ ./
 
 # The local AWS of the compose file's profile `local`; nothing of it is in the image above.
 FROM packages AS local-aws
-COPY requirements-local.txt /tmp/nightsort/
-RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/requirements-local.txt
+COPY requirements/local.txt /tmp/nightsort/
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/local.txt
 USER root
 RUN install --directory --owner=50000 --group=0 /var/lib/nightsort
 USER 50000

@@ -4,7 +4,7 @@
 
 VENV := .venv
 BIN := $(VENV)/bin
-STACK := $(BIN)/python -m nightsort_local
+STACK := $(BIN)/nightsort-local
 STACK_HOME := $(or $(NIGHTSORT_HOME),.nightsort)
 
 # A Python that was named is used or refused; otherwise the first that will do is taken.
@@ -16,9 +16,9 @@ endif
 
 # The user's own Airflow, AWS account, PostgreSQL and Python settings have no place in here.
 FOREIGN := $(filter AIRFLOW_% AWS_% BOTO_% PGHOST% PGPORT PGUSER PGPASS% PGDATABASE PGSERVICE% PGOPTIONS PGSSL% \
-	PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTHONSTARTUP PYTHONWARNINGS PYTEST_% MYPYPATH RUFF_% VIRTUAL_ENV,$(.VARIABLES))
+	PYTHONDONTWRITEBYTECODE PYTHONHOME PYTHONOPTIMIZE PYTHONPATH PYTHONSTARTUP PYTHONWARNINGS PYTEST_% MYPYPATH RUFF_% \
+	VIRTUAL_ENV,$(.VARIABLES))
 $(foreach name,$(FOREIGN),$(eval unexport $(name)))
-export PYTHONPATH := $(CURDIR)/include:$(CURDIR)
 
 .PHONY: help
 help: ## Show this list
@@ -29,20 +29,27 @@ help: ## Show this list
 run: $(VENV)/.local ## Start the local stack, train a classifier, classify the next day, show the result
 	@$(STACK) demo
 
+# A file's tests share what takes long to start, so they stay together; tests/conftest.py sorts the files.
+TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --max-worker-restart 0
+
 .PHONY: test
-test: $(VENV)/.dev ## Run all tests: unit, DAG, contract, integration, end to end
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --max-worker-restart 0
+test: $(VENV)/.dev ## Run the tests of all that is promised: unit, DAG, contract, integration, end to end
+	@$(TEST) -m 'not slow and not mwaa and not compose'
+
+.PHONY: test-all
+test-all: $(VENV)/.dev ## Run these and the slow ones: the whole crash matrix, what is rare
+	@$(TEST)
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy include plugins nightsort_local dags deployment
-	PYTHONPATH=$(PYTHONPATH):$(CURDIR)/plugins $(BIN)/lint-imports
+	$(BIN)/python -m mypy include plugins nightsort_local dags deployment benchmarks
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 
 .PHONY: doctor
-doctor: $(VENV)/.local ## Check the local stack, as `python -m nightsort doctor` checks a deployment
+doctor: $(VENV)/.local ## Check the local stack, as `nightsort doctor` checks a deployment
 	@$(STACK) doctor
 
 # Peers that want other versions than ours have an environment of their own.
@@ -52,45 +59,44 @@ PEERS := $(VENV)/bench
 bench: $(VENV)/.dev $(PEERS)/.installed ## Measure each step beside its floor and its peers; SUBJECT=load only one of them
 	@$(BIN)/python -m benchmarks $(SUBJECT)
 
-$(PEERS)/.installed: requirements-bench.txt | $(BIN)/python
-	@$(call new_environment,$(PEERS),$(BIN)/python,requirements-bench.txt)
+$(PEERS)/.installed: uv.lock | $(BIN)/python
+	@$(call new_environment,$(PEERS),$(BIN)/python,--only-group bench)
 	@touch $@
 
 .PHONY: stop
 stop: ## Stop the local stack; its data stay
-	@if [ -x $(BIN)/python ]; then $(STACK) down; else $(stop_without_venv); fi
+	@if [ -x $(STACK) ]; then $(STACK) down; else $(stop_without_venv); fi
 
 .PHONY: clean
 clean: ## Stop the local stack and remove its data, all environments and caches
-	@if [ -x $(BIN)/python ]; then $(STACK) down --remove; else $(stop_without_venv); rm -rf "$(STACK_HOME)"; fi
+	@if [ -x $(STACK) ]; then $(STACK) down --remove; else $(stop_without_venv); rm -rf "$(STACK_HOME)"; fi
 	@rm -rf $(VENV) $(DEPLOYED) $(MWAA_ENVIRONMENT) dist/airflow-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The supervisor, asked to end, stops its components in order.
 define stop_without_venv
 pid=$$(cat "$(STACK_HOME)/supervisord.pid" 2>/dev/null || true); \
-if [ -n "$$pid" ] && ps -p "$$pid" -o args= | grep -q 'supervisor.supervisord'; then \
+if [ -n "$$pid" ] && ps -p "$$pid" -o args= | grep -q 'nightsort_local.supervisord'; then \
 	echo "Stopping the local stack"; kill "$$pid"; while kill -0 "$$pid" 2>/dev/null; do sleep 0.2; done; \
 fi
 endef
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Pin the requirements with hashes, for every Python from 3.10 on; UPGRADE=1 takes the newest
-	@$(call lock,requirements-dev)
-	@$(call lock,requirements-local,-c requirements-dev.txt)
-	@$(call lock,requirements,-c requirements-dev.txt)
-	@$(call lock,requirements-celery,-c requirements-dev.txt)
-	@$(call lock,requirements-uv)
-	@$(call lock,requirements-audit,-c requirements-dev.txt)
-	@$(call lock,requirements-bench)
+lock: $(VENV)/.dev ## Lock what pyproject.toml names, for every Python from 3.10 on; UPGRADE=1 takes the newest
+	@$(find_uv); $$uv lock --quiet $(UPGRADE_OPTION)
+	@$(call export,--extra airflow,requirements.txt)
+	@$(call export,--extra airflow --group celery,requirements/celery.txt)
+	@$(call export,--extra local,requirements/local.txt)
+	@$(call export,--only-group uv,requirements/uv.txt)
 
 # Without it a version moves only where it must. UPGRADE=1 takes the newest of all, UPGRADE=numpy of one package.
 UPGRADE_OPTION := $(if $(UPGRADE),$(if $(filter 1,$(UPGRADE)),--upgrade,--upgrade-package $(UPGRADE)))
 
-# 1 name, 2 more options
-define lock
-set -e; $(find_uv); $$uv pip compile --quiet --universal --python-version 3.10 --generate-hashes \
-	--custom-compile-command "make lock" $(UPGRADE_OPTION) $(2) $(1).in -o $(1).txt
+# 1 which extras and groups of the lock. Frozen, since uv holds the lock to be outdated where UV_DEFAULT_INDEX names a
+# mirror; a test holds lock and pyproject.toml together.
+# 2 the file
+define export
+set -e; $(find_uv); $$uv export --quiet --frozen --no-emit-project --no-annotate $(1) --output-file $(2)
 endef
 
 # The uv that is there, else the one of .venv, else pip fetches it.
@@ -98,7 +104,7 @@ define find_uv
 uv=uv; uv --version >/dev/null 2>&1 || uv="$(BIN)/python -m uv"; \
 if ! $$uv --version >/dev/null 2>&1; then \
 	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(BIN)/python -m ensurepip >/dev/null; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt; \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
 fi
 endef
 
@@ -108,28 +114,40 @@ endef
 DEPLOYED := dist/deployed
 AUDIT := $(VENV)/audit
 SUPPLY_CHAIN := $(BIN)/python -m deployment.supply_chain --tools $(AUDIT)/bin \
-	--environment $(DEPLOYED)/bin/python --sbom dist/sbom.json
+	--environment $(DEPLOYED)/bin/python --sbom dist/sbom.json \
+	--locked $(addsuffix /locked.txt,$(VENV) $(DEPLOYED) $(AUDIT)) $(DEPLOYED)/bench.txt
 
 .PHONY: audit
 audit: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Check the licences and the known vulnerabilities of what is deployed
+	@$(call export,--only-group bench,$(DEPLOYED)/bench.txt)
 	@$(SUPPLY_CHAIN) licences vulnerabilities
 
 .PHONY: sbom
 sbom: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Write dist/sbom.json: all packages of the image, as CycloneDX
 	@$(SUPPLY_CHAIN) sbom
 
-$(DEPLOYED)/.installed: requirements-celery.txt | $(BIN)/python
-	@$(call new_environment,$(DEPLOYED),$(BIN)/python,requirements-celery.txt)
+$(DEPLOYED)/.installed: uv.lock | $(BIN)/python
+	@$(call new_environment,$(DEPLOYED),$(BIN)/python,--extra airflow --group celery)
 	@touch $@
 
-$(AUDIT)/.installed: requirements-audit.txt | $(BIN)/python
-	@$(call new_environment,$(AUDIT),$(BIN)/python,requirements-audit.txt)
+$(AUDIT)/.installed: uv.lock | $(BIN)/python
+	@$(call new_environment,$(AUDIT),$(BIN)/python,--only-group audit)
 	@touch $@
 
-# 1 the folder, 2 the Python, 3 the file with hashes
+# 1 the folder, 2 the Python, 3 which extras and groups of the lock
 define new_environment
-set -e; $(find_uv); rm -rf $(1); $$uv venv --quiet --python "$$($(2) -c 'import sys; print(sys.executable)')" $(1); \
-$$uv pip install --quiet --python $(1)/bin/python --require-hashes -r $(3)
+$(call new_venv,$(1),$(2)); $(call install_locked,$(1),$(3))
+endef
+
+# 1 the folder, 2 the Python
+define new_venv
+set -e; $(find_uv); rm -rf $(1); $$uv venv --quiet --python "$$($(2) -c 'import sys; print(sys.executable)')" $(1)
+endef
+
+# 1 the environment, 2 which extras and groups of the lock
+define install_locked
+$(call export,$(2),$(1)/locked.txt); \
+$$uv pip install --quiet --python $(1)/bin/python --require-hashes -r $(1)/locked.txt
 endef
 
 # Deployment -------------------------------------------------------------------------------------------------
@@ -158,11 +176,12 @@ try-airflow: $(VENV)/.dev ## Try another Airflow, in an environment of its own: 
 	@test -n "$(VERSION)" || { echo "Which one? make try-airflow VERSION=3.3.3" >&2; exit 1; }
 	@rm -rf $(TRIAL); mkdir -p $(TRIAL); echo "apache-airflow==$(VERSION)" >$(TRIAL)/override.txt
 	@# Our pins are where the resolver begins, and only what the other Airflow cannot do with moves.
-	@cp requirements-dev.txt $(TRIAL)/requirements.txt
+	@$(call export,--extra local --group dev,$(TRIAL)/locked.txt); cp $(TRIAL)/locked.txt $(TRIAL)/requirements.txt
 	@$(find_uv); $$uv pip compile --quiet --no-annotate --no-header --python $(BIN)/python --override $(TRIAL)/override.txt \
-		$(addprefix --constraint ,$(TRIAL_CONSTRAINTS)) requirements-dev.in -o $(TRIAL)/requirements.txt && \
+		$(addprefix --constraint ,$(TRIAL_CONSTRAINTS)) pyproject.toml --extra local --group dev -o $(TRIAL)/requirements.txt && \
 		$$uv venv --quiet --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" $(TRIAL)/environment && \
-		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python -r $(TRIAL)/requirements.txt
+		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python -r $(TRIAL)/requirements.txt && \
+		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python --no-deps --editable .
 	@$(BIN)/python -m deployment.airflow_trial "$(VERSION)" $(TRIAL) $(TRIAL_TESTS)
 
 # MWAA's Airflow 3.3.1 runs on Python 3.12; another path to one is taken from MWAA_PYTHON.
@@ -173,7 +192,8 @@ MWAA_ENVIRONMENT := dist/mwaa-environment
 mwaa-test: $(VENV)/.dev ## Run the bundle for Amazon MWAA with the versions that MWAA has (needs Python 3.12)
 	@$(MWAA_PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 12))' || \
 		{ echo "MWAA runs Python 3.12: name one, make mwaa-test MWAA_PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@$(call new_environment,$(MWAA_ENVIRONMENT),$(MWAA_PYTHON),deployment/mwaa/environment.txt)
+	@$(call new_venv,$(MWAA_ENVIRONMENT),$(MWAA_PYTHON)); \
+		$$uv pip install --quiet --python $(MWAA_ENVIRONMENT)/bin/python --require-hashes -r deployment/mwaa/environment.txt
 	@NIGHTSORT_MWAA_ENVIRONMENT=$(MWAA_ENVIRONMENT) $(BIN)/python -m pytest -m mwaa tests/deployment
 
 # Another file with Airflow's constraints, where GitHub is out of reach.
@@ -204,18 +224,18 @@ $(BIN)/python:
 	echo "Making $(VENV) with $$("$$chosen" --version)"; \
 	if uv --version >/dev/null 2>&1; then uv venv --quiet --python "$$chosen" $(VENV); else "$$chosen" -m venv $(VENV); fi
 
-# The requirements of the tests hold those of the local stack, in the same versions.
-$(VENV)/.local: requirements-local.txt | $(BIN)/python
-	@if [ -e $(VENV)/.dev ] && [ -z "$$(find requirements-dev.txt -newer $(VENV)/.dev)" ]; then :; \
-	else $(call install,requirements-local.txt); fi
+# What the tests need holds what the local stack needs, in the same versions.
+$(VENV)/.local: uv.lock pyproject.toml | $(BIN)/python
+	@if [ -e $(VENV)/.dev ] && [ -z "$$(find uv.lock pyproject.toml -newer $(VENV)/.dev)" ]; then :; \
+	else $(call install,--extra local); fi
 	@touch $@
 
-$(VENV)/.dev: requirements-dev.txt | $(BIN)/python
-	@$(call install,requirements-dev.txt)
+$(VENV)/.dev: uv.lock pyproject.toml | $(BIN)/python
+	@$(call install,--extra local --group dev)
 	@touch $@
 
-# 1 the file
+# 1 which extras and groups of the lock; the checkout itself comes with them, editable.
 define install
-set -e; echo "Installing $(1) into $(VENV)"; $(find_uv); \
-$$uv pip install --quiet --python $(BIN)/python --require-hashes -r $(1)
+set -e; echo "Installing uv.lock and this checkout into $(VENV)"; $(call install_locked,$(VENV),$(1)); \
+$$uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 endef

@@ -1,4 +1,4 @@
-"""Train fastText and classify with it, where requirements-bench.txt is installed and nothing of ours.
+"""Train fastText and classify with it, where the group bench is installed and nothing of ours.
 
     python -m benchmarks.fasttext_peer MODE TRAINING TEST LABELS
 

@@ -17,6 +17,8 @@ from nightsort_local import sample_corpus
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from nightsort.comprehend.limits import Mode
+
 Row = tuple[tuple[str, ...], str]
 """The labels of a document, and its text."""
 
@@ -26,7 +28,7 @@ class LabelledTexts:
     """Documents to learn from, and others to be tested on; `parts` has several such pairs of one set."""
 
     name: str
-    mode: str
+    mode: Mode
     parts: list[tuple[list[Row], list[Row]]]
 
     @property
@@ -35,7 +37,7 @@ class LabelledTexts:
         return sorted({label for train, test in self.parts for labels, _ in train + test for label in labels})
 
 
-def public_set(folder: Path, name: str, mode: str) -> LabelledTexts:
+def public_set(folder: Path, name: str, mode: Mode) -> LabelledTexts:
     """Read ``train.csv`` and ``test.csv``: labels joined by "|", and text, without header."""
     train, test = (list(_read(folder / name / f"{part}.csv", mode)) for part in ("train", "test"))
     return LabelledTexts(name, mode, [(train, test)])
@@ -43,11 +45,8 @@ def public_set(folder: Path, name: str, mode: str) -> LabelledTexts:
 
 def sample(name: str) -> LabelledTexts:
     """Give one of the local stack's samples: its labelled documents, and those of all its days."""
-    found, mode = {
-        "aws-services": (sample_corpus.aws_services, "MULTI_CLASS"),
-        "aws-topics": (sample_corpus.aws_topics, "MULTI_LABEL"),
-    }[name]
-    corpus = found()
+    mode: Mode = "MULTI_CLASS" if name == "aws-services" else "MULTI_LABEL"
+    corpus = sample_corpus.aws_services() if name == "aws-services" else sample_corpus.aws_topics()
     incoming = [document for documents in corpus.incoming.values() for document in documents]
     train, test = (
         [(document.labels, document.text) for document in some] for some in (corpus.labelled, incoming)
@@ -73,7 +72,7 @@ def interface_texts(language: str) -> LabelledTexts:
     return LabelledTexts(f"interface-{language}", "MULTI_CLASS", parts)
 
 
-def made_texts(labels: int, mode: str, seed: int) -> Iterator[Row]:
+def made_texts(labels: int, mode: Mode, seed: int) -> Iterator[Row]:
     """Make short documents without end: words as frequent as in any language, and four of each label's ten.
 
     Labels share some of their words, and these are filler elsewhere, so that not all can be told apart.
@@ -93,7 +92,7 @@ def made_texts(labels: int, mode: str, seed: int) -> Iterator[Row]:
             yield tuple(sorted({f"label-{label:04}" for label in found})), " ".join(words[n] for n in text)
 
 
-def _read(file: Path, mode: str) -> Iterator[Row]:
+def _read(file: Path, mode: Mode) -> Iterator[Row]:
     with file.open(newline="", encoding="utf-8") as stream:
         for cell, text in csv.reader(stream):
             yield (cell,) if mode == "MULTI_CLASS" else tuple(cell.split("|")), text

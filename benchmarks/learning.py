@@ -29,9 +29,10 @@ from benchmarks.peers import carried, macro_f1, one_each
 from nightsort_local.local_aws.learning.text_classifier import train
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from benchmarks.labelled_texts import LabelledTexts, Row
+    from nightsort.comprehend.limits import Mode
 
 DATA_VARIABLE = "NIGHTSORT_BENCHMARK_DATA"
 BLOCK = 4_096
@@ -123,7 +124,8 @@ class _Data:
     """What `make` wrote."""
 
     def __init__(self, folder: Path) -> None:
-        self.mode = (folder / "mode.txt").read_text()
+        written = (folder / "mode.txt").read_text()
+        self.mode: Mode = "MULTI_LABEL" if written == "MULTI_LABEL" else "MULTI_CLASS"
         self.learnt, self.tested = (list(self._read(folder / f"{part}.csv")) for part in ("train", "test"))
 
     @property
@@ -135,7 +137,7 @@ class _Data:
         return [text for _, text in self.tested]
 
     def figures(
-        self, labels: list[str], decisions: sparse.csr_matrix, training: float, classifying: float
+        self, labels: Sequence[str], decisions: sparse.csr_matrix, training: float, classifying: float
     ) -> dict[str, float]:
         known = set(labels)
         actual = [(tuple(label for label in found if label in known), text) for found, text in self.tested]

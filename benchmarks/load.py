@@ -6,7 +6,7 @@ import json
 import subprocess
 import tarfile
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import orjson
@@ -170,7 +170,8 @@ def _lines(mode: str, labels: int) -> list[bytes]:
 
 
 def _write_manifest(path: Path, file: str, first: int, documents: int) -> None:
-    with pq.ParquetWriter(path, MANIFEST_SCHEMA, use_dictionary=["file"], compression="zstd") as writer:
+    repeating: Any = ["file"]  # pyarrow-stubs knows a bool alone.
+    with pq.ParquetWriter(path, MANIFEST_SCHEMA, use_dictionary=repeating, compression="zstd") as writer:
         for start in range(0, documents, 50_000):
             places = range(start, min(start + 50_000, documents))
             ids = [f"document-{first + place:010}" for place in places]

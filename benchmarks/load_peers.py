@@ -25,10 +25,11 @@ def exploded(archive: Path, manifest: Path) -> pd.DataFrame:
     """Return a row for each label of each document of the manifest, and one for a document without label."""
     with tarfile.open(archive) as tar:
         member = tar.extractfile("predictions.jsonl")
+        assert member is not None
         output = pd.read_json(member, lines=True)
-    entries = output.pop("Labels" if "Labels" in output else "Classes")
-    output = output.join(entries).explode(entries.name, ignore_index=True)
-    output = output.join(pd.DataFrame(output.pop(entries.name).to_list()))
+    column = "Labels" if "Labels" in output else "Classes"
+    output = output.explode(column, ignore_index=True)
+    output = output.join(pd.DataFrame(output.pop(column).to_list()))
     documents = pd.read_parquet(manifest)
     documents["file"] = documents["file"].astype("str")
     rows = documents.merge(output, how="left", left_on=["file", "line"], right_on=["File", "Line"])

@@ -32,13 +32,13 @@ from scipy import sparse
 
 from benchmarks import labelled_texts
 from benchmarks.peers import LOGISTIC_REGRESSION, SGD, best_of_peers, carried, macro_f1
-from nightsort.comprehend.limits import LANGUAGES
-from nightsort_local.local_aws.comprehend.arns import S3Location
+from nightsort.comprehend.limits import LANGUAGES, Mode
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
-from nightsort_local.local_aws.learning.labelled_data import LabelledData, read_labelled_data
-from nightsort_local.local_aws.learning.metrics import decide
+from nightsort_local.local_aws.learning.metrics import predicted_labels
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
+from nightsort_local.local_aws.s3.location import S3Location
+from nightsort_local.local_aws.work.training_data import read_labelled_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,9 +47,10 @@ if TYPE_CHECKING:
 
     from benchmarks.labelled_texts import LabelledTexts
     from nightsort_local.local_aws.learning.examples import Example, Unusable
+    from nightsort_local.local_aws.learning.labelled_data import LabelledData
     from nightsort_local.local_aws.work.object_store import ObjectStore
 
-SIZES = (
+SIZES: tuple[tuple[Mode, int, int], ...] = (
     ("MULTI_CLASS", 77, 100_000),
     ("MULTI_CLASS", 400, 100_000),
     ("MULTI_CLASS", 1_000, 1_000_000),
@@ -130,14 +131,14 @@ def learn(texts: LabelledTexts) -> Iterator[tuple[TextClassifier, list[str], flo
 
 def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
     """Decide as a caller of Comprehend would."""
-    return decide(classifier.mode, len(classifier.labels), *classifier.classify(texts))
+    return predicted_labels(classifier.mode, len(classifier.labels), *classifier.classify(texts))
 
 
 def _sets(data: Path | None) -> dict[str, Callable[[], LabelledTexts]]:
     found: dict[str, Callable[[], LabelledTexts]] = {}
     if data is not None:
-        for name, mode in (("banking77", "MULTI_CLASS"), ("goemotions", "MULTI_LABEL")):
-            found[name] = partial(labelled_texts.public_set, data, name, mode)
+        found["banking77"] = partial(labelled_texts.public_set, data, "banking77", "MULTI_CLASS")
+        found["goemotions"] = partial(labelled_texts.public_set, data, "goemotions", "MULTI_LABEL")
     for name in ("aws-services", "aws-topics"):
         found[name] = partial(labelled_texts.sample, name)
     for language in LANGUAGES:
@@ -204,14 +205,14 @@ class _Folder:
             yield stream
 
 
-def _write(folder: Path, mode: str, labels: int, documents: int) -> None:
+def _write(folder: Path, mode: Mode, labels: int, documents: int) -> None:
     for seed, (name, number) in enumerate((("train", documents), ("test", TESTED)), 1):
         with (folder / name).open("w", newline="", encoding="utf-8") as stream:
             rows = islice(labelled_texts.made_texts(labels, mode, seed), number)
             csv.writer(stream).writerows(("|".join(found), text) for found, text in rows)
 
 
-def read_labelled(file: str, mode: str) -> LabelledData:
+def read_labelled(file: str, mode: Mode) -> LabelledData:
     """Read a CSV as the local Comprehend does; several labels are joined by "|"."""
 
     def read(stream: BinaryIO, name: str) -> Iterator[Example | Unusable]:
@@ -220,7 +221,7 @@ def read_labelled(file: str, mode: str) -> LabelledData:
     return read_labelled_data(cast("ObjectStore", _Folder()), [(file, read)])
 
 
-def _size(folder: str, mode: str) -> list[str]:
+def _size(folder: str, mode: Mode) -> list[str]:
     times = [time.perf_counter()]
     data = read_labelled(str(Path(folder, "train")), mode)
     times.append(time.perf_counter())

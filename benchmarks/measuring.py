@@ -65,11 +65,11 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[1]
-IMPORTED_FROM = (ROOT, ROOT / "plugins")
+IMPORTED_FROM = (ROOT / "include", ROOT, ROOT / "plugins")
 """The folders that the runs' processes import from."""
 
 PEERS_PYTHON = Path(sys.prefix) / "bench" / "bin" / "python"
-"""The interpreter with the packages of requirements-bench.txt, which `make bench` installs."""
+"""The interpreter with the packages of the group bench, which `make bench` installs."""
 
 MEASURED = ("wall_seconds", "cpu_seconds", "peak_mb")
 """What is measured of every run: seconds of the call, CPU seconds of the process and its children, and the
@@ -86,9 +86,10 @@ class Contender:
     Args:
         step: a function of the subject's module; its name is the contender's.
         imports: what only this contender imports, in its body: loaded before the clock starts.
-        peers: the packages of requirements-bench.txt that it uses, for the versions in the results.
+        peers: the packages of the group bench that it uses, for the versions in the results.
         sizes: where it takes part; everywhere if none are given.
         runs: at most so many rounds; those of the comparison if none is given.
+        may_fail: a run that fails is a result, shown with its reason, and not the end of the benchmark.
     """
 
     step: Callable[[Path, int], object]
@@ -96,6 +97,7 @@ class Contender:
     peers: tuple[str, ...] = ()
     sizes: tuple[int, ...] | None = None
     runs: int | None = None
+    may_fail: bool = False
 
     @property
     def name(self) -> str:
@@ -148,6 +150,14 @@ def flat(contender: str, *, size: int = 1_000_000, largest: int = 10_000_000) ->
     ]
 
 
+def least(contender: str, *others: str, size: int = 1_000_000) -> list[Target]:
+    """Return the targets of a step that takes no more CPU time and memory than others that do it whole."""
+    measures = ("cpu_seconds", "peak_mb")
+    return [
+        Target(contender, "<=", 1, other, size, measure=measure) for measure in measures for other in others
+    ]
+
+
 @dataclass(frozen=True)
 class Comparison:
     """Contenders for one step, and the data they work on.
@@ -186,7 +196,16 @@ class Comparison:
 
 
 class StepFailedError(Exception):
-    """A process of a benchmark failed; the message has the end of what it printed."""
+    """A process of a benchmark failed; the message has the end of what it printed.
+
+    Args:
+        message: for a person.
+        reason: the error in one line, or the signal that ended the process.
+    """
+
+    def __init__(self, message: str, reason: str) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 def compare(comparison: Comparison, *, report: Callable[[int, str], object]) -> dict[str, Any]:
@@ -200,6 +219,7 @@ def compare(comparison: Comparison, *, report: Callable[[int, str], object]) -> 
         StepFailedError: a contender or `make` failed.
     """
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
+    failures: list[dict[str, Any]] = []
     load = os.getloadavg()[0]
     with _own_folder() as folder:
         for part in ("service", "data"):
@@ -215,8 +235,14 @@ def compare(comparison: Comparison, *, report: Callable[[int, str], object]) -> 
                     _in_new_process(comparison.make, (), data, size, variables)
                     made = size
                 report(done, f"{size:,}: {contender.name}, round {number}")
-                run = _in_new_process(contender.step, contender.imports, data, size, variables)
-                runs.setdefault((contender.name, size), []).append(run)
+                try:
+                    run = _in_new_process(contender.step, contender.imports, data, size, variables)
+                except StepFailedError as error:
+                    if not contender.may_fail:
+                        raise
+                    failures.append({"contender": contender.name, "size": size, "reason": error.reason})
+                else:
+                    runs.setdefault((contender.name, size), []).append(run)
     rows = [
         {"contender": name, "size": size, "runs": found, "median": _median(found)}
         for (name, size), found in runs.items()
@@ -234,6 +260,7 @@ def compare(comparison: Comparison, *, report: Callable[[int, str], object]) -> 
             for contender in comparison.contenders
         ],
         "rows": rows,
+        "failures": failures,
         "targets": [_judged(target, rows) for target in comparison.targets],
     }
 
@@ -275,12 +302,20 @@ def _in_new_process(
     with printed.open("wb") as log:
         process = psutil.Popen(command, cwd=scratch, env=environment, stdout=log, stderr=log)
         peak = _peak_with_children(process)
+    shutil.rmtree(scratch)
     if process.returncode:
         tail = printed.read_text(errors="replace")[-3_000:]
-        raise StepFailedError(f"{step.__module__}.{step.__name__} at {size:,} failed:\n{tail}")
+        message = f"{step.__module__}.{step.__name__} at {size:,} failed:\n{tail}"
+        raise StepFailedError(message, _reason(tail, process.returncode))
     figures: dict[str, float] = json.loads(result.read_text())
-    shutil.rmtree(scratch)
     return {**figures, "peak_mb": max(figures["peak_mb"], peak / 1e6)}
+
+
+def _reason(printed: str, code: int) -> str:
+    """Return the error's line of a traceback, the last one without an indent; or how the process ended."""
+    traceback = printed.rpartition("Traceback (most recent call last)")[2].splitlines()[1:]
+    line = next((line for line in traceback if not line.startswith(" ")), "")
+    return line or f"it ended with {code}"
 
 
 def _peak_with_children(process: psutil.Popen) -> int:

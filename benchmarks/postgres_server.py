@@ -29,14 +29,14 @@ def postgres(folder: Path) -> Iterator[Mapping[str, str]]:
     stack.up()
     try:
         server = stack.environment()
-        address = {"host": server["PGHOST"], "user": server["PGUSER"]}
-        with psycopg.connect(**address, dbname="postgres", autocommit=True) as conn:
+        host, user = server["PGHOST"], server["PGUSER"]
+        with psycopg.connect(host=host, user=user, dbname="postgres", autocommit=True) as conn:
             conn.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
             # A vacuum of what one run left would be in the next one's time, and TRUNCATE would wait for it.
             conn.execute("ALTER SYSTEM SET autovacuum_naptime = '1h'")
             conn.execute("SELECT pg_reload_conf()")
-        with psycopg.connect(**address, dbname=DATABASE) as conn:
+        with psycopg.connect(host=host, user=user, dbname=DATABASE) as conn:
             ensure_schema(conn)
-        yield {"PGHOST": address["host"], "PGUSER": address["user"], "PGDATABASE": DATABASE}
+        yield {"PGHOST": host, "PGUSER": user, "PGDATABASE": DATABASE}
     finally:
         stack.remove()

@@ -56,6 +56,9 @@ def as_markdown(comparison: Mapping[str, Any]) -> str:
             *_figures(comparison["unit"], comparison["rows"]),
             "",
             *_slopes(comparison),
+            *_over_the_floor(comparison["rows"]),
+            *_failures(comparison.get("failures", ())),
+            "",
             *(f"- `{contender['name']}`: {contender['what']}" for contender in comparison["contenders"]),
             "",
             f"{comparison['measured_at'][:10]}; {where}; load {comparison['load_at_start']} at the start; "
@@ -92,8 +95,9 @@ def describe(target: Mapping[str, Any]) -> str:
 
 def _figures(unit: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     others = list(dict.fromkeys(name for row in rows for name in row["median"] if name not in MEASURED))
-    headings = [unit, "contender", "runs", *map(_unit, MEASURED), f"{_TIMES} of ours", *map(_unit, others)]
-    ours = {row["size"]: row["median"]["wall_seconds"] for row in rows if row["contender"] == "ours"}
+    compared = (f"s, {_TIMES} of ours", f"CPU s, {_TIMES} of ours")
+    headings = [unit, "contender", "runs", *map(_unit, MEASURED), *compared, *map(_unit, others)]
+    ours = {row["size"]: row["median"] for row in rows if row["contender"] == "ours"}
     cells = []
     for row in sorted(rows, key=lambda row: int(row["size"])):
         median, first = row["median"], ours.get(row["size"])
@@ -103,7 +107,10 @@ def _figures(unit: str, rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
                 f"`{row['contender']}`",
                 str(len(row["runs"])),
                 *(_number(median[name]) for name in MEASURED),
-                _number(median["wall_seconds"] / first) if first else "",
+                *(
+                    _number(median[name] / first[name]) if first else ""
+                    for name in ("wall_seconds", "cpu_seconds")
+                ),
                 *(_number(median[name]) if name in median else "" for name in others),
             ]
         )
@@ -128,7 +135,22 @@ def _slopes(comparison: Mapping[str, Any]) -> Iterator[str]:
                 f"{_number(seconds)} s and {_number(memory)} MB for {per}{comparison['unit']}; "
                 f"{_number(times)} times the time for {_number(more['size'] / less['size'])} times as many."
             )
-    yield ""
+
+
+def _over_the_floor(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    cpu = {(row["contender"], row["size"]): row["median"]["cpu_seconds"] for row in rows}
+    ratios = [
+        f"{_number(seconds / cpu['floor', size])} at {size:,}"
+        for (name, size), seconds in cpu.items()
+        if name == "ours" and ("floor", size) in cpu
+    ]
+    if ratios:
+        yield f"- CPU time of `ours` over that of `floor`, for which there is no target: {', '.join(ratios)}."
+
+
+def _failures(failures: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    for failure in failures:
+        yield f"- `{failure['contender']}` failed at {failure['size']:,}: {failure['reason']}"
 
 
 def _table(headings: Sequence[str], alignment: str, rows: Sequence[Sequence[str]]) -> Iterator[str]:

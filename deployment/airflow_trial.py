@@ -55,11 +55,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Try the environment that the command line names; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m deployment.airflow_trial", description=__doc__)
     parser.add_argument("version")
-    parser.add_argument("folder", type=Path, help="holds requirements.txt and the environment")
+    parser.add_argument("folder", type=Path, help="holds locked.txt, requirements.txt and the environment")
     parser.add_argument("tests", nargs="+", help="files and folders of tests")
     options = parser.parse_args(arguments)
     python = str(options.folder.absolute() / "environment" / "bin" / "python")
-    before = (REPOSITORY / "requirements-dev.txt").read_text(encoding="utf-8")
+    before = (options.folder / "locked.txt").read_text(encoding="utf-8")
     after = (options.folder / "requirements.txt").read_text(encoding="utf-8")
     print(f"Airflow {options.version}; moved: {', '.join(moved(before, after)) or 'nothing'}")
     results = [

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from importlib.metadata import requires
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
@@ -18,7 +19,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from packaging.requirements import Requirement
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 
@@ -34,16 +35,19 @@ PLUGIN_FOLDERS: Final = ("plugins/nightsort_airflow", "include/nightsort", "incl
 TIME: Final = (1980, 1, 1, 0, 0, 0)
 
 
-def bundle_requirements(requirements_in: str) -> str:
+def bundle_requirements(requirements: Iterable[str]) -> str:
     """
     Give MWAA's ``requirements.txt``: our run-time packages under Airflow's constraints.
 
     MWAA wants a constraints line and refuses another version of Airflow, so it alone decides the versions.
 
-    :param requirements_in: the text of ``requirements.in``.
+    :param requirements: what ``nightsort`` requires, with and without extras.
     """
-    lines = (line.partition("#")[0].strip() for line in requirements_in.splitlines())
-    wanted = [Requirement(line) for line in lines if line]
+    wanted = [
+        package
+        for package in map(Requirement, requirements)
+        if package.marker is None or package.marker.evaluate({"extra": "airflow"})
+    ]
     names = [
         f"{package.name}[{','.join(sorted(package.extras))}]" if package.extras else package.name
         for package in wanted
@@ -64,7 +68,7 @@ def write_bundle(target: Path) -> None:
         copy = target / name
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(file, copy)
-    requirements = bundle_requirements((REPOSITORY / "requirements.in").read_text(encoding="utf-8"))
+    requirements = bundle_requirements(requires("nightsort") or ())
     (target / "requirements.txt").write_text(requirements, encoding="utf-8")
     with ZipFile(target / "plugins.zip", "w") as archive:
         for name, file in _plugin_files():

@@ -23,7 +23,6 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 
 REPOSITORY: Final = Path(__file__).resolve().parents[1]
 REVIEWED: Final = REPOSITORY / "deployment" / "supply_chain.yaml"
-LOCKS: Final = tuple(sorted(REPOSITORY.glob("requirements*.txt")))
 
 CANARY: Final = "jinja2==2.10"
 """Vulnerable since 2019 (CVE-2019-10906): a service that finds nothing here has not been reached. pip-audit
@@ -128,7 +127,7 @@ def vulnerability_problems(report: dict[str, Any], reviewed: Reviewed, today: da
 
 class Tools:
     """
-    The programs of ``requirements-audit.txt``.
+    The programs of the dependency group ``audit``.
 
     :param programs: the folder that they lie in.
     """
@@ -203,7 +202,7 @@ def _check_vulnerabilities(options: argparse.Namespace, reviewed: Reviewed) -> l
             f"{CANARY}, which has had one since 2019). Run `make audit` where it can be reached."
         )
         return []
-    report = tools.vulnerabilities(*LOCKS)
+    report = tools.vulnerabilities(*options.locked)
     if report is None:
         return ["vulnerabilities: pip-audit broke down; run it by hand to see why"]
     problems = vulnerability_problems(report, reviewed, date.today())
@@ -224,6 +223,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("checks", nargs="+", choices=CHECKS)
     parser.add_argument("--tools", type=Path, required=True, help="folder of the tools' programs")
     parser.add_argument("--environment", type=Path, required=True, help="Python of what is deployed")
+    parser.add_argument("--locked", type=Path, nargs="+", required=True, help="files with what is locked")
     parser.add_argument("--sbom", type=Path, required=True, help="file to write")
     options = parser.parse_args(arguments)
     reviewed = read_reviewed(REVIEWED.read_text(encoding="utf-8"))

@@ -1,4 +1,4 @@
-"""What commands have in common: starting the stack and running a DAG, before a person's eyes."""
+"""Common parts of commands: start the stack and run a DAG, with visible progress."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 
 
 def start(stack: LocalStack, progress: Progress) -> None:
-    """Start the stack, with a step that says so."""
+    """Start the stack as a visible step."""
     with progress.step("Starting the local stack"):
-        progress.retitle("The local stack is up" if stack.up() else "The local stack was up already")
+        progress.retitle("The local stack is up" if stack.up() else "The local stack was already up")
 
 
 def follow(
     stack: LocalStack, dag_id: str, conf: Mapping[str, Any], progress: Progress, *, timeout: float = 3600
 ) -> DagRunResult:
-    """Run a DAG in a step of its own; of a run that fails, show what went wrong."""
+    """Run a DAG as a visible step; print the logs of a failed run."""
     with progress.step(dag_id):
         result = stack.run_dag(dag_id, conf, timeout=timeout, observer=progress)
         if not result.succeeded:
@@ -39,7 +39,7 @@ def follow(
 
 
 def print_failure(console: Console, stack: LocalStack, result: DagRunResult) -> None:
-    """Print the end of the log of every failed task, and what to do."""
+    """Print the end of each failed task's log, and what to do next."""
     for label, tail in result.log_tails.items():
         console.print(Text(f"The end of the log of {label}:", style="bold"))
         console.print(tail, soft_wrap=True, markup=False)
@@ -47,16 +47,15 @@ def print_failure(console: Console, stack: LocalStack, result: DagRunResult) -> 
     console.print(
         Text.assemble(
             (f"{result.dag_id} failed. ", "bold red"),
-            f"The whole run: {url}\nMend the cause, then run it again: what was done already is found again, "
-            "and not done twice.",
+            f"The run: {url}\nFix the cause, then run it again. Finished work is found and not repeated.",
         ),
         soft_wrap=True,
     )
 
 
 def print_access(console: Console, stack: LocalStack) -> None:
-    """Print where Airflow and the local AWS are, and how to get in."""
-    schedules = "on" if stack.schedules else "off, runs start when you trigger them (`up --schedules`: on)"
+    """Print the addresses of Airflow and the local AWS, and the login."""
+    schedules = "on" if stack.schedules else "off: you trigger the runs (`up --schedules` switches them on)"
     table = Table.grid(padding=(0, 2))
     table.add_row("Airflow", f"{stack.airflow_url}  user {ADMIN}  password {stack.password}")
     table.add_row("local AWS", stack.aws_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -117,7 +118,7 @@ class AirflowApi:
             if method != "GET" or retried:
                 raise StackError(
                     f"Airflow at {self.url} does not answer ({error}): "
-                    "`python -m nightsort_local status` tells what runs."
+                    "`nightsort-local status` tells what runs."
                 ) from error
             time.sleep(2)
             return self._request(method, path, retried=True, **arguments)
@@ -160,6 +161,11 @@ class AirflowApi:
             if report.get("status") != "healthy" or beat is None or beat < since:
                 found.append(component)
         return found
+
+    def prepare_for_tasks(self) -> None:
+        """Have the API server make the routes that tasks use; it does so at the first request, in seconds."""
+        with suppress(httpx.TransportError):
+            self._client.get("/execution/health/ping")
 
     def ensure_pool(self, name: str, *, slots: int, description: str) -> None:
         """Create the pool, deferred tasks counted, unless there is one: a person may have changed it."""

@@ -1,4 +1,4 @@
-"""The command line of the local stack: ``python -m nightsort_local``."""
+"""The command line of the local stack: ``nightsort-local``."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from nightsort.classifier_spec.loading import spec_folders
+from nightsort.classifier_spec.loading import FOLDERS_VARIABLE, spec_folders
 from nightsort_local import environment as settings
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.errors import StackError
-from nightsort_local.home import home_from_environment
+from nightsort_local.home import SPECS, home_from_environment
 from nightsort_local.progress import Progress, make_console
 from nightsort_local.stack import LocalStack
 
@@ -34,6 +34,8 @@ app = typer.Typer(
 )
 CONSOLE = make_console()
 ERRORS = make_console(stderr=True)
+PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
+"""The settings of a command whose arguments another parser reads."""
 
 INTERRUPTED = 130
 """What a shell reports for Ctrl-C."""
@@ -61,7 +63,7 @@ def _stack_to_start(progress: Progress, *, schedules: bool | None = None) -> Loc
     """Return the stack of this checkout, with the settings of this shell."""
     return LocalStack(
         home_from_environment(os.environ),
-        spec_folders(os.environ),
+        spec_folders(os.environ) if os.environ.get(FOLDERS_VARIABLE) else [SPECS],
         schedules=schedules,
         report=progress.detail,
     )
@@ -109,7 +111,7 @@ def status() -> None:
         stack = _running_stack()
         states = stack.status()
         if not states:
-            CONSOLE.print("The local stack is down: `python -m nightsort_local up` starts it.")
+            CONSOLE.print("The local stack is down: `nightsort-local up` starts it.")
             raise typer.Exit(1)
         table = Table("component", "state", "pid", "up for", "log", box=None, header_style="dim")
         for state in states.values():
@@ -142,13 +144,21 @@ def env() -> None:
         typer.echo(settings.shell_exports(stack.environment(), os.environ))
 
 
-@app.command(context_settings={"ignore_unknown_options": True, "allow_extra_args": True})
+@app.command(context_settings=PASSED_ON)
 def doctor(context: typer.Context) -> None:
-    """Check the stack as a deployment; it takes the options of `python -m nightsort doctor`."""
+    """Check the stack as a deployment; it takes the options of `nightsort doctor`."""
     with _told_plainly():
         command = [sys.executable, "-m", "nightsort", "doctor", *context.args]
         environment = _running_stack().environment()
         raise typer.Exit(subprocess.run(command, env=environment, check=False).returncode)  # noqa: S603
+
+
+@app.command(context_settings=PASSED_ON, add_help_option=False)
+def aws(context: typer.Context) -> None:
+    """Run the local AWS alone, in the foreground: `nightsort-local aws --help`."""
+    from nightsort_local.local_aws.__main__ import main
+
+    raise typer.Exit(main(context.args))
 
 
 @app.command("run-dag")

@@ -1,4 +1,4 @@
-"""Running a DAG as a person would, and following it to its end."""
+"""Trigger a DAG and follow the run to its end."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ if TYPE_CHECKING:
     from nightsort_local.airflow_api import AirflowApi, DagInfo, DagRun, TaskInstance
 
 POLL_SECONDS = 0.3
-ONE_ROUND_SECONDS = 30
-"""In that time the DAG processor has looked at every file: its two intervals, twice over."""
+PARSE_ROUND_SECONDS = 30
+"""Twice the sum of the DAG processor's two intervals: by then it has parsed every file."""
 SETTLED_STATES = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
 @dataclass(frozen=True)
 class DagRunResult:
-    """How a run ended.
+    """The result of a run.
 
-    `log_tails` holds the last lines of the log of each failed task, by the task's label.
+    :param seconds: the duration.
+    :param log_tails: the last log lines of each failed task, by the task's label.
     """
 
     dag_id: str
@@ -37,7 +38,7 @@ class DagRunResult:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the run ended in success."""
+        """Whether the run succeeded."""
         return self.state == "success"
 
     def states(self) -> dict[str, str]:
@@ -46,17 +47,17 @@ class DagRunResult:
 
 
 class RunObserver(Protocol):
-    """What is told how a run goes on."""
+    """Observer of a run's progress."""
 
     def run_started(self, dag_id: str, run_id: str) -> None:
-        """The run has been triggered."""
+        """Handle the start of a run."""
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
-        """Here is how it stands now; called several times a second."""
+        """Handle the current state; called several times per second."""
 
 
 class Silent:
-    """Watches a run and says nothing."""
+    """An observer that prints nothing."""
 
     def run_started(self, dag_id: str, run_id: str) -> None:
         """Say nothing."""
@@ -66,7 +67,7 @@ class Silent:
 
 
 def newest_change(folders: Iterable[str]) -> datetime:
-    """Return when a DAG file or a spec in these folders was last changed."""
+    """Return the time of the last change of a DAG file or spec in these folders."""
     moments = [0.0]
     for folder in folders:
         files = (path for path in Path(folder).rglob("*") if path.suffix in (".py", ".yaml", ".yml"))
@@ -75,11 +76,11 @@ def newest_change(folders: Iterable[str]) -> datetime:
 
 
 def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeout: float) -> DagInfo:
-    """Wait until Airflow has parsed the DAG as it is now.
+    """Wait until Airflow has parsed the current version of the DAG.
 
-    :param changed: when its files were last changed; what was parsed before is out of date.
+    :param changed: last change of its files; a DAG parsed earlier is outdated.
     :param timeout: seconds.
-    :raises StackError: if it does not come, naming the import errors or the DAGs that there are.
+    :raises StackError: Airflow does not have the DAG in time; the message lists import errors or all DAGs.
     """
     began = time.monotonic()
     while True:
@@ -89,20 +90,20 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeou
         waited = time.monotonic() - began
         if waited > timeout:
             break
-        if dag is None and waited > ONE_ROUND_SECONDS:
+        if dag is None and waited > PARSE_ROUND_SECONDS:
             others = api.dags()
             if others and all(_is_newer(other, changed) for other in others):
                 break
         time.sleep(POLL_SECONDS)
     if dag is not None and not dag.has_import_errors:
-        # A clock that was set, or a file from the future: what there is must do.
+        # The clock was changed or a file has a time in the future: use the DAG that Airflow has.
         return dag
     problems = api.import_problems()
     if problems:
-        told = "\n".join(f"{problem.file}:\n{problem.stack_trace}" for problem in problems)
-        raise StackError(f"Airflow has no usable DAG {dag_id}; it could not import:\n{told}")
-    there = ", ".join(sorted(info.dag_id for info in api.dags())) or "none"
-    raise StackError(f"Airflow has no DAG {dag_id}. The DAGs that it has: {there}.")
+        listed = "\n".join(f"{problem.file}:\n{problem.stack_trace}" for problem in problems)
+        raise StackError(f"Airflow has no usable DAG {dag_id}. Import errors:\n{listed}")
+    known = ", ".join(sorted(info.dag_id for info in api.dags())) or "none"
+    raise StackError(f"Airflow has no DAG {dag_id}. Its DAGs: {known}.")
 
 
 def _is_newer(dag: DagInfo, changed: datetime) -> bool:
@@ -117,18 +118,18 @@ def run_and_follow(
     timeout: float,
     observer: RunObserver,
 ) -> DagRunResult:
-    """Trigger the DAG, unpausing it if it is paused, and follow the run to its end.
+    """Trigger the DAG, unpause it if needed, and follow the run to its end.
 
-    :param timeout: seconds until the waiting is given up; the run itself goes on.
-    :raises StackError: if the run is not over by then.
+    :param timeout: seconds to wait. After that, the run itself continues.
+    :raises StackError: the run has not ended in time.
     """
     started = time.monotonic()
     run = api.trigger(dag.dag_id, conf)
     if dag.is_paused:
-        # After the trigger: a run that is there holds back one that a schedule would start (max_active_runs).
+        # After the trigger: the run exists and so keeps a schedule from starting another (max_active_runs).
         api.unpause(dag.dag_id)
     observer.run_started(run.dag_id, run.run_id)
-    rank = {task_id: place for place, task_id in enumerate(api.task_order(dag.dag_id))}
+    rank = {task_id: position for position, task_id in enumerate(api.task_order(dag.dag_id))}
     while True:
         run = api.run(run.dag_id, run.run_id)
         tasks = sorted(
@@ -143,7 +144,7 @@ def run_and_follow(
             waiting = ", ".join(f"{task.label} ({task.state})" for task in unsettled)
             raise StackError(
                 f"The run {run.run_id} of {run.dag_id} is still {run.state} after {timeout:.0f} s; "
-                f"not done: {waiting or 'nothing'}."
+                f"unfinished tasks: {waiting or 'none'}."
             )
         time.sleep(POLL_SECONDS)
     tails = {

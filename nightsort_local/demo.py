@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import boto3
@@ -33,11 +34,27 @@ def run_demo(stack: LocalStack, progress: Progress) -> bool:
 
     :return: whether it succeeded.
     """
-    start(stack, progress)
-    # Storage and Comprehend are reached from here as any other program would, by the environment.
-    settings.enter(stack.environment())
-    access = plain_access()
-    _upload_sample(access, progress)
+    # One thread: two samples that are cut at once would slow the start of the stack down.
+    with ThreadPoolExecutor(1) as background:
+        sample = background.submit(sample_corpus.aws_services)
+        start(stack, progress)
+        # Storage and Comprehend are reached from here as any other program would, by the environment.
+        settings.enter(stack.environment())
+        access = plain_access()
+        others = None
+        if not _has_samples(access):
+            with progress.step("Uploading the sample corpus"):
+                sample_corpus.upload_sample(access, sample.result(), progress=progress.detail)
+            others = background.submit(_upload_other_sample, access)
+        succeeded = _train_and_classify(stack, access, progress)
+        if others is not None:
+            others.result()
+    if succeeded:
+        _show_ways_on(stack, progress)
+    return succeeded
+
+
+def _train_and_classify(stack: LocalStack, access: Access, progress: Progress) -> bool:
     trained = _has_usable_version(stack) or follow(stack, f"train_{CLASSIFIER}", {}, progress).succeeded
     if not trained:
         return False
@@ -52,18 +69,22 @@ def run_demo(stack: LocalStack, progress: Progress) -> bool:
     with postgres.connect(stack.home, "nightsort") as connection:
         report = read_night(connection, CLASSIFIER, day, read_known_labels(truth, "|"))
     show_night(progress.console, report)
-    _show_ways_on(stack, progress)
     return True
 
 
-def _upload_sample(access: Access, progress: Progress) -> None:
+def _has_samples(access: Access) -> bool:
     marker = access.path(MARKER)
-    wanted = {"botocore": botocore.__version__}
-    if marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == wanted:
-        return
-    with progress.step("Uploading the sample corpus"):
-        sample_corpus.upload(access, progress=progress.detail)
-        marker.write_text(json.dumps(wanted), encoding="utf-8")
+    return marker.exists() and json.loads(marker.read_text(encoding="utf-8")) == _wanted_samples()
+
+
+def _upload_other_sample(access: Access) -> None:
+    """Write the sample that this trip does not use, then the marker."""
+    sample_corpus.upload_sample(access, sample_corpus.aws_topics())
+    access.path(MARKER).write_text(json.dumps(_wanted_samples()), encoding="utf-8")
+
+
+def _wanted_samples() -> dict[str, str]:
+    return {"botocore": botocore.__version__}
 
 
 def _has_usable_version(stack: LocalStack) -> bool:
@@ -108,7 +129,7 @@ def _show_ways_on(stack: LocalStack, progress: Progress) -> None:
     for what, command in (
         (
             "Look at the table",
-            f"""eval "$(.venv/bin/python -m nightsort_local env)"; psql -c '{query}'""",
+            f"""eval "$(.venv/bin/nightsort-local env)"; psql -c '{query}'""",
         ),
         ("Classify the next day", "make run"),
         ("Stop, and keep the data", "make stop"),

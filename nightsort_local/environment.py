@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from nightsort_local.errors import StackError
-from nightsort_local.home import REPOSITORY, write_private
+from nightsort_local.home import write_private
 from nightsort_local.ports import LOOPBACK
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def component_environment(
     return {
         **{name: outer[name] for name in KEPT if name in outer},
         "PATH": os.pathsep.join([*programs, "/usr/local/bin", "/usr/bin", "/bin"]),
-        "PYTHONPATH": os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)]),
         "PYTHONUNBUFFERED": "1",
         "NIGHTSORT_HOME": str(home.root),
         # The local Comprehend is done in seconds; the operators' own intervals suit AWS.
@@ -110,7 +109,6 @@ def airflow_settings(
     *,
     api_port: int,
     dags: str,
-    plugins: str,
     schedules: bool,
 ) -> dict[str, dict[str, str]]:
     """Return Airflow's settings by section, for a small machine that wants answers in tenths of a second.
@@ -122,7 +120,6 @@ def airflow_settings(
     return {
         "core": {
             "dags_folder": dags,
-            "plugins_folder": plugins,
             "executor": "LocalExecutor",
             # On two cores 4 to 6 were fastest: slots are refilled once per scheduler loop.
             "parallelism": "6",
@@ -179,7 +176,7 @@ def write_airflow_configuration(home: Home, settings: Mapping[str, Mapping[str, 
         # Airflow interpolates what it reads, so a percent sign is written twice.
         parser[section] = {key: value.replace("%", "%%") for key, value in values.items()}
     text = StringIO()
-    text.write("# Written by `python -m nightsort_local up`; changes are lost at the next one.\n")
+    text.write("# Written by `nightsort-local up`; changes are lost at the next one.\n")
     parser.write(text)
     write_private(home.airflow_home / "airflow.cfg", text.getvalue())
 

@@ -1,5 +1,5 @@
-"""What the local stack says when it cannot go on."""
+"""The error of the local stack."""
 
 
 class StackError(Exception):
-    """The local stack cannot do what it was asked; the message says what, where, and what to do about it."""
+    """A command of the local stack failed; the message has the problem, its place and the remedy."""

@@ -20,7 +20,12 @@ from nightsort_local.errors import StackError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-REPOSITORY = Path(__file__).resolve().parents[1]
+_SHIPPED = Path(__file__).resolve().parent / "shipped"
+INSTALLED = _SHIPPED.is_dir()
+"""Whether this is no checkout but a wheel, which brings its own ``dags/`` and ``include/classifiers/``."""
+REPOSITORY = _SHIPPED if INSTALLED else Path(__file__).resolve().parents[1]
+SPECS = REPOSITORY / "include" / "classifiers"
+"""The specs of the samples."""
 
 # A socket's path may have 107 bytes on Linux and 103 on macOS (sun_path in sys/un.h, less the closing NUL).
 MAX_SOCKET_PATH = 103
@@ -30,9 +35,14 @@ SHARED_FOLDER = f"/tmp/nightsort-{os.getuid()}"  # noqa: S108 - its owner and it
 
 
 def home_from_environment(environment: Mapping[str, str]) -> Path:
-    """Return the state folder that ``NIGHTSORT_HOME`` names, or ``.nightsort`` in this checkout."""
+    """Return the state folder that ``NIGHTSORT_HOME`` names, or ``.nightsort``.
+
+    ``.nightsort`` lies in this checkout; where a wheel is installed, in the working folder.
+    """
     named = environment.get("NIGHTSORT_HOME")
-    return Path(named).expanduser().resolve() if named else REPOSITORY / ".nightsort"
+    if named:
+        return Path(named).expanduser().resolve()
+    return (Path.cwd() if INSTALLED else REPOSITORY) / ".nightsort"
 
 
 def write_private(path: Path, content: str) -> None:

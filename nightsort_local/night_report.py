@@ -1,4 +1,4 @@
-"""What one night brought, read from the tables and held against the known labels of the sample."""
+"""The report of one night, from the tables and the known labels of the sample."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ EXAMPLES = 5
 
 @dataclass(frozen=True)
 class Example:
-    """One row of the table, with what it should say."""
+    """One row of the table, with its known label."""
 
     document_id: str
     label: str
@@ -41,7 +41,7 @@ class Example:
 
 @dataclass(frozen=True)
 class NightReport:
-    """One run of the nightly DAG, as the tables tell it."""
+    """One run of the nightly DAG, from the tables."""
 
     classifier: str
     day: date
@@ -53,11 +53,11 @@ class NightReport:
     reasons: Mapping[str, int]
     label_counts: Mapping[str, int]
     metrics: Metrics | None
-    """Against the known labels of those documents that were classified; None if there are none."""
+    """Metrics of the classified documents with known labels; None if there are none."""
     cost: Forecast
-    """What the night would have cost on AWS."""
+    """The cost of the night on AWS."""
     training_documents: int
-    """Documents that the version was trained and tested with."""
+    """Number of training and test documents of the version."""
     examples: tuple[Example, ...]
 
 
@@ -72,8 +72,8 @@ def read_night(
 ) -> NightReport:
     """Read the run of `day` from the tables.
 
-    :param known: the right labels by document id.
-    :raises StackError: if the tables hold no such run.
+    :param known: the known labels by document id.
+    :raises StackError: the tables have no such run.
     """
     cursor = connection.cursor(row_factory=dict_row)
     run = cursor.execute(
@@ -82,7 +82,7 @@ def read_night(
         (classifier, day),
     ).fetchone()
     if run is None:
-        raise StackError(f"nightsort.classification_runs holds no run of {classifier} for {day}.")
+        raise StackError(f"nightsort.classification_runs has no run of {classifier} for {day}.")
     rows = cursor.execute(
         "SELECT document_id, label, score, accepted FROM nightsort.predictions"
         " WHERE classifier = %s AND run_key = %s AND status = 'classified' ORDER BY batch, line",
@@ -100,9 +100,9 @@ def read_night(
         " FROM nightsort.classifier_versions WHERE classifier = %s AND version = %s",
         (classifier, run["version"]),
     ).fetchone()
-    judged = [row for row in rows if row["document_id"] in known]
-    actual = [known[row["document_id"]] for row in judged]
-    predicted = [frozenset(row["accepted"]) for row in judged]
+    evaluated = [row for row in rows if row["document_id"] in known]
+    actual = [known[row["document_id"]] for row in evaluated]
+    predicted = [frozenset(row["accepted"]) for row in evaluated]
     labels = sorted(frozenset().union(*actual, *predicted))
     return NightReport(
         classifier=classifier,
@@ -114,20 +114,20 @@ def read_night(
         rejected=run["rejected"],
         reasons=run["reasons"],
         label_counts={row["label"]: row["documents"] for row in counts},
-        metrics=from_predictions(actual, predicted, labels) if judged else None,
+        metrics=from_predictions(actual, predicted, labels) if evaluated else None,
         cost=Forecast(run["classified"] + run["failed"], run["units"], float(run["cost_usd"])),
         training_documents=trained["documents"] if trained else 0,
         examples=tuple(
             Example(
                 row["document_id"], row["label"], row["score"], ", ".join(sorted(known[row["document_id"]]))
             )
-            for row in judged[:EXAMPLES]
+            for row in evaluated[:EXAMPLES]
         ),
     )
 
 
 def show_night(console: Console, report: NightReport) -> None:
-    """Print the report for a person."""
+    """Print the report."""
     console.print()
     console.print(Text(f"{report.classifier}, {report.day}, version {report.version}", style="bold"))
     sums = Table(box=None, header_style="dim", pad_edge=False)
@@ -138,8 +138,8 @@ def show_night(console: Console, report: NightReport) -> None:
     )
     console.print(sums)
     if report.reasons:
-        told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.items())
-        console.print(f"without a label, by reason: {told}", soft_wrap=True)
+        reasons = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.items())
+        console.print(f"without a label, by reason: {reasons}", soft_wrap=True)
     console.print()
     console.print("labels", style="dim")
     console.print(

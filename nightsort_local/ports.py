@@ -1,4 +1,4 @@
-"""The two TCP ports of a stack, so chosen that stacks on one machine never meet."""
+"""The two TCP ports of a stack, unique among the stacks of a machine."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ SLOTS = 200
 
 @dataclass(frozen=True)
 class PortClaim:
-    """A pair of ports that no other stack of this user will take while `file` is open somewhere."""
+    """A pair of ports. No other stack of this user takes them while `file` is open in any process."""
 
     slot: int
     api_port: int
     aws_port: int
     file: TextIOWrapper
-    """Locked. The supervisor inherits it as its standard input, so that the claim ends when it does."""
+    """The locked file. The supervisor inherits it as its standard input, so that the claim ends with it."""
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on this port of the loopback interface now."""
+    """Return whether a server can listen on this port of the loopback interface."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        # Without it a port stays taken for a minute after the last stack on it went down (TIME_WAIT).
+        # Without this option, a port stays in use for a minute after its stack has stopped (TIME_WAIT).
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))
@@ -44,10 +44,10 @@ def is_free(port: int) -> bool:
 
 
 def claim_ports(first_slot: int | None) -> PortClaim:
-    """Claim the first pair of ports, 8080 and 5566 and upwards, that nobody listens on and nobody claims.
+    """Claim the first free pair of ports, from 8080 and 5566 upwards.
 
-    :param first_slot: tried before all others: the one that this stack had last time.
-    :raises StackError: if none is left.
+    :param first_slot: the slot to try first: the last one of this stack.
+    :raises StackError: no pair is free.
     """
     folder = shared_folder()
     slots = list(range(SLOTS))
@@ -65,5 +65,5 @@ def claim_ports(first_slot: int | None) -> PortClaim:
         file.close()
     raise StackError(
         f"No free pair of ports from {API_PORT} and {AWS_PORT} upwards on {LOOPBACK}: "
-        "stop what listens there (`ss -ltnp` names it), then start again."
+        "stop the processes that listen there (`ss -ltnp` lists them), then start again."
     )

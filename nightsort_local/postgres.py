@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -197,21 +196,3 @@ def has_tables_of_airflow(home: Home) -> bool:
     with connect(home, "airflow") as connection:
         row = connection.execute("SELECT to_regclass('public.alembic_version') IS NOT NULL").fetchone()
     return bool(row and row[0])
-
-
-def migrate_airflow(home: Home, environment: Mapping[str, str]) -> None:
-    """Create or migrate Airflow's tables."""
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", "db", "migrate"],
-        env=dict(environment),
-        cwd=home.root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    (home.logs / "migration.log").write_text(done.stdout + done.stderr, encoding="utf-8")
-    if done.returncode != 0:
-        raise StackError(
-            f"`airflow db migrate` failed; its last lines, the rest is in {home.logs / 'migration.log'}:\n"
-            + "\n".join((done.stdout + done.stderr).splitlines()[-15:])
-        )

@@ -1,4 +1,4 @@
-"""What a person sees while the stack works: a live view in a terminal, one line per event elsewhere."""
+"""Progress output: a live view in a terminal, otherwise one line per event."""
 
 from __future__ import annotations
 
@@ -33,34 +33,34 @@ STYLES = {
     "queued": "dim",
 }
 UNEVENTFUL = ("waiting", "scheduled", "queued")
-MOST_ROWS_OF_ONE_TASK = 4
+MAX_ROWS_PER_TASK = 4
 PLAIN_WIDTH = 118
 
 
 @dataclass(frozen=True)
 class TaskRow:
-    """One line about a task, or about all instances of a mapped task that has many."""
+    """One line for a task, or for all instances of a mapped task with many instances."""
 
     key: tuple[str, int]
     label: str
-    """Of a mapped task it changes when Airflow has rendered its name."""
+    """The label of a mapped task changes when Airflow has rendered its name."""
     state: str
     style: str
     seconds: float | None
 
 
 def make_console(*, stderr: bool = False) -> Console:
-    """Return a console; where nobody looks at a terminal its lines are long enough for our tables."""
+    """Return a console. Without a terminal, its lines are long enough for the tables."""
     console = Console(stderr=stderr, highlight=False)
     return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 
 
 def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
-    """Return a line for every task, and one line in all for a task that is mapped many times."""
+    """Return one line per task instance, or one line in total for a task with many instances."""
     rows = []
     for task_id, group in groupby(tasks, key=lambda task: task.task_id):
         instances = list(group)
-        if len(instances) <= MOST_ROWS_OF_ONE_TASK:
+        if len(instances) <= MAX_ROWS_PER_TASK:
             rows += [
                 TaskRow(
                     key=(task_id, task.map_index),
@@ -77,15 +77,15 @@ def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
         style = STYLES["success"] if states["success"] == len(instances) else STYLES.get(worst, "")
         starts = [task.start for task in instances if task.start]
         longest = max((task.seconds or 0 for task in instances), default=0) if starts else None
-        told = ", ".join(f"{number} {state}" for state, number in states.most_common())
-        rows.append(TaskRow((task_id, -1), f"{task_id} ({len(instances)})", told, style, longest))
+        counts = ", ".join(f"{number} {state}" for state, number in states.most_common())
+        rows.append(TaskRow((task_id, -1), f"{task_id} ({len(instances)})", counts, style, longest))
     return rows
 
 
 class Progress:
-    """Shows steps, what a step does now, and the tasks of a run that it follows.
+    """Show steps, the current detail of a step, and the tasks of a run.
 
-    It is the observer of a DAG run and takes the reports of a stack.
+    It is the observer of a DAG run, and receives the reports of a stack.
     """
 
     def __init__(self, console: Console) -> None:
@@ -96,14 +96,14 @@ class Progress:
         self._detail = ""
         self._rows: list[TaskRow] = []
         self._spinner = Spinner("dots")
-        self._told: set[tuple[tuple[str, int], str]] = set()
-        self._gave_up = False
+        self._reported: set[tuple[tuple[str, int], str]] = set()
+        self._failed = False
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Show `title` while the block runs, and how long it took when it is done."""
+        """Show `title` while the block runs, and its duration afterwards."""
         self._title, self._detail, self._rows = title, "", []
-        self._told, self._gave_up = set(), False
+        self._reported, self._failed = set(), False
         self._step_began = time.monotonic()
         failed = True
         try:
@@ -115,7 +115,7 @@ class Progress:
             else:
                 self._say(title)
                 yield
-            failed = self._gave_up
+            failed = self._failed
         finally:
             seconds = time.monotonic() - self._step_began
             mark, style = ("✘", "bold red") if failed else ("✔", "green")
@@ -128,15 +128,15 @@ class Progress:
                 self._say(f"{mark} {self._title} ({seconds:.1f} s)")
 
     def retitle(self, title: str) -> None:
-        """Give the step another title, now that more is known."""
+        """Change the title of the step."""
         self._title = title
 
     def fail(self) -> None:
-        """Show the step as failed, although its block ends in order."""
-        self._gave_up = True
+        """Show the step as failed, although its block raises no error."""
+        self._failed = True
 
     def detail(self, what: str) -> None:
-        """Say what the step does now."""
+        """Show the current detail of the step."""
         if what == self._detail:
             return
         self._detail = what
@@ -144,18 +144,18 @@ class Progress:
             self._say(f"  {what}")
 
     def run_started(self, dag_id: str, run_id: str) -> None:
-        """Take note of the run; the step's title names the DAG already."""
+        """Show the run's id; the step's title has the DAG."""
         self.detail(run_id)
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
-        """Show the tasks as they stand now."""
+        """Show the current states of the tasks."""
         self._rows = task_rows(tasks)
         if self.console.is_terminal:
             return
         for row in self._rows:
             event = (row.key, row.state)
-            if row.state not in UNEVENTFUL and event not in self._told:
-                self._told.add(event)
+            if row.state not in UNEVENTFUL and event not in self._reported:
+                self._reported.add(event)
                 took = f" ({row.seconds:.1f} s)" if row.seconds is not None and row.state != "running" else ""
                 self._say(f"  {row.label}: {row.state}{took}")
 

@@ -162,13 +162,19 @@ def upload(access: Access, *, progress: Callable[[str], None] | None = None) -> 
     :param access: how to reach the bucket; it is created if it does not exist
     :param progress: is told what is being written, for a person to read
     """
-    tell = progress or (lambda message: None)
-    access.path(BUCKET).mkdir(exist_ok=True)
     for sample in (aws_services(), aws_topics()):
-        tell(f"{sample.name}: {len(sample.labelled):,} labelled documents, {NUMBER_OF_DAYS} days of new ones")
-        objects = _objects(sample)
-        filesystem = access.path(sample.root).fs
-        filesystem.pipe({access.path(uri).path: content for uri, content in objects.items()})
+        upload_sample(access, sample, progress=progress)
+
+
+def upload_sample(access: Access, sample: Sample, *, progress: Callable[[str], None] | None = None) -> None:
+    """Write one sample; the parameters are those of :func:`upload`."""
+    if progress is not None:
+        progress(
+            f"{sample.name}: {len(sample.labelled):,} labelled documents, {NUMBER_OF_DAYS} days of new ones"
+        )
+    access.path(BUCKET).mkdir(exist_ok=True)
+    filesystem = access.path(sample.root).fs
+    filesystem.pipe({access.path(uri).path: content for uri, content in _objects(sample).items()})
 
 
 def _objects(sample: Sample) -> dict[str, bytes]:

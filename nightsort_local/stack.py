@@ -14,9 +14,16 @@ from nightsort_local import postgres, startup, supervision
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
 from nightsort_local.errors import StackError
-from nightsort_local.home import REPOSITORY, Home
+from nightsort_local.home import REPOSITORY, SPECS, Home
 from nightsort_local.ports import LOOPBACK, claim_ports
-from nightsort_local.supervision import AIRFLOW, COMPONENTS, LOCAL_AWS, POSTGRES, Supervisor
+from nightsort_local.supervision import (
+    AIRFLOW,
+    API_SERVER,
+    COMPONENTS,
+    LOCAL_AWS,
+    POSTGRES,
+    Supervisor,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -90,8 +97,7 @@ class LocalStack:
     @property
     def specs(self) -> list[str]:
         """The folders of classifier specs."""
-        default = [str(REPOSITORY / "include" / "classifiers")]
-        return self._asked_specs or self.home.read_state().specs or default
+        return self._asked_specs or self.home.read_state().specs or [str(SPECS)]
 
     @property
     def dags(self) -> str:
@@ -108,7 +114,7 @@ class LocalStack:
     def _ports(self) -> tuple[int, int]:
         state = self.home.read_state()
         if state.api_port is None or state.aws_port is None:
-            raise StackError("No stack was ever up here: `make run` or `python -m nightsort_local up`.")
+            raise StackError("No stack was ever up here: `make run` or `nightsort-local up`.")
         return state.api_port, state.aws_port
 
     def environment(self) -> dict[str, str]:
@@ -177,12 +183,12 @@ class LocalStack:
             postgres.wait_until_ready(self.home, 60)
             postgres.create_databases(self.home)
         if airflow:
-            startup.migrate(self.home, environment, self.report)
+            startup.migrate(self.home, supervisor, self.report)
             self.report("starting Airflow")
             supervisor.start(airflow)
         if LOCAL_AWS in self.components:
             startup.wait_for_local_aws(self.home, supervisor, self.aws_url, self.report)
-        if "api-server" in airflow:
+        if API_SERVER in airflow:
             startup.wait_for_airflow(self.home, supervisor, self.api, airflow, since, self.report)
 
     def _supervisor(self) -> Supervisor:
@@ -219,7 +225,6 @@ class LocalStack:
             self.home.secrets(),
             api_port=claim.api_port,
             dags=self.dags,
-            plugins=str(REPOSITORY / "plugins"),
             schedules=self.schedules,
         )
         settings.write_airflow_configuration(self.home, airflow_settings)
@@ -278,7 +283,7 @@ class LocalStack:
         :raises StackError: if there is no such DAG, or the run is not over in time. A failed run is a result.
         """
         if not self.status():
-            raise StackError("The stack is down: `python -m nightsort_local up` starts it.")
+            raise StackError("The stack is down: `nightsort-local up` starts it.")
         changed = newest_change([self.dags, *self.specs])
         dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=60)
         return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer or Silent())

@@ -11,10 +11,10 @@ import httpx
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
 from nightsort_local import postgres, supervision
 from nightsort_local.errors import StackError
-from nightsort_local.supervision import LOCAL_AWS
+from nightsort_local.supervision import API_SERVER, LOCAL_AWS, MIGRATION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from datetime import datetime
 
     from nightsort_local.airflow_api import AirflowApi
@@ -25,14 +25,16 @@ START_SECONDS = 180
 """Until then a component must have shown life; on two busy cores the slowest needed a tenth of that."""
 
 
-def migrate(home: Home, environment: Mapping[str, str], report: Callable[[str], None]) -> None:
+def migrate(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -> None:
     """Create or migrate Airflow's tables, unless this version of Airflow has done it here before."""
     wanted = version("apache-airflow-core")
     state = home.read_state()
     if state.migrated_to == wanted and postgres.has_tables_of_airflow(home):
         return
     report("creating Airflow's tables")
-    postgres.migrate_airflow(home, environment)
+    if supervisor.run(MIGRATION) != 0:
+        log = home.logs / f"{MIGRATION}.log"
+        raise StackError(f"`airflow db migrate` failed. The end of {log}:\n{supervision.tail(log, 15)}")
     state.migrated_to = wanted
     home.write_state(state)
 
@@ -64,6 +66,9 @@ def wait_for_airflow(
     def missing() -> list[str]:
         return [part for part in api.unhealthy(since) if part in started]
 
+    _wait(home, supervisor, lambda: [part for part in missing() if part == API_SERVER], report)
+    # While the others start: else the first task waits for it.
+    api.prepare_for_tasks()
     _wait(home, supervisor, missing, report)
     api.ensure_pool(
         POOL,

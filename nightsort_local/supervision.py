@@ -28,10 +28,13 @@ if TYPE_CHECKING:
 
 POSTGRES = "postgres"
 LOCAL_AWS = "local_aws"
-AIRFLOW = ("api-server", "scheduler", "dag-processor", "triggerer")
+API_SERVER = "api-server"
+AIRFLOW = (API_SERVER, "scheduler", "dag-processor", "triggerer")
 COMPONENTS = (POSTGRES, LOCAL_AWS, *AIRFLOW)
 """In the order in which they depend on one another."""
 
+MIGRATION = "migration"
+"""Creates or migrates Airflow's tables, and ends."""
 PARENTS = ("scheduler", "dag-processor")
 TRIGGERER = "triggerer"
 TRIGGERER_PATIENCE = 2
@@ -70,11 +73,12 @@ def commands(home: Home, aws_port: int) -> dict[str, list[str]]:
             sys.executable, "-m", "nightsort_local.local_aws",
             "--host", LOOPBACK, "--port", str(aws_port), "--data", str(home.local_aws_data),
         ],
-        "api-server": [*airflow, "api-server"],
+        API_SERVER: [*airflow, "api-server"],
         # Task logs are read from the folder that all share: the two log servers would only take ports.
         "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],
         "dag-processor": [*airflow, "dag-processor"],
         "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
+        MIGRATION: [*airflow, "db", "migrate"],
     }  # fmt: skip
 
 
@@ -99,8 +103,9 @@ def write_configuration(home: Home, components: Iterable[str], aws_port: int) ->
         "[rpcinterface:supervisor]",
         "supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface",
     ]
+    wanted = {*components, MIGRATION}
     for name, command in commands(home, aws_port).items():
-        if name not in components:
+        if name not in wanted:
             continue
         sections += [
             "",
@@ -110,8 +115,8 @@ def write_configuration(home: Home, components: Iterable[str], aws_port: int) ->
             # Tasks are forks of the scheduler, DAG files are parsed in forks of the processor: what these two
             # have imported at their start, nobody has to import again.
             *(['environment=AIRFLOW__CORE__LAZY_LOAD_PLUGINS="False"'] if name in PARENTS else []),
-            "autorestart=true",
-            "startsecs=2",
+            f"autorestart={str(name != MIGRATION).lower()}",
+            f"startsecs={0 if name == MIGRATION else 2}",
             "startretries=3",
             # The signal goes to the leader, which ends its workers in order; what then is left is killed.
             f"stopsignal={'INT' if name == POSTGRES else 'TERM'}",
@@ -166,14 +171,16 @@ def end_lost_supervisors(home: Home, state: State) -> int:
 
 def _is_supervisor_of(process: psutil.Process, home: Home) -> bool:
     try:
-        return process.cmdline()[1:] == supervisor_command(home)[1:]
-    except psutil.Error:
+        # A component that was just forked still has the command line of its supervisor.
+        leads = os.getsid(process.pid) == process.pid
+        return leads and process.cmdline()[1:] == supervisor_command(home)[1:]
+    except (psutil.Error, OSError):
         return False
 
 
 def supervisor_command(home: Home) -> list[str]:
     """Return the command line of supervisord, by which it can be told from that of another home."""
-    return [sys.executable, "-m", "supervisor.supervisord", "-c", str(home.supervisor_configuration)]
+    return [sys.executable, "-m", "nightsort_local.supervisord", "-c", str(home.supervisor_configuration)]
 
 
 def start_supervisor(home: Home, environment: Mapping[str, str], claim: PortClaim) -> subprocess.Popen[bytes]:
@@ -289,6 +296,13 @@ class Supervisor:
             for name in COMPONENTS
             if name in raw
         }
+
+    def run(self, name: str) -> int:
+        """Start a program, wait for its end, and return its exit code."""
+        self.start([name])
+        while (info := self._calls.getProcessInfo(name))["statename"] not in ENDED:
+            time.sleep(0.03)
+        return int(info["exitstatus"])
 
     def stop(self, names: Iterable[str]) -> None:
         """Stop the components together and wait for their end; supervisord itself kills the obstinate."""

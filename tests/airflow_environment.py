@@ -36,7 +36,6 @@ if "NIGHTSORT_TEST_AIRFLOW_HOME" not in os.environ:
             "AIRFLOW__CORE__UNIT_TEST_MODE": "True",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
             "AWS_EC2_METADATA_DISABLED": "true",
         }
     )

@@ -11,11 +11,25 @@ from tests import found_by_tests
 if TYPE_CHECKING:
     import pytest
 
-pytest_plugins = ["nightsort_local.local_aws.pytest_plugin"]
-
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("nightsort", deadline=None)
 settings.load_profile("nightsort")
+
+LONGEST_FIRST = (
+    "test_crash_matrix.py",
+    "test_whole_trip.py",
+    "test_crash_stack.py",
+    "test_operators_whole_trip.py",
+    "test_local_aws_endpoints.py",
+    "test_stack_lifecycle.py",
+)
+"""At the end of a run no process waits for another one's long file; the others follow as they are found."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Sort by file alone: within a file the order stays."""
+    places = {name: place for place, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

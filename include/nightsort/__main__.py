@@ -1,4 +1,4 @@
-"""``python -m nightsort``: each step of the DAGs without Airflow, and the doctor with it."""
+"""The command ``nightsort``: each step of the DAGs without Airflow, and the doctor with it."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def doctor(
         from nightsort_airflow.doctor.command import run
     except ModuleNotFoundError as error:
         raise _refusal(
-            f"Airflow {airflow.__version__} is here, but something of the plugin is not ({error}): let "
-            "[core] plugins_folder be the folder plugins/ of this tree, and install the packages of "
-            "requirements.txt."
+            f"Airflow {airflow.__version__} is here, but something of the plugin is not ({error}): install "
+            "nightsort[airflow] there. Without the wheel, let [core] plugins_folder be the folder plugins/, "
+            "and install the packages of requirements.txt."
         ) from error
     raise typer.Exit(run(spec or [], as_json=as_json, seconds=seconds))
 
@@ -55,4 +55,10 @@ def _refusal(message: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-app(prog_name="python -m nightsort")
+def main() -> None:
+    """Run the command line."""
+    app(prog_name="nightsort")
+
+
+if __name__ == "__main__":
+    main()

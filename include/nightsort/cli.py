@@ -18,17 +18,15 @@ import typer
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.table import Table
-from upath import UPath
 
 from nightsort.errors import NightsortError
-from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from nightsort.storage import Progress
 
-# The steps themselves are imported where they run: --help and validate-spec need no pyarrow.
+# Steps and storage are imported where they are used: --help and validate-spec need no pyarrow and no fsspec.
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -124,6 +122,7 @@ def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -
     """Write training.csv, test.csv, report and rejects from the labelled documents, and check every limit."""
     with _user_errors(), _progress() as progress:
         from nightsort.classifier_spec.model import load_spec
+        from nightsort.storage import plain_access
         from nightsort.training.prepare import prepare_training_data
 
         prepared = prepare_training_data(load_spec(spec), plain_access(), day=_day(day), progress=progress)
@@ -148,6 +147,7 @@ def prepare_batches(
         from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.naming import run_key
+        from nightsort.storage import plain_access
 
         classifies = _day(day) or date.today()
         prepared = batches.prepare_batches(
@@ -183,6 +183,7 @@ def forecast_cost(
         from nightsort.batches.prepare import forecast_run
         from nightsort.classifier_spec.model import load_spec
         from nightsort.comprehend.prices import OverBudgetError, check_budget
+        from nightsort.storage import plain_access
 
         loaded = load_spec(spec)
         forecast, rejected = forecast_run(
@@ -229,6 +230,8 @@ def read_predictions(
     the reason why there is none. Without, there is a row for each prediction, by file and line.
     """
     with _user_errors(), _progress() as progress:
+        from upath import UPath
+
         from nightsort.classifier_spec.model import load_spec
         from nightsort.results.files import write_predictions, write_results
 

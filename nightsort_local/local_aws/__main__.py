@@ -1,4 +1,4 @@
-"""``python -m nightsort_local.local_aws``: start the local AWS."""
+"""The command ``nightsort-local aws``: start the local AWS."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Start the server as the command line says; return the exit code."""
+    """Start the server with the options of the command line; return the exit code."""
     parser = argparse.ArgumentParser(
-        prog="python -m nightsort_local.local_aws",
+        prog="nightsort-local aws",
         description="S3, IAM and STS by moto, and an Amazon Comprehend whose custom classifiers learn.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=4566, help="port; 0: any free one (default: %(default)s)")
-    parser.add_argument("--data", type=Path, help="folder that keeps buckets and classifiers over a restart")
     parser.add_argument(
-        "--enforce-iam", action="store_true", help="judge calls of S3 and Comprehend by IAM policies"
+        "--port", type=int, default=4566, help="port; 0 takes a free one (default: %(default)s)"
+    )
+    parser.add_argument("--data", type=Path, help="folder that keeps buckets and classifiers across restarts")
+    parser.add_argument(
+        "--enforce-iam", action="store_true", help="check IAM policies for calls of S3 and Comprehend"
     )
     chosen = parser.parse_args(arguments)
 
-    # Later than the help: moto takes half a second to import.
+    # Imported after the help is printed: moto takes half a second to import.
     from nightsort_local.local_aws.server import serve
     from nightsort_local.local_aws.settings import SettingError
 

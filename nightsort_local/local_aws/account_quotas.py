@@ -1,4 +1,4 @@
-"""The account's quotas of Comprehend, for Service Quotas: AWS's defaults. moto itself knows VPC's alone."""
+"""Comprehend's quotas for Service Quotas, with AWS's default values; moto has only those of VPC."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _QUOTAS = {
 }
 
 
-def know_quotas_of_comprehend() -> None:
-    """Let moto's Service Quotas of this process tell those of Comprehend, too."""
-    others = ServiceQuotasBackend.get_service_quota
+def add_comprehend_quotas() -> None:
+    """Add Comprehend's quotas to moto's Service Quotas in this process."""
+    get_other_quota = ServiceQuotasBackend.get_service_quota
 
     def get_service_quota(backend: Any, service_code: str, quota_code: str) -> dict[str, Any]:
         if service_code != "comprehend" or quota_code not in _QUOTAS:
-            return others(backend, service_code, quota_code)
+            return get_other_quota(backend, service_code, quota_code)
         name, value = _QUOTAS[quota_code]
         return {
             "ServiceCode": service_code,
@@ -33,5 +33,5 @@ def know_quotas_of_comprehend() -> None:
             "GlobalQuota": False,
         }
 
-    # moto has no other way in.
+    # moto has no registry of quotas to extend.
     ServiceQuotasBackend.get_service_quota = get_service_quota  # type: ignore[assignment,method-assign]

@@ -1,4 +1,4 @@
-"""Who answers a request: the control pages, Comprehend, or moto."""
+"""The WSGI application: route each request to the control pages, to Comprehend or to moto."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication
 
-from nightsort_local.local_aws.answers import answer, json_answer, s3_error_answer
-from nightsort_local.local_aws.comprehend.arns import DEFAULT_REGION
+from nightsort_local.local_aws.account import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.comprehend.wire_protocols import addressed
+from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
 from nightsort_local.local_aws.control.control_pages import addresses_server
-from nightsort_local.local_aws.rights.enforcement import S3DeniedError
+from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
+from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY, create_app
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.service import Comprehend
     from nightsort_local.local_aws.comprehend.wire_protocols import WireProtocol
     from nightsort_local.local_aws.control.control_pages import ControlPages
-    from nightsort_local.local_aws.rights.enforcement import Enforcement
+    from nightsort_local.local_aws.permissions.enforcement import Enforcement
     from nightsort_local.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)
@@ -35,18 +35,17 @@ _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
 _BUFFER = 1 << 20
 _READING = ("Describe", "List", "Classify")
 _LARGEST_REQUEST = 16 << 20
-"""ClassifyDocument takes documents of 10 MB, which are a third longer as base64."""
+"""Bytes. ClassifyDocument takes documents of 10 MB, and base64 adds a third."""
 
 
 class Application:
     """The WSGI application of the server.
 
-    Args:
-        comprehend: answers what is addressed to Comprehend.
-        bodies: where bodies of S3 uploads go.
-        control: answers what is addressed to the server itself.
-        keep: makes lasting what a request did.
-        enforcement: judges who may do what; None lets anybody do anything.
+    :param comprehend: answers requests to Comprehend.
+    :param bodies: stores the bodies of S3 uploads.
+    :param control: answers requests to the server itself.
+    :param save: writes the state to the data folder.
+    :param enforcement: checks permissions; None allows everything.
     """
 
     def __init__(
@@ -54,24 +53,24 @@ class Application:
         comprehend: Comprehend,
         bodies: BodyFolder,
         control: ControlPages,
-        keep: Callable[[], None],
+        save: Callable[[], None],
         enforcement: Enforcement | None = None,
     ) -> None:
         self._comprehend = comprehend
         self._bodies = bodies
         self._control = control
-        self._keep = keep
+        self._save = save
         self._enforcement = enforcement
         self._moto = DomainDispatcherApplication(create_app)
         self.changed = threading.Event()
-        """Set after every request that may have changed something."""
+        """Set after every request that may have changed an object or a resource."""
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         try:
             if addresses_server(environ):
                 return self._answer_control(environ, start_response)
-            call = addressed(environ)
+            call = comprehend_call(environ)
             if call is not None:
                 return self._answer_comprehend(*call, environ, start_response)
             if self._enforcement is not None:
@@ -82,12 +81,12 @@ class Application:
         except ConnectionError:
             raise
         except S3DeniedError as denied:
-            return s3_error_answer(start_response, 403, denied.code, denied.message)
+            return respond_s3_error(start_response, 403, denied.code, denied.message)
         except Exception:
-            # Whatever went wrong in here or in moto, the client gets an answer and the others go on.
+            # A defect here or in moto must not stop the server: the client gets an error answer.
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
-            error = ApiError("InternalServerException", "The local AWS failed; its log says why.")
-            return json_answer(start_response, error.status, error.body())
+            error = ApiError("InternalServerException", "The local AWS failed. Its log has the reason.")
+            return respond_json(start_response, error.status, error.body())
         finally:
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 self.changed.set()
@@ -96,7 +95,7 @@ class Application:
         status, content = self._control.answer(
             environ["REQUEST_METHOD"], environ["PATH_INFO"], _body(environ)
         )
-        return json_answer(start_response, status, content)
+        return respond_json(start_response, status, content)
 
     def _answer_comprehend(
         self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse
@@ -109,22 +108,22 @@ class Application:
                 self._enforcement.check_comprehend(environ, operation, request, region)
             content = self._comprehend.answer(operation, request, region)
             if not operation.startswith(_READING):
-                # As on AWS: what was answered is there, whatever dies next.
-                self._keep()
+                # As on AWS, a change that was answered survives a crash.
+                self._save()
         except ApiError as error:
-            return answer(start_response, error.status, protocol.write_error(error), *protocol.headers)
-        return answer(start_response, 200, protocol.write(operation, content), *protocol.headers)
+            return respond(start_response, error.status, protocol.write_error(error), *protocol.headers)
+        return respond(start_response, 200, protocol.write(operation, content), *protocol.headers)
 
     def _spool_body(self, environ: WSGIEnvironment) -> None:
-        """Put the body of a large upload into a file before moto sees the request."""
+        """Write the body of a large upload to a file before moto reads the request."""
         length = int(environ.get("CONTENT_LENGTH") or 0)
-        if environ["REQUEST_METHOD"] != "PUT" or length < max(self._bodies.least, 1):
+        if environ["REQUEST_METHOD"] != "PUT" or length < max(self._bodies.min_file_size, 1):
             return
         source = environ["wsgi.input"]
         if is_chunked(environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")):
             chunked = ChunkedBody(source)
             body = self._bodies.receive(io.BufferedReader(chunked, _BUFFER))
-            # moto gets the plain body, with the checksum where it would be without chunks.
+            # moto gets the plain body. Its checksum moves from the trailer to a header.
             environ["HTTP_X_AMZ_CONTENT_SHA256"] = "UNSIGNED-PAYLOAD"
             for name, value in chunked.trailers.items():
                 environ["HTTP_" + name.upper().replace("-", "_")] = value

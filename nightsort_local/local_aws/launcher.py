@@ -1,6 +1,6 @@
-"""Starts a local AWS as a process of its own: for tests, and for scripts that want one for a while.
+"""Start a local AWS in its own process, for tests and scripts.
 
-``with launch() as aws: aws.client("comprehend")``; for pytest see
+``with launch() as aws: aws.client("comprehend")``. For pytest see
 :mod:`nightsort_local.local_aws.pytest_plugin`.
 """
 
@@ -23,13 +23,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROJECT = Path(__file__).parents[2]
-"""The checkout."""
+"""Where the server runs: in a tested project's folder it would import that project's modules."""
 
 REGION = "us-east-1"
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
-_PATH = os.pathsep.join([str(PROJECT / "include"), str(PROJECT)])
 
 START_SECONDS = 60
 STOP_SECONDS = 20
@@ -38,16 +37,15 @@ _READY = "The local AWS is ready: "
 
 
 class LaunchError(Exception):
-    """The local AWS did not start; the message says what it printed and how it ended."""
+    """The local AWS did not start; the message has its output and its exit code."""
 
 
 @dataclass(frozen=True)
 class LocalAwsServer:
     """A running local AWS.
 
-    Attributes:
-        url: the endpoint URL.
-        process: the server's process.
+    :param url: the endpoint URL.
+    :param process: the server's process.
     """
 
     url: str
@@ -55,31 +53,30 @@ class LocalAwsServer:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Variables with which any AWS client uses it."""
+        """Environment variables that lead any AWS client to it."""
         return {**CREDENTIALS, "AWS_ENDPOINT_URL": self.url}
 
     @property
     def control(self) -> LocalAwsControl:
-        """Tells the server to fail, to be slow, to limit."""
+        """A client of the control API: faults, delays and rate limits."""
         return LocalAwsControl(self.url)
 
     @contextmanager
     def for_this_process(self) -> Iterator[None]:
-        """Lead this process's own clients here, s3fs too, which remembers a file system with its endpoint."""
+        """Lead this process's own clients to the server; clear the cache of s3fs, which keeps endpoints."""
         with mock.patch.dict(os.environ, self.environment):
             _forget_file_systems()
             yield
         _forget_file_systems()
 
     def client(self, service: str, region: str = REGION, **config: Any) -> Any:
-        """Return a boto3 client; by default it does not retry, so that a test sees the first answer.
+        """Return a boto3 client. By default it does not retry, so that a test sees the first answer.
 
-        Args:
-            service: boto3's name of the service.
-            region: the region that it signs for.
-            config: settings of :class:`botocore.config.Config`.
+        :param service: boto3's name of the service.
+        :param region: the region that it signs requests for.
+        :param config: settings of :class:`botocore.config.Config`.
         """
-        # Later than this module: every run of pytest that has the plugin imports it.
+        # Imported late: every run of pytest with the plugin imports this module.
         import boto3
         from botocore.config import Config
 
@@ -97,15 +94,12 @@ class LocalAwsServer:
 def launch(
     data: Path | None = None, environment: Mapping[str, str] | None = None, port: int = 0
 ) -> Iterator[LocalAwsServer]:
-    """Start a local AWS; it is gone at the end of the block.
+    """Start a local AWS; stop it at the end of the block.
 
-    Args:
-        data: the folder that keeps buckets and classifiers over a restart; None keeps nothing.
-        environment: variables for the server, besides those of this process.
-        port: the port; 0 takes a free one.
-
-    Raises:
-        LaunchError: the server ended, or said nothing for :data:`START_SECONDS`.
+    :param data: the folder that keeps buckets and classifiers across restarts; None keeps nothing.
+    :param environment: variables for the server, in addition to those of this process.
+    :param port: the port; 0 takes a free one.
+    :raises LaunchError: the server ended, or was not ready within :data:`START_SECONDS`.
     """
     command = [sys.executable, "-m", "nightsort_local.local_aws", "--port", str(port)]
     if data is not None:
@@ -113,7 +107,7 @@ def launch(
     process = subprocess.Popen(  # noqa: S603 - this Python, with arguments of our own
         command,
         cwd=PROJECT,
-        env={**os.environ, "PYTHONPATH": _PATH, **(environment or {})},
+        env={**os.environ, **(environment or {})},
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -151,7 +145,7 @@ def _wait_until_ready(process: subprocess.Popen[str]) -> str:
         line = ""
     if not line.startswith(_READY):
         raise LaunchError(
-            f"The local AWS did not start: it said {line!r} and its exit code is {process.poll()}; "
-            "what it wrote to standard error says why."
+            f"The local AWS did not start. It printed {line!r}; its exit code is {process.poll()}. "
+            "Its standard error has the reason."
         )
     return line.removeprefix(_READY).split()[0]

@@ -27,14 +27,14 @@ def local_aws() -> Iterator[LocalAwsServer]:
 
 @pytest.fixture
 def local_aws_environment(local_aws: LocalAwsServer) -> Iterator[LocalAwsServer]:
-    """The same server; while the test runs, the ``AWS_*`` variables lead this process's clients there."""
+    """Set the ``AWS_*`` variables during the test, so that this process's clients use the server."""
     with local_aws.for_this_process():
         yield local_aws
 
 
 @pytest.fixture
 def local_aws_control(local_aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
-    """What makes the same server fail, be slow or limit; after the test it is as it was before."""
+    """Control faults, delays and rate limits of the server; restore them after the test."""
     control = local_aws.control
     before = control.behaviour()
     yield control

@@ -1,4 +1,4 @@
-"""The server: puts the parts together, runs until it is told to end, and ends in order."""
+"""The server: assemble the parts, run until a signal, shut down in order."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from typing import TYPE_CHECKING, Any
 from werkzeug.serving import make_server
 
 from nightsort_local.local_aws import settings as settings_module
-from nightsort_local.local_aws.account_quotas import know_quotas_of_comprehend
+from nightsort_local.local_aws.account import ACCOUNT_ID
+from nightsort_local.local_aws.account_quotas import add_comprehend_quotas
 from nightsort_local.local_aws.application import Application
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 from nightsort_local.local_aws.comprehend.service import Comprehend
 from nightsort_local.local_aws.comprehend.store import Store
 from nightsort_local.local_aws.control.control_pages import ControlPages
-from nightsort_local.local_aws.control.fault_plan import FaultPlan
 from nightsort_local.local_aws.control.request_faults import RequestFaults
+from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
-from nightsort_local.local_aws.rights.data_access import have_the_samples_role, use_data_access_role
-from nightsort_local.local_aws.rights.enforcement import Enforcement, enforced_by
-from nightsort_local.local_aws.rights.simulator import complete_iam
+from nightsort_local.local_aws.permissions.data_access import assume_data_access_role, create_sample_role
+from nightsort_local.local_aws.permissions.enforcement import Enforcement, enforced_by
+from nightsort_local.local_aws.permissions.simulator import complete_iam
 from nightsort_local.local_aws.s3.bucket_snapshot import BucketSnapshot
 from nightsort_local.local_aws.s3.moto_s3 import keep_bodies_in
 from nightsort_local.local_aws.s3.object_bodies import BodyFolder
@@ -43,29 +43,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 READY = "The local AWS is ready: "
-"""How the line begins that is printed when the server answers; its URL follows."""
+"""Start of the line that is printed when the server is ready; its URL follows."""
 
 LARGE_OBJECT = 1 << 20
-"""Without a data folder, objects from this size on are kept in files."""
+"""Bytes. Without a data folder, only objects of at least this size are kept in files."""
 
 SAVE_SECONDS = 0.5
-"""Changes are written to the data folder so often; less often where that would take a tenth of the time."""
+"""Interval of writes to the data folder. It grows where writing would take more than a tenth of the time."""
 
 
 class LocalAws:
     """One server with its workers and its folder.
 
-    Args:
-        host: the address to listen on.
-        port: the port; 0 takes a free one.
-        data: the folder for what is to survive a restart; None keeps all in a scratch folder.
-        enforce_iam: whether calls are judged by IAM policies; the environment may say so, too.
+    :param host: the address to listen on.
+    :param port: the port; 0 takes a free one.
+    :param data: the folder for everything that survives a restart; None uses a temporary folder.
+    :param enforce_iam: whether to check IAM policies; the environment can switch this on, too.
     """
 
     def __init__(self, host: str, port: int, data: Path | None = None, *, enforce_iam: bool = False) -> None:
-        # What may be refused comes first, before anything is there that would be left behind.
+        # Settings are read first: an invalid one must leave no folder and no process behind.
         number_of_workers = settings_module.workers(os.environ)
-        least_documents = settings_module.least_documents_per_label(os.environ)
+        min_documents = settings_module.min_documents_per_label(os.environ)
         behaviour = Behaviour.from_environment(os.environ)
         faults = FaultPlan.from_environment(os.environ)
         self._enforces_iam = enforce_iam or enforced_by(os.environ)
@@ -79,28 +78,28 @@ class LocalAws:
         models, objects = folder / "models", folder / "objects"
         for path in (models, objects, self._temporary):
             path.mkdir(parents=True, exist_ok=True)
-        bodies = BodyFolder(objects, least=0 if data is not None else LARGE_OBJECT)
+        bodies = BodyFolder(objects, min_file_size=0 if data is not None else LARGE_OBJECT)
         keep_bodies_in(bodies)
         complete_iam(enforced=self._enforces_iam)
-        know_quotas_of_comprehend()
+        add_comprehend_quotas()
         if not self._enforces_iam:
-            have_the_samples_role()
+            create_sample_role()
         self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
         self._buckets.restore()
         self._store = Store(None if data is None else data / "comprehend.json")
         self._faults = faults
         self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare, faults.has)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
-        settings = Settings(self.url, models, least_documents)
+        settings = Settings(self.url, models, min_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
-        control = ControlPages(self._health, behaviour, faults, cleared=self._workers.release)
+        control = ControlPages(self._health, behaviour, faults, on_clear=self._workers.release)
         enforcement = Enforcement() if self._enforces_iam else None
-        self._application = Application(self._comprehend, bodies, control, self._keep, enforcement)
+        self._application = Application(self._comprehend, bodies, control, self._save_if_kept, enforcement)
         with listener:
             self._server = make_server(
                 host,
                 port,
-                RequestFaults(self._application, faults, self._keep),
+                RequestFaults(self._application, faults, self._save_if_kept),
                 threaded=True,
                 request_handler=PersistentConnectionHandler,
                 fd=listener.fileno(),
@@ -139,7 +138,7 @@ class LocalAws:
                     self._buckets.save()
             pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
 
-    def _keep(self) -> None:
+    def _save_if_kept(self) -> None:
         if self._keeps:
             self._save()
 
@@ -154,7 +153,7 @@ class LocalAws:
             return task
         with self._store.lock:
             properties = self._store.get(arn, task.region).shown()
-        return replace(task, credentials=use_data_access_role(properties, arn))
+        return replace(task, credentials=assume_data_access_role(properties, arn))
 
     def _health(self) -> dict[str, Any]:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}
@@ -174,5 +173,5 @@ def serve(host: str, port: int, data: Path | None, *, enforce_iam: bool = False)
 
 
 def _reachable(host: str) -> str:
-    # An address to listen on everywhere is none to connect to.
+    # A client cannot connect to the wildcard address.
     return "127.0.0.1" if host in ("0.0.0.0", "") else host  # noqa: S104

@@ -1,4 +1,7 @@
-"""The one file of ``plugins/`` that Airflow's plugin scanner may execute (see ``plugins/.airflowignore``)."""
+"""The plugin ``nightsort``: Airflow finds it by the installed package's entry point, or in ``plugins/``.
+
+Of that folder Airflow's scanner may execute this one file (see ``plugins/.airflowignore``).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,6 @@ from airflow.sdk import conf
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from nightsort_airflow.deadlines import NightLoadedBy
-from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
 
 if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
     from nightsort_airflow.preloading import preload
@@ -15,8 +17,7 @@ if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Register Nightsort's links and its deadline with Airflow."""
+    """Register Nightsort's deadline with Airflow; links need no plugin, because operators name their own."""
 
     name = "nightsort"
-    operator_extra_links = [ComprehendClassificationJobLink()]  # noqa: RUF012 - Airflow declares it so
     deadline_references = [NightLoadedBy]  # noqa: RUF012 - Airflow declares it so

@@ -373,7 +373,6 @@ def test_parsing_asks_nobody_loads_no_data_library_and_takes_less_than_a_second(
         cwd="/",
         env={
             **os.environ,
-            "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}:{ROOT / 'plugins'}",
             "NIGHTSORT_SPECS": str(SAMPLE_SPECS),
         },
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import sysconfig
+import venv
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -31,19 +33,33 @@ plugins = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
 by_stem = [
     name for name, module in sys.modules.items()
     if str(getattr(module, "__file__", "")).startswith(settings.PLUGINS_FOLDER)
-    and name.partition(".")[0] not in ("nightsort_airflow", "include")
+    and name.partition(".")[0] not in ("nightsort_airflow", "nightsort")
 ]
 from airflow.dag_processing.dagbag import DagBag
 bag = DagBag(sys.argv[1])
-import include
+import nightsort
 print(json.dumps({
     "dag_ids": sorted(bag.dags),
     "import_errors": {**bag.import_errors, **plugins_manager.get_import_errors()},
     "triggers": sorted(triggers), "plugins": plugins, "executed": sorted(by_stem),
-    "include": str(include.__path__[0]),
+    "nightsort": str(nightsort.__path__[0]),
     "local_stack": importlib.util.find_spec("nightsort_local") is not None,
 }))
 """
+
+
+def packages_alone(folder: Path) -> Path:
+    """
+    Make an environment with the tests' packages, but without Nightsort, which is installed among them.
+
+    :returns: the folder of its programs.
+    """
+    venv.create(folder, symlinks=True)
+    theirs = Path(sysconfig.get_path("purelib", vars={"base": str(folder)}))
+    for package in Path(sysconfig.get_path("purelib")).iterdir():
+        if "nightsort" not in package.name:
+            (theirs / package.name).symlink_to(package)
+    return folder / "bin"
 
 
 def startup_environment(home: str) -> dict[str, str]:

@@ -7,7 +7,13 @@ from pathlib import Path
 
 import yaml
 
-from tests.deployment.airflow_installations import DAG_IDS, REPOSITORY, TRIGGERS, AirflowInstallation
+from tests.deployment.airflow_installations import (
+    DAG_IDS,
+    REPOSITORY,
+    TRIGGERS,
+    AirflowInstallation,
+    packages_alone,
+)
 
 FOLDERS = ("dags", "include", "plugins")
 
@@ -25,15 +31,19 @@ def test_the_astro_cli_takes_the_folder_for_a_project() -> None:
     assert settings == {"project": {"name": "nightsort"}}
 
 
-def test_with_the_project_root_on_the_path_every_dag_parses_and_every_trigger_imports(tmp_path: Path) -> None:
+def test_with_include_on_the_path_every_dag_parses_and_every_trigger_imports(
+    tmp_path: Path,
+) -> None:
     home = tmp_path / "astro"
     for name in FOLDERS:
         shutil.copytree(REPOSITORY / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
-    # Astro's images set AIRFLOW_HOME and PYTHONPATH to the one folder that the project is copied into.
-    seen = AirflowInstallation(home, pythonpath=home).look_around()
+    # Astro's images set AIRFLOW_HOME to the one folder that the project is copied into; the Dockerfile leads
+    # PYTHONPATH to its include/.
+    programs = packages_alone(tmp_path / "environment")
+    seen = AirflowInstallation(home, pythonpath=home / "include", programs=programs).look_around()
     assert seen["import_errors"] == {}
     assert seen["dag_ids"] == DAG_IDS
     assert {*TRIGGERS} <= {*seen["triggers"]}
     assert seen["plugins"] == ["nightsort"]
     assert seen["executed"] == ["airflow_plugin"], "the one file that the scanner may execute"
-    assert Path(seen["include"]) == home / "include"
+    assert Path(seen["nightsort"]) == home / "include" / "nightsort"

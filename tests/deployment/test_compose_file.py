@@ -104,7 +104,7 @@ def test_a_change_of_the_code_installs_nothing_anew_and_both_images_run_as_no_ro
 
 
 def test_the_airflow_of_the_image_is_the_airflow_of_the_requirements() -> None:
-    requirements = (REPOSITORY / "requirements-celery.txt").read_text(encoding="utf-8")
+    requirements = (REPOSITORY / "requirements" / "celery.txt").read_text(encoding="utf-8")
     airflow = re.search(r"^apache-airflow==(\S+)", requirements, re.MULTILINE)
     celery = re.search(r"^celery==(\d+)\.(\d+)", requirements, re.MULTILINE)
     assert airflow is not None

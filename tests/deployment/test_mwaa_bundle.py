@@ -18,6 +18,7 @@ from tests.deployment.airflow_installations import (
     REPOSITORY,
     TRIGGERS,
     AirflowInstallation,
+    packages_alone,
     startup_environment,
 )
 
@@ -59,11 +60,10 @@ def test_the_plugin_scanners_ignore_file_comes_first(bundle: Path) -> None:
 
 def test_the_archive_holds_the_plugin_and_the_domain_and_nothing_of_the_local_stack(bundle: Path) -> None:
     members = plugin_members(bundle)
-    roots = {"/".join(name.split("/")[:2]) for name in members if name.startswith("include/")}
-    assert roots == {"include/__init__.py", "include/nightsort", "include/classifiers"}
-    assert {name.split("/")[0] for name in members} == {".airflowignore", "include", "nightsort_airflow"}
+    roots = {name.split("/")[0] for name in members}
+    assert roots == {".airflowignore", "classifiers", "nightsort", "nightsort_airflow"}
     assert "nightsort_airflow/waiters/comprehend.json" in members
-    assert "include/nightsort/tables/migrations/0001_first_tables.sql" in members
+    assert "nightsort/tables/migrations/0001_first_tables.sql" in members
     assert not [name for name in members if "__pycache__" in name or name.endswith(".pyc")]
 
 
@@ -120,11 +120,12 @@ def test_with_only_the_plugins_folder_on_the_path_every_dag_parses_and_every_tri
     shutil.copytree(bundle / "dags", home / "dags")
     with ZipFile(bundle / "plugins.zip") as archive:
         archive.extractall(home / "plugins")
-    seen = AirflowInstallation(home, pythonpath=tmp_path / "python").look_around()
+    programs = packages_alone(tmp_path / "environment")
+    seen = AirflowInstallation(home, pythonpath=tmp_path / "python", programs=programs).look_around()
     assert seen["import_errors"] == {}
     assert seen["dag_ids"] == DAG_IDS
     assert {*TRIGGERS} <= {*seen["triggers"]}
     assert seen["plugins"] == ["nightsort"]
     assert seen["executed"] == ["airflow_plugin"], "the one file that the scanner may execute"
-    assert Path(seen["include"]) == home / "plugins" / "include"
+    assert Path(seen["nightsort"]) == home / "plugins" / "nightsort"
     assert not seen["local_stack"]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -12,18 +14,29 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 REPOSITORY = Path(__file__).parents[2]
-FILES = sorted(path.stem for path in REPOSITORY.glob("requirements*.in"))
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
+MAKEFILE = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
 REASONS = (REPOSITORY / "docs" / "dependencies.md").read_text(encoding="utf-8")
-# Which code needs which file.
-CODE = {
-    "requirements": ("include/nightsort/**/*.py", "plugins/**/*.py", "dags/*.py"),
-    "requirements-celery": ("deployment/container/health.py", "deployment/container/initialise.py"),
-    "requirements-local": ("nightsort_local/**/*.py", "deployment/container/local_setup.py"),
-    "requirements-dev": ("deployment/*.py",),
+LISTS: dict[str, list[str]] = {
+    "dependencies": PROJECT["project"]["dependencies"],
+    **PROJECT["project"]["optional-dependencies"],
+    **PROJECT["dependency-groups"],
 }
-PARENT = {"requirements-celery": "requirements", "requirements-local": "requirements"}
-PARENT |= {"requirements-dev": "requirements-local"}
+# Which code needs which list, and which other list is installed with it.
+CODE = {
+    "dependencies": ("include/nightsort/**/*.py",),
+    "airflow": ("plugins/**/*.py", "dags/*.py"),
+    "celery": ("deployment/container/health.py", "deployment/container/initialise.py"),
+    "local": ("nightsort_local/**/*.py", "deployment/container/local_setup.py"),
+    "dev": ("deployment/*.py",),
+}
+PARENT = {"airflow": "dependencies", "celery": "airflow", "local": "airflow", "dev": "local"}
 # What another package's interface is made of, and whose version is that package's business.
 COMES_WITH = {
     "botocore": "boto3",
@@ -34,19 +47,19 @@ COMES_WITH = {
     "sqlalchemy": "apache-airflow",
     "werkzeug": "moto",
 }
-PARENT = {"requirements-celery": "requirements", "requirements-local": "requirements"}
-PARENT |= {"requirements-dev": "requirements-local"}
+# What `make lock` exports, by file.
+EXPORTS = dict(
+    reversed(found) for found in re.findall(r"call export,([^,]+),(requirements\S*\.txt)\)", MAKEFILE)
+)
 
-every_file = pytest.mark.parametrize("name", FILES)
+every_list = pytest.mark.parametrize("name", sorted(LISTS))
+every_export = pytest.mark.parametrize("file", sorted(EXPORTS))
 
 
 def named(name: str) -> set[str]:
-    """The packages that a file of requirements names itself."""
-    lines = (REPOSITORY / f"{name}.in").read_text(encoding="utf-8").splitlines()
-    wanted = [line.partition("#")[0].strip() for line in lines]
-    return {
-        canonicalize_name(Requirement(line).name) for line in wanted if line and not line.startswith("-r ")
-    }
+    """The packages that a list names itself."""
+    wanted = [Requirement(line) for line in LISTS[name] if isinstance(line, str)]
+    return {canonicalize_name(package.name) for package in wanted} - {"nightsort"}
 
 
 def named_with_parents(name: str) -> set[str]:
@@ -54,12 +67,40 @@ def named_with_parents(name: str) -> set[str]:
 
 
 def explained(name: str) -> set[str]:
-    """The packages in the first column of a file's table in docs/dependencies.md."""
-    _, _, section = REASONS.partition(f"(`{name}.in`)")
+    """The packages in the first column of a list's table in docs/dependencies.md."""
+    _, _, section = REASONS.partition(f"(`{name}`)")
     table = section.partition("\n## ")[0]
     cells = re.findall(r"^\| (.+?) \| .{10,} \|$", table, re.MULTILINE)
     found = [word for cell in cells for word in re.findall(r"[A-Za-z][\w.-]*(?:\[[^\]]*\])?", cell)]
     return {canonicalize_name(word.partition("[")[0]) for word in found}
+
+
+def uv(*arguments: str) -> str:
+    """What uv prints, asked without a network and without the user's settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("UV_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "uv", "--offline", "--no-config", *arguments],
+        cwd=REPOSITORY,
+        env=kept,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def pins(text: str) -> list[str]:
+    """The packages of a file of requirements, each with its version, marker and hashes."""
+    return re.findall(r"^[\w.-]+==.*(?:\n +--hash.*)+", text, re.MULTILINE)
+
+
+def versions(text: str) -> dict[str, list[str]]:
+    """The versions of each package of a file of requirements; some have one for each of several Pythons."""
+    found: dict[str, list[str]] = {}
+    for package, version in re.findall(r"^([\w.-]+)==(\S+)", text, re.MULTILINE):
+        found.setdefault(package, []).append(version)
+    return found
 
 
 class Imports(ast.NodeVisitor):
@@ -87,40 +128,49 @@ def imported(pattern: str) -> set[str]:
     return imports.found - sys.stdlib_module_names - {"pytest"}
 
 
-@every_file
+@every_list
 def test_each_package_has_its_reason_and_no_reason_is_about_another(name: str) -> None:
     assert explained(name) == named(name)
 
 
-@every_file
-def test_each_package_is_pinned_with_hashes_by_make_lock(name: str) -> None:
-    lock = (REPOSITORY / f"{name}.txt").read_text(encoding="utf-8")
-    assert "make lock" in lock.splitlines()[1]
-    pins = re.split(r"^(?=[A-Za-z0-9])", lock, flags=re.MULTILINE)[1:]
-    assert not [pin for pin in pins if not re.match(r"\S+==\S+ .*--hash=sha256:", pin, re.DOTALL)]
-    assert named(name) <= {canonicalize_name(pin.partition("==")[0].partition("[")[0]) for pin in pins}
-    makefile = (REPOSITORY / "Makefile").read_text(encoding="utf-8")
-    assert re.search(rf"call lock,{name}[,)]", makefile)
+def test_a_package_is_named_once() -> None:
+    everywhere = [package for name in LISTS for package in named(name)]
+    assert sorted(everywhere) == sorted({*everywhere})
 
 
-@pytest.mark.parametrize("name", ["requirements", "requirements-celery", "requirements-local"])
-def test_no_lock_holds_another_version_than_the_tests_ran_with(name: str) -> None:
-    def pins(of: str) -> dict[str, set[str]]:
-        found: dict[str, set[str]] = {}
-        lock = (REPOSITORY / f"{of}.txt").read_text(encoding="utf-8")
-        for package, version in re.findall(r"^([\w.-]+)==(\S+)", lock, re.MULTILINE):
-            found.setdefault(package, set()).add(version)
-        return found
+def test_the_lock_holds_what_the_project_names() -> None:
+    uv("lock", "--check", "--python", sys.executable)
 
-    tested = pins("requirements-dev")
-    shared = {package: versions for package, versions in pins(name).items() if package in tested}
-    assert shared
-    assert {package: tested[package] for package in shared} == shared
+
+def test_no_address_but_pypis_own_is_in_the_lock() -> None:
+    lock = (REPOSITORY / "uv.lock").read_text(encoding="utf-8")
+    assert {*re.findall(r"https?://([^/\"]+)", lock)} == {"pypi.org", "files.pythonhosted.org"}
+
+
+@every_export
+def test_what_hosts_and_images_install_is_what_is_locked(file: str) -> None:
+    exported = uv("export", "--frozen", "--no-emit-project", "--no-annotate", *EXPORTS[file].split())
+    held = (REPOSITORY / file).read_text(encoding="utf-8")
+    assert pins(held) == pins(exported)
+    # Nothing in it is without a hash.
+    assert len(pins(held)) == len(re.findall(r"^\w", held, re.MULTILINE)) > 0
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements/celery.txt", "requirements/local.txt"])
+def test_no_host_installs_another_version_than_the_tests_ran_with(file: str) -> None:
+    options = ("--extra", "local", "--group", "dev", "--group", "celery")
+    tested = versions(uv("export", "--frozen", "--no-emit-project", "--no-annotate", *options))
+    held = versions((REPOSITORY / file).read_text(encoding="utf-8"))
+    assert held
+    assert held.items() <= tested.items()
 
 
 @pytest.mark.parametrize("name", sorted(CODE))
 def test_what_the_code_imports_is_named_and_not_merely_brought_along(name: str) -> None:
-    ours = {"include", "nightsort_airflow", "deployment"}
+    ours = {"nightsort", "nightsort_airflow", "nightsort_local", "deployment"}
+    if name == "dependencies":
+        # The doctor looks at an Airflow that is there.
+        ours |= {"airflow"}
     # The first is not in the tests' environment, the second lies in many packages.
     distributions = packages_distributions() | {"celery": ["celery"], "airflow": ["apache-airflow"]}
     owners = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from pathlib import Path
 from typing import Any
@@ -26,12 +25,11 @@ COMPOSE: dict[str, Any] = yaml.safe_load(COMPOSE_TEXT)
 HELM: dict[str, Any] = yaml.safe_load(
     (REPOSITORY / "deployment" / "helm" / "values.yaml").read_text(encoding="utf-8")
 )
-TREES = [
-    ast.parse(file.read_text(encoding="utf-8"))
-    for folder in ("include", "plugins", "dags", "deployment")
+CODE = "\n".join(
+    file.read_text(encoding="utf-8")
+    for folder in ("include", "plugins", "dags", "deployment", "nightsort_local")
     for file in sorted((REPOSITORY / folder).rglob("*.py"))
-]
-NODES = [node for tree in TREES for node in ast.walk(tree)]
+)
 
 
 class Asked(dict[str, str]):
@@ -48,27 +46,15 @@ class Asked(dict[str, str]):
 
 def from_os_environ() -> set[str]:
     """The variables that the code reads from ``os.environ`` by a literal name."""
-    found = set()
-    for node in NODES:
-        if isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
-            owner, key = node.value, node.slice
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.args:
-            owner, key = node.func.value, node.args[0]
-        else:
-            continue
-        if ast.unparse(owner) == "os.environ" and isinstance(key, ast.Constant):
-            found.add(str(key.value))
-    return found
+    return set(re.findall(r'os\.environ(?:\.\w+\(|\[)\s*"(\w+)"(?!\] =)', CODE))
 
 
 def of_our_own() -> set[str]:
     """The variables with Nightsort's prefix that the code names, whoever hands them to it."""
-    literals = {
-        node.value for node in NODES if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    }
     asked = Asked()
     Behaviour.from_environment(asked)
-    return {name for name in literals | asked.names if re.fullmatch(r"NIGHTSORT_[A-Z_]*[A-Z]", name)}
+    named = set(re.findall(r'"(NIGHTSORT_[A-Z_]*[A-Z])"', CODE))
+    return named | {name for name in asked.names if name.startswith("NIGHTSORT_")}
 
 
 def of_compose() -> set[str]:
@@ -95,13 +81,8 @@ def of_the_image() -> set[str]:
 
 def options_in_code() -> set[str]:
     """The options of Airflow's configuration that the code asks for."""
-    found = set()
-    for node in NODES:
-        if isinstance(node, ast.Call) and ast.unparse(node.func).startswith("conf.get"):
-            words = [word.value for word in node.args if isinstance(word, ast.Constant)]
-            if len(words) == 2:
-                found.add(f"[{words[0]}] {words[1]}")
-    return found
+    found = re.findall(r'\bconf\.get\w*\(\s*"(\w+)", "(\w+)"', CODE)
+    return {f"[{section}] {key}" for section, key in found}
 
 
 def options_named() -> set[str]:
@@ -141,12 +122,7 @@ def test_connections_pool_and_keys_of_a_spec_are_those_of_the_code() -> None:
 
 
 def test_nightsort_reads_no_airflow_variable_as_the_table_says() -> None:
-    imported = {alias.name for node in NODES if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert "Variable" not in imported
-    templates = [
-        node.value for node in NODES if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    assert not [text for text in templates if re.search(r"\{\{[^}]*\bvar\.", text)]
+    assert not re.findall(r"import .*\bVariable\b|\{\{[^}\n]*\bvar\.", CODE)
 
 
 def test_helm_and_compose_set_the_same() -> None:
@@ -178,7 +154,7 @@ def test_helms_components_have_the_limits_of_the_compose_files_services(componen
 
 
 def test_helms_airflow_is_that_of_the_requirements_and_both_who_call_aws_have_the_role() -> None:
-    lock = (REPOSITORY / "requirements-celery.txt").read_text(encoding="utf-8")
+    lock = (REPOSITORY / "requirements" / "celery.txt").read_text(encoding="utf-8")
     assert f"\napache-airflow=={HELM['airflowVersion']} " in lock
     roles = [HELM[component]["serviceAccount"]["annotations"] for component in ("workers", "triggerer")]
     assert roles[0] == roles[1] != {}

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     Told = Callable[[str, float], None]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
 
 BUCKET = "nights"
 DAY = "2026-11-18"

@@ -288,6 +288,7 @@ with create_session() as session:
 """
 
 
+@pytest.mark.slow
 def test_a_night_that_is_late_and_fails_is_told_to_the_specs_notifier(
     trained_topics: LocalStack, specs: Path, tmp_path: Path
 ) -> None:
@@ -317,6 +318,7 @@ def test_a_night_that_is_late_and_fails_is_told_to_the_specs_notifier(
         spec.unlink()
 
 
+@pytest.mark.slow
 def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
     trained_topics: LocalStack, specs: Path, tmp_path: Path
 ) -> None:

@@ -248,7 +248,6 @@ class CrashableAirflow:
             "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
             "AIRFLOW__CORE__DAGS_FOLDER": str(PROJECT / "dags"),
-            "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": "1",
             "AIRFLOW__CORE__HOSTNAME_CALLABLE": "socket.gethostname",
@@ -265,7 +264,6 @@ class CrashableAirflow:
             "NIGHTSORT_SPECS": str(self.specs),
             "NIGHTSORT_POLL_SECONDS": "1",
             "NIGHTSORT_CRASH_PLAN": str(self._plan),
-            "PYTHONPATH": os.pathsep.join(map(str, (PROJECT / "include", PROJECT, PROJECT / "plugins"))),
         }
 
 

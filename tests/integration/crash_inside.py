@@ -58,6 +58,7 @@ BUNDLE = "dags-folder"
 PLAN = Path(os.environ["NIGHTSORT_CRASH_PLAN"])
 ALL_READ = PLAN.with_name("all-read")
 LOOK_SECONDS = 0.15
+HEARTBEAT_SECONDS = 0.2
 ENDED = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
 
 
@@ -153,6 +154,8 @@ def scheduler() -> None:
         return over_http(**{**arguments, "client": client()})
 
     supervisor.supervise_task = in_process
+    # So long a worker may wait before it sees that its task ended. The setting knows whole seconds alone.
+    supervisor.MIN_HEARTBEAT_INTERVAL = HEARTBEAT_SECONDS
     ALL_READ.touch()  # Nobody reads what a scheduler before this one has not read.
     job = Job()
     run_job(job, execute_callable=_Scheduler(job=job)._execute)

@@ -1,15 +1,20 @@
 """A local AWS in a process of its own, and waiting for what it does.
 
-``with local_aws() as aws: aws.client("s3")``; see :mod:`nightsort_local.local_aws.launcher`.
+``with local_aws() as aws: aws.client("s3")``; see :mod:`nightsort_local.local_aws.launcher`. It has one
+worker: each one more imports scikit-learn, which takes longer than most tests.
 """
 
 from __future__ import annotations
 
 import time
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer
-from nightsort_local.local_aws.launcher import launch as local_aws
+from nightsort_local.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer, launch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
 
 __all__ = [
     "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "local_aws", "wait_for_classifier",
@@ -17,6 +22,15 @@ __all__ = [
 ]  # fmt: skip
 
 ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
+
+
+@contextmanager
+def local_aws(
+    data: Path | None = None, environment: Mapping[str, str] | None = None, port: int = 0
+) -> Iterator[LocalAwsServer]:
+    """Start a local AWS as :func:`launch` does; it is gone at the end of the block."""
+    with launch(data, {"NIGHTSORT_LOCAL_AWS_WORKERS": "1", **(environment or {})}, port) as server:
+        yield server
 
 
 def wait_for_classifier(comprehend: Any, arn: str, seconds: float = 120) -> dict[str, Any]:

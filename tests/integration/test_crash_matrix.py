@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.crash_acts import Act
-from tests.integration.crash_cases import BEGIN, CASES, END, PAGE, Case, matrix_page
+from tests.integration.crash_cases import BEGIN, CASES, END, PAGE, QUICK, Case, matrix_page
 from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
@@ -35,28 +35,32 @@ def world(postgres_dsn: str) -> Iterator[World]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(world: World) -> dict[str, Outcome]:
-    """What an undisturbed run of each DAG leaves behind."""
-    outcomes = {}
-    for kind in ("train", "classify"):
+def undisturbed(world: World) -> Callable[[str], Outcome]:
+    """Run the DAG of a kind undisturbed, once; return what is left."""
+
+    @cache
+    def run(kind: str) -> Outcome:
         world.new_classifier(kind)
         dag_id = f"{kind}_{kind}"
         run_id = world.airflow.call("start_run", dag_id, DAY)
-        world.airflow.wait_until(
-            lambda run=(dag_id, run_id): world.airflow.state(*run) == "success", f"{dag_id} done"
-        )
-        outcomes[kind] = world.outcome(kind)
-    return outcomes
+        world.airflow.wait_until(lambda: world.airflow.state(dag_id, run_id) == "success", f"{dag_id} done")
+        return world.outcome(kind)
+
+    return run
 
 
 @pytest.fixture(scope="module")
-def played(world: World, undisturbed: dict[str, Outcome]) -> Callable[[int], Outcome | Exception]:
-    """Play an act, once; give what it leaves, or how it failed."""
+def played(world: World, request: pytest.FixtureRequest) -> Callable[[int], Outcome | Exception]:
+    """Play those cases of an act that were chosen for this run of the tests, once; return what is left.
+
+    An act that fails returns its exception.
+    """
+    chosen = {item.callspec.params["case"] for item in request.session.items if _plays_a_case(item)}
 
     @cache
     def play(number: int) -> Outcome | Exception:
         try:
-            return Act(world, [case for case in CASES if case.act == number]).play()
+            return Act(world, [case for case in CASES if case.act == number and case in chosen]).play()
         except Exception as error:
             # Each case of the act says so; the next act is another world.
             return error
@@ -66,20 +70,32 @@ def played(world: World, undisturbed: dict[str, Outcome]) -> Callable[[int], Out
     return play
 
 
-@pytest.mark.parametrize("case", CASES, ids=str)
+def _plays_a_case(item: pytest.Item) -> bool:
+    return getattr(item, "function", None) is test_nothing_is_paid_twice_and_no_document_is_lost
+
+
+@pytest.mark.parametrize(
+    "case",
+    [pytest.param(case, id=str(case), marks=() if case in QUICK else pytest.mark.slow) for case in CASES],
+)
 def test_nothing_is_paid_twice_and_no_document_is_lost(
     case: Case,
     played: Callable[[int], Outcome | Exception],
-    undisturbed: dict[str, Outcome],
+    undisturbed: Callable[[str], Outcome],
     record_property: Callable[[str, object], None],
 ) -> None:
-    outcome, expected = played(case.act), undisturbed[case.kind]
+    expected, outcome = undisturbed(case.kind), played(case.act)
     if isinstance(outcome, Exception):
         raise outcome
     paid_twice = outcome.started - expected.started
     record_property("crash", [case.name, case.point, case.means, paid_twice, outcome.lost])
     assert paid_twice == outcome.lost == 0
     assert outcome == expected
+
+
+def test_a_quick_run_meets_each_task_and_each_kind_of_death() -> None:
+    for part in ("name", "means"):
+        assert {getattr(case, part) for case in QUICK} == {getattr(case, part) for case in CASES}
 
 
 def test_the_documentation_lists_exactly_these_cases() -> None:

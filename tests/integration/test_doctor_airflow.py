@@ -94,11 +94,9 @@ def environment(home: Path, aws: LocalAwsServer, empty_database: str) -> dict[st
     return {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
-        "PYTHONPATH": str(ROOT / "include"),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
         "NIGHTSORT_SPECS": str(SAMPLE_SPECS),
         **{f"AIRFLOW_CONN_{name}": json.dumps(connection) for name, connection in connections.items()},

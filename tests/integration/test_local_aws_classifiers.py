@@ -418,7 +418,7 @@ class TestStop:
     """Trainings that wait or run can be stopped; no more than ten at a time may."""
 
     def test_waiting_and_running_trainings_stop(self) -> None:
-        with local_aws(environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+        with local_aws() as aws:
             comprehend = check_answers(aws.client("comprehend"))
             slow = put(
                 aws, "slow.csv", csv_bytes([(f"L{n % 300}", f"word{n} word{n % 300}") for n in range(30_000)])

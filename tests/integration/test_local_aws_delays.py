@@ -35,7 +35,7 @@ ONE_WORKER = {"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[LocalAwsServer]:
-    with local_aws(environment=ONE_WORKER) as server:
+    with local_aws() as server:
         yield server
 
 

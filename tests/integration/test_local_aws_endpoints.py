@@ -409,7 +409,7 @@ class TestClassifyDocument:
 
 
 def test_endpoints_survive_a_restart(tmp_path: Path) -> None:
-    with local_aws(tmp_path, environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+    with local_aws(tmp_path) as aws:
         comprehend = check_answers(aws.client("comprehend"))
         arn = created(comprehend, "kept", trained_classifier(aws, comprehend, "kept"))
         before = described(comprehend, arn)
@@ -417,7 +417,7 @@ def test_endpoints_survive_a_restart(tmp_path: Path) -> None:
         model = before["ModelArn"]
         making = comprehend.create_endpoint(EndpointName="making", ModelArn=model, DesiredInferenceUnits=1)
         expected = comprehend.classify_document(EndpointArn=arn, Text=TEXT)["Classes"]
-    with local_aws(tmp_path, environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+    with local_aws(tmp_path) as aws:
         comprehend = check_answers(aws.client("comprehend"))
         assert described(comprehend, arn) == before
         assert comprehend.classify_document(EndpointArn=arn, Text=TEXT)["Classes"] == expected

@@ -330,7 +330,7 @@ def test_a_control_page_that_is_not_there_is_answered_with_those_that_are(aws: L
         (
             "fail",
             {"resource": "job", "operation": "*"},
-            "fail has no member 'operation'; it may have.*message",
+            "fail has no member 'operation'; its members are.*message",
         ),
         ("lost_lines", {"lines": [1], "share": 0.5}, "give lines or share, not both"),
         ("output_truncated", {"keep": 1}, "keep of output_truncated.*less than 1"),

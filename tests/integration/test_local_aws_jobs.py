@@ -321,7 +321,7 @@ class TestLists:
 
 
 def test_ten_jobs_may_be_active_and_keep_their_classifier() -> None:
-    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+    with local_aws() as aws:
         comprehend = check_answers(aws.client("comprehend"))
         classifier = trained_classifier(aws, comprehend, "busy")
         uri = put(aws, "busy/in.txt", b"a refund of my payment\n" * 100_000)

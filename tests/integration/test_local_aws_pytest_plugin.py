@@ -65,7 +65,7 @@ def test_a_project_of_others(tmp_path: Path) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
         cwd=tmp_path,
-        env={**kept, "PYTHONPATH": str(PROJECT)},
+        env=kept,
         capture_output=True,
         text=True,
         timeout=120,

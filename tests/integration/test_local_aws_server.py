@@ -68,7 +68,7 @@ def status(comprehend: Any, arn: str) -> str:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_process_and_no_folder_is_left(number: signal.Signals, tmp_path: Path) -> None:
-    with local_aws(environment={"TMPDIR": str(tmp_path)}) as aws:
+    with local_aws(environment={"TMPDIR": str(tmp_path), "NIGHTSORT_LOCAL_AWS_WORKERS": "2"}) as aws:
         server = psutil.Process(aws.process.pid)
         slow = put(aws, "slow.csv", SLOW)
         comprehend = aws.client("comprehend")
@@ -162,7 +162,7 @@ def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
 
 
 def test_a_worker_that_dies_costs_its_own_work_only() -> None:
-    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+    with local_aws() as aws:
         comprehend = check_answers(aws.client("comprehend"))
         request = create_request("slow", put(aws, "slow.csv", SLOW))
         arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
@@ -200,7 +200,7 @@ class TestCommandLine:
         [
             ("WORKERS", "none", "is 'none'"),
             ("ENFORCE_IAM", "perhaps", "is 'perhaps'; it must be true or false"),
-            ("FAULTS", '[{"kind": "fire"}]', "cannot be used: .*'error', 'latency'"),
+            ("FAULTS", '[{"kind": "fire"}]', "is invalid: .*'error', 'latency'"),
         ],
     )
     def test_a_setting_that_cannot_be_is_named(self, name: str, value: str, said: str) -> None:

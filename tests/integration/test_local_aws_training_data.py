@@ -106,7 +106,7 @@ def test_a_line_that_cannot_be_read_ends_the_training(aws: LocalAwsServer, compr
 
 
 def test_a_training_that_the_system_kills_for_its_memory_ends_and_the_next_one_trains() -> None:
-    with local_aws(environment={"NIGHTSORT_LOCAL_AWS_WORKERS": "1"}) as aws:
+    with local_aws() as aws:
         comprehend = check_answers(aws.client("comprehend"))
         rows = [(f"L{number % 300}", f"word{number} word{number % 300}") for number in range(30_000)]
         slow = comprehend.create_document_classifier(

@@ -50,11 +50,9 @@ def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: P
             env={
                 "PATH": os.environ["PATH"],
                 "HOME": str(tmp_path),
-                "PYTHONPATH": f"{ROOT}:{ROOT / 'include'}:{ROOT / 'plugins'}",
                 "AIRFLOW_HOME": str(tmp_path),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
                 "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "docs" / "examples"),
-                "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
                 "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
                 "NIGHTSORT_POLL_SECONDS": "1",
             },

@@ -1,1 +1,1 @@
-"""The API of the local Comprehend: its operations, its resources with their lives, and its wire rules."""
+"""The API of the local Comprehend: its operations, its resources and their states, its wire protocols."""

@@ -1,17 +1,12 @@
-"""ARNs, ids and the S3 locations that Comprehend derives from them."""
+"""ARNs, ids and the S3 locations of outputs."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from dataclasses import dataclass
 
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.errors import invalid_request
-
-ACCOUNT_ID = "123456789012"
-"""The one account, moto's default."""
-
-DEFAULT_REGION = "us-east-1"
 
 MAX_URI = 1024
 """Characters of an S3Uri (service model)."""
@@ -22,41 +17,22 @@ _CLASSIFIER = re.compile(
 )
 
 
-@dataclass(frozen=True)
-class S3Location:
-    """A bucket and a key, or a key prefix."""
-
-    bucket: str
-    key: str
-
-    @classmethod
-    def parse(cls, uri: str) -> S3Location:
-        """Split ``s3://bucket/key``; the model's pattern has seen to its form."""
-        bucket, _, key = uri.removeprefix("s3://").partition("/")
-        return cls(bucket, key)
-
-    @property
-    def uri(self) -> str:
-        """The location as ``s3://bucket/key``."""
-        return f"s3://{self.bucket}/{self.key}"
-
-
 def new_id() -> str:
     """Return 32 lower-case hex digits, the form of job ids and of training output folders."""
     return uuid.uuid4().hex
 
 
 def classifier_arn(region: str, name: str, version: str | None) -> str:
-    """Return a classifier's ARN; without a version it has no ``/version/`` part."""
+    """Return a classifier's ARN. Without a version it has no ``/version/`` part."""
     arn = f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:document-classifier/{name}"
     return f"{arn}/version/{version}" if version else arn
 
 
 def classifier_name(arn: str) -> tuple[str, str | None]:
-    """Return name and version of a classifier's ARN; the API never returns the plain name."""
+    """Return name and version in a classifier's ARN. The API never returns the plain name."""
     match = _CLASSIFIER.fullmatch(arn)
     if match is None:
-        raise ValueError(f"{arn!r} is no ARN of a document classifier")
+        raise ValueError(f"{arn!r} is not the ARN of a document classifier")
     return match["name"], match["version"]
 
 
@@ -71,20 +47,17 @@ def endpoint_arn(region: str, name: str) -> str:
 
 
 def output_archive(uri: str, kind: str, unique_id: str) -> str:
-    """Return where an ``output.tar.gz`` goes: ``<uri>/<account>-<kind>-<id>/output/output.tar.gz``.
+    """Return the S3 URI of an ``output.tar.gz``: ``<uri>/<account>-<kind>-<id>/output/output.tar.gz``.
 
-    Args:
-        uri: the OutputDataConfig.S3Uri of the request; a trailing slash is not doubled.
-        kind: ``CLR`` for a training, ``CLN`` for a classification job.
-        unique_id: 32 hex digits; a job's own id.
-
-    Raises:
-        ApiError: InvalidRequestException, it would be longer than Describe could show (assumed).
+    :param uri: the OutputDataConfig.S3Uri of the request, with or without a trailing slash.
+    :param kind: ``CLR`` for a training, ``CLN`` for a classification job.
+    :param unique_id: 32 hex digits; for a job its id.
+    :raises ApiError: InvalidRequestException: the URI is longer than Describe can show (assumed).
     """
     archive = f"{uri.rstrip('/')}/{ACCOUNT_ID}-{kind}-{unique_id}/output/output.tar.gz"
     if len(archive) > MAX_URI:
         raise invalid_request(
             f"INVALID_REQUEST: OutputDataConfig.S3Uri must be {len(archive) - MAX_URI} characters shorter: "
-            f"the location of the output can have {MAX_URI} at most."
+            f"the location of the output can have at most {MAX_URI} characters."
         )
     return archive

@@ -1,4 +1,4 @@
-"""How fast the local Comprehend goes through its states, and whether it limits calls; changed as it runs."""
+"""Delays between states, and rate limits. Both can be changed while the server runs."""
 
 from __future__ import annotations
 
@@ -14,22 +14,21 @@ if TYPE_CHECKING:
 
 ENVIRONMENT_PREFIX: Final = "NIGHTSORT_LOCAL_AWS_"
 
-LONGEST_SECONDS: Final = 7 * 24 * 3_600
+MAX_SECONDS: Final = 7 * 24 * 3_600
 
-_Seconds = Annotated[float, Field(ge=0, le=LONGEST_SECONDS, allow_inf_nan=False)]
+_Seconds = Annotated[float, Field(ge=0, le=MAX_SECONDS, allow_inf_nan=False)]
 
 
 class Delays(BaseModel):
-    """How long a resource is in a state before its work begins, in seconds; the work itself comes on top.
+    """How long a resource stays in a state before its work starts, in seconds. The work itself comes on top.
 
-    Attributes:
-        profile: where the delays come from that were not set by themselves.
-        submitted_seconds: SUBMITTED, of classifiers and jobs.
-        training_seconds: TRAINING.
-        job_seconds: IN_PROGRESS.
-        stopping_seconds: STOP_REQUESTED.
-        endpoint_seconds: CREATING and UPDATING, of endpoints.
-        deletion_seconds: DELETING, of classifiers and endpoints.
+    :param profile: the profile of the delays that were not set individually.
+    :param submitted_seconds: SUBMITTED, of classifiers and jobs.
+    :param training_seconds: TRAINING.
+    :param job_seconds: IN_PROGRESS.
+    :param stopping_seconds: STOP_REQUESTED.
+    :param endpoint_seconds: CREATING and UPDATING, of endpoints.
+    :param deletion_seconds: DELETING, of classifiers and endpoints.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -44,7 +43,8 @@ class Delays(BaseModel):
 
 
 FAST: Final = Delays()
-"""As fast as it can; but a call that only begins something returns before that is done, as on AWS."""
+"""Hardly any delays. Endpoints and deletions keep a short one: as on AWS, the call returns before they are
+done."""
 
 REALISTIC: Final = Delays(
     profile="realistic",
@@ -55,8 +55,9 @@ REALISTIC: Final = Delays(
     endpoint_seconds=600,
     deletion_seconds=300,
 )
-"""What small data takes on AWS: published runs waited 2.6 and 4 minutes, then trained for 33; jobs took 6 to
-8 minutes in all, endpoints about 10 to be made and 5 to go. No source says how long stopping takes."""
+"""Durations of small data on AWS. In published runs, trainings waited 2.6 and 4 minutes and then took 33;
+jobs took 6 to 8 minutes in total; endpoints took about 10 minutes to create and 5 to delete. No source states
+how long stopping takes."""
 
 PROFILES: Final = {profile.profile: profile for profile in (FAST, REALISTIC)}
 
@@ -69,10 +70,9 @@ class _Behaviour(BaseModel):
 
 
 class Behaviour:
-    """The behaviour in force; safe to use from many threads.
+    """The current delays and rate limits. Thread-safe.
 
-    Args:
-        initial: as for :meth:`update`.
+    :param initial: a change, as in :meth:`update`.
     """
 
     def __init__(self, initial: Mapping[str, Any] | None = None) -> None:
@@ -83,31 +83,30 @@ class Behaviour:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Behaviour:
-        """Return what the environment says.
+        """Return the behaviour that the environment sets.
 
-        ``NIGHTSORT_LOCAL_AWS_DELAYS`` names a profile, ``NIGHTSORT_LOCAL_AWS_TRAINING_SECONDS`` and so on
-        change one delay, ``NIGHTSORT_LOCAL_AWS_RATE_LIMITS`` switches the limits on.
+        ``NIGHTSORT_LOCAL_AWS_DELAYS`` names a profile. ``NIGHTSORT_LOCAL_AWS_TRAINING_SECONDS`` and the
+        like set one delay. ``NIGHTSORT_LOCAL_AWS_RATE_LIMITS`` switches the limits on.
 
-        Raises:
-            SettingError: a variable's value cannot be.
+        :raises SettingError: the value of a variable is invalid.
         """
         names = {_variable(member): member for member in Delays.model_fields}
         delays = {member: environment[name] for name, member in names.items() if environment.get(name)}
         limits = environment.get(_variable("rate_limits"))
-        return cls(_checked({"delays": delays, **({"rate_limits": limits} if limits else {})}, _variable))
+        return cls(_validated({"delays": delays, **({"rate_limits": limits} if limits else {})}, _variable))
 
     @property
     def delays(self) -> Delays:
-        """The delays in force."""
+        """The current delays."""
         return self._current.delays
 
     @property
     def rate_limits(self) -> bool:
-        """Whether calls are limited as the real service does."""
+        """Whether calls are limited, as in the real service."""
         return self._current.rate_limits
 
     def on_change(self, listener: Callable[[], None]) -> None:
-        """Have a function called after every update."""
+        """Call a function after every update."""
         self._listeners.append(listener)
 
     def to_dict(self) -> dict[str, Any]:
@@ -115,30 +114,30 @@ class Behaviour:
         return self._current.model_dump()
 
     def update(self, change: Mapping[str, Any]) -> None:
-        """Change what is given and keep the rest; delays hold for what already waits, too.
+        """Change the given members and keep the others. New delays also apply to resources that already wait.
 
-        Args:
-            change: ``{"delays": {"profile": "realistic", "job_seconds": 5}, "rate_limits": true}``; a profile
-                sets all delays, those given with it come after.
-
-        Raises:
-            SettingError: there is no such member, or its value cannot be; nothing is changed then.
+        :param change: ``{"delays": {"profile": "realistic", "job_seconds": 5}, "rate_limits": true}``; a
+            profile sets all delays, those given with it come after.
+        :raises SettingError: a member is unknown or its value is invalid. Nothing is changed.
         """
-        given = _checked(change, _dotted)
+        changed = _validated(change, _dotted)
         with self._lock:
             current = self._current
-            delays = given.get("delays", {})
+            delays = changed.get("delays", {})
             base = PROFILES[delays["profile"]] if "profile" in delays else current.delays
             self._current = _Behaviour(
                 delays=base.model_copy(update=delays),
-                rate_limits=given.get("rate_limits", current.rate_limits),
+                rate_limits=changed.get("rate_limits", current.rate_limits),
             )
         for listener in self._listeners:
             listener()
 
 
-def _checked(change: Mapping[str, Any], name: Callable[..., str]) -> dict[str, Any]:
-    """Return what is given, in its types; `name` tells what a person calls a member."""
+def _validated(change: Mapping[str, Any], name: Callable[..., str]) -> dict[str, Any]:
+    """Return the change with its types converted.
+
+    :param name: returns the name of a member for error messages.
+    """
     try:
         return _Behaviour.model_validate(change).model_dump(exclude_unset=True)
     except ValidationError as error:
@@ -150,7 +149,7 @@ def _checked(change: Mapping[str, Any], name: Callable[..., str]) -> dict[str, A
 
 _ALLOWED = (
     f"The delays are {', '.join(sorted(set(Delays.model_fields) - {'profile'}))}, in seconds from 0 to "
-    f"{LONGEST_SECONDS}, the profiles {', '.join(PROFILES)}; rate_limits is true or false."
+    f"{MAX_SECONDS}, the profiles {', '.join(PROFILES)}; rate_limits is true or false."
 )
 
 

@@ -1,10 +1,11 @@
-"""The operations on document classifiers, and what becomes of their trainings."""
+"""The operations on document classifiers, and the course of their trainings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from nightsort.comprehend.limits import DEFAULT_LABEL_DELIMITER, LANGUAGES, MAX_ACTIVE_TRAININGS
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.encryption import check_keys
 from nightsort_local.local_aws.comprehend.errors import (
@@ -12,16 +13,16 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_in_use,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
-from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, now
+from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.comprehend.training_input import (
     COMPREHEND_CSV,
     check_training_input,
     manifests,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS, TrainTask
+from nightsort_local.local_aws.work.tasks import TrainTask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,11 +36,10 @@ if TYPE_CHECKING:
 class ClassifierOperations:
     """Create, describe, list, stop and delete classifiers.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        workers: where trainings run.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: the pending state changes.
+    :param workers: run the trainings.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
@@ -47,12 +47,12 @@ class ClassifierOperations:
         self._timers = timers
         self._workers = workers
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
                 "SUBMITTED": (
                     "submitted_seconds",
-                    lambda classifier: self._lives.begin(classifier, "TRAINING"),
+                    lambda classifier: self._lifecycle.enter(classifier, "TRAINING"),
                 ),
                 "TRAINING": ("training_seconds", self._train),
                 "STOP_REQUESTED": ("stopping_seconds", _stop),
@@ -63,8 +63,8 @@ class ClassifierOperations:
     # --- operations -----------------------------------------------------------------------------------------
 
     def create_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Start a training and return the ARN of what will be the classifier."""
-        earlier = self._store.made_by(CLASSIFIER, region, request)
+        """Start a training; return the ARN of the new classifier."""
+        earlier = self._store.created_by(CLASSIFIER, region, request)
         if earlier is not None:
             return {"DocumentClassifierArn": earlier.arn}
         _check(request)
@@ -76,10 +76,10 @@ class ClassifierOperations:
         if len(active) >= MAX_ACTIVE_TRAININGS:
             raise ApiError(
                 "ResourceLimitExceededException",
-                f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, the most that may be.",
+                f"RESOURCE_LIMIT_EXCEEDED: {len(active)} classifiers are in training, which is the maximum.",
             )
         classifier = self._store.add(CLASSIFIER, arn, region, _properties(request, arn), request)
-        self._lives.go_on(classifier)
+        self._lifecycle.schedule_next(classifier)
         return {"DocumentClassifierArn": arn}
 
     def describe_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class ClassifierOperations:
         return {"DocumentClassifierProperties": self._get(request, region).shown()}
 
     def list_document_classifiers(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """List classifiers, each version for itself."""
+        """List classifiers, one item per version."""
         found = select(
             self._store.all_of(CLASSIFIER, region),
             request,
@@ -100,7 +100,7 @@ class ClassifierOperations:
         return page(items, request, "DocumentClassifierPropertiesList", region)
 
     def list_document_classifier_summaries(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """List classifier names, with their number of versions and the latest of them."""
+        """List classifier names, with the number of versions and the latest version."""
         versions: dict[str, list[Resource]] = {}
         for classifier in self._store.all_of(CLASSIFIER, region):
             versions.setdefault(_name(classifier), []).append(classifier)
@@ -108,18 +108,18 @@ class ClassifierOperations:
         return page(items, request, "DocumentClassifierSummariesList", region)
 
     def stop_training_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Ask a training to stop; on a classifier that is done this does nothing (seen in Terraform)."""
+        """Ask a training to stop; ignore a classifier that is not in training (seen in Terraform)."""
         classifier = self._get(request, region)
         if classifier.state in ("SUBMITTED", "TRAINING"):
-            classifier.step("STOP_REQUESTED")
+            classifier.change_state("STOP_REQUESTED")
             if self._timers.cancel(classifier.arn):
-                self._lives.go_on(classifier)
+                self._lifecycle.schedule_next(classifier)
             else:
                 self._workers.stop(classifier.arn)
         return {}
 
     def delete_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Begin to delete a classifier that neither trains nor is in use."""
+        """Start the deletion of a classifier that is neither in training nor in use."""
         classifier = self._get(request, region)
         for job in self._store.all_of(JOB, region):
             if job.is_active and job.properties["DocumentClassifierArn"] == classifier.arn:
@@ -133,21 +133,21 @@ class ClassifierOperations:
             raise resource_unavailable(
                 f"RESOURCE_UNAVAILABLE: {classifier.arn} is {classifier.state} and cannot be deleted."
             )
-        classifier.step("DELETING")
-        self._lives.go_on(classifier)
+        classifier.change_state("DELETING")
+        self._lifecycle.schedule_next(classifier)
         return {}
 
-    # --- life -----------------------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Take up what a server that ended left undone."""
+        """Continue the work of an earlier server; delete model files without a classifier."""
         classifiers = self._store.all_of(CLASSIFIER)
         known = {classifier.model_file for classifier in classifiers if not classifier.is_active}
         for file in self._settings.models.iterdir():
             if file.name not in known:
                 file.unlink()
         for classifier in classifiers:
-            self._lives.go_on(classifier)
+            self._lifecycle.schedule_next(classifier)
 
     def _train(self, classifier: Resource) -> None:
         properties = classifier.properties
@@ -163,19 +163,19 @@ class ClassifierOperations:
             test=source.get("TestS3Uri"),
             output=properties["OutputDataConfig"].get("S3Uri"),
             model_file=str(self._settings.model_path(classifier.model_file)),
-            least_per_label=self._settings.least_documents_per_label,
+            min_per_label=self._settings.min_documents_per_label,
             manifests=manifests(source),
         )
 
         def started() -> None:
             with self._store.lock:
                 if classifier.state == "SUBMITTED":
-                    classifier.step("TRAINING")
+                    classifier.change_state("TRAINING")
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
                 if outcome.stopped:
-                    self._lives.go_on(classifier)
+                    self._lifecycle.schedule_next(classifier)
                 else:
                     _finish(classifier, outcome)
 
@@ -194,8 +194,8 @@ def _check(request: Mapping[str, Any]) -> None:
     if request["LanguageCode"] not in LANGUAGES:
         raise ApiError(
             "UnsupportedLanguageException",
-            f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is no language of custom classification; "
-            f"these are: {', '.join(LANGUAGES)}.",
+            f"UNSUPPORTED_LANGUAGE: {request['LanguageCode']} is not a language of custom classification. "
+            f"The languages are {', '.join(LANGUAGES)}.",
         )
     check_training_input(request["InputDataConfig"])
     check_keys(request)
@@ -207,14 +207,14 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
         "DocumentClassifierArn": arn,
         "LanguageCode": request["LanguageCode"],
         "InputDataConfig": {"DataFormat": COMPREHEND_CSV, **request["InputDataConfig"]},
-        # Without an output location Describe answers with an empty structure (seen in AWS's examples).
+        # Without an output location, Describe returns an empty structure (seen in AWS's examples).
         "OutputDataConfig": dict(request.get("OutputDataConfig", {})),
         "DataAccessRoleArn": request["DataAccessRoleArn"],
-        "Mode": request.get("Mode", MULTI_CLASS),
+        "Mode": request.get("Mode", "MULTI_CLASS"),
     }
     output = properties["OutputDataConfig"]
     if "S3Uri" in output:
-        # The real service shows the whole future path from the first Describe on.
+        # The real service shows the full path of the output from the first Describe on.
         output["S3Uri"] = arns.output_archive(output["S3Uri"], "CLR", arns.new_id())
     for member in ("VolumeKmsKeyId", "VpcConfig", "ModelKmsKeyId", "VersionName"):
         if member in request:
@@ -223,25 +223,25 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
 
 
 def _stop(classifier: Resource) -> None:
-    classifier.step("STOPPED", EndTime=now())
+    classifier.change_state("STOPPED", EndTime=now())
 
 
 def _finish(classifier: Resource, outcome: Outcome) -> None:
     if outcome.problem is not None:
-        classifier.step("IN_ERROR", Message=outcome.problem, EndTime=now())
+        classifier.change_state("IN_ERROR", Message=outcome.problem, EndTime=now())
     else:
         result = outcome.result
         members = {
-            # A delay of TRAINING is billed as training, as it would be on AWS.
+            # A delay of TRAINING counts as billed training time, as on AWS.
             "TrainingStartTime": min(result.started, classifier.since),
             "TrainingEndTime": result.ended,
             "EndTime": now(),
             "ClassifierMetadata": result.metadata,
         }
         if result.warning:
-            classifier.step("TRAINED_WITH_WARNING", Message=result.warning, **members)
+            classifier.change_state("TRAINED_WITH_WARNING", Message=result.warning, **members)
         else:
-            classifier.step("TRAINED", **members)
+            classifier.change_state("TRAINED", **members)
 
 
 def _name(classifier: Resource) -> str:

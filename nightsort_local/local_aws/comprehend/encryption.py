@@ -1,4 +1,4 @@
-"""KMS keys in requests: nothing is encrypted here, but a key that AWS would refuse is refused."""
+"""KMS keys in requests. Nothing is encrypted here, but an invalid key is refused as on AWS."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ALIAS = re.compile(r"(arn:aws[^:]*:kms:[^:]+:\d{12}:)?alias/[a-zA-Z0-9/_-]+")
 
 
 def check_keys(request: Mapping[str, Any]) -> None:
-    """Refuse keys of a wrong form: ids and key ARNs go everywhere, aliases only for the output."""
+    """Refuse malformed keys. Ids and key ARNs are valid everywhere, aliases only for the output."""
     keys = [(name, request.get(name), False) for name in ("VolumeKmsKeyId", "ModelKmsKeyId")]
     keys.append(("OutputDataConfig.KmsKeyId", request.get("OutputDataConfig", {}).get("KmsKeyId"), True))
     for name, key, may_be_alias in keys:

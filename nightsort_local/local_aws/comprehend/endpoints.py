@@ -1,9 +1,10 @@
-"""The operations on endpoints, which keep a classifier ready for ClassifyDocument."""
+"""The operations on endpoints, which serve a classifier for ClassifyDocument."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.errors import (
     ApiError,
@@ -12,10 +13,10 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_not_found,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
-from nightsort_local.local_aws.comprehend.store import ENDPOINT, now
+from nightsort_local.local_aws.comprehend.store import ENDPOINT
 from nightsort_local.local_aws.comprehend.tags import check_tags
 
 if TYPE_CHECKING:
@@ -25,37 +26,38 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.store import Resource, Store
     from nightsort_local.local_aws.comprehend.timers import Timers
     from nightsort_local.local_aws.settings import Settings
-    from nightsort_local.local_aws.work.real_time import RealTimeProcess, TextClasses
+    from nightsort_local.local_aws.work.real_time import RealTimeProcess
+    from nightsort_local.local_aws.work.tasks import TextClasses
 
 MAX_ENDPOINTS: Final = 10
 MAX_INFERENCE_UNITS: Final = 10
 MAX_ACCOUNT_INFERENCE_UNITS: Final = 100
-"""Endpoints, and inference units of one and of all (guide, guidelines-and-limits, 2023; newer dumps of the
-quotas have 20, 50 and 200: what fits here, fits there). Can be raised for an account."""
+"""Quotas of an account: endpoints, inference units of one endpoint, inference units of all (guide,
+guidelines-and-limits, 2023). Newer dumps of the quotas have 20, 50 and 200; the lower values are safe. AWS
+can raise them for an account."""
 
 _UPDATED: Final = {
     "DesiredModelArn": "ModelArn",
     "DesiredInferenceUnits": "CurrentInferenceUnits",
     "DesiredDataAccessRoleArn": "DataAccessRoleArn",
 }
-"""What an update asks for, and where it is shown once it is done."""
+"""Members of an update, and the members that show them when the update is done."""
 
 
 class EndpointOperations:
     """Create, describe, update, list and delete endpoints.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        real_time: reads the models.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: the pending state changes.
+    :param real_time: loads the models.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, real_time: RealTimeProcess, settings: Settings) -> None:
         self._store = store
         self._real_time = real_time
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
                 "CREATING": ("endpoint_seconds", self._read_model),
@@ -67,8 +69,8 @@ class EndpointOperations:
     # --- operations -----------------------------------------------------------------------------------------
 
     def create_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Begin to make an endpoint."""
-        endpoint = self._store.made_by(ENDPOINT, region, request)
+        """Start the creation of an endpoint."""
+        endpoint = self._store.created_by(ENDPOINT, region, request)
         if endpoint is None:
             model = _model_of(request, "ModelArn")
             if model is None:
@@ -81,7 +83,7 @@ class EndpointOperations:
             self._check_quota(region, request["DesiredInferenceUnits"])
             endpoint = self._store.add(ENDPOINT, arn, region, _properties(request, arn), request)
             endpoint.properties["LastModifiedTime"] = endpoint.created
-            self._lives.go_on(endpoint)
+            self._lifecycle.schedule_next(endpoint)
         return {"EndpointArn": endpoint.arn, "ModelArn": endpoint.properties["ModelArn"]}
 
     def describe_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -89,12 +91,12 @@ class EndpointOperations:
         return {"EndpointProperties": self._get(request, region).shown()}
 
     def update_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Begin to give an endpoint another model, other inference units or another role."""
+        """Start to change an endpoint's model, inference units or role."""
         endpoint = self._get(request, region)
         model = _model_of(request, "DesiredModelArn")
         desired = {member: request[member] for member in _UPDATED if member in request}
         if not desired:
-            raise invalid_request(f"INVALID_REQUEST: Give one at least of {', '.join(_UPDATED)}.")
+            raise invalid_request(f"INVALID_REQUEST: Give at least one of {', '.join(_UPDATED)}.")
         _refuse_while_changing(endpoint, "updated")
         if endpoint.state != "IN_SERVICE":
             raise resource_unavailable(
@@ -104,8 +106,8 @@ class EndpointOperations:
             self._check_model(model, region)
         if "DesiredInferenceUnits" in desired:
             self._check_quota(region, desired["DesiredInferenceUnits"], endpoint)
-        endpoint.step("UPDATING", **desired, LastModifiedTime=now())
-        self._lives.go_on(endpoint)
+        endpoint.change_state("UPDATING", **desired, LastModifiedTime=now())
+        self._lifecycle.schedule_next(endpoint)
         return {"DesiredModelArn": endpoint.properties["DesiredModelArn"]}
 
     def list_endpoints(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -124,20 +126,20 @@ class EndpointOperations:
         return page(items, request, "EndpointPropertiesList", region)
 
     def delete_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Begin to delete an endpoint."""
+        """Start the deletion of an endpoint."""
         endpoint = self._get(request, region)
         _refuse_while_changing(endpoint, "deleted")
         if endpoint.state != "DELETING":
-            endpoint.step("DELETING")
-            self._lives.go_on(endpoint)
+            endpoint.change_state("DELETING")
+            self._lifecycle.schedule_next(endpoint)
         return {}
 
-    # --- life -----------------------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Take up what a server that ended left undone."""
+        """Continue the work of an earlier server; load the models of the endpoints."""
         for endpoint in self._store.all_of(ENDPOINT):
-            self._lives.go_on(endpoint)
+            self._lifecycle.schedule_next(endpoint)
             if endpoint.state in USABLE_ENDPOINT:
                 self._real_time.classify(self._model_path(endpoint, "ModelArn"), None)
 
@@ -147,11 +149,11 @@ class EndpointOperations:
         if "ModelKmsKeyId" in classifier.properties and not any(
             role in endpoint.properties for role in roles
         ):
-            # Roles are tried when they are needed, not when they are given (seen for trainings).
+            # Roles are used when they are needed, not when they are set (seen for trainings).
             message = (
-                "KMS_ACCESS_DENIED: The model is encrypted; give a data access role that may decrypt it."
+                "KMS_ACCESS_DENIED: The model is encrypted. Give a data access role that can decrypt it."
             )
-            endpoint.step("FAILED", Message=message)
+            endpoint.change_state("FAILED", Message=message)
             return
 
         def ended(future: Future[TextClasses]) -> None:
@@ -168,11 +170,11 @@ class EndpointOperations:
 
     def _settle(self, endpoint: Resource, problem: BaseException | None) -> None:
         if problem is not None:
-            endpoint.step("FAILED", Message=f"INTERNAL_ERROR: {problem}.")
+            endpoint.change_state("FAILED", Message=f"INTERNAL_ERROR: {problem}.")
             return
         properties = endpoint.properties
         done = {shown: properties[member] for member, shown in _UPDATED.items() if member in properties}
-        endpoint.step("IN_SERVICE", **done)
+        endpoint.change_state("IN_SERVICE", **done)
 
     # --- checks ---------------------------------------------------------------------------------------------
 
@@ -193,7 +195,7 @@ class EndpointOperations:
             if found.is_active and found is not changed
         ]
         if len(others) >= MAX_ENDPOINTS:
-            raise _limit(f"{len(others)} endpoints are active, the most that may be.")
+            raise _limit(f"{len(others)} endpoints are active, which is the maximum.")
         if units > MAX_INFERENCE_UNITS:
             raise _limit(f"An endpoint can have at most {MAX_INFERENCE_UNITS} inference units.")
         if (
@@ -204,7 +206,7 @@ class EndpointOperations:
 
 
 def _model_of(request: Mapping[str, Any], member: str) -> str | None:
-    """Return the model that a request names, for there are no flywheels."""
+    """Return the model of a request; refuse flywheels, which do not exist here."""
     if "FlywheelArn" not in request:
         model: str | None = request.get(member)
         return model
@@ -216,7 +218,7 @@ def _model_of(request: Mapping[str, Any], member: str) -> str | None:
 def _refuse_while_changing(endpoint: Resource, what: str) -> None:
     if endpoint.state in ("CREATING", "UPDATING"):
         raise resource_in_use(
-            f"RESOURCE_IN_USE: {endpoint.arn} is {endpoint.state}; it can be {what} when that is done."
+            f"RESOURCE_IN_USE: {endpoint.arn} is {endpoint.state}; it can be {what} afterwards."
         )
 
 
@@ -224,7 +226,7 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
     properties = {
         "EndpointArn": arn,
         "ModelArn": request["ModelArn"],
-        # In a settled endpoint, too, what is desired is shown (seen in AWS's examples).
+        # The desired members are always shown, even when no change is pending (seen in AWS's examples).
         "DesiredModelArn": request["ModelArn"],
         "DesiredInferenceUnits": request["DesiredInferenceUnits"],
     }

@@ -1,4 +1,4 @@
-"""The errors of Comprehend's API, as it sends them: a code, an HTTP status and a message."""
+"""The errors of Comprehend's API: code, HTTP status and message."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any
 class ApiError(Exception):
     """An error answer of the service.
 
-    Args:
-        code: the modelled error's name, for instance ``ResourceNotFoundException``.
-        message: what the caller reads.
-        status: the HTTP status; without it the model's own for the code (see :data:`HTTP_STATUS`), else 400.
-        members: further members of the error's shape (``Reason``, ``Detail``).
+    :param code: the modelled error's name, for instance ``ResourceNotFoundException``.
+    :param message: the text for the caller.
+    :param status: the HTTP status; by default the service model's status of the code (see
+        :data:`HTTP_STATUS`), otherwise 400.
+    :param members: further members of the error's shape (``Reason``, ``Detail``).
     """
 
     def __init__(self, code: str, message: str, *, status: int | None = None, **members: Any) -> None:
@@ -23,13 +23,14 @@ class ApiError(Exception):
         self.members = members
 
     def body(self) -> dict[str, Any]:
-        """Return the body of the answer; botocore reads the code from ``__type`` and nowhere else."""
-        member = "message" if self.code in _OF_THE_FRAMEWORK else "Message"
+        """Return the body of the answer. botocore reads the code only from ``__type``."""
+        member = "message" if self.code in _FRAMEWORK_ERRORS else "Message"
         return {"__type": self.code, **({member: self.message} if self.message else {}), **self.members}
 
 
-_OF_THE_FRAMEWORK = frozenset({"ValidationException", "ThrottlingException"})
-"""Errors of AWS's framework in front of the service, which writes ``message`` small (seen of Rekognition)."""
+_FRAMEWORK_ERRORS = frozenset({"ValidationException", "ThrottlingException"})
+"""Errors of AWS's framework in front of the service. It writes ``message`` in lower case (seen in
+Rekognition)."""
 
 HTTP_STATUS = {
     "ResourceNotFoundException": 404,
@@ -42,20 +43,20 @@ HTTP_STATUS = {
 
 
 def invalid_request(message: str, **members: Any) -> ApiError:
-    """Return the error for a request that is well-formed but cannot be meant."""
+    """Return the error for a well-formed request with an invalid content."""
     return ApiError("InvalidRequestException", message, **members)
 
 
 def resource_not_found(arn: str) -> ApiError:
-    """Return the error for an ARN that names nothing (any more)."""
+    """Return the error for an ARN without a resource."""
     return ApiError("ResourceNotFoundException", f"RESOURCE_NOT_FOUND: Could not find the resource {arn}.")
 
 
 def resource_in_use(message: str) -> ApiError:
-    """Return the error for a name that is taken, or a resource that something else still uses."""
+    """Return the error for a name that is taken, or for a resource that is in use."""
     return ApiError("ResourceInUseException", message)
 
 
 def resource_unavailable(message: str) -> ApiError:
-    """Return the error for a resource that exists, but in a state that forbids the operation."""
+    """Return the error for a resource whose state does not allow the operation."""
     return ApiError("ResourceUnavailableException", message)

@@ -1,10 +1,11 @@
-"""The operations on document classification jobs, and what becomes of them."""
+"""The operations on document classification jobs, and the course of the jobs."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import arns
 from nightsort_local.local_aws.comprehend.encryption import check_keys
 from nightsort_local.local_aws.comprehend.errors import (
@@ -13,11 +14,11 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_not_found,
     resource_unavailable,
 )
+from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
 from nightsort_local.local_aws.comprehend.listing import page, select
-from nightsort_local.local_aws.comprehend.lives import Lives
 from nightsort_local.local_aws.comprehend.real_time_input import check_reader_config
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER
-from nightsort_local.local_aws.comprehend.store import JOB, now
+from nightsort_local.local_aws.comprehend.store import JOB
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.work.tasks import ClassifyTask
 
@@ -33,23 +34,22 @@ ONE_DOC_PER_LINE = "ONE_DOC_PER_LINE"
 
 
 class JobOperations:
-    """Start, describe and list classification jobs; there is no operation that stops one.
+    """Start, describe and list classification jobs. No operation stops one.
 
-    Args:
-        store: the resources.
-        timers: what is to happen later.
-        workers: where jobs run.
-        settings: the server's settings.
+    :param store: the resources.
+    :param timers: the pending state changes.
+    :param workers: run the jobs.
+    :param settings: the server's settings.
     """
 
     def __init__(self, store: Store, timers: Timers, workers: WorkerPool, settings: Settings) -> None:
         self._store = store
         self._workers = workers
         self._settings = settings
-        self._lives = Lives(
+        self._lifecycle = Lifecycle(
             timers,
             {
-                "SUBMITTED": ("submitted_seconds", lambda job: self._lives.begin(job, "IN_PROGRESS")),
+                "SUBMITTED": ("submitted_seconds", lambda job: self._lifecycle.enter(job, "IN_PROGRESS")),
                 "IN_PROGRESS": ("job_seconds", self._run),
             },
         )
@@ -58,13 +58,13 @@ class JobOperations:
 
     def start_document_classification_job(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Start a job."""
-        job = self._store.made_by(JOB, region, request)
+        job = self._store.created_by(JOB, region, request)
         if job is None:
             self._check(request, region)
             job_id = arns.new_id()
             arn = arns.job_arn(region, job_id)
             job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
-            self._lives.go_on(job)
+            self._lifecycle.schedule_next(job)
         shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
         return {member: job.properties[member] for member in shown}
 
@@ -90,12 +90,12 @@ class JobOperations:
         items = [(job.arn, job.shown()) for job in found]
         return page(items, request, "DocumentClassificationJobPropertiesList", region)
 
-    # --- life -----------------------------------------------------------------------------------------------
+    # --- lifecycle ------------------------------------------------------------------------------------------
 
     def resume(self) -> None:
-        """Take up what a server that ended left undone."""
+        """Continue the work of an earlier server."""
         for job in self._store.all_of(JOB):
-            self._lives.go_on(job)
+            self._lifecycle.schedule_next(job)
 
     def _run(self, job: Resource) -> None:
         properties = job.properties
@@ -113,14 +113,14 @@ class JobOperations:
         def started() -> None:
             with self._store.lock:
                 if job.state == "SUBMITTED":
-                    job.step("IN_PROGRESS")
+                    job.change_state("IN_PROGRESS")
 
         def ended(outcome: Outcome) -> None:
             with self._store.lock:
                 if outcome.problem is None:
-                    job.step("COMPLETED", EndTime=now())
+                    job.change_state("COMPLETED", EndTime=now())
                 else:
-                    job.step("FAILED", Message=outcome.problem, EndTime=now())
+                    job.change_state("FAILED", Message=outcome.problem, EndTime=now())
 
         self._workers.submit(job.arn, task, started, ended)
 
@@ -139,10 +139,10 @@ class JobOperations:
             )
         active = [job for job in self._store.all_of(JOB, region) if job.is_active]
         if len(active) >= MAX_ACTIVE_CLASSIFICATION_JOBS:
-            # The operation models no ResourceLimitExceededException; this is the closest that it models.
+            # The operation models no ResourceLimitExceededException; this is the closest error of its model.
             raise ApiError(
                 "TooManyRequestsException",
-                f"TOO_MANY_REQUESTS: {len(active)} classification jobs are active, the most that may be.",
+                f"TOO_MANY_REQUESTS: {len(active)} classification jobs are active, which is the maximum.",
             )
 
 

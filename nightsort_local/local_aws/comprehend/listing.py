@@ -1,4 +1,4 @@
-"""Filters, order and pages of the List operations."""
+"""Filters, order and pages of List operations."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.store import Resource
 
 PAGE = 100
-"""Results of a page when MaxResults is not given (service model)."""
+"""Results per page without MaxResults (service model)."""
 
 _KEY = secrets.token_bytes(32)
 
@@ -28,14 +28,13 @@ def select(
     matches: Mapping[str, Callable[[Resource, Any], bool]],
     wrong_filter: str = "InvalidFilterException",
 ) -> list[Resource]:
-    """Return the resources that pass the request's Filter, in the order that the filter implies.
+    """Return the resources that match the request's Filter, in the order of that filter.
 
-    A filter on times before lists the oldest first, one on times after the newest first (service model);
-    without either the newest come first (assumed).
+    A Before filter lists the oldest first, an After filter the newest first (service model). Without either,
+    the newest come first (assumed).
 
-    Args:
-        matches: a test for each member of the Filter beyond the two times.
-        wrong_filter: the error of a Filter with two members.
+    :param matches: a predicate for each member of the Filter, except the two times.
+    :param wrong_filter: the error code for a Filter with two members.
     """
     criteria = request.get("Filter", {})
     if len(criteria) > 1:
@@ -56,11 +55,10 @@ def select(
 
 @dataclass(frozen=True)
 class PagePosition:
-    """Where a page ended, as its NextToken holds it.
+    """The end of a page, as stored in its NextToken.
 
-    Attributes:
-        key: the last result shown.
-        number: how many results had been shown with it.
+    :param key: the last result shown.
+    :param number: how many results were shown up to it.
     """
 
     key: str
@@ -70,11 +68,10 @@ class PagePosition:
 def page(
     items: Sequence[tuple[str, Any]], request: Mapping[str, Any], member: str, region: str
 ) -> dict[str, Any]:
-    """Return one page as the answer of a List operation.
+    """Return one page of results as the answer of a List operation.
 
-    Args:
-        items: all results in order, each with a key that stays its own while others come and go.
-        member: the answer's list, of which every operation has its own.
+    :param items: all results in order, each with a key that other results do not change.
+    :param member: the name of the list in the answer.
     """
     listing = json.dumps([member, region, request.get("Filter", {})], sort_keys=True)
     size = request.get("MaxResults", PAGE)
@@ -82,7 +79,7 @@ def page(
     if "NextToken" in request:
         last = read_token(request["NextToken"], listing)
         keys = [key for key, _ in items]
-        # Where the last one shown is gone, its position is the best that is left.
+        # If the last result was deleted, continue at its position.
         start = keys.index(last.key) + 1 if last.key in keys else max(0, last.number - 1)
     answer: dict[str, Any] = {member: [item for _, item in items[start : start + size]]}
     end = start + size
@@ -92,21 +89,20 @@ def page(
 
 
 def write_token(position: PagePosition, listing: str) -> str:
-    """Return the NextToken for a position in a listing; it is signed, and good until the server ends."""
+    """Return the signed NextToken of a position in a listing. It is valid until the server ends."""
     content = base64.urlsafe_b64encode(json.dumps([position.key, position.number]).encode()).decode()
     return f"{content}.{_signature(content, listing)}"
 
 
 def read_token(token: str, listing: str) -> PagePosition:
-    """Return the position that a NextToken holds.
+    """Return the position of a NextToken.
 
-    Raises:
-        ApiError: the server did not write it, or not for this listing.
+    :raises ApiError: the server did not write the token for this listing.
     """
     content, _, signature = token.rpartition(".")
     if not token.isascii() or not hmac.compare_digest(signature, _signature(content, listing)):
         raise invalid_request(
-            "INVALID_NEXT_TOKEN: The NextToken is none that this operation gave for this region and Filter."
+            "INVALID_NEXT_TOKEN: This operation did not return the NextToken for this region and Filter."
         )
     return PagePosition(*json.loads(base64.urlsafe_b64decode(content)))
 

@@ -1,4 +1,4 @@
-"""How often an account may call: as token buckets, with the published figures of the real service."""
+"""Rate limits as token buckets, with the published figures of the real service."""
 
 from __future__ import annotations
 
@@ -26,23 +26,22 @@ SLOW_OPERATIONS: Final = frozenset(
         "DeleteEndpoint",
     }
 )
-"""Operations with one call per second (Service Quotas; those of endpoints are not published: assumed)."""
+"""Operations with one call per second (Service Quotas; assumed for endpoints)."""
 
 SLOW_CALLS_PER_SECOND: Final = 1.0
 
 CALLS_PER_SECOND: Final = 10.0
-"""Describe and List operations (Service Quotas; those of endpoints and of summaries are assumed)."""
+"""Describe and List operations (Service Quotas; assumed for endpoints and summaries)."""
 
 UNIT_DOCUMENTS_PER_SECOND: Final = 2.0
 UNIT_CHARACTERS_PER_SECOND: Final = 100.0
-"""What one inference unit of an endpoint can do (guide, guidelines-and-limits)."""
+"""Throughput of one inference unit of an endpoint (guide, guidelines-and-limits)."""
 
 
 class TokenBucket:
-    """Holds what may be used at once, and fills with time.
+    """A token bucket: it fills at a constant rate and holds one second's worth.
 
-    Args:
-        clock: seconds that never go back.
+    :param clock: monotonic seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -51,10 +50,9 @@ class TokenBucket:
         self._filled = 0.0
 
     def has(self, amount: float, rate: float) -> bool:
-        """Tell whether an amount may be taken; one beyond a second's worth may when the bucket is full.
+        """Return whether an amount is available. A full bucket also allows an amount above its capacity.
 
-        Args:
-            rate: what flows in per second, and the most that it holds.
+        :param rate: tokens per second, and the capacity.
         """
         moment = self._clock()
         level = rate if self._level is None else self._level + (moment - self._filled) * rate
@@ -62,15 +60,14 @@ class TokenBucket:
         return self._level >= min(amount, rate)
 
     def take(self, amount: float) -> None:
-        """Take what it was asked for; the level may fall below zero, and the next ones wait for longer."""
+        """Take an amount. The level may fall below zero; the next calls then wait longer."""
         self._level = (self._level or 0.0) - amount
 
 
 class RateLimits:
-    """The limits of all operations and endpoints, while they are switched on; under the store's lock.
+    """The limits of all operations and endpoints. Call it with the store's lock held.
 
-    Args:
-        behaviour: tells whether they are.
+    :param behaviour: whether the limits are switched on.
     """
 
     def __init__(self, behaviour: Behaviour, clock: Callable[[], float] = time.monotonic) -> None:
@@ -79,10 +76,9 @@ class RateLimits:
         self._buckets: dict[tuple[str, ...], TokenBucket] = {}
 
     def count_call(self, operation: str, region: str) -> None:
-        """Count a call of an operation; ClassifyDocument is limited by its endpoint alone.
+        """Count a call of an operation. ClassifyDocument is limited only by its endpoint.
 
-        Raises:
-            ApiError: there were too many.
+        :raises ApiError: the rate is exceeded.
         """
         if operation == "ClassifyDocument":
             return
@@ -90,10 +86,9 @@ class RateLimits:
         self._count(operation, [((operation, region), 1.0, rate)])
 
     def count_document(self, endpoint_arn: str, inference_units: int, characters: int) -> None:
-        """Count a document that an endpoint is to classify.
+        """Count a document of an endpoint.
 
-        Raises:
-            ApiError: its inference units cannot do more.
+        :raises ApiError: the throughput of its inference units is exceeded.
         """
         documents = UNIT_DOCUMENTS_PER_SECOND * inference_units
         volume = UNIT_CHARACTERS_PER_SECOND * inference_units
@@ -120,7 +115,7 @@ class RateLimits:
 
 
 def _too_many(operation: str) -> ApiError:
-    """Return the error that the operation models; for those that model none, the one of all AWS services."""
+    """Return the throttling error of the operation's model, or else the common one of AWS."""
     modelled = {shape.name for shape in operation_model(operation).error_shapes}
     code = "TooManyRequestsException"
     return ApiError(code if code in modelled else "ThrottlingException", "Rate exceeded")

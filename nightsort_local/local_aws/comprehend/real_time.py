@@ -1,4 +1,4 @@
-"""ClassifyDocument: one document, at once, by the model behind an endpoint."""
+"""ClassifyDocument: classify one document with the model of an endpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from nightsort_local.local_aws.comprehend.real_time_input import (
 from nightsort_local.local_aws.comprehend.states import USABLE_ENDPOINT
 from nightsort_local.local_aws.comprehend.store import ENDPOINT
 from nightsort_local.local_aws.work.real_time import RealTimeError
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.rate_limits import RateLimits
     from nightsort_local.local_aws.comprehend.store import Store
     from nightsort_local.local_aws.settings import Settings
-    from nightsort_local.local_aws.work.real_time import RealTimeProcess, TextClasses
+    from nightsort_local.local_aws.work.real_time import RealTimeProcess
+    from nightsort_local.local_aws.work.tasks import TextClasses
 
 _PAGE = 1
 
@@ -29,11 +29,10 @@ _PAGE = 1
 class RealTimeOperations:
     """Classify single documents.
 
-    Args:
-        store: the resources; locked while the endpoint is looked up, not while its model works.
-        real_time: has the models.
-        settings: the server's settings.
-        limits: what an endpoint's inference units can do.
+    :param store: the resources. It is locked to find the endpoint, but not during the classification.
+    :param real_time: holds the models.
+    :param settings: the server's settings.
+    :param limits: the rate limits of endpoints.
     """
 
     def __init__(
@@ -45,12 +44,12 @@ class RealTimeOperations:
         self._limits = limits
 
     def classify_document(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Return a document's classes or labels, the three best."""
+        """Return the three best classes or labels of a document."""
         document = read_document(request)
         with self._store.lock:
             model_path = self._model_path(request["EndpointArn"], region, len(document.text))
         if len(document.text) > MAX_PAGE_CHARACTERS:
-            message = f"The page has {len(document.text)} characters; {MAX_PAGE_CHARACTERS} are the most."
+            message = f"The page has {len(document.text)} characters; the maximum is {MAX_PAGE_CHARACTERS}."
             error = {"Page": _PAGE, "ErrorCode": "PAGE_CHARACTERS_EXCEEDED", "ErrorMessage": message}
             return {"Errors": [error], **_about(document)}
         try:
@@ -76,11 +75,11 @@ class RealTimeOperations:
 def _classes(found: TextClasses, document: Document) -> dict[str, Any]:
     page = {} if document.document_type is None else {"Page": _PAGE}
     classes = [{"Name": name, "Score": score, **page} for name, score in found.classes]
-    return {"Classes" if found.mode == MULTI_CLASS else "Labels": classes}
+    return {"Classes" if found.mode == "MULTI_CLASS" else "Labels": classes}
 
 
 def _about(document: Document) -> dict[str, Any]:
-    """Return what goes with a document that came as Bytes: empty lists are left out (guide's examples)."""
+    """Return the metadata of a document sent as Bytes, without empty lists (guide's examples)."""
     if document.document_type is None:
         return {}
     about: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What ClassifyDocument is given: a text, or the bytes of a document of one page."""
+"""The input of ClassifyDocument: a text, or the bytes of a document of one page."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_TEXT_BYTES: Final = 10_000
-"""UTF-8 bytes of a text, "10 KB" (guide, idp-inputs-sync); the smaller reading, as everywhere here."""
+"""UTF-8 bytes of a text, "10 KB" (guide, idp-inputs-sync). Decimal, the smaller of the two meanings."""
 
 MAX_TEXTRACT_BYTES: Final = 1_000_000
-"""Bytes of an output of Textract, 1 MB (guide, idp-inputs-sync)."""
+"""Bytes of Textract's output, 1 MB (guide, idp-inputs-sync)."""
 
 MAX_PAGE_CHARACTERS: Final = 10_000
 """Characters of a page (guide, idp-inputs-sync)."""
@@ -39,9 +39,8 @@ _TEXTRACT: Final = (
 class Document:
     """A document of one page.
 
-    Attributes:
-        text: its text.
-        document_type: its DocumentType; None when it came as Text.
+    :param text: its text.
+    :param document_type: its DocumentType; None for a document sent as Text.
     """
 
     text: str
@@ -51,8 +50,7 @@ class Document:
 def read_document(request: Mapping[str, Any]) -> Document:
     """Return the document of a ClassifyDocument request.
 
-    Raises:
-        ApiError: it has no document, or two, or one that is too large or of a type that cannot be read.
+    :raises ApiError: there is not exactly one document, or it is too large or of an unsupported type.
     """
     if ("Text" in request) == ("Bytes" in request):
         raise invalid_request("INVALID_REQUEST: Give either Text or Bytes.")
@@ -74,7 +72,7 @@ def read_document(request: Mapping[str, Any]) -> Document:
 
 
 def check_reader_config(config: Mapping[str, Any] | None) -> None:
-    """Refuse a DocumentReaderConfig that the service model's text refuses; plain text does not need it."""
+    """Refuse an invalid DocumentReaderConfig, by the text of the service model; plain text needs none."""
     if (
         config
         and config["DocumentReadAction"] == "TEXTRACT_ANALYZE_DOCUMENT"
@@ -109,21 +107,23 @@ def _from_bytes(content: bytes) -> Document:
 
 
 def _textract_text(content: str) -> str:
-    """Return the lines of a Textract answer."""
+    """Return the text lines of Textract's output."""
     try:
         answer = json.loads(content)
         pages = int(answer["DocumentMetadata"]["Pages"])
         lines = [str(block["Text"]) for block in answer["Blocks"] if block["BlockType"] == "LINE"]
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise _invalid("UNSUPPORTED_DOC_TYPE", "The document is no whole answer of Textract.") from error
+        raise _invalid(
+            "UNSUPPORTED_DOC_TYPE", "The document is not a complete output of Textract."
+        ) from error
     if pages > 1:
-        raise _invalid("PAGE_LIMIT_EXCEEDED", f"The document has {pages} pages; one is the most.")
+        raise _invalid("PAGE_LIMIT_EXCEEDED", f"The document has {pages} pages; the maximum is one.")
     return "\n".join(lines)
 
 
-def _too_large(content: bytes, most: int) -> ApiError:
+def _too_large(content: bytes, limit: int) -> ApiError:
     return _invalid(
-        "DOCUMENT_SIZE_EXCEEDED", f"The document has {len(content)} bytes; {most} bytes are the most."
+        "DOCUMENT_SIZE_EXCEEDED", f"The document has {len(content)} bytes; the maximum is {limit} bytes."
     )
 
 

@@ -1,7 +1,7 @@
-"""Requests against botocore's service model, with the constraints that botocore leaves to the service.
+"""Validate requests against botocore's service model.
 
-botocore checks required members, types and minimums before it sends, but no maximum, pattern or enum: those
-come back from the real service as a ``ValidationException`` that lists every member at fault.
+botocore itself checks required members, types and minimums, but no maximum, pattern or enum. The real service
+returns those as a ``ValidationException`` that lists every invalid member.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
 
 TARGET_PREFIX = "Comprehend_20171127"
-"""What ``X-Amz-Target`` starts with (service model, ``targetPrefix``)."""
+"""Start of ``X-Amz-Target`` (service model, ``targetPrefix``)."""
 
 
 @cache
@@ -34,20 +34,23 @@ def service_model() -> ServiceModel:
 
 @cache
 def operation_model(operation: str) -> OperationModel:
-    """Return the model of one operation; an unknown one raises the error that AWS gives for it."""
+    """Return the model of one operation.
+
+    :raises ApiError: UnknownOperationException, as on AWS.
+    """
     if operation not in service_model().operation_names:
         raise ApiError("UnknownOperationException", f"Comprehend has no operation {operation!r}.")
     return service_model().operation_model(operation)
 
 
 def parse_request(operation: str, body: Any) -> dict[str, Any]:
-    """Return the parameters of a request, typed as the model says; members that the model lacks are dropped.
+    """Return the parameters of a request in the model's types; drop members that the model does not have.
 
-    The body is the content of a JSON or CBOR request. Timestamps become epoch seconds (float), blobs bytes.
+    The body is the decoded content of a JSON or CBOR request. Timestamps become epoch seconds (float), blobs
+    become bytes.
 
-    Raises:
-        ApiError: ``SerializationException`` for a wrong type, ``ValidationException`` with every constraint
-            that does not hold.
+    :raises ApiError: ``SerializationException`` for a wrong type; ``ValidationException`` with every violated
+        constraint.
     """
     shape = operation_model(operation).input_shape
     if shape is None:
@@ -70,19 +73,19 @@ _SCALARS: dict[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "timestamp": (int, float),
-    "blob": (str, bytes),  # CBOR has bytes of its own
+    "blob": (str, bytes),  # base64 in JSON, bytes in CBOR
 }
 
-_CALLED = {"integer": "an Integer", "timestamp": "milliseconds since epoch"}
-"""What messages call a type, where it is not "a" and its name."""
+_TYPE_NAMES = {"integer": "an Integer", "timestamp": "milliseconds since epoch"}
+"""Names of types in messages, where they are not "a" and the type."""
 
 
 def typed(shape: Shape, value: Any) -> Any:
     """Return the content of a request in the types of its shape; see :func:`parse_request`.
 
-    What is taken for what, and the messages, are those of AWS's JSON services, as measured on Athena
-    (https://github.com/aoyagikouhei/athena-local) and for timestamps on X-Ray: a null is nothing, in lists
-    too, and a number for an integer loses its fraction.
+    Conversions and messages are those of AWS's JSON services, as measured on Athena
+    (https://github.com/aoyagikouhei/athena-local) and, for timestamps, on X-Ray: a null counts as missing, in
+    lists too, and an integer loses its fraction.
     """
     kind = shape.type_name
     if kind == "structure" and isinstance(value, dict):
@@ -126,7 +129,7 @@ def _wrong_type(shape: Shape, value: Any) -> ApiError:
         message = "Expected null"
     else:
         found = {True: "TRUE", False: "FALSE"}[value] if isinstance(value, bool) else _token(value)
-        message = f"{found}_VALUE can not be converted to {_CALLED.get(kind, f'a {kind.capitalize()}')}"
+        message = f"{found}_VALUE can not be converted to {_TYPE_NAMES.get(kind, f'a {kind.capitalize()}')}"
     return ApiError("SerializationException", message)
 
 
@@ -140,7 +143,7 @@ _FAILED = "failed to satisfy constraint: Member must"
 
 
 def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
-    """Yield, in AWS's words, each constraint that a typed value does not hold to."""
+    """Yield AWS's message for each constraint that a typed value violates."""
     kind = shape.type_name
     if kind == "structure":
         structure = cast("StructureShape", shape)
@@ -150,32 +153,28 @@ def problems(shape: Shape, value: Any, where: str = "") -> Iterator[str]:
         for name, member in value.items():
             yield from problems(structure.members[name], member, _member(where, name))
     elif kind == "list":
-        yield from _length_problems(shape, value, where)
+        yield from _range_problems(shape, value, where, "length", len(value))
         for number, item in enumerate(value, 1):
             yield from problems(cast("ListShape", shape).member, item, _item(where, number))
     elif kind in ("string", "blob"):
-        yield from _length_problems(shape, value, where)
+        yield from _range_problems(shape, value, where, "length", len(value))
         if kind == "string":
             yield from _text_problems(cast("StringShape", shape), value, where)
     elif kind in ("integer", "long", "float", "double"):
-        least, most = shape.metadata.get("min"), shape.metadata.get("max")
-        if least is not None and value < least:
-            yield _failed(shape, value, where, f"have value greater than or equal to {least}")
-        if most is not None and value > most:
-            yield _failed(shape, value, where, f"have value less than or equal to {most}")
+        yield from _range_problems(shape, value, where, "value", value)
 
 
-def _length_problems(shape: Shape, value: Any, where: str) -> Iterator[str]:
-    least, most = shape.metadata.get("min"), shape.metadata.get("max")
-    if least is not None and len(value) < least:
-        yield _failed(shape, value, where, f"have length greater than or equal to {least}")
-    if most is not None and len(value) > most:
-        yield _failed(shape, value, where, f"have length less than or equal to {most}")
+def _range_problems(shape: Shape, value: Any, where: str, quantity: str, size: float) -> Iterator[str]:
+    minimum, maximum = shape.metadata.get("min"), shape.metadata.get("max")
+    if minimum is not None and size < minimum:
+        yield _failed(shape, value, where, f"have {quantity} greater than or equal to {minimum}")
+    if maximum is not None and size > maximum:
+        yield _failed(shape, value, where, f"have {quantity} less than or equal to {maximum}")
 
 
 def _text_problems(shape: StringShape, value: str, where: str) -> Iterator[str]:
     pattern = shape.metadata.get("pattern")
-    # The patterns are Java's; `re` does not know its Unicode properties.
+    # The patterns are Java's: `re` does not support Unicode properties.
     if pattern is not None and not regex.fullmatch(pattern, value):
         yield _failed(shape, value, where, f"satisfy regular expression pattern: {pattern}")
     if shape.enum and value not in shape.enum:

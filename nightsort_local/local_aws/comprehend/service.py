@@ -1,4 +1,4 @@
-"""The local Comprehend: from an operation's name and its JSON body to the JSON of its answer."""
+"""The local Comprehend: dispatch an operation's decoded request, return its answer."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ OPERATIONS = {
     ),
     TagOperations: ("TagResource", "UntagResource", "ListTagsForResource"),
 }
-"""What is answered under the store's lock, and by whom; ClassifyDocument comes on top."""
+"""Operations that run under the store's lock, by their class. ClassifyDocument runs without it."""
 
 
 CLASSIFY_DOCUMENT = "ClassifyDocument"
@@ -57,11 +57,10 @@ CLASSIFY_DOCUMENT = "ClassifyDocument"
 class Comprehend:
     """All operations over one store.
 
-    Args:
-        store: the resources.
-        workers: where trainings and jobs run.
-        settings: the server's settings.
-        behaviour: how fast it is, and what it limits.
+    :param store: the resources.
+    :param workers: run trainings and jobs.
+    :param settings: the server's settings.
+    :param behaviour: delays and rate limits.
     """
 
     def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
@@ -83,19 +82,16 @@ class Comprehend:
     def answer(self, operation: str, body: Any, region: str) -> dict[str, Any]:
         """Return the answer to a request.
 
-        Args:
-            operation: the part of ``X-Amz-Target`` after the dot.
-            body: the decoded JSON body.
-            region: the region of the request's signature.
-
-        Raises:
-            ApiError: the error to send.
+        :param operation: the operation's name in the service model.
+        :param body: the decoded body.
+        :param region: the region of the request's signature.
+        :raises ApiError: the request is refused.
         """
         operation_model(operation)
         if operation not in self._handlers and operation != CLASSIFY_DOCUMENT:
             raise ApiError(
                 "UnknownOperationException",
-                f"The local Comprehend has custom classification only; {operation} is not part of it.",
+                f"The local Comprehend has only custom classification; {operation} is not part of it.",
             )
         with self._store.lock:
             self._limits.count_call(operation, region)
@@ -106,7 +102,7 @@ class Comprehend:
             return self._handlers[operation](request, region)
 
     def resume(self) -> None:
-        """Take up what an earlier server left undone."""
+        """Continue the work of an earlier server."""
         with self._store.lock:
             self._classifiers.resume()
             self._jobs.resume()

@@ -1,7 +1,7 @@
-"""The lives of Comprehend's resources as data: every state, and which may follow which.
+"""The state machines of Comprehend's resources, as data.
 
-The names are the enums ModelStatus, JobStatus and EndpointStatus of the service model; the edges are AWS's
-documentation and what its tools were seen to rely on.
+The states are the enums ModelStatus, JobStatus and EndpointStatus of the service model. The transitions come
+from AWS's documentation and from the behaviour that AWS's tools rely on.
 """
 
 from __future__ import annotations
@@ -14,37 +14,40 @@ if TYPE_CHECKING:
 
 
 class IllegalTransitionError(Exception):
-    """The server tried a step that the life cycle does not have: its own defect, never a caller's."""
+    """The server tried a transition that does not exist: a defect of the server, not of the caller."""
 
 
 @dataclass(frozen=True)
-class LifeCycle:
+class StateMachine:
     """The states of one kind of resource.
 
-    Attributes:
-        member: the API member that holds the state.
-        created: the API member that holds when the resource was made; filters on it add Before and After.
-        steps: for each state those that may follow.
-        active: states in which work is going on or waits to be done; they count against the quotas.
+        :param member: the API member that holds the state.
+        :param created: the API member with the creation time; filters add Before and After to its name.
+    :param first: the state of a new resource.
+        :param transitions: for each state the states that can follow.
+        :param active: states with work in progress or pending; they count against the quotas.
     """
 
     member: str
     created: str
     first: str
-    steps: Mapping[str, frozenset[str]]
+    transitions: Mapping[str, frozenset[str]]
     active: frozenset[str]
 
     def check(self, old: str, new: str) -> None:
-        """Raise unless `new` may follow `old`."""
-        if new not in self.steps[old]:
+        """Check that `new` can follow `old`.
+
+        :raises IllegalTransitionError: it cannot.
+        """
+        if new not in self.transitions[old]:
             raise IllegalTransitionError(f"{self.member} cannot go from {old} to {new}")
 
 
-CLASSIFIER = LifeCycle(
+CLASSIFIER = StateMachine(
     member="Status",
     created="SubmitTime",
     first="SUBMITTED",
-    steps={
+    transitions={
         "SUBMITTED": frozenset({"TRAINING", "STOP_REQUESTED", "IN_ERROR"}),
         "TRAINING": frozenset({"TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR", "STOP_REQUESTED"}),
         "STOP_REQUESTED": frozenset({"STOPPED", "TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR"}),
@@ -57,11 +60,11 @@ CLASSIFIER = LifeCycle(
     active=frozenset({"SUBMITTED", "TRAINING", "STOP_REQUESTED"}),
 )
 
-JOB = LifeCycle(
+JOB = StateMachine(
     member="JobStatus",
     created="SubmitTime",
     first="SUBMITTED",
-    steps={
+    transitions={
         "SUBMITTED": frozenset({"IN_PROGRESS", "FAILED"}),
         "IN_PROGRESS": frozenset({"COMPLETED", "FAILED"}),
         "COMPLETED": frozenset(),
@@ -71,13 +74,13 @@ JOB = LifeCycle(
     },
     active=frozenset({"SUBMITTED", "IN_PROGRESS"}),
 )
-"""STOP_REQUESTED and STOPPED are in the shared enum, but no call stops a classification job."""
+"""STOP_REQUESTED and STOPPED are in the shared enum, but no operation stops a classification job."""
 
-ENDPOINT = LifeCycle(
+ENDPOINT = StateMachine(
     member="Status",
     created="CreationTime",
     first="CREATING",
-    steps={
+    transitions={
         "CREATING": frozenset({"IN_SERVICE", "FAILED"}),
         "IN_SERVICE": frozenset({"UPDATING", "DELETING"}),
         "UPDATING": frozenset({"IN_SERVICE", "FAILED"}),
@@ -91,4 +94,4 @@ USABLE_CLASSIFIER = frozenset({"TRAINED", "TRAINED_WITH_WARNING"})
 """States in which a classifier can classify."""
 
 USABLE_ENDPOINT = frozenset({"IN_SERVICE", "UPDATING"})
-"""States in which an endpoint answers; while it is updated, with the model that it had (assumed)."""
+"""States in which an endpoint answers. During an update it uses the old model (assumed)."""

@@ -1,21 +1,21 @@
 """All resources of the local Comprehend, with their states, tags and request tokens.
 
-Everything is kept as the API shows it, so that a record can be written to a file and read back as it was.
-Every access happens under :attr:`Store.lock`.
+Resources are stored in the form that the API shows, which can be written to a file and read back. Every
+access needs :attr:`Store.lock`.
 """
 
 from __future__ import annotations
 
 import copy
 import json
-import os
 import threading
-import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import states
 from nightsort_local.local_aws.comprehend.errors import invalid_request, resource_not_found
+from nightsort_local.local_aws.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +25,7 @@ CLASSIFIER = "classifier"
 JOB = "job"
 ENDPOINT = "endpoint"
 
-LIFE_CYCLES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
+STATE_MACHINES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
 
 TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 
@@ -34,14 +34,13 @@ TOKEN = "ClientRequestToken"  # noqa: S105 - an API member's name
 class Resource:
     """A classifier version, a classification job or an endpoint.
 
-    Attributes:
-        number: counts up with every resource; the order in which they were made.
-        properties: what Describe returns.
-        tags: its tags.
-        token: the ClientRequestToken of the request that made it.
-        request: that request without its token, as JSON.
-        model_file: a classifier's model, a file name in the model folder.
-        since: when it came into its state, epoch seconds.
+    :param number: a sequence number: the order of creation.
+    :param properties: the members that Describe returns.
+    :param tags: its tags.
+    :param token: the ClientRequestToken of the request that created it.
+    :param request: that request without its token, as JSON.
+    :param model_file: of a classifier: the file name in the model folder.
+    :param since: when it entered its state, in epoch seconds.
     """
 
     kind: str
@@ -56,32 +55,32 @@ class Resource:
     since: float = 0.0
 
     @property
-    def life(self) -> states.LifeCycle:
-        """The life cycle of its kind."""
-        return LIFE_CYCLES[self.kind]
+    def state_machine(self) -> states.StateMachine:
+        """The state machine of its kind."""
+        return STATE_MACHINES[self.kind]
 
     @property
     def created(self) -> float:
-        """When it was made, epoch seconds."""
-        moment: float = self.properties[self.life.created]
+        """The creation time, in epoch seconds."""
+        moment: float = self.properties[self.state_machine.created]
         return moment
 
     @property
     def state(self) -> str:
         """The current state."""
-        state: str = self.properties[self.life.member]
+        state: str = self.properties[self.state_machine.member]
         return state
 
     @property
     def is_active(self) -> bool:
-        """Whether work on it goes on or is waited for."""
-        return self.state in self.life.active
+        """Whether its work is in progress or pending."""
+        return self.state in self.state_machine.active
 
-    def step(self, state: str, **members: Any) -> None:
-        """Go to another state and set the members that come with it."""
-        self.life.check(self.state, state)
+    def change_state(self, state: str, **members: Any) -> None:
+        """Change the state, and set the members that come with it."""
+        self.state_machine.check(self.state, state)
         self.properties.update(members)
-        self.properties[self.life.member] = state
+        self.properties[self.state_machine.member] = state
         self.since = now()
 
     def shown(self) -> dict[str, Any]:
@@ -92,34 +91,33 @@ class Resource:
 class Store:
     """The resources of all regions.
 
-    Args:
-        file: where the resources are kept over a restart; None keeps them in memory alone.
+    :param file: keeps the resources across restarts; None keeps them only in memory.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self.lock = threading.RLock()
         self._file = file
         self._resources: dict[str, Resource] = {}
-        self._made = 0
+        self._last_number = 0
         self._saved = ""
         if file is not None and file.exists():
             for record in json.loads(file.read_text(encoding="utf-8"))["resources"]:
                 self._resources[record["arn"]] = Resource(**record)
-            self._made = max((resource.number for resource in self._resources.values()), default=0)
+            self._last_number = max((resource.number for resource in self._resources.values()), default=0)
 
     def add(
         self, kind: str, arn: str, region: str, properties: dict[str, Any], request: Mapping[str, Any]
     ) -> Resource:
-        """Keep a new resource, in the first state of its life."""
-        life = LIFE_CYCLES[kind]
-        self._made += 1
+        """Add a new resource, in the first state of its kind."""
+        machine = STATE_MACHINES[kind]
+        self._last_number += 1
         moment = now()
         resource = Resource(
             kind=kind,
             arn=arn,
             region=region,
-            number=self._made,
-            properties={**properties, life.member: life.first, life.created: moment},
+            number=self._last_number,
+            properties={**properties, machine.member: machine.first, machine.created: moment},
             tags={tag["Key"]: tag.get("Value", "") for tag in request.get("Tags", ())},
             token=request.get(TOKEN),
             request=_without_token(request),
@@ -128,8 +126,11 @@ class Store:
         self._resources[arn] = resource
         return resource
 
-    def made_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
-        """Return what an earlier request with the same token made; another body under it is an error."""
+    def created_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
+        """Return the resource that an earlier request with the same token created.
+
+        :raises ApiError: InvalidRequestException: the earlier request had other parameters.
+        """
         token = request.get(TOKEN)
         for resource in self.all_of(kind, region):
             if token is not None and resource.token == token:
@@ -141,18 +142,21 @@ class Store:
         return None
 
     def find(self, arn: str) -> Resource | None:
-        """Return the resource with that ARN, if there is one."""
+        """Return the resource of an ARN, or None."""
         return self._resources.get(arn)
 
     def get(self, arn: str, region: str) -> Resource:
-        """Return the resource or raise ResourceNotFoundException; regions do not see each other."""
+        """Return the resource of an ARN in a region.
+
+        :raises ApiError: ResourceNotFoundException.
+        """
         resource = self._resources.get(arn)
         if resource is None or resource.region != region:
             raise resource_not_found(arn)
         return resource
 
     def all_of(self, kind: str, region: str | None = None) -> list[Resource]:
-        """Return the resources of a kind, in the order in which they were made."""
+        """Return the resources of a kind, in the order of their creation."""
         return [
             resource
             for resource in self._resources.values()
@@ -160,30 +164,18 @@ class Store:
         ]
 
     def remove(self, arn: str) -> None:
-        """Forget a resource, its token included."""
+        """Remove a resource and its token."""
         self._resources.pop(arn, None)
 
     def save(self) -> None:
-        """Write the resources to the file, if there is one and if they have changed."""
+        """Write the resources to the file, if there is one and they have changed."""
         if self._file is None:
             return
         with self.lock:
             text = json.dumps({"resources": [asdict(resource) for resource in self._resources.values()]})
         if text != self._saved:
-            write_whole(self._file, text)
+            write_atomically(self._file, text)
             self._saved = text
-
-
-def now() -> float:
-    """Return the time as the service writes it: epoch seconds, to the millisecond."""
-    return round(time.time(), 3)
-
-
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file's content so that a reader, or a crash, sees the old text or the new one."""
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, file)
 
 
 def _without_token(request: Mapping[str, Any]) -> str:

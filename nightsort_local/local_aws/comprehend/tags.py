@@ -1,4 +1,4 @@
-"""TagResource, UntagResource and ListTagsForResource, and the rules for tags of a new resource."""
+"""TagResource, UntagResource and ListTagsForResource, and the check of a new resource's tags."""
 
 from __future__ import annotations
 
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
 
 
 def check_tags(tags: Sequence[Mapping[str, str]], present: Iterable[str] = ()) -> None:
-    """Refuse tags that a resource with the keys `present` cannot take.
+    """Refuse invalid tags.
 
-    Keys are unique on a resource and case-sensitive, ``aws:`` is AWS's own prefix, and 50 are the most.
+    Keys are unique on a resource and case-sensitive, ``aws:`` is reserved for AWS, and 50 is the maximum.
+
+    :param present: keys that the resource already has.
+    :raises ApiError: InvalidRequestException or TooManyTagsException.
     """
     keys = [tag["Key"] for tag in tags]
     if len(set(keys)) < len(keys):
@@ -35,17 +38,19 @@ class TagOperations:
         self._store = store
 
     def tag_resource(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Add tags to a resource; a key that it has gets the new value."""
+        """Add tags to a resource; replace the values of existing keys."""
         resource = self._store.get(request["ResourceArn"], region)
         check_tags(request["Tags"], resource.tags)
         resource.tags.update({tag["Key"]: tag.get("Value", "") for tag in request["Tags"]})
         return {}
 
     def untag_resource(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """Take tags off a resource; a key that it lacks is no error."""
+        """Remove tags from a resource; ignore missing keys."""
         resource = self._store.get(request["ResourceArn"], region)
         if len(request["TagKeys"]) > MAX_TAGS:
-            raise ApiError("TooManyTagKeysException", f"At most {MAX_TAGS} tag keys can go at a time.")
+            raise ApiError(
+                "TooManyTagKeysException", f"At most {MAX_TAGS} tag keys can be removed at a time."
+            )
         for key in request["TagKeys"]:
             resource.tags.pop(key, None)
         return {}

@@ -1,4 +1,4 @@
-"""What is to happen to resources later: one thread that waits, so that no worker has to."""
+"""Delayed actions on resources, in one thread, so that no worker waits."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ class _Wait:
 
 
 class Timers:
-    """Calls actions after their delays, as they are when it looks: a delay that is changed meanwhile counts.
+    """Run actions after their delays. A changed delay also applies to actions that already wait.
 
-    Args:
-        lock: held while an action runs, and by callers of all methods: what is cancelled will not happen.
-        behaviour: has the delays.
+    :param lock: held while an action runs. Callers of all methods hold it, too: a cancelled action never
+        runs.
+    :param behaviour: the current delays.
     """
 
     def __init__(self, lock: threading.RLock, behaviour: Behaviour) -> None:
@@ -37,22 +37,21 @@ class Timers:
 
     @property
     def delays(self) -> Delays:
-        """The delays as they are now."""
+        """The current delays."""
         return self._behaviour.delays
 
     def after(self, delay: str, since: float, key: str, action: Callable[[], None]) -> None:
-        """Have an action called, in another thread.
+        """Schedule an action; it runs in another thread.
 
-        Args:
-            delay: the name of a delay, a member of :class:`Delays`.
-            since: when it began, epoch seconds; what a restart of the server took counts.
-            key: what :meth:`cancel` calls it by; one action a key.
+        :param delay: the name of a delay, a member of :class:`Delays`.
+        :param since: start of the delay, in epoch seconds. The time of a restart counts.
+        :param key: the key for :meth:`cancel`; one action per key.
         """
         self._waits[key] = _Wait(delay, since, action)
         self._wake()
 
     def cancel(self, key: str) -> bool:
-        """Forget an action; False when it is not waited for (any more)."""
+        """Cancel an action; return False if none is pending."""
         return self._waits.pop(key, None) is not None
 
     def _wake(self) -> None:
@@ -66,7 +65,7 @@ class Timers:
                 due = {key: wait.since + getattr(delays, wait.delay) for key, wait in self._waits.items()}
                 moment = time.time()
                 for key in sorted(due, key=lambda key: due[key]):
-                    # An action may cancel another one.
+                    # An action can cancel another one.
                     if due[key] <= moment and key in self._waits:
                         self._waits.pop(key).action()
                 if not any(time_due <= moment for time_due in due.values()):

@@ -1,4 +1,4 @@
-"""The InputDataConfig of CreateDocumentClassifier: its members must go together."""
+"""Check the InputDataConfig of CreateDocumentClassifier: its members must match."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ AUGMENTED_MANIFEST: Final = "AUGMENTED_MANIFEST"
 PLAIN_TEXT: Final = "PLAIN_TEXT_DOCUMENT"
 
 MAX_MANIFESTS: Final = 5
-"""Augmented manifests of a training (guide, guidelines-and-limits)."""
+"""Maximum of augmented manifests in a training (guide, guidelines-and-limits)."""
 
 MAX_ATTRIBUTES: Final = 5
-"""Attributes of an augmented manifest (guide, guidelines-and-limits)."""
+"""Maximum of attributes in an augmented manifest (guide, guidelines-and-limits)."""
 
 _MEMBERS: Final = {COMPREHEND_CSV: ("S3Uri", "TestS3Uri"), AUGMENTED_MANIFEST: ("AugmentedManifests",)}
-"""The members of each DataFormat, the required one first."""
+"""The members of each DataFormat; the first one is required."""
 
 
 def check_training_input(source: Mapping[str, Any]) -> None:
-    """Refuse an InputDataConfig whose members do not go together, or that asks for native documents.
+    """Refuse an InputDataConfig whose members do not match, or one for native documents.
 
-    Raises:
-        ApiError: InvalidRequestException.
+    :raises ApiError: InvalidRequestException.
     """
     if source.get("DocumentType", PLAIN_TEXT) != PLAIN_TEXT:
         raise invalid_request(
-            "INVALID_REQUEST: The local Comprehend trains plain-text models only, no native document models: "
-            f"omit DocumentType or give {PLAIN_TEXT}."
+            "INVALID_REQUEST: The local Comprehend trains only plain-text models, no native document models. "
+            f"Omit DocumentType or set it to {PLAIN_TEXT}."
         )
     if "Documents" in source:
         raise invalid_request(
@@ -50,13 +49,13 @@ def check_training_input(source: Mapping[str, Any]) -> None:
             )
         if known != data_format and given:
             raise invalid_request(
-                f"INVALID_REQUEST: InputDataConfig.{given[0]} does not go with DataFormat {data_format}."
+                f"INVALID_REQUEST: InputDataConfig.{given[0]} is not allowed with DataFormat {data_format}."
             )
     _check_manifests(source.get("AugmentedManifests", ()))
 
 
 def manifests(source: Mapping[str, Any]) -> tuple[AugmentedManifest, ...]:
-    """Return the augmented manifests that a training is to read."""
+    """Return the augmented manifests of a training."""
     return tuple(
         AugmentedManifest(item["S3Uri"], tuple(item["AttributeNames"]), item.get("Split", "TRAIN"))
         for item in source.get("AugmentedManifests", ())
@@ -66,7 +65,7 @@ def manifests(source: Mapping[str, Any]) -> tuple[AugmentedManifest, ...]:
 def _check_manifests(items: Sequence[Mapping[str, Any]]) -> None:
     if len(items) > MAX_MANIFESTS:
         raise invalid_request(
-            f"INVALID_REQUEST: {len(items)} augmented manifests are given; {MAX_MANIFESTS} are the most."
+            f"INVALID_REQUEST: {len(items)} augmented manifests are given; the maximum is {MAX_MANIFESTS}."
         )
     for item in items:
         if not 1 <= len(item["AttributeNames"]) <= MAX_ATTRIBUTES:
@@ -79,4 +78,4 @@ def _check_manifests(items: Sequence[Mapping[str, Any]]) -> None:
                 "INVALID_REQUEST: The local Comprehend reads augmented manifests of plain text only."
             )
     if items and all(item.get("Split") == "TEST" for item in items):
-        raise invalid_request("INVALID_REQUEST: One augmented manifest at least must have the Split TRAIN.")
+        raise invalid_request("INVALID_REQUEST: At least one augmented manifest must have the Split TRAIN.")

@@ -1,7 +1,7 @@
-"""The two protocols that Comprehend's service model lists: JSON 1.1, and Smithy RPC v2 with CBOR.
+"""The two protocols of Comprehend's service model: JSON 1.1, and Smithy RPC v2 with CBOR.
 
-botocore up to 1.44.5 speaks JSON; SDKs of other languages take the first of the model's list that they know,
-which is CBOR.
+botocore up to 1.44.5 uses JSON. SDKs of other languages use the first protocol in the model's list that they
+support, which is CBOR.
 """
 
 from __future__ import annotations
@@ -32,21 +32,20 @@ _EMPTY_REQUEST = cbor2.dumps({})
 
 
 class WireProtocol(Protocol):
-    """How requests and answers are written."""
+    """Encoding of requests and answers."""
 
     @property
     def headers(self) -> tuple[tuple[str, str], ...]:
         """Headers of every answer."""
 
     def read(self, body: bytes) -> Any:
-        """Return the content of a request.
+        """Return the decoded content of a request.
 
-        Raises:
-            ApiError: SerializationException, it cannot be read.
+        :raises ApiError: SerializationException: the body is malformed.
         """
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
-        """Return the body of a good answer."""
+        """Return the body of a successful answer."""
 
     def write_error(self, error: ApiError) -> bytes:
         """Return the body of an error."""
@@ -58,11 +57,11 @@ class _Json:
     def read(self, body: bytes) -> Any:
         try:
             content = json.loads(body.decode(), parse_constant=_refuse_constant)
-        # What is nested thousands of levels deep is no request either.
+        # RecursionError: the content is nested thousands of levels deep.
         except (ValueError, RecursionError) as error:
-            raise _not_read() from error
+            raise _malformed() from error
         if not isinstance(content, (dict, list)):
-            raise _not_read()
+            raise _malformed()
         return content
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
@@ -77,14 +76,14 @@ class _Cbor:
 
     def read(self, body: bytes) -> Any:
         stream = io.BytesIO(body or _EMPTY_REQUEST)
-        # Read byte by byte, so that what lies behind the value is seen.
+        # Without read-ahead, so that bytes after the value are found.
         decoder = cbor2.CBORDecoder(stream, read_size=1)
         try:
             content = decoder.decode()
         except cbor2.CBORError as error:
-            raise _not_read() from error
+            raise _malformed() from error
         if stream.read():
-            raise _not_read()
+            raise _malformed()
         return _plain(content)
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
@@ -98,8 +97,8 @@ JSON: WireProtocol = _Json()
 CBOR: WireProtocol = _Cbor()
 
 
-def addressed(environ: WSGIEnvironment) -> tuple[WireProtocol, str] | None:
-    """Return a request's protocol and operation; None if it is not for Comprehend."""
+def comprehend_call(environ: WSGIEnvironment) -> tuple[WireProtocol, str] | None:
+    """Return protocol and operation of a request; None if it is not for Comprehend."""
     prefix, _, operation = environ.get("HTTP_X_AMZ_TARGET", "").partition(".")
     if prefix == TARGET_PREFIX and operation:
         return JSON, operation
@@ -107,17 +106,17 @@ def addressed(environ: WSGIEnvironment) -> tuple[WireProtocol, str] | None:
     return (CBOR, found["operation"]) if found else None
 
 
-def _not_read() -> ApiError:
-    """Return the error for what is no request at all, without words as from AWS (measured on Athena)."""
+def _malformed() -> ApiError:
+    """Return the error for a malformed body, with an empty message as on AWS (measured on Athena)."""
     return ApiError("SerializationException", "")
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _with_timestamps(shape: Shape | None, value: Any) -> Any:
-    """Mark the timestamps, which are numbers like others in an answer's content."""
+    """Tag the timestamps, which are plain numbers in an answer's content."""
     if shape is None:
         return value
     if shape.type_name == "structure":
@@ -129,7 +128,7 @@ def _with_timestamps(shape: Shape | None, value: Any) -> Any:
 
 
 def _plain(content: Any) -> Any:
-    """Return content that JSON, too, could hold, or bytes, and timestamps as numbers: CBOR has more."""
+    """Convert CBOR content to JSON types and bytes; timestamps become numbers."""
     if isinstance(content, dict) and all(isinstance(name, str) for name in content):
         return {name: _plain(member) for name, member in content.items()}
     if isinstance(content, list):
@@ -140,4 +139,4 @@ def _plain(content: Any) -> Any:
         return content.timestamp()
     if isinstance(content, (str, bytes, bool, int, float)):
         return content
-    raise _not_read()
+    raise _malformed()

@@ -1,1 +1,1 @@
-"""The local AWS told to fail: faults of requests and of work, over HTTP on the server's own port."""
+"""The control API: faults, delays and rate limits, over HTTP on the server's own port."""

@@ -15,36 +15,32 @@ _SECONDS = 30
 
 
 class ControlError(Exception):
-    """The local AWS refused what it was told; the message says what it may be told."""
+    """The local AWS refused a request of the control API; the message has the allowed values."""
 
 
 class LocalAwsControl:
-    """Tells a local AWS how to behave.
+    """A client of the control API.
 
-    Args:
-        endpoint_url: the server's URL.
+    :param endpoint_url: the server's URL.
     """
 
     def __init__(self, endpoint_url: str) -> None:
         self._root = f"{endpoint_url.rstrip('/')}/nightsort/"
-        # The server is on this machine: no proxy leads there.
+        # The server is local, so no proxy is used.
         self._opener = build_opener(ProxyHandler({}))
 
     def inject(self, kind: str, **members: Any) -> str:
         """Add a fault; return its id.
 
-        Args:
-            kind: ``error``, ``latency``, ``reset_after``, ``fail`` …, see docs/local-comprehend.md.
-            members: what the kind takes.
-
-        Raises:
-            ControlError: there is no such fault.
+        :param kind: ``error``, ``latency``, ``reset_after``, ``fail`` …, see docs/local-comprehend.md.
+        :param members: the members of that kind.
+        :raises ControlError: the fault is invalid.
         """
         return str(self._call("POST", "faults", {"kind": kind, **members})["id"])
 
     @contextmanager
     def injected(self, kind: str, **members: Any) -> Iterator[str]:
-        """Have a fault inside the block alone; give its id."""
+        """Add a fault for the duration of the block; yield its id."""
         fault_id = self.inject(kind, **members)
         try:
             yield fault_id
@@ -52,19 +48,18 @@ class LocalAwsControl:
             self._call("DELETE", f"faults/{fault_id}")
 
     def faults(self) -> list[dict[str, Any]]:
-        """Return all faults, the spent ones too, each with its ``id`` and how often it ``struck``."""
+        """Return all faults, including used ones, each with its ``id`` and how often it ``struck``."""
         return cast("list[dict[str, Any]]", self._call("GET", "faults")["faults"])
 
     def struck(self, fault_id: str) -> int:
         """Return how often a fault struck.
 
-        Raises:
-            KeyError: it is not in force.
+        :raises KeyError: no fault has this id.
         """
         return {fault["id"]: int(fault["struck"]) for fault in self.faults()}[fault_id]
 
     def clear(self) -> None:
-        """Take all faults out; work that is stuck goes on."""
+        """Remove all faults; stuck work continues."""
         self._call("DELETE", "faults")
 
     def behaviour(self) -> dict[str, Any]:
@@ -74,11 +69,8 @@ class LocalAwsControl:
     def set_behaviour(self, **members: Any) -> dict[str, Any]:
         """Change delays or rate limits; return all of them.
 
-        Args:
-            members: ``delays={"profile": "realistic"}``, ``rate_limits=True``.
-
-        Raises:
-            ControlError: there is no such behaviour.
+        :param members: ``delays={"profile": "realistic"}``, ``rate_limits=True``.
+        :raises ControlError: a value is invalid.
         """
         return self._call("PUT", "behaviour", members)
 

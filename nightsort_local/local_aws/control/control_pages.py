@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import parse_fault
+from nightsort_local.local_aws.faults.fault_types import parse_fault
 from nightsort_local.local_aws.s3.operations import is_signed
 from nightsort_local.local_aws.settings import SettingError
 
@@ -14,24 +14,23 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
     from nightsort_local.local_aws.comprehend.behaviour import Behaviour
-    from nightsort_local.local_aws.control.fault_plan import FaultPlan
+    from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 
 ROOT = "/nightsort/"
 
 
 def addresses_server(environ: WSGIEnvironment) -> bool:
-    """Whether a request is for these pages; a signed one is for an object in a bucket called nightsort."""
+    """Return whether a request is for these pages. A signed one is for S3, for a bucket called nightsort."""
     return environ["PATH_INFO"].startswith(ROOT) and not is_signed(environ)
 
 
 class ControlPages:
-    """Answers requests to the server itself.
+    """Answer requests to the server itself.
 
-    Args:
-        health: returns the content of the health page.
-        behaviour: delays and rate limits.
-        plan: the faults.
-        cleared: called after faults were taken out.
+    :param health: returns the content of the health page.
+    :param behaviour: delays and rate limits.
+    :param plan: the faults.
+    :param on_clear: called after faults were removed.
     """
 
     def __init__(
@@ -39,11 +38,11 @@ class ControlPages:
         health: Callable[[], dict[str, Any]],
         behaviour: Behaviour,
         plan: FaultPlan,
-        cleared: Callable[[], None],
+        on_clear: Callable[[], None],
     ) -> None:
         self._behaviour = behaviour
         self._plan = plan
-        self._cleared = cleared
+        self._on_clear = on_clear
         self._handlers: dict[tuple[str, str], Callable[[bytes], dict[str, Any]]] = {
             ("GET", "health"): lambda _: health(),
             ("GET", "behaviour"): lambda _: behaviour.to_dict(),
@@ -61,8 +60,8 @@ class ControlPages:
             return self._remove(item)
         handler = self._handlers.get((method, page))
         if handler is None or item:
-            there = ", ".join(f"{known} {ROOT}{name}" for known, name in self._handlers)
-            return 404, {"message": f"There is no {method} {path}; there are {there}."}
+            known_pages = ", ".join(f"{verb} {ROOT}{name}" for verb, name in self._handlers)
+            return 404, {"message": f"There is no {method} {path}. There are {known_pages}."}
         try:
             return 200, handler(body)
         except SettingError as error:
@@ -83,7 +82,7 @@ class ControlPages:
         if not isinstance(faults, list):
             raise SettingError('The body must be {"faults": [...]}.')
         self._plan.replace([parse_fault(fault) for fault in faults])
-        self._cleared()
+        self._on_clear()
         return self._shown()
 
     def _add(self, body: bytes) -> dict[str, Any]:
@@ -91,13 +90,13 @@ class ControlPages:
 
     def _clear(self) -> dict[str, Any]:
         self._plan.replace(())
-        self._cleared()
+        self._on_clear()
         return self._shown()
 
     def _remove(self, fault_id: str) -> tuple[int, dict[str, Any]]:
         if not self._plan.remove(fault_id):
             return 404, {"message": f"There is no fault {fault_id}."}
-        self._cleared()
+        self._on_clear()
         return 200, self._shown()
 
 

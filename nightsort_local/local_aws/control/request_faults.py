@@ -1,4 +1,4 @@
-"""Requests that go wrong as the fault plan says: in front of the server's application."""
+"""WSGI middleware that applies the faults of requests."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.answers import answer, s3_error_answer
 from nightsort_local.local_aws.comprehend.errors import HTTP_STATUS, ApiError
-from nightsort_local.local_aws.comprehend.wire_protocols import addressed
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
+from nightsort_local.local_aws.faults.fault_types import (
     S3,
     ErrorAnswer,
     HangAfter,
@@ -18,13 +17,14 @@ from nightsort_local.local_aws.control.faults import (
     ResetBefore,
 )
 from nightsort_local.local_aws.http_handler import ConnectionReset
+from nightsort_local.local_aws.responses import respond, respond_s3_error
 from nightsort_local.local_aws.s3.operations import s3_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-    from nightsort_local.local_aws.control.fault_plan import FaultPlan
+    from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 
 log = logging.getLogger(__name__)
 
@@ -36,28 +36,27 @@ STATUS_OF_CODE = {
     "ServiceUnavailableException": 503,
     "SlowDown": 503,
 }
-"""The HTTP status that AWS sends with an error's code; all others come with 400, ThrottlingException too."""
+"""HTTP statuses of error codes that differ from 400. ThrottlingException has 400."""
 
 
 class RequestFaults:
-    """WSGI middleware: does to each request what the plan holds for it.
+    """Apply the faults of the plan to each request.
 
-    Args:
-        application: what answers the requests.
-        plan: the faults.
-        keep: makes lasting what a request did, before its answer is lost.
+    :param application: answers the requests.
+    :param plan: the faults.
+    :param save: writes the state to the data folder before an answer is lost.
     """
 
-    def __init__(self, application: WSGIApplication, plan: FaultPlan, keep: Callable[[], None]) -> None:
+    def __init__(self, application: WSGIApplication, plan: FaultPlan, save: Callable[[], None]) -> None:
         self._application = application
         self._plan = plan
-        self._keep = keep
+        self._save = save
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        """Answer one request, or do not."""
+        """Answer one request, unless a fault drops the answer."""
         operation = self._operation(environ)
         for fault in self._plan.strike_request(operation) if operation else ():
-            log.info("%s meets the fault %s.", operation, fault.kind)
+            log.info("Fault %s is applied to %s.", fault.kind, operation)
             if isinstance(fault, Latency):
                 time.sleep(fault.seconds)
             elif isinstance(fault, ErrorAnswer):
@@ -66,7 +65,7 @@ class RequestFaults:
                 raise ConnectionReset
             elif isinstance(fault, (ResetAfter, HangAfter)):
                 chunks = self._application(environ, start_response)
-                self._keep()
+                self._save()
                 if isinstance(fault, ResetAfter):
                     raise ConnectionReset
                 time.sleep(fault.seconds)
@@ -74,11 +73,11 @@ class RequestFaults:
         return self._application(environ, start_response)
 
     def _operation(self, environ: WSGIEnvironment) -> str:
-        """Return the operation that a request calls; empty when no fault can concern it."""
-        comprehend = addressed(environ)
+        """Return the operation of a request; empty if no fault can match it."""
+        comprehend = comprehend_call(environ)
         if comprehend is not None:
             return comprehend[1]
-        s3 = s3_call(environ) if self._plan.concerns_s3() else None
+        s3 = s3_call(environ) if self._plan.has_s3_faults() else None
         return f"{S3}{s3.operation}" if s3 is not None else ""
 
 
@@ -86,9 +85,9 @@ def _error_answer(
     fault: ErrorAnswer, environ: WSGIEnvironment, start_response: StartResponse
 ) -> Iterable[bytes]:
     status = fault.status or STATUS_OF_CODE.get(fault.code, 400)
-    comprehend = addressed(environ)
+    comprehend = comprehend_call(environ)
     if comprehend is None:
-        return s3_error_answer(start_response, status, fault.code, fault.message)
+        return respond_s3_error(start_response, status, fault.code, fault.message)
     protocol, _ = comprehend
     body = protocol.write_error(ApiError(fault.code, fault.message, status=status))
-    return answer(start_response, status, body, *protocol.headers)
+    return respond(start_response, status, body, *protocol.headers)

@@ -1,1 +1,1 @@
-"""How the local Comprehend learns: labelled data, features, model, calibration, metrics."""
+"""Machine learning of the local Comprehend: labelled data, features, model, calibration, metrics."""

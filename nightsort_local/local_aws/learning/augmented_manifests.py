@@ -1,8 +1,8 @@
-"""Training data as augmented manifests: JSON Lines, as SageMaker Ground Truth writes them for text labelling.
+"""Read training data from augmented manifests: JSON Lines of SageMaker Ground Truth's text labelling.
 
-A line holds the document (``source``, or ``source-ref``: where it lies), an answer under the attribute's
-name, and under ``<attribute>-metadata`` what the answer is called: ``class-name`` of a single label,
-``class-map`` (index to name) of several. Only the names count; the index is Ground Truth's own.
+A line has the document (``source``, or its S3 URI in ``source-ref``) and the label's index under the
+attribute's name. ``<attribute>-metadata`` has the label's name: ``class-name`` for a single label,
+``class-map`` (index to name) for several labels. Only the names are used: Ground Truth assigns the indices.
 """
 
 from __future__ import annotations
@@ -19,36 +19,34 @@ from nightsort_local.local_aws.learning.examples import (
     empty_label,
     invalid_manifest,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-_LONGEST_LINE = 6 * MAX_DOCUMENT_BYTES + 1_000_000
-r"""Bytes: a document of control characters alone, each as ``\u0000``, and its labels."""
+    from nightsort.comprehend.limits import Mode
+
+_MAX_LINE = 6 * MAX_DOCUMENT_BYTES + 1_000_000
+r"""Bytes of a line: a document in which each byte is written as ``\u0000``, and its labels."""
 
 
 def read_manifest(
-    stream: BinaryIO, file: str, mode: str, attributes: Sequence[str], fetch: Callable[[str], bytes]
+    stream: BinaryIO, file: str, mode: Mode, attributes: Sequence[str], fetch: Callable[[str], bytes]
 ) -> Iterator[Example | Unusable]:
-    """Yield the lines of a file in order.
+    """Yield the rows of a file, in order.
 
-    Several attributes are the answers of chained labelling jobs: MULTI_LABEL takes all their labels. Unusable
-    are a line that Ground Truth failed to label, one whose attributes name different classes in MULTI_CLASS,
-    and an empty document.
+    Several attributes come from chained labelling jobs. In MULTI_LABEL mode all their labels count. A row is
+    unusable if Ground Truth failed to label it, if its attributes have different classes in MULTI_CLASS mode,
+    or if its document is empty.
 
-    Args:
-        file: what messages call it.
-        attributes: the attributes that hold the labels; a line must have at least one of them.
-        fetch: reads an object by its URI, for ``source-ref``, at most one byte more than a document may have.
-
-    Raises:
-        TaskError: a line of another form, an empty label.
+    :param file: the file's name in messages.
+    :param attributes: the attributes with labels; a line must have at least one of them.
+    :param fetch: reads the object of a ``source-ref``, at most one byte more than the limit of a document.
+    :raises TaskError: a line has another form, or a label is empty.
     """
     line = 0
-    while content := stream.readline(_LONGEST_LINE):
+    while content := stream.readline(_MAX_LINE):
         line += 1
-        if len(content) == _LONGEST_LINE:
+        if len(content) == _MAX_LINE:
             raise document_too_big(line, file)
         if not content.strip():
             continue
@@ -60,7 +58,7 @@ def read_manifest(
         failed = False
         for name, answer in answers.items():
             if not isinstance(answer, dict):
-                raise invalid_manifest(line, file, f"{name}-metadata is no object")
+                raise invalid_manifest(line, file, f"{name}-metadata is not an object")
             if "failure-reason" in answer:
                 failed = True
             else:
@@ -68,8 +66,8 @@ def read_manifest(
         text = _text(item, line, file, fetch)
         if not labels and failed:
             yield Unusable(line, "Ground Truth failed to label it")
-        elif mode == MULTI_CLASS and len(labels) > 1:
-            yield Unusable(line, "its attributes name different classes")
+        elif mode == "MULTI_CLASS" and len(labels) > 1:
+            yield Unusable(line, "its attributes have different classes")
         elif not text.strip():
             yield Unusable(line, "an empty document")
         else:
@@ -80,15 +78,15 @@ def _object(content: bytes, line: int, file: str) -> dict[str, Any]:
     try:
         item = orjson.loads(content)
     except orjson.JSONDecodeError:
-        # The parser's error holds the text.
+        # The parser's error contains text of the document.
         raise invalid_manifest(line, file, "It is not JSON in UTF-8") from None
     if not isinstance(item, dict):
-        raise invalid_manifest(line, file, "It is no object")
+        raise invalid_manifest(line, file, "It is not an object")
     return item
 
 
-def _labels(answer: dict[str, Any], mode: str, name: str, line: int, file: str) -> set[str]:
-    if mode == MULTI_CLASS:
+def _labels(answer: dict[str, Any], mode: Mode, name: str, line: int, file: str) -> set[str]:
+    if mode == "MULTI_CLASS":
         member, found = "class-name", [answer.get("class-name")]
     else:
         names = answer.get("class-map")
@@ -107,7 +105,7 @@ def _text(item: dict[str, Any], line: int, file: str, fetch: Callable[[str], byt
     if not isinstance(uri := item.get("source-ref"), str):
         raise invalid_manifest(line, file, "It has neither source nor source-ref")
     if not S3_URI_PATTERN.fullmatch(uri):
-        raise invalid_manifest(line, file, "Its source-ref is no S3 URI")
+        raise invalid_manifest(line, file, "Its source-ref is not an S3 URI")
     try:
         return fetch(uri).decode("utf-8")
     except UnicodeDecodeError as error:

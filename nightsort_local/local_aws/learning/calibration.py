@@ -1,13 +1,12 @@
-"""From a linear model's decision values to the scores that Comprehend's callers see.
+"""Calibration: convert a linear model's decision values to the scores in Comprehend's answers.
 
-Both rules are learnt from decision values of documents that the model did not see (see
+Both methods are fitted on decision values of held-out documents (see
 :func:`nightsort_local.local_aws.learning.text_classifier.train`):
 
-* multi-class: softmax with one temperature (Guo et al. 2017), so that a score of 0.9 is right nine
-  times in ten;
-* multi-label: each label's own logistic curve (Platt 1999), moved so that 0.5 lies at the threshold with the
-  best F1 of that label. Callers cut at 0.5, and for a label that one document in a hundred carries, a
-  probability of 0.5 is far too strict: on GoEmotions the macro-F1 at 0.5 rises from 0.28 to 0.47.
+* multi-class: softmax with one temperature (Guo et al. 2017): a score of 0.9 is right nine times in ten;
+* multi-label: one logistic curve per label (Platt 1999), shifted so that 0.5 is the threshold with the best
+  F1 of that label. Callers use the threshold 0.5. For a label of one document in a hundred, a probability of
+  0.5 is too strict: on GoEmotions the shift raises the macro-F1 at 0.5 from 0.28 to 0.47.
 """
 
 from __future__ import annotations
@@ -23,15 +22,14 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _ODDS = (0.01, 0.99)
-"""Thresholds outside of it would rest on a handful of documents."""
+"""Bounds of thresholds: beyond them, a handful of documents would decide."""
 
 
 def temperature(decisions: NDArray[np.float64], labels: NDArray[np.int64]) -> float:
-    """Return the temperature by which multi-class decision values are divided before the softmax.
+    """Return the softmax temperature of multi-class decision values.
 
-    Args:
-        decisions: one row per held-out document, one column per label.
-        labels: the right column of each row.
+    :param decisions: of held-out documents; shape (documents, labels).
+    :param labels: the true column of each row; shape (documents,).
     """
     if not len(labels):
         return 1.0
@@ -44,16 +42,20 @@ def temperature(decisions: NDArray[np.float64], labels: NDArray[np.int64]) -> fl
 
 
 def class_scores(decisions: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
-    """Return multi-class scores; a row sums to 1."""
+    """Return multi-class scores; each row sums to 1.
+
+    :param decisions: shape (documents, labels).
+    :param degrees: the temperature.
+    :returns: scores, of the same shape.
+    """
     return np.asarray(softmax(decisions / degrees, axis=1))
 
 
 def label_curve(decisions: NDArray[np.float64], carries: NDArray[np.bool_]) -> tuple[float, float]:
     """Return slope and offset of one label's score ``1 / (1 + exp(-(slope * decision + offset)))``.
 
-    Args:
-        decisions: the label's decision values of held-out documents.
-        carries: which of them carry the label.
+    :param decisions: the label's decision values of held-out documents; shape (documents,).
+    :param carries: whether each document has the label; shape (documents,).
     """
     if carries.all() or not carries.any():
         return 1.0, 0.0
@@ -68,15 +70,21 @@ def label_curve(decisions: NDArray[np.float64], carries: NDArray[np.bool_]) -> t
 def label_scores(
     decisions: NDArray[np.float64], slopes: NDArray[np.float64], offsets: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Return multi-label scores; each label for itself."""
+    """Return multi-label scores; the labels are independent.
+
+    :param decisions: shape (documents, labels).
+    :param slopes: one per label; shape (labels,).
+    :param offsets: one per label; shape (labels,).
+    :returns: scores; shape (documents, labels).
+    """
     return np.asarray(expit(decisions * slopes + offsets))
 
 
 def _best_threshold(probabilities: NDArray[np.float64], carries: NDArray[np.bool_]) -> float:
-    """Return the probability to cut at for the best F1.
+    """Return the threshold with the best F1.
 
-    It is the mean (in log-odds) of the best cut of these documents, which is noisy for a rare label, and of
-    the one that the probabilities themselves imply: half of the best expected F1 (Lipton et al. 2014).
+    It is the mean, in log-odds, of two estimates: the best threshold on these documents, which is noisy for a
+    rare label, and the one that the probabilities imply, half of the best expected F1 (Lipton et al. 2014).
     """
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]

@@ -1,8 +1,8 @@
-"""One labelled document, from whichever format, and what makes training data unfit.
+"""A labelled document of any format, and the errors of training data.
 
-The sentences are those of AWS's own converter for Comprehend, which mirrors the checks of a training
-(aws-samples/amazon-comprehend-examples, ``customer_errors.py``); the code before them was seen in a real
-IN_ERROR message (https://github.com/aws/aws-sdk-js-v3/issues/5402). None holds text of a document.
+The messages are those of AWS's own converter for Comprehend, which repeats the checks of a training
+(aws-samples/amazon-comprehend-examples, ``customer_errors.py``). The code in front was seen in a real
+IN_ERROR message (https://github.com/aws/aws-sdk-js-v3/issues/5402). No message contains text of a document.
 """
 
 from __future__ import annotations
@@ -10,14 +10,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_LABEL_CHARACTERS
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 
 class Example(NamedTuple):
     """A document and its labels.
 
-    Attributes:
-        line: the line of its file, from 1, that it begins on.
+    :param line: the one-based line of its file on which it begins.
     """
 
     line: int
@@ -26,19 +25,19 @@ class Example(NamedTuple):
 
 
 class Unusable(NamedTuple):
-    """A row that training goes on without, which makes the end TRAINED_WITH_WARNING."""
+    """A row that training skips; the classifier becomes TRAINED_WITH_WARNING."""
 
     line: int
     reason: str
 
 
 def invalid_input(reason: str) -> TaskError:
-    """Return the error for training data that cannot be used, with the code of the real service."""
+    """Return the error for unusable training data, with the code of the real service."""
     return TaskError(f"CLASSIFIER_INVALID_INPUT: {reason}")
 
 
 def empty_label(line: int, file: str) -> TaskError:
-    """Return the error for a label without a character other than white space."""
+    """Return the error for a label that is empty or only white space."""
     return invalid_input(
         f"Empty label found on line: {line} of file: {file}. This could be because of "
         "1) a leading label delimiter 2) a trailing label delimiter "
@@ -63,7 +62,7 @@ def label_too_big(line: int, file: str) -> TaskError:
 
 
 def invalid_manifest(line: int, file: str, reason: str) -> TaskError:
-    """Return the error for a line that is not what Ground Truth writes."""
+    """Return the error for a line in another form than Ground Truth's."""
     return invalid_input(
         "An augmented manifest file in your request is an invalid JSON file. Amazon Comprehend is unable to "
         f"parse line {line} in the file {file}. Correct the file and try again. ({reason})"

@@ -1,6 +1,7 @@
-"""Training data as CSV: the label cell and the document, without header.
+"""Read training data from CSV: a label cell and a document cell, without header.
 
-What no source tells about the real service's reading was decided here; the page on the local AWS lists it.
+Where no source describes how the real service reads a file, the choice made here is listed in
+docs/local-comprehend.md.
 """
 
 from __future__ import annotations
@@ -17,27 +18,26 @@ from nightsort_local.local_aws.learning.examples import (
     empty_label,
     invalid_input,
 )
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nightsort.comprehend.limits import Mode
+
 _END = '"'
-"""A line that no file has: after it, a quoted cell that was never closed ends in the wrong place."""
+"""A sentinel line. A quoted cell that is never closed swallows it or ends on it, and so is detected."""
 
 
-def read_csv(stream: BinaryIO, file: str, mode: str, delimiter: str) -> Iterator[Example | Unusable]:
-    """Yield the rows of a file in order; a row of other than two cells, or without document, is unusable.
+def read_csv(stream: BinaryIO, file: str, mode: Mode, delimiter: str) -> Iterator[Example | Unusable]:
+    """Yield the rows of a file, in order.
 
-    Labels are the exact strings of the file: a header is data, a BOM belongs to the first label, and blanks
-    around the comma belong to the cells.
+    A row without exactly two cells, or with an empty document, is unusable. Labels are the exact strings of
+    the file: a header counts as data, a BOM belongs to the first label, and spaces around the comma belong to
+    the cells.
 
-    Args:
-        file: what messages call it.
-        delimiter: what joins the labels of a MULTI_LABEL cell.
-
-    Raises:
-        TaskError: no UTF-8, an empty label, a quoted cell that does not end.
+    :param file: the file's name in messages.
+    :param delimiter: the separator of labels in a MULTI_LABEL cell.
+    :raises TaskError: the file is not UTF-8, a label is empty, or a quoted cell does not end.
     """
     for line, cells in _rows(stream, file):
         if len(cells) != 2:
@@ -45,14 +45,14 @@ def read_csv(stream: BinaryIO, file: str, mode: str, delimiter: str) -> Iterator
         elif not cells[1].strip():
             yield Unusable(line, "an empty document")
         else:
-            labels = (cells[0],) if mode == MULTI_CLASS else tuple(cells[0].split(delimiter))
+            labels = (cells[0],) if mode == "MULTI_CLASS" else tuple(cells[0].split(delimiter))
             if not all(label.strip() for label in labels):
                 raise empty_label(line, file)
             yield Example(line, labels, cells[1])
 
 
 def _rows(stream: BinaryIO, file: str) -> Iterator[tuple[int, list[str]]]:
-    # A cell over the limit has to be read to be refused with a clear message, hence twice the size.
+    # Twice the limit: a cell that is too large must be readable to be refused with a clear message.
     csv.field_size_limit(2 * MAX_DOCUMENT_BYTES)
     reader = csv.reader(_lines(stream))
     line, cells = 0, [""]
@@ -65,13 +65,13 @@ def _rows(stream: BinaryIO, file: str) -> Iterator[tuple[int, list[str]]]:
     except UnicodeDecodeError as error:
         raise invalid_input(f"The file {file} is not UTF-8 after line {following - 1}.") from error
     except csv.Error:
-        # The one error left to a reader that is not strict: a cell beyond the limit of the field's size.
+        # A reader that is not strict raises only one error: a cell exceeds the field size limit.
         raise document_too_big(following, file) from None
     if (line, cells) != (reader.line_num, [""]):
         raise invalid_input(f"The file {file} has a quoted cell in the row at line {line} that does not end.")
 
 
 def _lines(stream: BinaryIO) -> Iterator[str]:
-    # Python 3.10 refuses a NUL, later ones keep it.
+    # Python 3.10 refuses a NUL character; later versions keep it.
     yield from (line.replace("\0", " ") for line in io.TextIOWrapper(stream, encoding="utf-8", newline=""))
     yield _END

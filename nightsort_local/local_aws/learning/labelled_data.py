@@ -1,7 +1,7 @@
 """Labelled documents, from CSV or augmented manifests, as term counts.
 
-The texts themselves are not kept: a block of documents is counted and forgotten, so that memory grows with
-the terms of the data and not with its text, and with those of the first :data:`LEARNT_CHARACTERS` at most.
+The texts themselves are not kept. Terms are counted block by block, so that memory grows with the number of
+terms and not with the text, and at most with the terms of :data:`LEARNT_CHARACTERS`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from nightsort.comprehend.limits import (
     MAX_DOCUMENT_BYTES,
     MAX_LABEL_CHARACTERS,
     MAX_LABELS,
-    MAX_TRAINING_BYTES,
     MAX_TRAINING_DOCUMENTS,
     MIN_LABELS,
     MIN_MULTI_LABEL_DOCUMENTS,
@@ -29,21 +28,20 @@ from nightsort_local.local_aws.learning.examples import (
     label_too_big,
 )
 from nightsort_local.local_aws.learning.text_features import count_terms, stack
-from nightsort_local.local_aws.work.tasks import MULTI_LABEL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from nightsort_local.local_aws.work.object_store import ObjectStore
+    from nightsort.comprehend.limits import Mode
 
     Read = Callable[[BinaryIO, str], Iterator[Example | Unusable]]
     """Yields what a file holds, given its content and its name."""
 
 LEARNT_CHARACTERS = 2**28
-"""Characters of text that are learnt from. Of larger data the long documents are cut, all to about the same
-length, so that a training needs no more memory for 5 GB than for 0.3."""
+"""Maximum of characters to learn from. In larger data the long documents are cut to about the same length, so
+that a training needs no more memory for 5 GB than for 0.3 GB."""
 
 _BLOCK = 4_096
 _NAMED = 20
@@ -52,14 +50,13 @@ _NAME_LENGTH = 80
 
 @dataclass(frozen=True)
 class LabelledData:
-    """Documents as term counts, with what each carries.
+    """Documents as term counts, with their labels.
 
-    Attributes:
-        labels: all labels that occur, sorted.
-        counts: one row per document.
-        carries: documents by labels, 1 where the document carries the label.
-        skipped: rows that were left out because they cannot be used.
-        first_skipped: where the first of them is, and why it cannot be used.
+    :param labels: all labels of the data, sorted.
+    :param counts: term counts; shape (documents, buckets), float32.
+    :param carries: 1 where a document has a label; shape (documents, labels), int8.
+    :param skipped: the number of unusable rows.
+    :param first_skipped: position of the first unusable row, and why it is unusable.
     """
 
     labels: tuple[str, ...]
@@ -72,41 +69,21 @@ class LabelledData:
         return int(self.counts.shape[0])
 
     def rows(self, chosen: NDArray[np.int64]) -> LabelledData:
-        """Return some of the documents; the labels stay."""
+        """Return a subset of the documents, with all labels.
+
+        :param chosen: row numbers; shape (rows,).
+        """
         return LabelledData(self.labels, self.counts[chosen], self.carries.tocsr()[chosen].tocsc())
 
     def documents_per_label(self) -> dict[str, int]:
-        """Return how many documents carry each label."""
+        """Return the number of documents per label."""
         return dict(zip(self.labels, np.diff(self.carries.indptr).tolist(), strict=True))
 
 
-def read_labelled_data(store: ObjectStore, sources: Sequence[tuple[str, Read]]) -> LabelledData:
-    """Read every object whose key begins with one of the URIs' keys.
+class LabelledDataBuilder:
+    """Collect documents and count their terms block by block.
 
-    Args:
-        sources: each URI with what reads its objects.
-
-    Raises:
-        TaskError: unreadable objects, data that the format refuses, sizes over the limits.
-    """
-    objects = [(location, size, read) for uri, read in sources for location, size in store.list(uri)]
-    size = sum(size for _, size, _ in objects)
-    if size > MAX_TRAINING_BYTES:
-        uris = ", ".join(uri for uri, _ in sources)
-        raise invalid_input(f"The data under {uris} is larger than {MAX_TRAINING_BYTES:,} bytes.")
-    reading = _Reading(size)
-    for location, _, read in objects:
-        with store.open(location) as stream:
-            for found in read(stream, location.uri):
-                reading.add(found, location.uri)
-    return reading.result()
-
-
-class _Reading:
-    """Collects documents in blocks.
-
-    Args:
-        size: bytes of all objects, to foresee how much text is to come.
+    :param size: bytes of all objects. It predicts how much text follows.
     """
 
     def __init__(self, size: int) -> None:
@@ -122,6 +99,7 @@ class _Reading:
         self._first_skipped = ""
 
     def add(self, found: Example | Unusable, file: str) -> None:
+        """Add one row of a file."""
         if isinstance(found, Unusable):
             self._first_skipped = self._first_skipped or f"line {found.line} of {file}: {found.reason}"
             self._skipped += 1
@@ -144,27 +122,28 @@ class _Reading:
         if not self._texts:
             return
         self._seen += sum(map(len, self._texts))
-        longest = self._longest()
-        texts = [text[:longest] for text in self._texts]
+        limit = self._max_length()
+        texts = [text[:limit] for text in self._texts]
         self._learnt += sum(map(len, texts))
         self._blocks.append(count_terms(texts))
         self._texts = []
 
-    def _longest(self) -> int:
-        """Return how much of a document to learn, so that the rest of the data fits in as well."""
+    def _max_length(self) -> int:
+        """Return how many characters of a document to learn, so that the remaining data fits, too."""
         if self._size <= LEARNT_CHARACTERS:
             return MAX_DOCUMENT_BYTES
         mean = self._seen / (len(self._ends) - 1)
-        to_come = max(self._size - self._seen, 0) + sum(map(len, self._texts))
-        return int(mean * max(LEARNT_CHARACTERS - self._learnt, 0) / to_come)
+        remaining = max(self._size - self._seen, 0) + sum(map(len, self._texts))
+        return int(mean * max(LEARNT_CHARACTERS - self._learnt, 0) / remaining)
 
     def result(self) -> LabelledData:
+        """Return everything that was added."""
         self._count()
         labels = sorted(self._columns)
-        position = np.empty(len(labels), dtype=np.int64)
+        new_columns = np.empty(len(labels), dtype=np.int64)
         for column, label in enumerate(labels):
-            position[self._columns[label]] = column
-        columns = position[np.asarray(self._carried, dtype=np.int64)]
+            new_columns[self._columns[label]] = column
+        columns = new_columns[np.asarray(self._carried, dtype=np.int64)]
         carries = sparse.csr_matrix(
             (np.ones(len(columns), dtype=np.int8), columns, np.asarray(self._ends)),
             shape=(len(self._ends) - 1, len(labels)),
@@ -174,26 +153,28 @@ class _Reading:
         )
 
 
-def check_training_data(data: LabelledData, mode: str, least_per_label: int) -> None:
-    """Refuse training data outside the limits: number of labels, documents per label, documents in all."""
+def check_training_data(data: LabelledData, mode: Mode, min_per_label: int) -> None:
+    """Refuse training data that violates a limit: labels, documents per label, documents in total."""
     if len(data.labels) < MIN_LABELS:
         raise invalid_input(f"There must be at least {MIN_LABELS} labels, not {len(data.labels)}.")
     if len(data.labels) > MAX_LABELS[mode]:
         raise invalid_input(
             f"There can be at most {MAX_LABELS[mode]:,} labels in {mode} mode, not {len(data.labels):,}."
         )
-    if mode == MULTI_LABEL and len(data) < MIN_MULTI_LABEL_DOCUMENTS:
+    if mode == "MULTI_LABEL" and len(data) < MIN_MULTI_LABEL_DOCUMENTS:
         raise invalid_input(f"There must be at least {MIN_MULTI_LABEL_DOCUMENTS} documents, not {len(data)}.")
-    few = {label: number for label, number in data.documents_per_label().items() if number < least_per_label}
-    if few:
-        counted = [f"{_shortened(label)} ({few[label]})" for label in sorted(few)]
+    too_few = {
+        label: number for label, number in data.documents_per_label().items() if number < min_per_label
+    }
+    if too_few:
+        counted = [f"{_shortened(label)} ({too_few[label]})" for label in sorted(too_few)]
         raise invalid_input(
-            f"Each label needs at least {least_per_label} documents. Too few for: {_joined(counted)}"
+            f"Each label needs at least {min_per_label} documents. Too few for: {_joined(counted)}"
         )
 
 
 def check_test_data(test: LabelledData, labels: Sequence[str]) -> None:
-    """Refuse a test set that lacks one of the classifier's labels, or has another."""
+    """Refuse a test set that lacks a label of the classifier, or has a further label."""
     missing = sorted(set(labels) - set(test.labels))
     if missing:
         raise invalid_input(

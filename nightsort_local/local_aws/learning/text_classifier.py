@@ -1,6 +1,6 @@
-"""The model behind every classifier: hashed TF-IDF and one linear model per label, with calibrated scores.
+"""The model of every classifier: hashed TF-IDF and one linear model per label, with calibrated scores.
 
-Chosen by measuring (benchmarks/LOCAL_COMPREHEND.md). The same data gives the same model.
+The choice was measured (benchmarks/LOCAL_COMPREHEND.md). Training is deterministic.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from scipy import sparse
 from nightsort_local.local_aws.learning import calibration
 from nightsort_local.local_aws.learning.linear_model import fit
 from nightsort_local.local_aws.learning.text_features import TermWeights, count_terms
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,41 +23,44 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from nightsort.comprehend.limits import Mode
+
 RETURNED = 3
-"""Classes or labels that Comprehend returns for a document, the best ones."""
+"""Number of classes or labels that Comprehend returns per document."""
 
 SCORE_DECIMALS = 4
 """Decimals of a score in a job's output."""
 
 DECISION = 0.5
-"""The score from which a multi-label document counts as carrying the label, in the metrics."""
+"""The score from which the metrics count a label as predicted, in multi-label mode."""
 
 HELD_OUT = {"MULTI_CLASS": 1_000, "MULTI_LABEL": 10_000}
-"""Documents from which calibration is learnt, one temperature or a threshold per label; fifths of the data
-are held out until there are as many."""
+"""Held-out documents for the calibration, by mode. Fifths of the data are held out until there are as
+many."""
 
 _NEGLIGIBLE = 0.05
-"""A share of the documents that a model can do without: it is not fitted again with those held out."""
+"""If the held-out share is smaller, the model is not fitted again on all documents."""
 
 _FOLDS = 5
 _SEED = 0
-_MOST_COLUMNS = 2**17
-_MOST_WEIGHTS = 2**26
-"""Together they bound a model's memory: 2**26 weights are 256 MB."""
+_MAX_COLUMNS = 2**17
+_MAX_WEIGHTS = 2**26
+"""Bounds of a model's memory: 2**26 weights take 256 MB."""
 
 
 @dataclass(frozen=True)
 class TextClassifier:
     """A trained classifier.
 
-    Attributes:
-        labels: the labels, sorted; the columns of all scores.
-        weights: one row per kept term, one column per label.
-        slopes: multi-class: the one inverse temperature; multi-label: one slope per label.
-        offsets: multi-label: one offset per label.
+    :param labels: the sorted labels, the columns of all scores.
+    :param terms: the kept terms with their IDF.
+    :param weights: shape (kept terms, labels).
+    :param intercepts: shape (labels,).
+    :param slopes: multi-class: the inverse temperature, shape (1,); multi-label: shape (labels,).
+    :param offsets: shape (labels,), zeros in multi-class mode.
     """
 
-    mode: str
+    mode: Mode
     labels: tuple[str, ...]
     terms: TermWeights
     weights: NDArray[np.float32]
@@ -67,17 +69,22 @@ class TextClassifier:
     offsets: NDArray[np.float64]
 
     def scores(self, counts: sparse.csr_matrix) -> NDArray[np.float64]:
-        """Return the scores of documents given by their term counts, a column per label.
+        """Return the scores of documents. A document's scores do not depend on the other documents.
 
-        A document's scores do not depend on the documents beside it.
+        :param counts: term counts; shape (documents, buckets).
+        :returns: shape (documents, labels).
         """
         decisions = _decisions(self.terms.apply(counts), self.weights, self.intercepts)
-        if self.mode == MULTI_CLASS:
+        if self.mode == "MULTI_CLASS":
             return calibration.class_scores(decisions, 1 / float(self.slopes[0]))
         return calibration.label_scores(decisions, self.slopes, self.offsets)
 
     def best(self, counts: sparse.csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Return for each document the columns of its best labels, best first, and their rounded scores."""
+        """Return the best labels of each document, best first.
+
+        :param counts: term counts; shape (documents, buckets).
+        :returns: label indices and rounded scores; both of shape (documents, returned labels).
+        """
         scores = self.scores(counts)
         number = min(RETURNED, scores.shape[1])
         if number < scores.shape[1]:
@@ -89,11 +96,11 @@ class TextClassifier:
         return columns, np.round(np.take_along_axis(scores, columns, axis=1), SCORE_DECIMALS)
 
     def classify(self, texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Like :meth:`best`, for texts."""
+        """Return the best labels of each text, as :meth:`best` does."""
         return self.best(count_terms(texts))
 
     def save(self, path: Path) -> None:
-        """Write the model; the file appears under its name only when it is whole."""
+        """Write the model atomically."""
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
             np.savez(
@@ -110,7 +117,7 @@ class TextClassifier:
 
     @classmethod
     def load(cls, path: Path) -> TextClassifier:
-        """Read a model that :meth:`save` wrote."""
+        """Load a model that :meth:`save` wrote."""
         with np.load(path) as file:
             head: dict[str, Any] = json.loads(file["head"].tobytes())
             return cls(
@@ -125,33 +132,35 @@ class TextClassifier:
 
 
 def train(
-    mode: str, labels: Sequence[str], counts: sparse.csr_matrix, carries: sparse.csc_matrix
+    mode: Mode, labels: Sequence[str], counts: sparse.csr_matrix, carries: sparse.csc_matrix
 ) -> TextClassifier:
     """Train a classifier.
 
-    Args:
-        mode: MULTI_CLASS or MULTI_LABEL.
-        labels: the labels, sorted.
-        counts: the training documents' term counts, one row each.
-        carries: which document (row) carries which label (column), non-zero where it does.
+    :param mode: MULTI_CLASS or MULTI_LABEL.
+    :param labels: the sorted labels.
+    :param counts: term counts of the training documents; shape (documents, buckets).
+    :param carries: non-zero where a document has a label; shape (documents, labels).
     """
-    terms = TermWeights.learn(counts, min(_MOST_COLUMNS, _MOST_WEIGHTS // len(labels)))
+    terms = TermWeights.learn(counts, min(_MAX_COLUMNS, _MAX_WEIGHTS // len(labels)))
     rows, carried = terms.apply(counts), carries.tocsr()
     decisions, truth = [], []
     for held in _folds(rows.shape[0], HELD_OUT[mode]):
         seen = np.ones(rows.shape[0], dtype=bool)
         seen[held] = False
-        model = fit(rows[seen], carried[seen], mode == MULTI_CLASS)
+        model = fit(rows[seen], carried[seen], mode == "MULTI_CLASS")
         decisions.append(_decisions(rows[held], *model))
         truth.append(carried[held])
     slopes, offsets = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
     if len(held) > _NEGLIGIBLE * rows.shape[0]:
-        model = fit(rows, carried, mode == MULTI_CLASS)
+        model = fit(rows, carried, mode == "MULTI_CLASS")
     return TextClassifier(mode, tuple(labels), terms, *model, slopes, offsets)
 
 
 def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
-    """Yield fifths of the documents, or less, until there are as many as are due; nobody of under five."""
+    """Yield row numbers of held-out folds, up to a fifth each, until `due` documents are held out.
+
+    The folds are empty for fewer than five documents.
+    """
     shuffled = np.random.RandomState(_SEED).permutation(documents)
     size = min(documents // _FOLDS, due)
     for number in range(min(_FOLDS, -(-due // max(size, 1)))):
@@ -159,11 +168,11 @@ def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
 
 
 def _calibration(
-    mode: str, decisions: NDArray[np.float64], carries: sparse.csc_matrix
+    mode: Mode, decisions: NDArray[np.float64], carries: sparse.csc_matrix
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return slopes and offsets from decision values of documents that the model did not see."""
+    """Return slopes and offsets, fitted on decision values of held-out documents."""
     labels = decisions.shape[1]
-    if mode == MULTI_CLASS:
+    if mode == "MULTI_CLASS":
         right = np.asarray(carries.argmax(axis=1)).ravel()
         return np.array([1 / calibration.temperature(decisions, right)]), np.zeros(labels)
     curves = [

@@ -1,4 +1,4 @@
-"""Bodies in ``aws-chunked`` encoding, which SDKs use to send a checksum behind the data."""
+"""Bodies in ``aws-chunked`` encoding, which SDKs use to send a checksum after the data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,20 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_LONGEST_LINE = 4_096
+_MAX_LINE = 4_096
 
 
 def is_chunked(content_sha256: str) -> bool:
-    """Tell by the ``x-amz-content-sha256`` header whether a body is chunked."""
+    """Return whether a body is chunked, by its ``x-amz-content-sha256`` header."""
     return content_sha256.startswith("STREAMING-")
 
 
 class ChunkedBody(io.RawIOBase):
-    """Reads the data out of a chunked body; signatures are not checked.
+    """Decode a chunked body. Signatures are not checked.
 
-    Each chunk is its size in hex (a signature may follow), CRLF, the data, CRLF; one of size 0 ends the data
-    and trailing headers may follow (Amazon S3 API Reference, "Signature calculations: transferring payload in
-    multiple chunks").
-
-    Attributes:
-        trailers: after the end, the trailing headers, names in lower case.
+    A chunk is its size in hex, an optional signature, CRLF, the data, CRLF. A chunk of size 0 ends the data;
+    trailing headers can follow (Amazon S3 API Reference, "Signature calculations: transferring payload in
+    multiple chunks"). After the end, `trailers` has these headers, with names in lower case.
     """
 
     def __init__(self, source: BinaryIO) -> None:
@@ -34,11 +31,11 @@ class ChunkedBody(io.RawIOBase):
         self.trailers: Mapping[str, str] = {}
 
     def readable(self) -> bool:
-        """A body is there to be read."""
+        """Return True."""
         return True
 
     def readinto(self, buffer: Any) -> int:
-        """Read data; 0 at the end of it."""
+        """Read data into a buffer; return 0 at the end."""
         if not self._left and not self._ended:
             self._begin_chunk()
         if self._ended:
@@ -48,14 +45,14 @@ class ChunkedBody(io.RawIOBase):
             raise ConnectionResetError("the body ends in the middle of a chunk")
         self._left -= len(data)
         if not self._left:
-            self._source.readline(_LONGEST_LINE)
+            self._source.readline(_MAX_LINE)
         buffer[: len(data)] = data
         return len(data)
 
     def _begin_chunk(self) -> None:
-        self._left = int(self._source.readline(_LONGEST_LINE).split(b";")[0], 16)
+        self._left = int(self._source.readline(_MAX_LINE).split(b";")[0], 16)
         if not self._left:
             self._ended = True
-            lines = iter(lambda: self._source.readline(_LONGEST_LINE).strip(), b"")
+            lines = iter(lambda: self._source.readline(_MAX_LINE).strip(), b"")
             pairs = (line.decode("latin-1").partition(":") for line in lines)
             self.trailers = {name.strip().lower(): value.strip() for name, _, value in pairs}

@@ -1,7 +1,7 @@
-"""Buckets and objects over a restart: which objects there are, as a file beside their bytes.
+"""Keep buckets across restarts: write a list of buckets and objects next to the objects' bytes.
 
-What is kept: buckets with region and versioning, and each object's latest version with its metadata.
-Policies, tags, older versions and unfinished uploads are not.
+The list has the buckets with region and versioning, and each object's latest version with its metadata. It
+has no policies, tags, older versions and unfinished uploads.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from moto.s3.models import FakeDeleteMarker, s3_backends
 
-from nightsort_local.local_aws.comprehend.arns import ACCOUNT_ID
-from nightsort_local.local_aws.comprehend.store import write_whole
+from nightsort_local.local_aws.account import ACCOUNT_ID
+from nightsort_local.local_aws.files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,11 +25,10 @@ log = logging.getLogger(__name__)
 
 
 class BucketSnapshot:
-    """Writes the buckets down and reads them back.
+    """Save and restore the buckets.
 
-    Args:
-        bodies: where the objects' bytes are.
-        file: the list of buckets and objects; None keeps no list, and only tidies up the folder.
+    :param bodies: stores the objects' bytes.
+    :param file: the list of buckets and objects; None writes no list, and only deletes unused bodies.
     """
 
     def __init__(self, bodies: BodyFolder, file: Path | None) -> None:
@@ -38,7 +37,7 @@ class BucketSnapshot:
         self._saved = ""
 
     def restore(self) -> None:
-        """Bring back the buckets and objects of an earlier server."""
+        """Restore the buckets and objects of an earlier server."""
         if self._file is None or not self._file.exists():
             return
         backend = s3_backends[ACCOUNT_ID]["aws"]
@@ -52,22 +51,27 @@ class BucketSnapshot:
     def _restore_object(self, backend: Any, bucket: str, entry: dict[str, Any]) -> None:
         body = self._bodies.restore(entry["body"])
         if not all(segment.file.path.exists() for segment in body.segments):
-            log.warning("s3://%s/%s is lost: no bytes in %s.", bucket, entry["key"], self._bodies.path)
+            log.warning(
+                "Object s3://%s/%s is lost: its bytes are missing in %s.",
+                bucket,
+                entry["key"],
+                self._bodies.path,
+            )
             return
         key = backend.put_object(bucket, entry["key"], body, etag=entry["etag"])
         key.set_metadata(entry["metadata"])
         key.last_modified = datetime.fromisoformat(entry["modified"])
 
     def save(self) -> None:
-        """Write the list, then delete the bytes that no object has any more."""
-        # In this order, a list on disk never names bytes that are gone.
-        abandoned = self._bodies.abandoned()
+        """Write the list, then delete the bytes without an object."""
+        # In this order, the list on disk never refers to deleted bytes.
+        unused = self._bodies.unused()
         if self._file is not None:
             text = json.dumps({"buckets": [_described(bucket) for bucket in _buckets()]})
             if text != self._saved:
-                write_whole(self._file, text)
+                write_atomically(self._file, text)
                 self._saved = text
-        self._bodies.remove(abandoned)
+        self._bodies.remove(unused)
 
 
 def _buckets() -> list[Any]:

@@ -1,8 +1,8 @@
-"""moto's S3 over bodies in files.
+"""moto's S3 with object bodies in files.
 
-moto reads each body into memory, copies it for a GET and again for a range of it: 500 MB took 1.1 GB, 1.6 GB
-as a multipart upload, and a download in ranges 16 s. Here a large object passes through moto as a
-:class:`StoredBody`, which moto takes for bytes: it only measures, cuts and hands on.
+moto reads each body into memory, and copies it for a GET and for each range. For 500 MB it took 1.1 GB, 1.6
+GB with a multipart upload, and 16 s to download in ranges. Here a large object is a :class:`StoredBody`,
+which moto uses like bytes: it only takes its length, slices it and passes it on.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from flask import Flask
 
 BODY = "nightsort.body"
-"""Where a request's environ holds its body when it is in a file."""
+"""Key of a request's environ with the body that is in a file."""
 
 
 def create_app(service: Any) -> Flask:
-    """Return moto's application of a service; S3's can take its body from a file."""
+    """Return moto's application of a service; that of S3 accepts bodies in files."""
     app = create_backend_app(service)
     if service == "s3":
         app.request_class = _S3Request
@@ -37,9 +37,9 @@ def create_app(service: Any) -> Flask:
 
 
 def keep_bodies_in(folder: BodyFolder) -> None:
-    """Make moto keep the objects of this process in a folder."""
+    """Make moto store the objects of this process in a folder."""
     _Key.folder = folder
-    # moto has no other way in: it makes objects of these classes by their names in its module.
+    # moto has no extension point: it creates objects of these classes by their names in its module.
     vars(s3_models).update(FakeKey=_Key, FakeMultipart=_Multipart)
 
 
@@ -61,7 +61,7 @@ class _Key(FakeKey):
     @value.setter
     def value(self, new: bytes | str | StoredBody) -> None:
         body = new.encode() if isinstance(new, str) else new
-        if isinstance(body, (bytes, bytearray)) and len(body) >= self.folder.least:
+        if isinstance(body, (bytes, bytearray)) and len(body) >= self.folder.min_file_size:
             body = self.folder.receive(io.BytesIO(body))
         self._body = body
         self.contentsize = len(body)
@@ -75,12 +75,12 @@ class _Key(FakeKey):
 
 
 class _Multipart(FakeMultipart):
-    """A multipart upload; its parts become the object as they lie."""
+    """A multipart upload. Its parts become the object without being copied."""
 
     def complete(self, body: Iterator[tuple[int, str]]) -> tuple[Any, str, tuple[str, str, int] | None]:
         algorithm = self.metadata.get("x-amz-checksum-algorithm")
         checksums = MultipartChecksumBuilder(algorithm, self.metadata.get("x-amz-checksum-type"))
-        # A checksum over the whole object would need the whole object; S3 answers without one, too.
+        # A checksum of the whole object would need all its bytes; S3 also answers without one.
         checked = algorithm is not None and checksums.checksum_type == "COMPOSITE"
         parts: list[StoredBody] = []
         digests = bytearray()

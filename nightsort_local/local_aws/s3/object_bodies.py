@@ -1,4 +1,4 @@
-"""S3 objects' bytes in files: gigabytes are received, kept, cut and sent without being in memory."""
+"""Bodies of S3 objects in files: gigabytes are received, stored, sliced and sent without loading them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _CHUNK = 1 << 20
 
 
 class StoredFile:
-    """A file of the body folder; it may go when nobody holds this object any more."""
+    """A file of the body folder. It can be deleted when this object is garbage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -31,11 +31,10 @@ class _Segment:
 
 
 class StoredBody:
-    """Bytes that lie in files, immutable like `bytes` and with as much of its interface as moto uses.
+    """Immutable bytes in files, with the part of the interface of `bytes` that moto uses.
 
-    Args:
-        segments: the pieces, in order.
-        md5: the hex digest, where it is known.
+    :param segments: the parts, in order.
+    :param md5: the hex digest, if known.
     """
 
     def __init__(self, segments: tuple[_Segment, ...], md5: str | None = None) -> None:
@@ -49,7 +48,7 @@ class StoredBody:
     def __getitem__(self, cut: slice) -> StoredBody:
         start, stop, step = cut.indices(self._length)
         if step != 1:
-            raise ValueError("a stored body can be cut in one piece only")
+            raise ValueError("a stored body can only be sliced with step 1")
         pieces = []
         for segment in self.segments:
             first, last = max(start, 0), min(stop, segment.length)
@@ -81,30 +80,29 @@ class StoredBody:
         return self._md5
 
     def described(self) -> list[list[Any]]:
-        """Return the pieces as JSON values, for :meth:`BodyFolder.restore`."""
+        """Return the parts as JSON values, for :meth:`BodyFolder.restore`."""
         return [[segment.file.path.name, segment.start, segment.length] for segment in self.segments]
 
 
 def joined(bodies: list[StoredBody]) -> StoredBody:
-    """Return bodies one after the other as one, without copying."""
+    """Concatenate bodies without copying."""
     return StoredBody(tuple(segment for body in bodies for segment in body.segments))
 
 
 class BodyFolder:
-    """The folder that bodies are in.
+    """The folder of the bodies.
 
-    Args:
-        path: the folder; it must exist.
-        least: bodies of fewer bytes stay in memory.
+    :param path: the folder; it must exist.
+    :param min_file_size: smaller bodies stay in memory, in bytes.
     """
 
-    def __init__(self, path: Path, least: int) -> None:
+    def __init__(self, path: Path, min_file_size: int) -> None:
         self.path = path
-        self.least = least
+        self.min_file_size = min_file_size
         self._live: weakref.WeakValueDictionary[str, StoredFile] = weakref.WeakValueDictionary()
 
     def receive(self, stream: BinaryIO) -> StoredBody:
-        """Write a stream to a new file, up to its end."""
+        """Write a whole stream to a new file."""
         file = self._file(uuid.uuid4().hex)
         digest = hashlib.md5(usedforsecurity=False)
         length = 0
@@ -116,20 +114,20 @@ class BodyFolder:
         return StoredBody((_Segment(file, 0, length),), digest.hexdigest())
 
     def restore(self, description: list[list[Any]], md5: str | None = None) -> StoredBody:
-        """Return the body that :meth:`StoredBody.described` described."""
+        """Return the body of a description from :meth:`StoredBody.described`."""
         return StoredBody(
             tuple(_Segment(self._file(name), start, length) for name, start, length in description), md5
         )
 
-    def abandoned(self) -> list[str]:
-        """Return the names of the files that no body has any more."""
-        # First the names, then who lives: a file made in between is not taken for abandoned.
+    def unused(self) -> list[str]:
+        """Return the names of files that no body uses."""
+        # List the files first: a file created in between must not count as unused.
         names = os.listdir(self.path)
         live = {file.path.name for ref in self._live.valuerefs() if (file := ref()) is not None}
         return [name for name in names if name not in live]
 
     def remove(self, names: list[str]) -> None:
-        """Delete files that were :meth:`abandoned`."""
+        """Delete files."""
         for name in names:
             (self.path / name).unlink(missing_ok=True)
 

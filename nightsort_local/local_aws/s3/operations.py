@@ -1,4 +1,4 @@
-"""Which operation of S3 a request calls."""
+"""Find the S3 operation of a request."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ _NOT_S3 = ("/nightsort/", "/moto-api", "/latest/")
 class S3Call:
     """A request to S3.
 
-    Attributes:
-        operation: its name in the service model, ``GetObject``; empty when there is no such request.
+    :param operation: its name in the service model, such as ``GetObject``; empty if none matches.
     """
 
     operation: str
@@ -31,11 +30,11 @@ class S3Call:
 
 
 def s3_call(environ: WSGIEnvironment) -> S3Call | None:
-    """Return what a request calls of S3; None when it is for another service, by the rules of moto."""
+    """Return the S3 call of a request; None if it is for another service, by the rules of moto."""
     signed_for = _signed_service(environ)
     if not is_signed(environ):
         other = environ.get("HTTP_X_AMZ_TARGET") or environ["PATH_INFO"].startswith(_NOT_S3)
-        # AssumeRoleWithWebIdentity and its like are unsigned forms.
+        # AssumeRoleWithWebIdentity and similar calls are unsigned forms.
         if other or environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
             return None
     elif signed_for not in ("s3", None):
@@ -48,13 +47,13 @@ def s3_call(environ: WSGIEnvironment) -> S3Call | None:
 
 
 def is_signed(environ: WSGIEnvironment) -> bool:
-    """Tell whether a request is signed, in its header or in its URL, by any version of the signature."""
+    """Return whether a request is signed, in its header or in its URL, with any signature version."""
     query = environ.get("QUERY_STRING", "")
     return "HTTP_AUTHORIZATION" in environ or "X-Amz-Signature=" in query or "AWSAccessKeyId=" in query
 
 
 def _signed_service(environ: WSGIEnvironment) -> str | None:
-    """Return the service that a request is signed for by version 4 of the signature, else None."""
+    """Return the service in a signature of version 4; None without one."""
     query = environ.get("QUERY_STRING", "").replace("%2F", "/")
     scope = _SCOPE.search(environ.get("HTTP_AUTHORIZATION", "") or query)
     return scope[1] if scope else None

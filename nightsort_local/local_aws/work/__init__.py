@@ -1,1 +1,1 @@
-"""What happens in the background: trainings and jobs, in processes of their own."""
+"""Trainings, jobs and real-time classification, in processes of their own."""

@@ -1,4 +1,4 @@
-"""Classify documents: the worker's side of StartDocumentClassificationJob."""
+"""Run a classification job in a worker (StartDocumentClassificationJob)."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import OutputMissing
+from nightsort_local.local_aws.faults.fault_types import OutputMissing
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier
+from nightsort_local.local_aws.task_errors import TaskError
 from nightsort_local.local_aws.work.job_input import read_job_input
 from nightsort_local.local_aws.work.job_output import (
     PREDICTIONS,
@@ -18,12 +19,12 @@ from nightsort_local.local_aws.work.job_output import (
 )
 from nightsort_local.local_aws.work.object_store import ObjectStore
 from nightsort_local.local_aws.work.output_faults import spoil_archive, spoil_lines
-from nightsort_local.local_aws.work.tasks import ClassifyTask, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nightsort_local.local_aws.work.job_input import Document
+    from nightsort_local.local_aws.work.tasks import ClassifyTask
 
 _BLOCK_DOCUMENTS = 4_096
 _BLOCK_CHARACTERS = 4_000_000
@@ -38,13 +39,7 @@ def run_job(task: ClassifyTask) -> None:
         lines = Path(folder, PREDICTIONS)
         with lines.open("w", encoding="utf-8", newline="", buffering=1 << 20) as file:
             for block in _blocks(read_job_input(store, task.source, task.one_per_line)):
-                texts = [(document, document.text) for document in block if document.text is not None]
-                good = [document for document, _ in texts]
-                written = iter(
-                    formatter.format(good, *classifier.classify([t for _, t in texts])) if good else ()
-                )
-                for document in block:
-                    file.write(error_line(document) if document.text is None else next(written))
+                file.writelines(_output_lines(block, classifier, formatter))
         spoil_lines(lines, task.faults)
         archive = Path(folder, "output.tar.gz")
         write_archive(archive, lines, PREDICTIONS)
@@ -53,13 +48,26 @@ def run_job(task: ClassifyTask) -> None:
             store.upload(archive, task.output)
 
 
+def _output_lines(
+    block: list[Document], classifier: TextClassifier, formatter: PredictionLines
+) -> Iterator[str]:
+    """Yield one line per document, in the order of the block."""
+    texts = [(document, document.text) for document in block if document.text is not None]
+    readable = [document for document, _ in texts]
+    predictions = iter(
+        formatter.format(readable, *classifier.classify([text for _, text in texts])) if readable else ()
+    )
+    for document in block:
+        yield error_line(document) if document.text is None else next(predictions)
+
+
 @lru_cache(maxsize=1)
 def _load(model_file: str) -> TextClassifier:
-    # A night's jobs all use the same classifier, and a model may be hundreds of megabytes.
+    # The jobs of a night use the same classifier, and a model can have hundreds of megabytes.
     try:
         return TextClassifier.load(Path(model_file))
     except FileNotFoundError as error:
-        raise TaskError("INTERNAL_ERROR: The classifier's model is gone.") from error
+        raise TaskError("INTERNAL_ERROR: The classifier's model file is missing.") from error
 
 
 def _blocks(documents: Iterator[Document]) -> Iterator[list[Document]]:

@@ -1,4 +1,4 @@
-"""What a classification job reads: documents out of files, one per line or one per file."""
+"""Read the documents of a classification job, one per line or one per file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_JOB_BYTES, MAX_JOB_DOCUMENTS
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,13 +18,12 @@ _CHUNK = 1 << 20
 
 @dataclass(frozen=True)
 class Document:
-    """One document of a job, or why it cannot be classified.
+    """One document of a job, or the reason why it cannot be classified.
 
-    Attributes:
-        file: the base name of its object's key.
-        line: its zero-based line; None when the file is the document.
-        text: its text; None with an error.
-        error_code: an ErrorCode, with its ErrorMessage.
+    :param file: the base name of its object's key.
+    :param line: its zero-based line; None with one document per file.
+    :param text: its text; None for a document with an error.
+    :param error_code: an ErrorCode, with its ErrorMessage.
     """
 
     file: str
@@ -35,10 +34,9 @@ class Document:
 
 
 def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator[Document]:
-    """Yield the documents of every object whose key begins with the URI's, in the order of the keys.
+    """Yield the documents of every object whose key begins with the URI's key, in the order of the keys.
 
-    Raises:
-        TaskError: unreadable objects, or more input than a job may have.
+    :raises TaskError: an object cannot be read, or the input exceeds the limits of a job.
     """
     objects = store.list(uri)
     if sum(size for _, size in objects) > MAX_JOB_BYTES:
@@ -47,14 +45,14 @@ def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator
     for location, _ in objects:
         file = location.key.rpartition("/")[2]
         with store.open(location) as stream:
-            for document in _lines(stream, file) if one_per_line else _whole(stream, file):
+            for document in _lines(stream, file) if one_per_line else _file(stream, file):
                 number += 1
                 if number > MAX_JOB_DOCUMENTS:
                     raise TaskError(f"INPUT_SIZE_EXCEEDED: More than {MAX_JOB_DOCUMENTS:,} documents.")
                 yield document
 
 
-def _whole(stream: BinaryIO, file: str) -> Iterator[Document]:
+def _file(stream: BinaryIO, file: str) -> Iterator[Document]:
     yield _document(stream.read(MAX_DOCUMENT_BYTES + 1), file, None)
 
 
@@ -63,24 +61,24 @@ def _lines(stream: BinaryIO, file: str) -> Iterator[Document]:
         document = _document(content, file, line)
         yield document
         if document.error_code == "UNSUPPORTED_ENCODING":
-            # "All subsequent lines are ignored", the guide says of the sibling operations.
+            # "All subsequent lines are ignored" (guide, on the other asynchronous operations).
             return
 
 
-def split_lines(chunks: Iterator[bytes], longest: int = MAX_DOCUMENT_BYTES) -> Iterator[bytes]:
-    r"""Yield the lines, ended by ``\n``, ``\r`` or ``\r\n`` and by nothing else (U+2028 is text).
+def split_lines(chunks: Iterator[bytes], max_line: int = MAX_DOCUMENT_BYTES) -> Iterator[bytes]:
+    r"""Yield the lines. Only ``\n``, ``\r`` and ``\r\n`` end a line: U+2028 is text.
 
-    A line of more than `longest` bytes is cut, to a length that is still above it.
+    A line of more than `max_line` bytes is cut, to a length that still exceeds `max_line`.
     """
     rest = b""
     for chunk in chunks:
         lines = (rest + chunk).splitlines(keepends=True)
-        # The last piece may go on, and its CR may be the half of a CRLF.
+        # The last piece may continue in the next chunk, and its CR may be the first half of a CRLF.
         rest = lines.pop() if not lines[-1].endswith(b"\n") else b""
         for line in lines:
             yield line.rstrip(b"\r\n")
-        if len(rest) > 2 * longest and not rest.endswith(b"\r"):
-            rest = rest[: longest + 1]
+        if len(rest) > 2 * max_line and not rest.endswith(b"\r"):
+            rest = rest[: max_line + 1]
     if rest:
         yield rest.rstrip(b"\r\n")
 

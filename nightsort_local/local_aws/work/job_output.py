@@ -1,46 +1,46 @@
-"""What Comprehend writes: ``output.tar.gz`` of a job and of a training."""
+"""Write the ``output.tar.gz`` of a job and of a training."""
 
 from __future__ import annotations
 
 import json
 import tarfile
-from typing import TYPE_CHECKING, Any
-
-from nightsort_local.local_aws.work.tasks import MULTI_CLASS
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    import numpy as np
     from numpy.typing import NDArray
 
+    from nightsort.comprehend.limits import Mode
     from nightsort_local.local_aws.work.job_input import Document
 
 PREDICTIONS = "predictions.jsonl"
 CONFUSION_MATRIX = "output/confusion_matrix.json"
-"""A training's archive is nested one level, a job's is not (seen in real archives)."""
+"""The member of a training's archive. It has a folder, that of a job has none (seen in real archives)."""
 
 _GZIP_LEVEL = 6
 
 
 class PredictionLines:
-    """Formats predictions as the service does: keys File, Line (a string), Classes or Labels.
+    """Format predictions as the service does, with the keys File, Line (a string) and Classes or Labels.
 
-    Args:
-        mode: MULTI_CLASS writes ``Classes``, MULTI_LABEL writes ``Labels``.
-        labels: the classifier's labels.
+    :param mode: MULTI_CLASS writes ``Classes``, MULTI_LABEL writes ``Labels``.
+    :param labels: the classifier's labels.
     """
 
-    def __init__(self, mode: str, labels: Sequence[str]) -> None:
-        self._member = "Classes" if mode == MULTI_CLASS else "Labels"
+    def __init__(self, mode: Mode, labels: Sequence[str]) -> None:
+        self._member = "Classes" if mode == "MULTI_CLASS" else "Labels"
         self._starts = [f'{{"Name": {json.dumps(label)}, "Score": ' for label in labels]
 
-    def format(self, documents: Sequence[Document], columns: NDArray[Any], scores: NDArray[Any]) -> list[str]:
-        """Return one line per document, each with its end.
+    def format(
+        self, documents: Sequence[Document], columns: NDArray[np.int64], scores: NDArray[np.float64]
+    ) -> list[str]:
+        """Return one line per document, with its line end.
 
-        Args:
-            columns: each document's best labels, best first.
-            scores: their scores.
+        :param columns: label indices, best first; shape (documents, returned labels), int64.
+        :param scores: the scores of these labels; same shape, float64.
         """
         starts = self._starts
         lines = []
@@ -54,13 +54,13 @@ class PredictionLines:
 
 
 def error_line(document: Document) -> str:
-    """Return the line of a document that was not classified; its Line is a number, as in sibling jobs."""
+    """Return the line of a document with an error; its Line is a number, as in other asynchronous jobs."""
     line = {} if document.line is None else {"Line": document.line}
     error = {"ErrorCode": document.error_code, "ErrorMessage": document.error_message}
     return json.dumps({"File": document.file, **line, **error}) + "\n"
 
 
 def write_archive(archive: Path, file: Path, member: str) -> None:
-    """Pack one file into a gzipped tar, under the member's name."""
+    """Write a gzipped tar with one file, under the member's name."""
     with tarfile.open(archive, "w:gz", compresslevel=_GZIP_LEVEL) as tar:
         tar.add(file, arcname=member)

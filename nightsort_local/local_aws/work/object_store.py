@@ -1,4 +1,4 @@
-"""S3 as a training or a job uses it: with the data access role, over the server's own port."""
+"""S3 for trainings and jobs: with the data access role, over the server's own port."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nightsort_local.local_aws.comprehend.arns import S3Location
-from nightsort_local.local_aws.work.tasks import Credentials, PassingError, TaskError
+from nightsort_local.local_aws.s3.location import S3Location
+from nightsort_local.local_aws.task_errors import TaskError, TransientError
+from nightsort_local.local_aws.work.tasks import Credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,11 +23,11 @@ if TYPE_CHECKING:
 
 _FIRST_SERVER_ERROR = 500
 _ATTEMPTS = 3
-_NOBODY = Credentials("nightsort", "nightsort", "")
+_ANONYMOUS = Credentials("nightsort", "nightsort", "")
 
 
 def no_read_access(reason: str) -> TaskError:
-    """Return the error for input that cannot be read; its first sentence is the real service's."""
+    """Return the error for unreadable input; its first sentence is the real service's."""
     return TaskError(
         "NO_READ_ACCESS_TO_INPUT: The provided data access role does not have proper access to the input "
         f"data. {reason}"
@@ -34,7 +35,7 @@ def no_read_access(reason: str) -> TaskError:
 
 
 def no_write_access(reason: str) -> TaskError:
-    """Return the error for output that cannot be written; its first sentence is the real service's."""
+    """Return the error for unwritable output; its first sentence is the real service's."""
     return TaskError(
         "NO_WRITE_ACCESS_TO_OUTPUT: The provided data access role does not have write access to the output "
         f"S3 URI or it does not have access to the output S3 KMS Key. {reason}"
@@ -42,16 +43,15 @@ def no_write_access(reason: str) -> TaskError:
 
 
 class ObjectStore:
-    """Reads input and writes output.
+    """Read input and write output.
 
-    Args:
-        endpoint: the server's URL.
-        region: the region of the Comprehend call.
-        credentials: the data access role's; None where anybody may do anything.
+    :param endpoint: the server's URL.
+    :param region: the region of the Comprehend call.
+    :param credentials: those of the data access role; None where IAM is not enforced.
     """
 
     def __init__(self, endpoint: str, region: str, credentials: Credentials | None = None) -> None:
-        access = credentials or _NOBODY
+        access = credentials or _ANONYMOUS
         self._client: Any = boto3.client(
             "s3",
             endpoint_url=endpoint,
@@ -65,13 +65,12 @@ class ObjectStore:
         )
 
     def list(self, uri: str) -> list[tuple[S3Location, int]]:
-        """Return the objects whose key begins with the URI's key, and their sizes in bytes.
+        """Return the objects whose key begins with the URI's key, with their sizes in bytes.
 
-        The match is one of plain strings, as the service's is: ``s3://b/day1`` also finds ``day10.txt``.
-        Empty objects with a key that ends in ``/`` are a console's folders and no input (assumed).
+        As in the service, the prefix is a plain string: ``s3://b/day1`` also finds ``day10.txt``. Empty
+        objects whose key ends in ``/`` are folders of the S3 console; they are no input (assumed).
 
-        Raises:
-            TaskError: nothing there, or not allowed to look.
+        :raises TaskError: no object is found, or listing is denied.
         """
         prefix = S3Location.parse(uri)
         found: list[tuple[S3Location, int]] = []
@@ -85,33 +84,33 @@ class ObjectStore:
                     if item["Size"] > 0 or not item["Key"].endswith("/")
                 ]
         except (ClientError, BotoCoreError) as error:
-            raise _explained(error, no_read_access, uri) from error
+            raise _task_error(error, no_read_access, uri) from error
         if not found:
             raise no_read_access(f"No object's key begins with {uri}.")
         return found
 
     @contextmanager
     def open(self, location: S3Location) -> Iterator[BinaryIO]:
-        """Open an object for reading from begin to end."""
+        """Open an object for sequential reading."""
         try:
             body = self._client.get_object(Bucket=location.bucket, Key=location.key)["Body"]
         except (ClientError, BotoCoreError) as error:
-            raise _explained(error, no_read_access, location.uri) from error
+            raise _task_error(error, no_read_access, location.uri) from error
         with io.BufferedReader(_Body(body), buffer_size=1 << 20) as stream:
             yield cast("BinaryIO", stream)
 
     def upload(self, path: Path, uri: str) -> None:
-        """Write a local file to an object."""
+        """Upload a local file to an object."""
         location = S3Location.parse(uri)
         try:
             with path.open("rb") as file:
                 self._client.upload_fileobj(file, location.bucket, location.key)
         except (ClientError, BotoCoreError) as error:
-            raise _explained(error, no_write_access, uri) from error
+            raise _task_error(error, no_write_access, uri) from error
 
 
 class _Body(io.RawIOBase):
-    """A botocore body with the interface that the standard library's readers want."""
+    """A botocore body as a raw stream of the standard library."""
 
     def __init__(self, body: StreamingBody) -> None:
         self._body = body
@@ -123,7 +122,7 @@ class _Body(io.RawIOBase):
         try:
             data = self._body.read(len(buffer))
         except BotoCoreError as error:
-            raise PassingError(f"the connection to S3 was lost ({type(error).__name__})") from error
+            raise TransientError(f"the connection to S3 was lost ({type(error).__name__})") from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -132,11 +131,11 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-def _explained(error: Exception, no_access: Callable[[str], TaskError], uri: str) -> Exception:
-    """Return what an error of S3 means: the caller's data or role is wrong, or S3 is out of order."""
+def _task_error(error: Exception, no_access: Callable[[str], TaskError], uri: str) -> Exception:
+    """Return the task's error for an error of S3: no access, or a transient failure."""
     if not isinstance(error, ClientError):
-        return PassingError(f"S3 did not answer for {uri} ({type(error).__name__})")
+        return TransientError(f"S3 did not answer for {uri} ({type(error).__name__})")
     code, message = error.response["Error"]["Code"], error.response["Error"]["Message"]
     if error.response["ResponseMetadata"]["HTTPStatusCode"] >= _FIRST_SERVER_ERROR:
-        return PassingError(f"S3 answered {code} for {uri}")
+        return TransientError(f"S3 answered {code} for {uri}")
     return no_access(f"{uri}: {code}: {message}")

@@ -1,4 +1,4 @@
-"""A job's output as the faults want it: lines lost, doubled, wrong; an archive that breaks off."""
+"""Apply faults to a job's output: lost, duplicate or invalid lines, a truncated archive."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import random
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     DoubledLines,
     ErrorLines,
     LinesFault,
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from nightsort_local.local_aws.control.faults import WorkFault
+    from nightsort_local.local_aws.faults.fault_types import WorkFault
 
 _SEED = 0
 _WRONG_LINE = b'{"File": "\xff\xfe\n'
 
 
 def spoil_lines(file: Path, faults: Iterable[WorkFault]) -> None:
-    """Do to a file of predictions what the faults say, one after the other."""
-    wanted = [fault for fault in faults if isinstance(fault, (LinesFault, ShuffledLines))]
-    if not wanted:
+    """Apply the faults of lines to a file of predictions, in their order."""
+    line_faults = [fault for fault in faults if isinstance(fault, (LinesFault, ShuffledLines))]
+    if not line_faults:
         return
     lines = file.read_bytes().splitlines(keepends=True)
-    for fault in wanted:
+    for fault in line_faults:
         lines = _spoiled(lines, fault)
     file.write_bytes(b"".join(lines))
 
 
 def spoil_archive(archive: Path, faults: Iterable[WorkFault]) -> None:
-    """Cut an archive off where a fault says so."""
+    """Truncate an archive where a fault asks for it."""
     for fault in faults:
         if isinstance(fault, OutputTruncated):
             os.truncate(archive, int(archive.stat().st_size * fault.keep))
@@ -75,8 +75,8 @@ def _chosen(fault: LinesFault, number_of_lines: int) -> frozenset[int]:
 
 def _error_line(line: bytes, fault: ErrorLines) -> bytes:
     prediction = json.loads(line)
-    place = {"File": prediction["File"]}
+    document = {"File": prediction["File"]}
     if "Line" in prediction:
-        # A number, as in the lines of documents that cannot be classified.
-        place["Line"] = int(prediction["Line"])
-    return json.dumps({**place, "ErrorCode": fault.code, "ErrorMessage": fault.message}).encode() + b"\n"
+        # A number, as in the error lines of real jobs.
+        document["Line"] = int(prediction["Line"])
+    return json.dumps({**document, "ErrorCode": fault.code, "ErrorMessage": fault.message}).encode() + b"\n"

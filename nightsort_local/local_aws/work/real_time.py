@@ -1,7 +1,7 @@
 """Real-time classification: one process that keeps the endpoints' models in memory.
 
-It is not the server, whose every answer a model's arithmetic would hold up, and none of the workers, which a
-training keeps busy for minutes.
+In the server's own process a model would delay every answer. A worker can be busy with a training for
+minutes.
 """
 
 from __future__ import annotations
@@ -9,39 +9,27 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
+    from nightsort_local.local_aws.work.tasks import TextClasses
+
 _ATTEMPTS = 2
-"""A process that dies gets another chance: it may have been killed for nothing that the document did."""
+"""A document is tried again when the process dies: the cause may not be the document."""
 
 
 class RealTimeError(Exception):
-    """A document cannot be classified now: the model cannot be read, or the process died over it."""
-
-
-@dataclass(frozen=True)
-class TextClasses:
-    """What a classifier makes of a document.
-
-    Attributes:
-        mode: MULTI_CLASS or MULTI_LABEL.
-        classes: the best labels and their scores, best first.
-    """
-
-    mode: str
-    classes: tuple[tuple[str, float], ...]
+    """A document cannot be classified: the model cannot be read, or the process died."""
 
 
 class RealTimeProcess:
-    """The process, begun when it is first needed, and again when it died."""
+    """The process. It is started on first use, and again when it has died."""
 
     def __init__(self) -> None:
-        # One thread talks to the process; callers queue up for it.
+        # One thread communicates with the process; callers wait in its queue.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-time")
         self._process: SpawnProcess | None = None
         self._connection: Connection | None = None
@@ -49,17 +37,14 @@ class RealTimeProcess:
     def classify(self, model_file: str, text: str | None) -> Future[TextClasses]:
         """Classify a text.
 
-        Args:
-            model_file: the model's path.
-            text: the document; None only has the model read.
-
-        Returns:
-            What will be its classes, none without a text, or a :class:`RealTimeError`.
+        :param model_file: the model's path.
+        :param text: the document; None only loads the model.
+        :returns: a future of its classes (none without a text), or of a :class:`RealTimeError`.
         """
         return self._thread.submit(self._ask, model_file, text)
 
     def close(self) -> None:
-        """End the process; what waits for it is cancelled."""
+        """Kill the process and cancel the calls that wait for it."""
         self._thread.shutdown(wait=False, cancel_futures=True)
         if self._process is not None:
             self._process.kill()
@@ -71,12 +56,12 @@ class RealTimeProcess:
                 connection.send((model_file, text))
                 answer: TextClasses | RealTimeError = connection.recv()
             except (EOFError, OSError):
-                self._bury(connection)
+                self._reap(connection)
             else:
                 if isinstance(answer, RealTimeError):
                     raise answer
                 return answer
-        raise RealTimeError("the process for real-time classification died over it")
+        raise RealTimeError("the process for real-time classification died")
 
     def _start(self) -> Connection:
         context = multiprocessing.get_context("spawn")
@@ -86,7 +71,7 @@ class RealTimeProcess:
         theirs.close()
         return self._connection
 
-    def _bury(self, connection: Connection) -> None:
+    def _reap(self, connection: Connection) -> None:
         connection.close()
         self._connection = None
         if self._process is not None:
@@ -94,10 +79,10 @@ class RealTimeProcess:
 
 
 def _serve(connection: Connection) -> None:
-    """Be the process; it ends when the server closes the connection, or dies."""
-    # Ctrl-C reaches the whole process group; the server decides when this ends.
+    """Serve requests in the process until the server closes the connection or dies."""
+    # Ctrl-C reaches the whole process group, but the server ends this process.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Here and not above: the server has no use for scikit-learn.
+    # Imported here: the server itself does not need scikit-learn.
     from nightsort_local.local_aws.work.real_time_models import classify_text
 
     while True:

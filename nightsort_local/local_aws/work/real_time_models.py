@@ -1,4 +1,4 @@
-"""The side of real-time classification that has the models."""
+"""Classify in the real-time process, which holds the models."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ import numpy as np
 
 from nightsort_local.local_aws.learning.text_classifier import RETURNED, TextClassifier
 from nightsort_local.local_aws.learning.text_features import count_terms
-from nightsort_local.local_aws.work.real_time import TextClasses
+from nightsort_local.local_aws.work.tasks import TextClasses
 
 MODELS_KEPT: Final = 4
-"""Models in memory at a time, those used last; the largest has some 256 MB."""
+"""Models kept in memory, the most recently used; the largest has about 256 MB."""
 
 
 def classify_text(model_file: str, text: str | None) -> TextClasses:
-    """Return a document's best labels, with float32 scores as ClassifyDocument gives them.
+    """Return a document's best labels, with float32 scores as in ClassifyDocument.
 
-    Args:
-        model_file: the model's path; it is read when it is not in memory.
-        text: the document; None gives no labels.
-
-    Raises:
-        OSError: the model cannot be read.
+    :param model_file: the model's path. The file is read unless the model is in memory.
+    :param text: the document; None returns no labels.
+    :raises OSError: the model cannot be read.
     """
     classifier = _load(model_file)
     if text is None:

@@ -1,4 +1,4 @@
-"""What the server asks of its workers, as data; light to import, so that the server starts at once."""
+"""Tasks and results, exchanged between server and workers. Light to import: the server starts quickly."""
 
 from __future__ import annotations
 
@@ -6,22 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
-    from nightsort_local.local_aws.control.faults import WorkFault
-
-MULTI_CLASS = "MULTI_CLASS"
-MULTI_LABEL = "MULTI_LABEL"
-
-
-INTERNAL_ERROR = "INTERNAL_ERROR: Amazon Comprehend was unable to process the request. Try again."
-"""The Message of what failed for no fault of the caller's."""
-
-
-class TaskError(Exception):
-    """A training or a job cannot go on; the text is the Message of its IN_ERROR or FAILED state."""
-
-
-class PassingError(Exception):
-    """Something that a training or a job needs failed, as a connection does; trying again may help."""
+    from nightsort.comprehend.limits import Mode
+    from nightsort_local.local_aws.faults.fault_types import WorkFault
 
 
 @dataclass(frozen=True)
@@ -35,15 +21,14 @@ class Credentials:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkTask:
-    """What a training and a job have in common.
+    """The common part of trainings and jobs.
 
-    Attributes:
-        resource: what the faults call this kind of work.
-        endpoint: the server's URL, for S3.
-        region: the region of the call.
-        name: the JobName or the classifier's name; faults go by it.
-        credentials: of the data access role, where IAM is enforced.
-        faults: what is to go wrong. It and the credentials are filled in when a worker takes the task.
+    :param resource: the kind of work, as faults name it.
+    :param endpoint: the server's URL, for S3.
+    :param region: the region of the call.
+    :param name: the JobName or the classifier's name; faults match it.
+    :param credentials: those of the data access role, where IAM is enforced.
+    :param faults: faults to apply. Faults and credentials are set when a worker takes the task.
     """
 
     resource: ClassVar[Literal["training", "job"]]
@@ -57,12 +42,11 @@ class WorkTask:
 
 @dataclass(frozen=True)
 class AugmentedManifest:
-    """Labelled documents as Ground Truth writes them, JSON Lines.
+    """Labelled documents in JSON Lines, as Ground Truth writes them.
 
-    Attributes:
-        uri: where it is, a key or a key prefix.
-        attributes: the attributes that hold the labels; several are merged.
-        split: what its documents are for.
+    :param uri: its S3 URI, with a key or a key prefix.
+    :param attributes: the attributes with labels; their labels are merged.
+    :param split: whether its documents are training or test data.
     """
 
     uri: str
@@ -74,26 +58,25 @@ class AugmentedManifest:
 class TrainTask(WorkTask):
     """A training, from CSV (`training`, `test`) or from augmented manifests.
 
-    Attributes:
-        delimiter: what joins the labels of a multi-label cell.
-        training: where the training data is, a key or a key prefix; None with manifests.
-        test: where the test data is; None splits a part of the training data off.
-        output: where the output archive goes, or None.
-        model_file: the path that the model is written to.
-        least_per_label: documents that each label must have.
-        manifests: augmented manifests, instead of `training` and `test`; without one for TEST a part of the
-            training data is split off.
+    :param delimiter: the separator of labels in a multi-label cell.
+    :param training: S3 URI of the training data, with a key or a key prefix; None with manifests.
+    :param test: S3 URI of the test data; None splits off a part of the training data.
+    :param output: S3 URI of the output archive, or None.
+    :param model_file: path of the model file to write.
+    :param min_per_label: minimum of documents per label.
+    :param manifests: augmented manifests, instead of `training` and `test`. Without one for TEST, a part of
+        the training data is split off.
     """
 
     resource = "training"
 
-    mode: str
+    mode: Mode
     delimiter: str
     training: str | None
     test: str | None
     output: str | None
     model_file: str
-    least_per_label: int
+    min_per_label: int
     manifests: tuple[AugmentedManifest, ...] = ()
 
 
@@ -101,11 +84,10 @@ class TrainTask(WorkTask):
 class TrainResult:
     """A finished training.
 
-    Attributes:
-        started: begin of the billed interval, epoch seconds.
-        ended: its end.
-        metadata: the ClassifierMetadata.
-        warning: the Message that makes it TRAINED_WITH_WARNING: what could not be used of the data.
+    :param started: start of the billed interval, in epoch seconds.
+    :param ended: end of the billed interval.
+    :param metadata: the ClassifierMetadata.
+    :param warning: the Message of TRAINED_WITH_WARNING: which rows could not be used; None for TRAINED.
     """
 
     started: float
@@ -118,10 +100,9 @@ class TrainResult:
 class ClassifyTask(WorkTask):
     """A classification job.
 
-    Attributes:
-        source: where the documents are, a key or a key prefix.
-        one_per_line: ONE_DOC_PER_LINE, else ONE_DOC_PER_FILE.
-        output: the archive to write.
+    :param source: S3 URI of the documents, with a key or a key prefix.
+    :param one_per_line: True for ONE_DOC_PER_LINE, False for ONE_DOC_PER_FILE.
+    :param output: S3 URI of the archive to write.
     """
 
     resource = "job"
@@ -133,3 +114,15 @@ class ClassifyTask(WorkTask):
 
 
 Task = TrainTask | ClassifyTask
+
+
+@dataclass(frozen=True)
+class TextClasses:
+    """The labels of one document.
+
+    :param mode: MULTI_CLASS or MULTI_LABEL.
+    :param classes: the best labels with their scores, best first.
+    """
+
+    mode: Mode
+    classes: tuple[tuple[str, float], ...]

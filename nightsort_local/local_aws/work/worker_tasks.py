@@ -1,4 +1,4 @@
-"""The two kinds of work that worker processes do."""
+"""Run a task in a worker process."""
 
 from __future__ import annotations
 
@@ -6,15 +6,10 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from nightsort_local.local_aws.control.faults import Fail, Warn
+from nightsort_local.local_aws.faults.fault_types import Fail, Warn
+from nightsort_local.local_aws.task_errors import INTERNAL_ERROR, TaskError, TransientError
 from nightsort_local.local_aws.work.classification import run_job
-from nightsort_local.local_aws.work.tasks import (
-    INTERNAL_ERROR,
-    PassingError,
-    TaskError,
-    TrainResult,
-    TrainTask,
-)
+from nightsort_local.local_aws.work.tasks import TrainResult, TrainTask
 from nightsort_local.local_aws.work.training import run_training
 
 if TYPE_CHECKING:
@@ -23,14 +18,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 3
-"""So often is work done from its beginning while something fails that may pass."""
+"""How often a task is run when it fails with a transient error."""
 
 
 def run(task: Task) -> TrainResult | None:
-    """Do a piece of work.
+    """Run a training or a job.
 
-    Raises:
-        TaskError: it cannot be done; the text is for the caller of the API.
+    :raises TaskError: it failed; the caller of the API reads the text.
     """
     for fault in task.faults:
         if isinstance(fault, Fail):
@@ -38,7 +32,7 @@ def run(task: Task) -> TrainResult | None:
     for attempt in range(1, ATTEMPTS + 1):
         try:
             return _run_once(task)
-        except PassingError as error:  # noqa: PERF203 - a few rounds of heavy work
+        except TransientError as error:  # noqa: PERF203 - the loop runs a few times, each round takes seconds
             log.warning(
                 "Attempt %d of %d at the %s %s: %s", attempt, ATTEMPTS, task.resource, task.name, error
             )

@@ -1,7 +1,7 @@
-"""Worker processes: warm, one piece of work at a time each, stoppable, and never outliving the server.
+"""Worker processes: warm, one task at a time each, stoppable, and never outliving the server.
 
-The standard library's executor can neither stop what runs nor survive the death of one worker; both are
-everyday business here (StopTrainingDocumentClassifier, a training that runs out of memory).
+The standard library's executor cannot stop a running task and does not survive the death of a worker. Both
+happen here: StopTrainingDocumentClassifier stops tasks, and a training can run out of memory.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from nightsort_local.local_aws.control.faults import Stuck
-from nightsort_local.local_aws.work.tasks import INTERNAL_ERROR, TaskError
+from nightsort_local.local_aws.faults.fault_types import Stuck
+from nightsort_local.local_aws.task_errors import INTERNAL_ERROR, TaskError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,12 +33,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a piece of work ended.
+    """The end of a task.
 
-    Attributes:
-        result: what the task returned.
-        problem: the Message of a failure.
-        stopped: it was stopped on request.
+    :param result: the return value of the task.
+    :param problem: the Message of a failure.
+    :param stopped: whether it was stopped on request.
     """
 
     result: Any = None
@@ -58,13 +57,12 @@ class _Work:
 
 
 class WorkerPool:
-    """A fixed number of worker processes and the queue before them.
+    """A fixed number of worker processes with a common queue.
 
-    Args:
-        size: how many pieces of work run at the same time.
-        temporary: the folder for the workers' temporary files; a worker that sees the server die removes it.
-        prepare: completes a task, given with its key, when its turn has come; may raise TaskError.
-        in_force: whether the fault by which work is stuck is still there.
+    :param size: the number of worker processes.
+    :param temporary: the folder of the workers' temporary files. The workers remove it when the server dies.
+    :param prepare: completes a task of a key before it runs. It can raise TaskError.
+    :param in_force: returns whether a fault that holds work is still in force.
     """
 
     def __init__(
@@ -95,12 +93,11 @@ class WorkerPool:
     def submit(
         self, key: str, task: Task, on_start: Callable[[], None], on_end: Callable[[Outcome], None]
     ) -> None:
-        """Queue work.
+        """Add a task to the queue.
 
-        Args:
-            key: what :meth:`stop` calls it by.
-            on_start: called when a worker takes it.
-            on_end: called once, when it is done, failed or stopped.
+        :param key: the key for :meth:`stop`.
+        :param on_start: called when a worker takes the task.
+        :param on_end: called once, when the task is done, failed or stopped.
         """
         work = _Work(key, task, on_start, on_end)
         with self._lock:
@@ -108,7 +105,7 @@ class WorkerPool:
         self._queue.put(work)
 
     def stop(self, key: str) -> None:
-        """Stop work that waits, runs or is stuck; its ``on_end`` hears of it, unless it has just ended."""
+        """Stop a task that waits, runs or is stuck. Its ``on_end`` is called, unless it has just ended."""
         with self._lock:
             if key in self._running:
                 work, process = self._running[key]
@@ -118,17 +115,17 @@ class WorkerPool:
                 self._waiting[key].stopped = True
             elif key in self._stuck:
                 self._stuck[key].stopped = True
-                self._go_on(self._stuck[key])
+                self._resume(self._stuck[key])
 
     def release(self) -> None:
-        """Let work go on that is stuck by a fault that is no longer in force."""
+        """Continue stuck work whose fault is no longer in force."""
         with self._lock:
             for work in list(self._stuck.values()):
                 if work.stuck is not None and not self._in_force(work.stuck):
-                    self._go_on(work)
+                    self._resume(work)
 
     def close(self) -> None:
-        """End all workers at once; work in progress is not reported any more."""
+        """Kill all workers. The ``on_end`` of work in progress is not called."""
         with self._lock:
             self._closed = True
             processes = list(self._processes)
@@ -139,32 +136,21 @@ class WorkerPool:
         for process in processes:
             process.join()
 
-    # --- one slot: a thread of the server with its process --------------------------------------------------
+    # --- one slot: a thread of the server and its process --------------------------------------------------
 
     def _serve(self) -> None:
         process, connection = self._start()
         while (work := self._queue.get()) is not None:
-            ended = None if work.begun or work.stopped else self._begin(work)
-            with self._lock:
-                self._waiting.pop(work.key, None)
-                if work.stopped:
-                    ended = Outcome(stopped=True)
-                elif work.stuck is not None and self._in_force(work.stuck):
-                    self._park(work, work.stuck)
-                    continue
-                elif ended is None:
-                    self._running[work.key] = (work, process)
-            if ended is not None:
-                work.on_end(ended)
+            if not self._take(work, process):
                 continue
-            outcome = _ask(connection, work.task)
+            outcome = _run_in_worker(connection, work.task)
             with self._lock:
                 self._running.pop(work.key, None)
                 if self._closed:
                     return
             if outcome is None or work.stopped:
-                # A worker that was told to stop just after its work was done is dying, too.
-                exit_code = self._bury(process, connection)
+                # A stopped worker is dying, even if it has just finished its task.
+                exit_code = self._reap(process, connection)
                 process, connection = self._start()
                 if not work.stopped:
                     log.error("A worker died with exit code %s while it worked on %s.", exit_code, work.key)
@@ -172,8 +158,27 @@ class WorkerPool:
                 outcome = Outcome(stopped=True) if work.stopped else Outcome(problem=INTERNAL_ERROR)
             work.on_end(outcome)
 
+    def _take(self, work: _Work, process: SpawnProcess) -> bool:
+        """Prepare work for a worker process.
+
+        :returns: False if there is nothing to run: the work has ended or is stuck.
+        """
+        ended = None if work.begun or work.stopped else self._begin(work)
+        with self._lock:
+            self._waiting.pop(work.key, None)
+            if work.stopped:
+                ended = Outcome(stopped=True)
+            elif work.stuck is not None and self._in_force(work.stuck):
+                self._park(work, work.stuck)
+                return False
+            elif ended is None:
+                self._running[work.key] = (work, process)
+                return True
+        work.on_end(ended)
+        return False
+
     def _begin(self, work: _Work) -> Outcome | None:
-        """Say that its turn has come, and complete its task; return how it ended if that is not possible."""
+        """Start work and complete its task; return the outcome if that fails."""
         work.begun = True
         work.on_start()
         try:
@@ -184,7 +189,7 @@ class WorkerPool:
         return None
 
     def _park(self, work: _Work, fault: Stuck) -> None:
-        # Called with the lock held. What is stuck takes no worker from the others.
+        # Called with the lock held. Stuck work occupies no worker.
         self._stuck[work.key] = work
         if fault.seconds is not None:
             timer = threading.Timer(fault.seconds, self._end_park, [work])
@@ -194,9 +199,9 @@ class WorkerPool:
     def _end_park(self, work: _Work) -> None:
         with self._lock:
             if self._stuck.get(work.key) is work:
-                self._go_on(work)
+                self._resume(work)
 
-    def _go_on(self, work: _Work) -> None:
+    def _resume(self, work: _Work) -> None:
         # Called with the lock held.
         work.stuck = None
         self._waiting[work.key] = self._stuck.pop(work.key)
@@ -213,7 +218,7 @@ class WorkerPool:
         theirs.close()
         return process, ours
 
-    def _bury(self, process: SpawnProcess, connection: Connection) -> int | None:
+    def _reap(self, process: SpawnProcess, connection: Connection) -> int | None:
         connection.close()
         process.join()
         with self._lock:
@@ -221,8 +226,8 @@ class WorkerPool:
         return process.exitcode
 
 
-def _ask(connection: Connection, task: Task) -> Outcome | None:
-    """Have the worker do it; None when the worker dies over it."""
+def _run_in_worker(connection: Connection, task: Task) -> Outcome | None:
+    """Run a task in the worker; return None if the worker dies."""
     try:
         connection.send(task)
         outcome: Outcome = connection.recv()
@@ -232,13 +237,13 @@ def _ask(connection: Connection, task: Task) -> Outcome | None:
 
 
 def _work(connection: Connection, temporary: str) -> None:
-    """Be a worker process."""
-    # Ctrl-C reaches the whole process group; the server decides when its workers end.
+    """Run tasks in a worker process until the server closes the connection."""
+    # Ctrl-C reaches the whole process group, but the server ends its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_server, args=(temporary,), daemon=True).start()
-    # A worker may be killed at any time; what it leaves goes with the server.
+    # A worker can be killed at any time. The server removes this folder, with the worker's files.
     tempfile.tempdir = temporary
-    # Here and not above: the server has no use for scikit-learn, and is up a second earlier without it.
+    # Imported here: the server does not need scikit-learn, and starts a second earlier without it.
     from nightsort_local.local_aws.work.worker_tasks import run
 
     while True:
@@ -246,16 +251,16 @@ def _work(connection: Connection, temporary: str) -> None:
             task = connection.recv()
         except EOFError:
             return
-        connection.send(_done(run, task))
+        connection.send(_outcome(run, task))
 
 
-def _done(run: Callable[[Task], Any], task: Task) -> Outcome:
+def _outcome(run: Callable[[Task], Any], task: Task) -> Outcome:
     try:
         return Outcome(result=run(task))
     except TaskError as error:
         return Outcome(problem=str(error))
     except MemoryError:
-        log.exception("The worker has not enough memory for %s.", type(task).__name__)
+        log.exception("The worker does not have enough memory for a %s.", type(task).__name__)
         return Outcome(problem=INTERNAL_ERROR)
 
 

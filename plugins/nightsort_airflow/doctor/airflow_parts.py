@@ -174,7 +174,7 @@ def _stored_dags(names: Sequence[str]) -> Outcome:
     if missing:
         return failed(
             f"the DAG processor has not stored {', '.join(missing)}",
-            "see the line on DAGs above; the DAG processor needs the specs and PYTHONPATH of this process "
+            "see the line on DAGs above; the DAG processor needs the specs and packages of this process "
             f"(NIGHTSORT_SPECS is {os.environ.get('NIGHTSORT_SPECS') or 'not set'} here)",
         )
     if paused:

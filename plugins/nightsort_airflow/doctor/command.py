@@ -34,11 +34,8 @@ def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     :param as_json: whether to print JSON.
     :param seconds: the time that one check may take.
     """
-    findings: list[Finding] = []
-    with Console(stderr=True).status("making the first check") as status:
-        for finding in examine(deployment_checks(specs, in_a_task=False), seconds):
-            findings.append(finding)
-            status.update(f"checked {finding.subject}")
+    with Console(stderr=True).status("checking the deployment"):
+        findings = examine(deployment_checks(specs, in_a_task=False), seconds)
     if as_json:
         print(
             json.dumps(

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.metadata import entry_points, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -53,46 +54,56 @@ def code_checks(names: Sequence[str]) -> list[Check]:
     :param names: the specs of which there must be DAGs.
     """
     return [
-        Check(GROUP, "PYTHONPATH", python_path),
-        Check(GROUP, "plugins folder", plugin),
-        Check(GROUP, "DAGs", lambda: dags(names), seconds=PARSE_SECONDS + 5),
+        Check(GROUP, "package nightsort", package, apart=True),
+        Check(GROUP, "plugin", plugin),
+        Check(GROUP, "DAGs", lambda: dags(names), seconds=PARSE_SECONDS + 5, apart=True),
     ]
 
 
-def python_path() -> Outcome:
+def package() -> Outcome:
     """Check whether a process in another folder finds ``nightsort``, and the same copy."""
     plugins = conf.get("core", "plugins_folder")
     done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-c", FIND_NIGHTSORT, plugins], cwd="/", capture_output=True, text=True, check=False
     )
-    set_to = os.environ.get("PYTHONPATH") or "not set"
     here = find_spec("nightsort")
     own = Path((here.submodule_search_locations or [""])[0]) if here else Path()
     if done.returncode:
+        set_to = os.environ.get("PYTHONPATH") or "not set"
         return failed(
-            f"is {set_to}, so other processes do not find the package nightsort",
-            f"set it to {own.parent}, for scheduler, DAG processor, triggerer, API server and workers",
+            f"other processes do not find it: it is not installed, and PYTHONPATH is {set_to}",
+            f"install the wheel, or set PYTHONPATH to {own.parent}, for scheduler, DAG processor, triggerer, "
+            "API server and workers",
         )
     found = Path(done.stdout.strip())
     if found.resolve() != own.resolve():
-        return failed(f"leads to {found}, and here {own} is used", "leave one copy of nightsort/ on the path")
+        return failed(f"other processes find {found}, and here {own} is used", "leave one copy of it")
     return ok(f"every process finds {found}")
 
 
 def plugin() -> Outcome:
-    """Check whether Airflow loaded the plugin from its plugins folder."""
+    """Check whether Airflow loaded the plugin once: as installed, or from its plugins folder."""
     folder = Path(conf.get("core", "plugins_folder"))
-    package = Path(nightsort_airflow.__file__).parent
-    for file, error in plugins_manager.get_import_errors().items():
-        if package.name in file:
-            return failed(f"{file} cannot be loaded: {error}", "correct what the message names")
-    if package.parent.resolve() != folder.resolve():
+    imported = Path(nightsort_airflow.__file__).parent
+    installed = bool(entry_points(group="airflow.plugins", name="nightsort"))
+    copy = folder / imported.name
+    if installed and copy.is_dir():
         return failed(
-            f"nightsort_airflow is imported from {package.parent}, not from [core] plugins_folder ({folder})",
-            "let plugins_folder be the folder plugins/ of this tree, in every Airflow process",
+            f"it exists twice: installed, and in [core] plugins_folder ({folder})",
+            f"remove {copy}, or uninstall the package nightsort",
+        )
+    for file, error in plugins_manager.get_import_errors().items():
+        if imported.name in file:
+            return failed(f"{file} cannot be loaded: {error}", "correct what the message names")
+    if not installed and imported.parent.resolve() != folder.resolve():
+        return failed(
+            f"{imported} is imported, which is not in [core] plugins_folder ({folder})",
+            "install the wheel, or let plugins_folder be this tree's plugins/, in every Airflow process",
         )
     if "nightsort" not in [found["name"] for found in plugins_manager.get_plugin_info()]:
-        return failed(f"the plugin in {package} is not loaded", "see the log of Airflow's plugin manager")
+        return failed(f"the plugin in {imported} is not loaded", "see the log of Airflow's plugin manager")
+    if installed:
+        return ok(f"nightsort {version('nightsort')}, installed: {imported}")
     if not (folder / ".airflowignore").is_file():
         return failed(f"{folder} has no .airflowignore, so Airflow executes every file there", "copy it too")
     return ok(str(folder))

@@ -69,6 +69,7 @@ class Check:
     :param look: makes the check. It may raise, which makes a failed line.
     :param needs: checks that must pass first; otherwise this one would fail for their reason.
     :param seconds: the time that it may take, if it needs more than other checks.
+    :param apart: whether another process makes it, while the other checks are made.
     """
 
     group: str
@@ -76,6 +77,7 @@ class Check:
     look: Callable[[], Outcome]
     needs: tuple[Check, ...] = ()
     seconds: float | None = None
+    apart: bool = False
 
 
 @dataclass(frozen=True)

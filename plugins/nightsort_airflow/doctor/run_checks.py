@@ -13,7 +13,7 @@ from nightsort_airflow.aws_errors import remedy
 from nightsort_airflow.doctor.findings import Finding, Outcome, State, failed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from nightsort_airflow.doctor.findings import Check
 
@@ -21,24 +21,36 @@ CHECK_SECONDS: Final = 30.0
 """How long one check may take."""
 
 
-def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> Iterator[Finding]:
+def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> list[Finding]:
     """
-    Make the checks one after the other, and yield a finding for each.
+    Make the checks, and return a finding for each, in their order.
 
-    :param checks: in the order of the report; a needed check comes before those that need it.
+    Checks that are made apart begin at once, and are waited for at the end. The others are made one after the
+    other.
+
+    :param checks: in the order of the report; a needed check comes before those that need it, and is not made
+        apart.
     :param seconds: the time that a check may take, unless it says that it needs more. A check that takes
         longer is abandoned in a thread that ends with the process.
     """
+    checks = list(checks)
+    apart = {check: _begin(check) for check in checks if check.apart}
+    outcomes: dict[Check, Outcome] = {}
     blocking: set[Check] = set()
     for check in checks:
+        if check.apart:
+            continue
         blocked = next((needed for needed in check.needs if needed in blocking), None)
-        if blocked is not None:
-            outcome = Outcome(State.CANNOT_TELL, f"not checked, because this failed: {blocked.subject}")
+        if blocked is None:
+            outcome = _outcome(check, _begin(check), seconds)
         else:
-            outcome = _outcome(check, max(seconds, check.seconds or 0))
+            outcome = Outcome(State.CANNOT_TELL, f"not checked, because this failed: {blocked.subject}")
         if blocked is not None or outcome.state is State.FAILED:
             blocking.add(check)
-        yield Finding.of(check, outcome)
+        outcomes[check] = outcome
+    for check, answers in apart.items():
+        outcomes[check] = _outcome(check, answers, seconds)
+    return [Finding.of(check, outcomes[check]) for check in checks]
 
 
 def raised(error: Exception) -> Outcome:
@@ -56,7 +68,8 @@ def raised(error: Exception) -> Outcome:
     )
 
 
-def _outcome(check: Check, seconds: float) -> Outcome:
+def _begin(check: Check) -> queue.SimpleQueue[Outcome]:
+    """Make the check in a thread; its outcome comes through the queue that is returned."""
     answers: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
 
     def look() -> None:
@@ -69,6 +82,12 @@ def _outcome(check: Check, seconds: float) -> Outcome:
 
     # A daemon: a call that never returns must not keep the process from ending.
     threading.Thread(target=look, name=f"doctor: {check.subject}", daemon=True).start()
+    return answers
+
+
+def _outcome(check: Check, answers: queue.SimpleQueue[Outcome], seconds: float) -> Outcome:
+    """Wait for the outcome, for as long as the check may take."""
+    seconds = max(seconds, check.seconds or 0)
     try:
         return answers.get(timeout=seconds)
     except queue.Empty:

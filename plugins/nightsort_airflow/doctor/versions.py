@@ -34,7 +34,7 @@ NEEDED: Final = {
     "pydantic": SpecifierSet(">=2.11"),
     "universal-pathlib": SpecifierSet(">=0.3"),
 }
-"""What ``requirements.in`` asks for where a version or a missing package is known to matter."""
+"""What ``pyproject.toml`` asks for where a version or a missing package is known to matter."""
 
 EXTRAS: Final = ("", "aiobotocore", "s3fs")
 INSTALL: Final = "install the packages of requirements.txt, in every Airflow process, the triggerer too"

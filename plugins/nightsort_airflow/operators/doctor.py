@@ -63,7 +63,7 @@ class CheckDeploymentOperator(BaseOperator):
             remedy = "start one: airflow triggerer"
         except TaskDeferralError as error:
             says = f"cannot run Nightsort's triggers: {error}"
-            remedy = "deploy plugins/, PYTHONPATH and the packages of requirements.txt there; see its log"
+            remedy = "install there what the workers have; see its log"
         silent = Finding("triggerer", "answers", State.FAILED, says, remedy)
         return self.examine(context, {"findings": [silent.to_dict()]})
 

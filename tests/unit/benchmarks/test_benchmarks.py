@@ -71,6 +71,13 @@ def test_a_contender_that_fails_is_told_with_what_it_printed(own_temporary_folde
     assert list(own_temporary_folder.iterdir()) == []
 
 
+def test_a_contender_that_may_fail_is_shown_with_its_reason(own_temporary_folder: Path) -> None:
+    broken = Contender(toy_subject.broken, may_fail=True)
+    result = compare(toy_subject.comparison(broken, OURS, at_10=1), report=lambda *_: None)
+    assert [row["contender"] for row in result["rows"]] == ["ours"]
+    assert "- `broken` failed at 10: ValueError: no numbers today" in as_markdown(result)
+
+
 def test_a_killed_run_leaves_neither_processes_nor_folders(own_temporary_folder: Path) -> None:
     code = (
         "from tests.unit.benchmarks import toy_subject;"
@@ -108,6 +115,7 @@ def test_every_subject_declares_what_its_results_are_read_by(subject: str) -> No
 
 
 # The others take a stack, or too much time: theirs is seen when they are run.
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", QUICK)
 def test_every_subject_still_runs_at_a_small_size(
     subject: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

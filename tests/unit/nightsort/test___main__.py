@@ -8,12 +8,13 @@ import sys
 from pathlib import Path
 
 PROJECT = Path(__file__).parents[3]
-WITHOUT_AIRFLOW = """
+WITHOUT = """
 import runpy, sys
-sys.modules["airflow"] = None
+sys.modules["{}"] = None
 sys.argv = ["nightsort", *sys.argv[1:]]
 runpy.run_module("nightsort", run_name="__main__")
 """
+WITHOUT_AIRFLOW = WITHOUT.format("airflow")
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -22,7 +23,6 @@ def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]
         cwd=PROJECT,
         env={
             "PATH": os.environ["PATH"],
-            "PYTHONPATH": str(PROJECT / "include"),
             "COLUMNS": "120",
             **environment,
         },
@@ -48,8 +48,7 @@ def test_without_airflow_it_says_where_to_run_it() -> None:
 
 
 def test_an_airflow_that_does_not_see_the_plugin_is_told_which_setting(tmp_path: Path) -> None:
-    settings = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path / "nothing")}
-    told = run("-m", "nightsort", "doctor", **settings)
+    told = run("-c", WITHOUT.format("nightsort_airflow.doctor"), "doctor", AIRFLOW_HOME=str(tmp_path))
     assert told.returncode == 2, told.stdout
     assert "plugins_folder" in told.stderr
     assert "nightsort_airflow" in told.stderr

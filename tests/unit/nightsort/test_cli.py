@@ -69,7 +69,7 @@ def test_it_runs_as_a_module_and_lists_its_commands() -> None:
     help_text = subprocess.run(
         [sys.executable, "-m", "nightsort", "--help"],
         cwd=PROJECT,
-        env={"COLUMNS": "120", "PATH": "", "PYTHONPATH": str(PROJECT / "include")},
+        env={"COLUMNS": "120", "PATH": ""},
         capture_output=True,
         text=True,
         check=True,
@@ -199,6 +199,16 @@ class TestReadPredictions:
 
     def test_a_file_that_is_not_there_is_a_user_error(self, tmp_path: Path) -> None:
         assert "none.tar.gz" in run("read-predictions", tmp_path / "none.tar.gz", code=2).stderr
+
+
+def test_to_check_a_spec_needs_neither_storage_nor_tables(spec: Path) -> None:
+    code = (
+        "import sys; from nightsort.cli import app;"
+        "app(['validate-spec', sys.argv[1]], standalone_mode=False);"
+        "print(sorted({'fsspec', 'upath', 'pyarrow', 'pandas', 'psycopg', 'botocore'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code, str(spec)], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_a_database_that_is_not_there_is_a_user_error(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ NEEDED_BY_TASKS = [
     "nightsort_airflow.operators.training",
     "nightsort_airflow.sensors.comprehend",
     "airflow.providers.amazon.aws.fs.s3",
-    "pandas",
     "pyarrow.parquet",
     "s3fs",
 ]
@@ -43,7 +42,6 @@ def test_plugins_that_are_loaded_at_the_start_import_all_that_tasks_need(
         "AIRFLOW__CORE__LAZY_LOAD_PLUGINS": lazy,
         # Airflow itself would load the plugin too, as it does in a deployment.
         "AIRFLOW__CORE__PLUGINS_FOLDER": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(ROOT / "include"), str(ROOT / "plugins")]),
     }
     started = subprocess.run(
         [sys.executable, "-c", STARTED], env=environment, capture_output=True, text=True, check=True

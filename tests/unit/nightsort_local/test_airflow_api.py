@@ -33,3 +33,14 @@ def test_a_log_holds_the_innermost_places_of_a_failure_and_no_folding_marks() ->
         "  e.py:7 in e",
         "ValueError: no such label",
     ]
+
+
+def test_the_task_routes_are_asked_for_once_and_an_api_server_that_is_busy_is_no_failure() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        raise httpx.ReadTimeout("busy")
+
+    AirflowApi("http://airflow", "password", transport=httpx.MockTransport(answer)).prepare_for_tasks()
+    assert asked == ["/execution/health/ping"]

@@ -75,7 +75,7 @@ def test_a_dag_that_does_not_exist_is_reported_with_those_that_do() -> None:
             "/dags": {"dags": [dag(NOW)], "total_entries": 1},
         }
     )
-    with pytest.raises(StackError, match=r"Airflow has no DAG classify_x\. The DAGs that it has: d\."):
+    with pytest.raises(StackError, match=r"Airflow has no DAG classify_x\. Its DAGs: d\."):
         wait_until_parsed(api, "classify_x", changed=NOW, timeout=0)
 
 

@@ -51,10 +51,10 @@ def test_a_component_gets_nothing_of_the_user_but_who_they_are(home: Home) -> No
     assert seen["AIRFLOW_HOME"] == str(home.airflow_home)
     assert seen["PGHOST"] == str(home.postgres_socket_folder)
     assert seen["NIGHTSORT_SPECS"] == "/a:/b"
-    foreign = set(OF_THE_USER) - {"HOME", "PATH", "AIRFLOW_HOME", "PGHOST", "PYTHONPATH"}
+    foreign = set(OF_THE_USER) - {"HOME", "PATH", "AIRFLOW_HOME", "PGHOST"}
     assert not foreign & set(seen)
     assert not [name for name in seen if name.startswith("AIRFLOW__")]
-    assert "/home/ada" not in " ".join(seen[name] for name in ("PATH", "PYTHONPATH"))
+    assert "/home/ada" not in seen["PATH"]
 
 
 def test_the_connections_lead_to_the_local_aws_and_the_local_database(home: Home) -> None:
@@ -77,13 +77,14 @@ def test_a_shell_that_evaluates_the_exports_sees_the_stack_and_its_programs(home
         check=True,
     )
     seen = dict(line.split("=", 1) for line in shell.stdout.decode().split("\0") if line)
-    for name in ("AIRFLOW_HOME", "AIRFLOW_CONN_AWS_DEFAULT", "PGHOST", "PYTHONPATH", "NIGHTSORT_HOME"):
+    for name in ("AIRFLOW_HOME", "AIRFLOW_CONN_AWS_DEFAULT", "PGHOST", "NIGHTSORT_HOME"):
         assert seen[name] == ours[name], name
     for name in (
         "AIRFLOW__CORE__EXECUTOR",
         "AWS_PROFILE",
         "AWS_SESSION_TOKEN",
         "PGPASSWORD",
+        "PYTHONPATH",
         "AWS_ENDPOINT_URL_S3",
     ):
         assert name not in seen
@@ -104,9 +105,7 @@ def test_no_secret_is_printed_into_a_shell(home: Home) -> None:
 
 
 def test_airflow_reads_the_settings_back_as_they_were_meant(home: Home) -> None:
-    settings = airflow_settings(
-        home, home.secrets(), api_port=8099, dags="/a%20b/dags", plugins="/plugins", schedules=False
-    )
+    settings = airflow_settings(home, home.secrets(), api_port=8099, dags="/a%20b/dags", schedules=False)
     write_airflow_configuration(home, settings)
     asked = (
         "import json; from airflow.configuration import conf; "
@@ -138,7 +137,7 @@ def test_every_setting_is_one_that_airflow_knows(home: Home) -> None:
     assert spec.origin is not None
     documented = Path(spec.origin).parent / "config_templates" / "config.yml"
     known = yaml.safe_load(documented.read_text(encoding="utf-8"))
-    ours = airflow_settings(home, home.secrets(), api_port=1, dags="", plugins="", schedules=True)
+    ours = airflow_settings(home, home.secrets(), api_port=1, dags="", schedules=True)
     for section, values in ours.items():
         assert not set(values) - set(known[section]["options"]), section
 

@@ -58,5 +58,5 @@ def test_a_claim_lives_as_long_as_the_process_that_inherits_it_and_no_longer() -
 
 def test_no_free_pair_is_an_error_that_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ports, "SLOTS", 0)
-    with pytest.raises(StackError, match=r"No free pair of ports .* stop what listens there"):
+    with pytest.raises(StackError, match=r"No free pair of ports .* stop the processes that listen there"):
         claim_ports(None)

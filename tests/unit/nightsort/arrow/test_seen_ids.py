@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
-from typing import TYPE_CHECKING
+import tempfile
+import tracemalloc
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -65,49 +66,44 @@ def test_ids_that_share_a_hash_are_told_apart_by_the_other(in_memory: int, batch
         check_against_a_set(seen, batches)
 
 
+def memory_of(seen: SeenIds, end: int) -> int:
+    """Add that many new ids; return by how many bytes the memory in use grew."""
+    tracemalloc.start()
+    try:
+        for start in range(0, end, 1_000):
+            assert seen.add(numbered(start, start + 1_000)).all()
+        in_use, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return in_use
+
+
 def test_many_ids_are_remembered_in_few_bytes() -> None:
     with SeenIds() as seen:
-        for start in range(0, 200_000, 10_000):
-            assert seen.add(numbered(start, start + 10_000)).all()
-
+        assert memory_of(seen, 200_000) < 17 * 200_000
         assert not seen.add(pa.array(["document-0", "document-99999", "document-199999"])).any()
-        assert sum(first.nbytes + second.nbytes for first, second in seen._runs) == 16 * 200_000
 
 
 def test_what_is_in_memory_does_not_grow_with_the_ids() -> None:
-    with SeenIds(in_memory=10_000) as seen:
-        for start in range(0, 100_000, 1_000):
-            assert seen.add(numbered(start, start + 1_000)).all()
-            assert sum(len(first) for first, _ in seen._runs) <= 10_000
+    with SeenIds(in_memory=10_000) as few, SeenIds(in_memory=10_000) as many:
+        assert memory_of(many, 100_000) < memory_of(few, 20_000) + 200_000
         for start in range(0, 100_000, 25_000):
-            assert not seen.add(numbered(start, start + 25_000)).any()
-        assert seen.add(numbered(100_000, 101_000)).all()
-        assert len(seen) == 101_000
+            assert not many.add(numbered(start, start + 25_000)).any()
+        assert many.add(numbered(100_000, 101_000)).all()
+        assert len(many) == 101_000
 
 
 def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    opened: list[IO[bytes]] = []
+    temporary_file = tempfile.TemporaryFile
+
+    def kept(**options: Any) -> IO[bytes]:
+        opened.append(temporary_file(dir=tmp_path, **options))
+        return opened[-1]
+
+    monkeypatch.setattr("tempfile.TemporaryFile", kept)
     with SeenIds(in_memory=10) as seen:
         seen.add(numbered(0, 100))
-        assert seen._on_disk is not None
+        assert [file.closed for file in opened] == [False]
     assert list(tmp_path.iterdir()) == []
-    assert seen._on_disk._file.closed
-
-
-def test_an_id_is_looked_up_by_one_read_however_many_went_to_disk_before(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    reads: list[int] = []
-    pread = os.pread
-
-    def counted(file: int, size: int, offset: int) -> bytes:
-        reads.append(size)
-        return pread(file, size, offset)
-
-    with SeenIds(in_memory=10) as seen:
-        for start in range(0, 1_000, 50):
-            seen.add(numbered(start, start + 50))
-        monkeypatch.setattr("os.pread", counted)
-
-        assert not seen.add(numbered(500, 501)).any()
-        assert len(reads) == 1
+    assert opened[0].closed

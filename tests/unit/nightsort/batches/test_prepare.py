@@ -22,7 +22,7 @@ from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run
 from nightsort.naming import document_file, run_key
 from nightsort.storage import Access, plain_access
-from nightsort_local.local_aws.comprehend.arns import S3Location
+from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
 from tests.unit.nightsort.nights import DAY, Night, documents, sent
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort.results import columns as predictions
 from nightsort.results.columns import (
     MAX_LINE_BYTES,
     Failure,
@@ -22,7 +21,7 @@ from nightsort.results.columns import (
     read_lines,
     read_predictions,
 )
-from nightsort.results.lines import LineReader
+from nightsort.results.lines import LineReader, good_label
 
 DOCUMENTED = (Path(__file__).parent / "documented_output.txt").read_text(encoding="utf-8").splitlines()
 """The four examples of Comprehend's guide as its page shows them: all objects of a file on one line, and in
@@ -55,14 +54,6 @@ def unreadable(batches: list[PredictionBatch]) -> list[Unreadable]:
     return [piece for batch in batches for piece in batch.unreadable]
 
 
-def one_by_one(content: bytes) -> LineReader:
-    reader = LineReader()
-    for number, raw in enumerate(content.split(b"\n"), 1):
-        if raw:
-            reader.read(raw, number)
-    return reader
-
-
 class TestGoodOutput:
     def test_an_archive_is_read_as_comprehend_writes_it(self, tmp_path: Path) -> None:
         content = "".join(json.dumps(line(number=str(n))) + "\n" for n in range(3)).encode()
@@ -78,7 +69,7 @@ class TestGoodOutput:
 
     def test_it_takes_the_fast_way(self, monkeypatch: pytest.MonkeyPatch) -> None:
         content = "".join(json.dumps(line(number=str(n), file="ü.txt")) + "\n" for n in range(5_000))
-        monkeypatch.setattr(predictions, "_read_one_by_one", lambda *_: pytest.fail("took the slow way"))
+        monkeypatch.setattr(LineReader, "read", lambda *_: pytest.fail("read line by line"))
         assert len(rows(read(content))) == 5_000
 
     @pytest.mark.parametrize("key", ["Classes", "Labels"])
@@ -275,21 +266,47 @@ class TestUnreadable:
         assert len(unreadable(batches)) == 2
 
 
+NAMES = st.text(st.characters(codec="utf-8"), min_size=1, max_size=12).filter(good_label)
+SCORES = st.floats(0, 1).map(abs)
+ENTRIES = st.lists(st.tuples(NAMES, SCORES), min_size=1, max_size=3).map(
+    lambda entries: [
+        {"Name": name, "Score": score} for name, score in sorted(entries, key=lambda entry: -entry[1])
+    ]
+)
+
+
+def written_by_comprehend(key: str, numbered: bool) -> st.SearchStrategy[list[dict[str, Any]]]:
+    members = {"File": NAMES, "Line": st.integers(0, 10**18 - 1).map(str), key: ENTRIES}
+    order = [member for member in members if numbered or member != "Line"]
+    row = st.tuples(*(members[member] for member in order)).map(
+        lambda values: dict(zip(order, values, strict=True))
+    )
+    return st.lists(row, min_size=1, max_size=4)
+
+
 class TestBothWaysAgree:
-    """The fast reader and the line reader say the same of every block that the fast one takes."""
+    """A block is read alike as columns and line by line, which one line that is no object brings about."""
 
     @staticmethod
-    def check(content: bytes) -> bool:
-        columns = predictions._read_columns(content)
-        if columns is None:
-            return False
-        reader = one_by_one(content)
-        assert not reader.failures
-        assert not reader.unreadable
-        assert columns.to_pylist() == predictions._as_columns(reader).to_pylist()
-        return True
+    def check(content: bytes) -> None:
+        by_columns, line_by_line = read(content), read(content + b"\nnull")
+        assert rows(by_columns) == rows(line_by_line)
+        assert failures(by_columns) == failures(line_by_line)
+        assert unreadable(by_columns) == unreadable(line_by_line)[:-1]
 
-    # 200 blocks of up to four lines: 1 s. Most blocks are odd, and those are not compared.
+    @settings(max_examples=200)
+    @given(st.sampled_from(["Classes", "Labels"]), st.booleans(), st.sampled_from(["\n", "\r\n"]), st.data())
+    def test_on_lines_of_comprehend_of_which_none_is_read_by_itself(
+        self, key: str, numbered: bool, end: str, data: st.DataObject
+    ) -> None:
+        found = data.draw(written_by_comprehend(key, numbered))
+        content = end.join(json.dumps(one) for one in found).encode()
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(LineReader, "read", lambda *_: pytest.fail("read line by line"))
+            assert len(rows(read(content))) == len(found)
+        self.check(content)
+
+    # 200 blocks of up to four lines: 1 s.
     @settings(max_examples=200)
     @given(st.data())
     def test_on_lines_like_those_of_comprehend(self, data: st.DataObject) -> None:
@@ -313,11 +330,6 @@ class TestBothWaysAgree:
         found = data.draw(st.lists(row, max_size=4))
         joint = data.draw(st.sampled_from(["\n", "", " ", "\n\n", "\r\n"]))
         self.check(joint.join(json.dumps(one) for one in found).encode())
-
-    def test_it_does_take_good_blocks(self) -> None:
-        good = [line(number=str(n), key=key) for n in range(3) for key in ("Classes",)]
-        assert self.check("\n".join(json.dumps(row) for row in good).encode())
-        assert self.check((json.dumps(line(number=None)) + "\n").encode())
 
     @pytest.mark.parametrize(
         "block",

@@ -17,7 +17,7 @@ HEARTBEAT = "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT"
 
 
 def settings() -> Finding:
-    found: Finding = next(examine(airflow_checks_in_a_task()))
+    found: Finding = examine(airflow_checks_in_a_task())[0]
     return found
 
 

@@ -82,3 +82,18 @@ def test_an_error_of_aws_comes_with_the_remedy_that_the_tasks_give() -> None:
     (finding,) = examine([Check("g", "refused", refused)])
     assert "not authorized" in finding.says
     assert "docs/iam/airflow-policy.json" in finding.remedy
+
+
+def test_a_check_that_is_done_apart_goes_on_while_the_others_are_made() -> None:
+    others_are_made = threading.Event()
+
+    def apart() -> Outcome:
+        return ok("beside") if others_are_made.wait(10) else failed("the others waited for it", "")
+
+    def other() -> Outcome:
+        others_are_made.set()
+        return ok("fine")
+
+    first, second = examine([Check("g", "apart", apart, apart=True), Check("g", "other", other)])
+    assert (first.subject, first.says) == ("apart", "beside")
+    assert (second.subject, second.says) == ("other", "fine")

@@ -25,7 +25,6 @@ def nothing_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No specs, and DAG files elsewhere: what is left to look at is well."""
     monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
-    monkeypatch.setenv("PYTHONPATH", str(SAMPLE_SPECS.parent))
 
 
 def task() -> CheckDeploymentOperator:

@@ -9,17 +9,17 @@ import pytest
 
 from nightsort_local.local_aws import pytest_plugin
 from nightsort_local.local_aws.comprehend.behaviour import FAST, REALISTIC, Delays
-from nightsort_local.local_aws.control.fault_plan import FAULTS
-from nightsort_local.local_aws.control.faults import AnyFault
-from nightsort_local.local_aws.rights.enforcement import ENFORCE
-from nightsort_local.local_aws.settings import LEAST_DOCUMENTS, WORKERS
+from nightsort_local.local_aws.faults.fault_plan import FAULTS
+from nightsort_local.local_aws.faults.fault_types import AnyFault
+from nightsort_local.local_aws.permissions.enforcement import ENFORCE
+from nightsort_local.local_aws.settings import MIN_DOCUMENTS, WORKERS
 
 PAGE = (Path(__file__).parents[4] / "docs" / "local-comprehend.md").read_text(encoding="utf-8")
 DELAYS = [name for name in Delays.model_fields if name.endswith("_seconds")]
 
 
 @pytest.mark.parametrize(
-    "name", [FAULTS, ENFORCE, LEAST_DOCUMENTS, WORKERS, *(f"_{delay.upper()}`" for delay in DELAYS)]
+    "name", [FAULTS, ENFORCE, MIN_DOCUMENTS, WORKERS, *(f"_{delay.upper()}`" for delay in DELAYS)]
 )
 def test_every_variable(name: str) -> None:
     assert name in PAGE
@@ -42,11 +42,3 @@ def test_every_fixture() -> None:
     fixtures = [name for name in vars(pytest_plugin) if name.startswith("local_aws")]
     assert fixtures
     assert [name for name in fixtures if f"| `{name}` |" not in PAGE] == []
-
-
-def test_every_link_within_the_page() -> None:
-    headings = {
-        re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-")
-        for title in re.findall(r"^#+ (.*)$", PAGE, re.MULTILINE)
-    }
-    assert set(re.findall(r"\]\(#([^)]+)\)", PAGE)) <= headings

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort_local.local_aws.settings import SettingError, least_documents_per_label, workers
+from nightsort_local.local_aws.settings import SettingError, min_documents_per_label, workers
 
 
 def test_the_floor_of_documents_per_label_can_be_set() -> None:
-    assert least_documents_per_label({}) == 10
-    assert least_documents_per_label({"NIGHTSORT_LOCAL_AWS_MIN_DOCUMENTS_PER_LABEL": "50"}) == 50
+    assert min_documents_per_label({}) == 10
+    assert min_documents_per_label({"NIGHTSORT_LOCAL_AWS_MIN_DOCUMENTS_PER_LABEL": "50"}) == 50
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "many", "1.5", ""])

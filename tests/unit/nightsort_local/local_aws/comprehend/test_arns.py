@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from nightsort.comprehend.limits import CLASSIFIER_NAME_PATTERN
 from nightsort_local.local_aws.comprehend import arns
-from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.comprehend.request_validation import problems, service_model
+from nightsort_local.local_aws.s3.location import S3Location
 
 
 @pytest.mark.parametrize(("version", "end"), [(None, "tickets"), ("v1", "tickets/version/v1")])
@@ -23,7 +23,7 @@ def test_a_classifiers_arn_tells_its_name_and_version(version: str | None, end: 
 
 
 def test_another_arn_is_no_classifiers() -> None:
-    with pytest.raises(ValueError, match="is no ARN of a document classifier"):
+    with pytest.raises(ValueError, match="is not the ARN of a document classifier"):
         arns.classifier_name(arns.job_arn("eu-west-1", "0" * 32))
 
 

@@ -10,22 +10,22 @@ from nightsort_local.local_aws.comprehend.states import (
     ENDPOINT,
     JOB,
     IllegalTransitionError,
-    LifeCycle,
+    StateMachine,
 )
 
 
 @pytest.mark.parametrize(
     ("life", "shape"), [(CLASSIFIER, "ModelStatus"), (JOB, "JobStatus"), (ENDPOINT, "EndpointStatus")]
 )
-def test_the_states_are_those_of_the_service_model(life: LifeCycle, shape: str) -> None:
-    assert set(life.steps) == set(service_model().shape_for(shape).metadata["enum"])
-    assert set().union(*life.steps.values()) <= set(life.steps)
-    assert life.active <= set(life.steps)
+def test_the_states_are_those_of_the_service_model(life: StateMachine, shape: str) -> None:
+    assert set(life.transitions) == set(service_model().shape_for(shape).metadata["enum"])
+    assert set().union(*life.transitions.values()) <= set(life.transitions)
+    assert life.active <= set(life.transitions)
 
 
 @pytest.mark.parametrize("life", [CLASSIFIER, JOB, ENDPOINT])
-def test_what_is_not_active_is_never_active_again(life: LifeCycle) -> None:
-    for state, following in life.steps.items():
+def test_what_is_not_active_is_never_active_again(life: StateMachine) -> None:
+    for state, following in life.transitions.items():
         if state not in life.active:
             assert not following & life.active
 

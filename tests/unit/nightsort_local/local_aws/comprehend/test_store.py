@@ -29,18 +29,18 @@ def test_a_new_resource_begins_its_life() -> None:
 
 def test_a_step_brings_its_members_or_is_refused() -> None:
     resource = added(Store())
-    resource.step("TRAINING")
-    resource.step("IN_ERROR", Message="no")
+    resource.change_state("TRAINING")
+    resource.change_state("IN_ERROR", Message="no")
     assert (resource.state, resource.properties["Message"], resource.is_active) == ("IN_ERROR", "no", False)
     with pytest.raises(IllegalTransitionError):
-        resource.step("TRAINED")
+        resource.change_state("TRAINED")
 
 
 def test_it_knows_since_when_it_is_in_its_state() -> None:
     resource = added(Store())
     assert resource.since == resource.created == resource.properties["SubmitTime"]
     resource.since = 0.0
-    resource.step("TRAINING")
+    resource.change_state("TRAINING")
     assert resource.since >= resource.created
 
 
@@ -61,32 +61,32 @@ class TestTokens:
         store = Store()
         request = {"JobName": "a", "ClientRequestToken": "t"}
         resource = added(store, **request)
-        assert store.made_by(CLASSIFIER, REGION, request) is resource
+        assert store.created_by(CLASSIFIER, REGION, request) is resource
 
     def test_another_request_under_the_token_is_an_error(self) -> None:
         store = Store()
         added(store, JobName="a", ClientRequestToken="t")
         with pytest.raises(ApiError, match="InvalidRequestException"):
-            store.made_by(CLASSIFIER, REGION, {"JobName": "b", "ClientRequestToken": "t"})
+            store.created_by(CLASSIFIER, REGION, {"JobName": "b", "ClientRequestToken": "t"})
 
     def test_a_token_means_something_for_its_kind_and_region_only(self) -> None:
         store = Store()
         request = {"JobName": "a", "ClientRequestToken": "t"}
         added(store, **request)
-        assert store.made_by(JOB, REGION, request) is None
-        assert store.made_by(CLASSIFIER, "eu-west-1", request) is None
+        assert store.created_by(JOB, REGION, request) is None
+        assert store.created_by(CLASSIFIER, "eu-west-1", request) is None
 
     def test_without_a_token_every_request_is_new(self) -> None:
         store = Store()
         added(store, JobName="a")
-        assert store.made_by(CLASSIFIER, REGION, {"JobName": "a"}) is None
+        assert store.created_by(CLASSIFIER, REGION, {"JobName": "a"}) is None
 
     def test_a_removed_resource_frees_its_token(self) -> None:
         store = Store()
         request = {"JobName": "a", "ClientRequestToken": "t"}
         added(store, **request)
         store.remove("arn:1")
-        assert store.made_by(CLASSIFIER, REGION, request) is None
+        assert store.created_by(CLASSIFIER, REGION, request) is None
 
 
 def test_regions_do_not_see_each_other() -> None:
@@ -102,7 +102,7 @@ def test_everything_survives_a_restart(tmp_path: Path) -> None:
     file = tmp_path / "comprehend.json"
     store = Store(file)
     added(store, "arn:1", Tags=[{"Key": "team", "Value": "a"}, {"Key": "bare"}], ClientRequestToken="t")
-    store.get("arn:1", REGION).step("TRAINING")
+    store.get("arn:1", REGION).change_state("TRAINING")
     added(store, "arn:2")
     store.save()
 

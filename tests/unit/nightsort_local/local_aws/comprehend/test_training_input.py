@@ -38,13 +38,13 @@ def test_what_goes_together_is_taken(source: dict[str, Any]) -> None:
     [
         ({}, "S3Uri is required when DataFormat is COMPREHEND_CSV"),
         (augmented(), "AugmentedManifests is required when DataFormat is AUGMENTED_MANIFEST"),
-        (augmented(MANIFEST, S3Uri=URI), "S3Uri does not go with DataFormat AUGMENTED_MANIFEST"),
-        (augmented(MANIFEST, TestS3Uri=URI), "TestS3Uri does not go with DataFormat AUGMENTED_MANIFEST"),
+        (augmented(MANIFEST, S3Uri=URI), "S3Uri is not allowed with DataFormat AUGMENTED_MANIFEST"),
+        (augmented(MANIFEST, TestS3Uri=URI), "TestS3Uri is not allowed with DataFormat AUGMENTED_MANIFEST"),
         (
             {"S3Uri": URI, "AugmentedManifests": [MANIFEST]},
-            "AugmentedManifests does not go with DataFormat COMPREHEND_CSV",
+            "AugmentedManifests is not allowed with DataFormat COMPREHEND_CSV",
         ),
-        (augmented(*[MANIFEST] * 6), "5 are the most"),
+        (augmented(*[MANIFEST] * 6), "the maximum is 5"),
         (augmented({**MANIFEST, "AttributeNames": []}), "1 to 5 AttributeNames"),
         (augmented({**MANIFEST, "AttributeNames": ["a"] * 6}), "1 to 5 AttributeNames"),
         (augmented({**MANIFEST, "Split": "TEST"}), "Split TRAIN"),

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.comprehend.wire_protocols import CBOR, JSON, WireProtocol, addressed
+from nightsort_local.local_aws.comprehend.wire_protocols import CBOR, JSON, WireProtocol, comprehend_call
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ from nightsort_local.local_aws.comprehend.wire_protocols import CBOR, JSON, Wire
 )
 def test_who_is_addressed_and_how(target: str, path: str, expected: Any) -> None:
     environ: Any = {"PATH_INFO": path, **({"HTTP_X_AMZ_TARGET": target} if target else {})}
-    assert addressed(environ) == expected
+    assert comprehend_call(environ) == expected
 
 
 @pytest.mark.parametrize(

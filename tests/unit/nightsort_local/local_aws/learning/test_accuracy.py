@@ -12,7 +12,7 @@ import pytest
 from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
 from benchmarks.peers import best_of_peers, carried, macro_f1
 from nightsort.comprehend.limits import LANGUAGES
-from nightsort_local.local_aws.learning.metrics import decide
+from nightsort_local.local_aws.learning.metrics import predicted_labels
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
 
@@ -34,7 +34,7 @@ def trained(mode: str, labels: list[str], rows: list[tuple[tuple[str, ...], str]
 
 
 def decided(classifier: TextClassifier, texts: list[str]) -> sparse.csr_matrix:
-    return decide(classifier.mode, len(classifier.labels), *classifier.classify(texts))
+    return predicted_labels(classifier.mode, len(classifier.labels), *classifier.classify(texts))
 
 
 @pytest.mark.parametrize("name", ["aws-services", "aws-topics"])
@@ -60,7 +60,11 @@ def test_it_learns_each_language(language: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mode", "labels", "least"), [("MULTI_CLASS", 1_000, 0.3), ("MULTI_LABEL", 100, 0.9)]
+    ("mode", "labels", "least"),
+    [
+        pytest.param("MULTI_CLASS", 1_000, 0.3, marks=pytest.mark.slow),
+        pytest.param("MULTI_LABEL", 100, 0.9, marks=pytest.mark.slow),
+    ],
 )
 def test_as_many_labels_as_there_may_be_are_learnt(mode: str, labels: int, least: float) -> None:
     """From so few of these documents, chance alone gives a macro-F1 of 0.001 and 0.02."""

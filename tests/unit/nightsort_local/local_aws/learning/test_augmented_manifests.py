@@ -10,7 +10,7 @@ import pytest
 
 from nightsort_local.local_aws.learning.augmented_manifests import read_manifest
 from nightsort_local.local_aws.learning.examples import Example, Unusable
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 FILE = "s3://data/output.manifest"
 OBJECTS = {"s3://docs/a.txt": b"from S3", "s3://docs/b.txt": b"caf\xe9"}
@@ -88,7 +88,7 @@ def test_a_line_needs_one_of_the_attributes_only() -> None:
 def test_two_answers_to_one_document_are_no_answer() -> None:
     item = {**multi_class("text", "A", "first"), **multi_class("text", "B", "second")}
     found = lines(item, attributes=("first", "second"))
-    assert found == [Unusable(1, "its attributes name different classes")]
+    assert found == [Unusable(1, "its attributes have different classes")]
 
 
 def test_what_ground_truth_failed_to_label_is_unusable() -> None:
@@ -123,13 +123,13 @@ def test_u2028_inside_a_document_ends_no_line() -> None:
 UNREADABLE = {
     "no JSON": ('{"source": "secret', "It is not JSON in UTF-8"),
     "a BOM": ("\ufeff{}", "It is not JSON in UTF-8"),
-    "a list": ('["secret"]', "It is no object"),
+    "a list": ('["secret"]', "It is not an object"),
     "no document": (
         {"kind": 0, "kind-metadata": {"class-name": "A"}},
         "It has neither source nor source-ref",
     ),
     "another attribute": (multi_class("secret", "A", "type"), "It has no metadata of kind"),
-    "text as metadata": ({"source": "secret", "kind-metadata": "A"}, "kind-metadata is no object"),
+    "text as metadata": ({"source": "secret", "kind-metadata": "A"}, "kind-metadata is not an object"),
     "no name": ({"source": "secret", "kind-metadata": {}}, "kind-metadata has no class-name"),
     "a number": ({"source": "secret", "kind-metadata": {"class-name": 3}}, "kind-metadata has no class-name"),
     "the other mode": (
@@ -138,7 +138,7 @@ UNREADABLE = {
     ),
     "a web page": (
         {"source-ref": "https://secret", "kind-metadata": {"class-name": "A"}},
-        "Its source-ref is no S3 URI",
+        "Its source-ref is not an S3 URI",
     ),
     "bad UTF-8 behind it": (
         {"source-ref": "s3://docs/b.txt", "kind-metadata": {"class-name": "A"}},

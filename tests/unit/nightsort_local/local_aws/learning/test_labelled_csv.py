@@ -9,7 +9,7 @@ import pytest
 from nightsort.comprehend.limits import LABEL_DELIMITERS
 from nightsort_local.local_aws.learning.examples import Example, Unusable
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.task_errors import TaskError
 
 FILE = "s3://data/training.csv"
 

@@ -9,17 +9,18 @@ from typing import TYPE_CHECKING, BinaryIO, cast
 import numpy as np
 import pytest
 
-from nightsort_local.local_aws.comprehend.arns import S3Location
 from nightsort_local.local_aws.learning import labelled_data
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.labelled_data import (
     LabelledData,
     check_test_data,
     check_training_data,
-    read_labelled_data,
 )
 from nightsort_local.local_aws.learning.text_features import count_terms
-from nightsort_local.local_aws.work.tasks import TaskError
+from nightsort_local.local_aws.s3.location import S3Location
+from nightsort_local.local_aws.task_errors import TaskError
+from nightsort_local.local_aws.work import training_data
+from nightsort_local.local_aws.work.training_data import read_labelled_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,7 +105,7 @@ def test_a_label_and_a_document_can_be_as_long_as_the_limit_and_no_longer() -> N
 def test_more_documents_or_bytes_than_the_limit_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labelled_data, "MAX_TRAINING_DOCUMENTS", 2)
     assert "more than 2 documents" in refused("A,one\nA,two\nA,three\n")
-    monkeypatch.setattr(labelled_data, "MAX_TRAINING_BYTES", 17)
+    monkeypatch.setattr(training_data, "MAX_TRAINING_BYTES", 17)
     assert "larger than 17 bytes" in refused("A,one\nA,two\nA,three\n")
 
 

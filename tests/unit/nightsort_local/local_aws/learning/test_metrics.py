@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 from sklearn import metrics as reference
 
-from nightsort_local.local_aws.learning.metrics import confusion_matrix, decide, evaluation_metrics
+from nightsort_local.local_aws.learning.metrics import confusion_matrix, evaluation_metrics, predicted_labels
 
 LABELS = [f"label-{n}" for n in range(5)]
 
@@ -75,5 +75,5 @@ def test_a_label_that_the_test_set_lacks_is_only_in_all_labels() -> None:
 
 def test_decisions_are_the_best_class_or_the_labels_from_one_half_on() -> None:
     columns, scores = np.array([[2, 0, 1], [1, 3, 4]]), np.array([[0.4, 0.3, 0.2], [0.9, 0.5, 0.4999]])
-    assert decide("MULTI_CLASS", 5, columns, scores).nonzero()[1].tolist() == [2, 1]
-    assert decide("MULTI_LABEL", 5, columns, scores).nonzero()[1].tolist() == [1, 3]
+    assert predicted_labels("MULTI_CLASS", 5, columns, scores).nonzero()[1].tolist() == [2, 1]
+    assert predicted_labels("MULTI_LABEL", 5, columns, scores).nonzero()[1].tolist() == [1, 3]

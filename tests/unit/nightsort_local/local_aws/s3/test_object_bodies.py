@@ -21,7 +21,7 @@ NUMBERS = st.one_of(st.none(), st.integers(-40, 40))
 
 @pytest.fixture
 def folder(tmp_path: Path) -> BodyFolder:
-    return BodyFolder(tmp_path, least=0)
+    return BodyFolder(tmp_path, min_file_size=0)
 
 
 def names(folder: BodyFolder) -> list[str]:
@@ -46,7 +46,7 @@ def test_cut_and_joined_bodies_are_what_bytes_would_be(
 
 
 def test_a_body_cannot_be_cut_with_gaps(folder: BodyFolder) -> None:
-    with pytest.raises(ValueError, match="in one piece"):
+    with pytest.raises(ValueError, match="only be sliced with step 1"):
         folder.receive(io.BytesIO(b"abc"))[::2]
 
 
@@ -58,13 +58,13 @@ def test_a_long_body_comes_in_pieces(folder: BodyFolder) -> None:
 
 
 class TestFiles:
-    def test_a_file_that_a_body_has_is_not_abandoned(self, folder: BodyFolder) -> None:
+    def test_a_file_that_a_body_has_is_not_unused(self, folder: BodyFolder) -> None:
         body = folder.receive(io.BytesIO(b"abc"))
-        assert folder.abandoned() == []
+        assert folder.unused() == []
         part = body[1:]
         del body
         gc.collect()
-        assert folder.abandoned() == []
+        assert folder.unused() == []
         assert bytes(part) == b"bc"
 
     def test_a_file_without_a_body_can_be_removed(self, folder: BodyFolder) -> None:
@@ -73,11 +73,11 @@ class TestFiles:
         (name,) = [description[0] for description in gone.described()]
         del gone
         gc.collect()
-        assert folder.abandoned() == [name]
-        folder.remove(folder.abandoned())
+        assert folder.unused() == [name]
+        folder.remove(folder.unused())
         assert names(folder) == [kept.described()[0][0]]
 
     def test_a_described_body_can_be_restored(self, folder: BodyFolder) -> None:
         body = joined([folder.receive(io.BytesIO(part)) for part in (b"abc", b"def")])[2:5]
-        restored = BodyFolder(folder.path, least=0).restore(body.described())
+        restored = BodyFolder(folder.path, min_file_size=0).restore(body.described())
         assert bytes(restored) == b"cde"

@@ -38,6 +38,6 @@ def test_line_ends(content: bytes, lines: list[bytes]) -> None:
 
 def test_a_line_over_the_limit_stays_over_it_in_little_memory() -> None:
     chunks = [b"x" * 100] * 50 + [b"y\nshort\n"]
-    long, short = split_lines(iter(chunks), longest=150)
+    long, short = split_lines(iter(chunks), max_line=150)
     assert 150 < len(long) <= 500
     assert short == b"short"

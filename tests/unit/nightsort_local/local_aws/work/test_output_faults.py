@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort_local.local_aws.control.faults import (
+from nightsort_local.local_aws.faults.fault_types import (
     DoubledLines,
     ErrorLines,
     LostLines,
@@ -20,7 +20,7 @@ from nightsort_local.local_aws.work.output_faults import spoil_archive, spoil_li
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from nightsort_local.local_aws.control.faults import WorkFault
+    from nightsort_local.local_aws.faults.fault_types import WorkFault
 
 
 def spoiled(tmp_path: Path, *faults: WorkFault, number: int = 10) -> list[bytes]:

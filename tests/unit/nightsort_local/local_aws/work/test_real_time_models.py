@@ -10,8 +10,8 @@ from scipy import sparse
 
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
-from nightsort_local.local_aws.work.real_time import TextClasses
 from nightsort_local.local_aws.work.real_time_models import MODELS_KEPT, classify_text
+from nightsort_local.local_aws.work.tasks import TextClasses
 
 if TYPE_CHECKING:
     from pathlib import Path

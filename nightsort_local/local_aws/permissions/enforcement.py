@@ -1,0 +1,122 @@
+"""Check each call of Comprehend and S3 against the policies of its caller."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
+
+from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
+from nightsort_local.local_aws.comprehend.errors import ApiError
+from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
+from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
+from nightsort_local.local_aws.s3.operations import s3_call
+from nightsort_local.local_aws.settings import SettingError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from wsgiref.types import WSGIEnvironment
+
+    from nightsort.comprehend.iam_policies import Access
+
+ENFORCE = "NIGHTSORT_LOCAL_AWS_ENFORCE_IAM"
+
+_ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
+_SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
+
+
+def enforced_by(environment: Mapping[str, str]) -> bool:
+    """Return whether the environment switches the enforcement of IAM on.
+
+    :raises SettingError: the value is neither true nor false.
+    """
+    value = environment.get(ENFORCE, "")
+    if value.lower() not in _SWITCH:
+        raise SettingError(f"{ENFORCE} is {value!r}; it must be true or false.")
+    return _SWITCH[value.lower()]
+
+
+class S3DeniedError(Exception):
+    """A request to S3 is denied.
+
+    :param code: S3's error code.
+    :param message: what the caller reads.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class Enforcement:
+    """Check permissions of requests. IAM and STS stay open, so that users and roles can be created."""
+
+    def check_comprehend(
+        self, environ: WSGIEnvironment, operation: str, request: Mapping[str, Any], region: str
+    ) -> None:
+        """Check a request to Comprehend.
+
+        :raises ApiError: AccessDeniedException; for an unknown or missing caller
+            UnrecognizedClientException or MissingAuthenticationTokenException.
+        """
+        try:
+            caller = _caller(environ)
+        except UnknownIdentityError as error:
+            message = "The security token included in the request is invalid."
+            raise ApiError("UnrecognizedClientException", message) from error
+        if caller is None:
+            raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        for access in comprehend_permissions(operation, request, region):
+            denial = _denial(caller, access, access.resource)
+            if denial is not None:
+                raise ApiError("AccessDeniedException", denial)
+
+    def check_s3(self, environ: WSGIEnvironment) -> None:
+        """Check a request to S3; ignore requests to other services.
+
+        :raises S3DeniedError: AccessDenied or InvalidAccessKeyId.
+        """
+        call = s3_call(environ)
+        if call is None:
+            return
+        try:
+            caller = _caller(environ)
+        except UnknownIdentityError as error:
+            message = "The AWS Access Key Id you provided does not exist in our records."
+            raise S3DeniedError("InvalidAccessKeyId", message) from error
+        if caller is None or not call.operation:
+            raise S3DeniedError("AccessDenied", "Access Denied")
+        for access in s3_permissions(call, environ):
+            denial = _denial(caller, access, f'"{access.resource}"')
+            if denial is not None:
+                raise S3DeniedError("AccessDenied", denial)
+
+
+def _caller(environ: WSGIEnvironment) -> Identity | None:
+    """Return the identity that signed a request; None for an unsigned one."""
+    query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
+    presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
+    access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
+    if access_key is None:
+        return None
+    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
+    return identity_of(access_key[1], token)
+
+
+def _denial(caller: Identity, access: Access, shown: str) -> str | None:
+    """Return AWS's message for a missing permission; None when the call is allowed."""
+    try:
+        verdict = judge(caller.policies, access)
+    except UnknownConditionError as error:
+        return f"User: {caller.arn} is not authorized to perform: {access.action}, for {error}"
+    if verdict is Verdict.ALLOWED:
+        return None
+    resource = "" if access.resource == "*" else f" on resource: {shown}"
+    reason = (
+        "with an explicit deny in an identity-based policy"
+        if verdict is Verdict.DENIED
+        else f"because no identity-based policy allows the {access.action} action"
+    )
+    return f"User: {caller.arn} is not authorized to perform: {access.action}{resource} {reason}"

@@ -1,0 +1,98 @@
+"""The permissions that a request needs: actions and their resources.
+
+Those of Comprehend follow the Service Authorization Reference. Starting a job needs the classifier and
+``document-classification-job/*`` (Comprehend's guide): the job has no id yet.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs, unquote
+
+from nightsort.comprehend.iam_policies import Access
+from nightsort.comprehend.role import COMPREHEND
+from nightsort_local.local_aws.account import ACCOUNT_ID
+from nightsort_local.local_aws.comprehend import arns
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from wsgiref.types import WSGIEnvironment
+
+    from nightsort_local.local_aws.s3.operations import S3Call
+
+_ANY = "*"
+
+_ROLES = ("DataAccessRoleArn", "DesiredDataAccessRoleArn")
+_RESOURCES = ("DocumentClassifierArn", "EndpointArn", "ResourceArn", "ModelArn", "DesiredModelArn")
+
+
+def comprehend_permissions(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
+    """Return the permissions that a request to Comprehend needs, in the order of their checks."""
+    created = _created(operation, request, region)
+    resources = [*filter(None, [created]), *(request[member] for member in _RESOURCES if member in request)]
+    if operation == "DescribeDocumentClassificationJob":
+        resources = [arns.job_arn(region, str(request.get("JobId")))]
+    context = {"aws:RequestedRegion": region}
+    needed = [Access(f"comprehend:{operation}", str(arn), context) for arn in resources or [_ANY]]
+    if created is not None and request.get("Tags"):
+        needed.append(Access("comprehend:TagResource", created, context))
+    passed = {**context, "iam:PassedToService": COMPREHEND}
+    needed += [Access("iam:PassRole", str(request[role]), passed) for role in _ROLES if role in request]
+    return needed
+
+
+def _created(operation: str, request: Mapping[str, Any], region: str) -> str | None:
+    """Return the ARN of the resource that an operation creates; None if it creates none."""
+    if operation == "CreateDocumentClassifier":
+        name = str(request.get("DocumentClassifierName"))
+        return arns.classifier_arn(region, name, request.get("VersionName"))
+    if operation == "StartDocumentClassificationJob":
+        return arns.job_arn(region, _ANY)
+    if operation == "CreateEndpoint":
+        endpoint = f"document-classifier-endpoint/{request.get('EndpointName')}"
+        return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:{endpoint}"
+    return None
+
+
+_S3_ACTIONS = {
+    "HeadObject": "s3:GetObject",
+    "GetObjectAttributes": "s3:GetObject",
+    "ListObjects": "s3:ListBucket",
+    "ListObjectsV2": "s3:ListBucket",
+    "HeadBucket": "s3:ListBucket",
+    "ListObjectVersions": "s3:ListBucketVersions",
+    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
+    "ListParts": "s3:ListMultipartUploadParts",
+    "ListBuckets": "s3:ListAllMyBuckets",
+    "CopyObject": "s3:PutObject",
+    "CreateMultipartUpload": "s3:PutObject",
+    "UploadPart": "s3:PutObject",
+    "UploadPartCopy": "s3:PutObject",
+    "CompleteMultipartUpload": "s3:PutObject",
+    "DeleteObjects": "s3:DeleteObject",
+}
+"""Actions whose name differs from the operation's (Amazon S3 User Guide, "Required permissions")."""
+
+
+def s3_permissions(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
+    """Return the permissions that a request to S3 needs."""
+    query = parse_qs(environ.get("QUERY_STRING", ""))
+    context = {f"s3:{name}": query[name][0] for name in ("prefix", "delimiter") if name in query}
+    action = _S3_ACTIONS.get(call.operation, f"s3:{call.operation}")
+    if call.operation == "DeleteObjects":
+        # The keys are in the body, which is not read here: the check is for all keys of the bucket.
+        resource = _s3_arn(f"{call.bucket}/*")
+    elif call.key is not None:
+        resource = _s3_arn(f"{call.bucket}/{call.key}")
+    else:
+        resource = _s3_arn(call.bucket or _ANY)
+    needed = [Access(action, resource, context)]
+    source = environ.get("HTTP_X_AMZ_COPY_SOURCE")
+    if source is not None:
+        path = unquote(source.partition("?")[0]).removeprefix("/")
+        needed.append(Access("s3:GetObject", _s3_arn(path), context))
+    return needed
+
+
+def _s3_arn(path: str) -> str:
+    return f"arn:aws:s3:::{path}"

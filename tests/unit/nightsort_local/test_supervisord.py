@@ -1,0 +1,109 @@
+"""Airflow's components are forks of supervisord, and behave as programs of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from nightsort_local import supervision
+from nightsort_local.home import REPOSITORY, Home
+from nightsort_local.supervision import API_SERVER, MIGRATION, Supervisor
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere components are no forks")
+
+# In the place of Airflow: it says in which process it was imported.
+IMPORTED = """
+import os
+print("imported in", os.getpid(), flush=True)
+with open(os.environ["IMPORTS"], "a") as file:
+    file.write(f"{os.getpid()}\\n")
+"""
+PROGRAM = """
+import os, signal, sys
+if sys.argv[1:] == ["db", "migrate"]:
+    print("migrating with", os.environ["SUPERVISOR_PROCESS_NAME"], flush=True)
+    sys.exit(3)
+assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+assert signal.getsignal(signal.SIGCHLD) is signal.SIG_DFL
+print("running", *sys.argv[1:], flush=True)
+signal.pause()
+"""
+
+
+@contextmanager
+def supervised(folder: Path, *, imported: str = IMPORTED, program: str = PROGRAM) -> Iterator[Home]:
+    """A running supervisord that finds a stand-in for Airflow."""
+    package = folder / "packages" / "airflow"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(imported, encoding="utf-8")
+    (package / "__main__.py").write_text(program, encoding="utf-8")
+    home = Home(folder / "home")
+    home.prepare()
+    supervision.write_configuration(home, [API_SERVER], 5566)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(package.parent), str(REPOSITORY)]),
+        "IMPORTS": str(folder / "imports"),
+    }
+    process = subprocess.Popen(
+        supervision.supervisor_command(home), env=environment, cwd=home.root, start_new_session=True
+    )
+    try:
+        Supervisor(home).wait_until_ready(process, 30)
+        yield home
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(home: Home, program: str, text: str) -> None:
+    """Wait until a program has written this."""
+    log = home.logs / f"{program}.log"
+    # The limit on the whole test ends a wait in vain.
+    while not log.exists() or text not in log.read_text(encoding="utf-8"):
+        time.sleep(0.02)
+
+
+@pytest.mark.timeout(60)
+def test_airflow_is_imported_once_for_all_its_components(tmp_path: Path) -> None:
+    with supervised(tmp_path) as home:
+        supervisor = Supervisor(home)
+        assert supervisor.run(MIGRATION) == 3
+        supervisor.start([API_SERVER])
+        wait_for(home, API_SERVER, "running api-server")
+        component = psutil.Process(supervisor.states()[API_SERVER].pid)
+
+        imports = (tmp_path / "imports").read_text(encoding="utf-8").split()
+        assert imports == [str(component.ppid())]
+        assert "migrating with migration" in (home.logs / f"{MIGRATION}.log").read_text(encoding="utf-8")
+        assert " ".join(component.cmdline()).strip() == f"{sys.executable} -m airflow api-server"
+
+
+@pytest.mark.timeout(60)
+def test_what_cannot_be_imported_is_said_in_the_log_of_the_component(tmp_path: Path) -> None:
+    with supervised(tmp_path, imported="raise ImportError('no such luck')") as home:
+        assert Supervisor(home).run(MIGRATION) == 1
+        wait_for(home, MIGRATION, "ImportError: no such luck")
+
+
+@pytest.mark.timeout(60)
+def test_a_component_ends_by_the_signal_that_stops_it(tmp_path: Path) -> None:
+    with supervised(tmp_path) as home:
+        supervisor = Supervisor(home)
+        supervisor.start([API_SERVER])
+        wait_for(home, API_SERVER, "running api-server")
+        component = psutil.Process(supervisor.states()[API_SERVER].pid)
+        supervisor.stop([API_SERVER])
+
+        assert not component.is_running()

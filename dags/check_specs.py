@@ -1,8 +1,8 @@
 """
 Shows broken classifier specs as an import error of this file; makes no DAG.
 
-A file with an import error loses all of its DAGs in Airflow, so the two files that make DAGs skip a broken
-spec, and this one, which has no DAG to lose, says which airflow specs are broken, where, and what to do.
+A file with an import error loses all of its DAGs in Airflow. So the two files that make DAGs skip a broken
+spec, and this file, which has no DAG to lose, says which specs are broken, where, and what to do.
 """
 
 from __future__ import annotations

@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, TriggerRule, task_group
+from airflow.sdk import DAG, TriggerRule, chain, task_group
 
 from nightsort_airflow.alerts import failure_notices, late_alerts
+from nightsort_airflow.assets import export_asset, predictions_asset
+from nightsort_airflow.comprehend_requests import job_parameters
 from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
     BATCH_OF_LOAD,
     DEFAULT_ARGS,
-    WAITING,
-    cost_approved,
+    DEFERRABLE_TASK_ARGS,
+    cost_approval,
     day_param,
-    export_asset,
-    gives,
-    job_parameters,
-    predictions_asset,
     set_params,
     source_uri_param,
     timetable,
+    xcom_of,
 )
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
@@ -66,14 +65,14 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 job_kwargs=job_parameters(spec),
                 aws_conn_id=spec.aws_conn_id,
                 map_index_template=BATCH_OF_JOB,
-                **WAITING,
+                **DEFERRABLE_TASK_ARGS,
             )
             LoadPredictionsOperator(
                 task_id="load_predictions",
                 spec=spec,
-                run=gives(prepared, "run"),
+                run=xcom_of(prepared, "run"),
                 batch=batch,
-                job=gives(started),
+                job=xcom_of(started),
                 map_index_template=BATCH_OF_LOAD,
             )
 
@@ -86,20 +85,24 @@ def classify_dag(spec: ClassifierSpec) -> None:
             outlets=[predictions_asset(spec.name)],
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        approved = cost_approved(
-            spec, prepared, budget_usd=spec.budget.run_usd, what=f"a night of {spec.name}"
+        approved = cost_approval(
+            spec, prepared, budget_usd=spec.budget.run_usd, purpose=f"classify a day of {spec.name}"
         )
-        approved >> classify_batch.expand_kwargs(prepared.output) >> reconciled
-        prepared >> reconciled
-        if spec.export:
-            reconciled >> ExportPredictionsOperator(
-                task_id="export_predictions",
-                spec=spec,
-                run=gives(prepared, "run"),
-                outlets=[export_asset(spec.name)],
-            )
-    day = day_param("the day on which the run's data interval starts")
+        classified = classify_batch.expand_kwargs(prepared.output)
+        exported = export(spec, prepared)
+        prepared >> reconciled  # which reads its XComs
+        chain(prepared, *approved, classified, reconciled, *exported)
+    day = day_param("the last complete day (yesterday)")
     set_params(dag, day=day, source_uri=source_uri_param())
+
+
+def export(spec: ClassifierSpec, prepared: PrepareBatchesOperator) -> list[ExportPredictionsOperator]:
+    """Make the task of a spec with ``export``; without, there is none."""
+    if spec.export is None:
+        return []
+    run = xcom_of(prepared, "run")
+    outlets = [export_asset(spec.name)]
+    return [ExportPredictionsOperator(task_id="export_predictions", spec=spec, run=run, outlets=outlets)]
 
 
 for spec in dag_specs().specs.values():

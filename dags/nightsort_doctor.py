@@ -1,4 +1,4 @@
-"""The DAG ``nightsort_doctor``: look at this deployment from inside, and say what is missing."""
+"""The DAG ``nightsort_doctor``: check this deployment from inside, and say what is missing."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from nightsort_airflow.dag_parts import DEFAULT_ARGS
 from nightsort_airflow.operators.doctor import CheckDeploymentOperator
 
 ABOUT = """
-**What it does.** `check_deployment` looks at everything that Nightsort needs, from a worker and from the
-triggerer: versions, specs, DAG files, connections, roles, buckets, quotas, database. Its log has a line for
-each thing: `ok`, `warning`, `failed`, or `cannot tell` with the reason, and what to do.
-`python -m nightsort doctor`, where Airflow's command line works, reads Airflow's database as well.
+## When it is red
+A line of the log says `failed`. Do what it says, then run the DAG again. `docs/deployment.md`, "Check a
+deployment", explains every check.
 
-**What it costs.** 0 USD: no training and no job is started; a probe of 70 bytes is written below each
-`work_uri`.
+## What it does
+- `check_deployment` checks everything that Nightsort needs, from a worker and from the triggerer: versions,
+  specs, DAG files, connections, roles, buckets, quotas, database.
+- Its log has one line per check: `ok`, `warning`, `failed`, or `cannot tell` with the reason, and what to do.
+- `python -m nightsort doctor` also reads Airflow's database. It needs a machine with Airflow's command line.
 
-**When it is red.** A line of the log says `failed`: do what it says, then run it again. Every check is
-explained in `docs/deployment.md`, under "Check a deployment".
+## What it costs
+0 USD: it starts no training and no job. It writes a probe of 70 bytes below each `work_uri`.
 """
 
 
@@ -25,7 +27,7 @@ def doctor_dag() -> DAG:
     """Make the DAG."""
     with DAG(
         dag_id="nightsort_doctor",
-        description="Look at this deployment from inside, and say what is missing",
+        description="Check this deployment from inside, and say what is missing",
         doc_md=ABOUT,
         schedule=None,
         max_active_runs=1,
@@ -34,7 +36,7 @@ def doctor_dag() -> DAG:
             "spec": Param(
                 None,
                 title="Spec",
-                description="Look at this classifier spec alone, by its name. Left empty: at all.",
+                description="The name of the only classifier spec to check. Left empty: all specs.",
                 type=["null", "string"],
                 minLength=1,
             )

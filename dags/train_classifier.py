@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from airflow.sdk import DAG, TriggerRule
+from airflow.sdk import DAG, TriggerRule, chain
 
 from nightsort_airflow.alerts import failure_notices
+from nightsort_airflow.assets import active_version_alias
+from nightsort_airflow.comprehend_requests import (
+    classifier_parameters,
+    job_parameters,
+    output_config,
+    training_input_config,
+)
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DEFAULT_ARGS,
-    WAITING,
-    active_version_alias,
-    classifier_parameters,
-    cost_approved,
+    DEFERRABLE_TASK_ARGS,
+    cost_approval,
     day_param,
-    gives,
-    job_parameters,
-    output_config,
     set_params,
-    training_input_config,
     training_time_limit,
+    xcom_of,
 )
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import (
@@ -54,11 +56,11 @@ def train_dag(spec: ClassifierSpec) -> None:
         created = ComprehendCreateDocumentClassifierOperator(
             task_id="create_classifier",
             document_classifier_name=spec.name,
-            version_name=gives(prepared, "version"),
+            version_name=xcom_of(prepared, "version"),
             input_data_config=training_input_config(
-                spec, gives(prepared, "training_uri"), gives(prepared, "test_uri")
+                spec, xcom_of(prepared, "training_uri"), xcom_of(prepared, "test_uri")
             ),
-            output_data_config=output_config(spec, gives(prepared, "training_output_uri")),
+            output_data_config=output_config(spec, xcom_of(prepared, "training_output_uri")),
             mode=spec.mode,
             language_code=spec.language,
             data_access_role_arn=spec.data_access_role_arn,
@@ -68,50 +70,48 @@ def train_dag(spec: ClassifierSpec) -> None:
         )
         trained = ComprehendDocumentClassifierTrainedSensor(
             task_id="wait_for_training",
-            document_classifier_arn=gives(created),
-            expected_documents=gives(prepared, "documents_sent"),
+            document_classifier_arn=xcom_of(created),
+            expected_documents=xcom_of(prepared, "documents_sent"),
             fail_on_warnings=spec.training_warnings == "fail",
             stop_training_on_kill=spec.stop_training_on_kill,
             time_limit=training_time_limit(spec),
             aws_conn_id=spec.aws_conn_id,
-            **WAITING,
+            **DEFERRABLE_TASK_ARGS,
         )
         evaluated = EvaluateClassifierOperator(
             task_id="evaluate_classifier",
             spec=spec,
-            document_classifier_arn=gives(created),
-            training=gives(prepared),
+            document_classifier_arn=xcom_of(created),
+            training=xcom_of(prepared),
         )
         scored = ScoreActiveVersionOperator(
             task_id="score_active_version",
-            document_classifier_arn=gives(evaluated, "score_arn"),
-            job_name=gives(evaluated, "score_job_name"),
+            document_classifier_arn=xcom_of(evaluated, "score_arn"),
+            job_name=xcom_of(evaluated, "score_job_name"),
             input_data_config={
-                "S3Uri": gives(prepared, "test_documents_uri"),
+                "S3Uri": xcom_of(prepared, "test_documents_uri"),
                 "InputFormat": "ONE_DOC_PER_LINE",
             },
-            output_data_config=output_config(spec, gives(prepared, "scores_output_uri")),
-            input_fingerprint=gives(prepared, "test_fingerprint"),
+            output_data_config=output_config(spec, xcom_of(prepared, "scores_output_uri")),
+            input_fingerprint=xcom_of(prepared, "test_fingerprint"),
             data_access_role_arn=spec.data_access_role_arn,
             job_kwargs=job_parameters(spec),
             aws_conn_id=spec.aws_conn_id,
-            **WAITING,
+            **DEFERRABLE_TASK_ARGS,
         )
         promoted = PromoteClassifierOperator(
             task_id="promote_classifier",
             spec=spec,
-            training=gives(prepared),
-            evaluation=gives(evaluated),
-            scores=gives(scored),
+            training=xcom_of(prepared),
+            evaluation=xcom_of(evaluated),
+            scores=xcom_of(scored),
             outlets=[active_version_alias(spec.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
         )
-        approved = cost_approved(
-            spec, prepared, budget_usd=spec.budget.training_usd, what=f"a training of {spec.name}"
+        approved = cost_approval(
+            spec, prepared, budget_usd=spec.budget.training_usd, purpose=f"train {spec.name}"
         )
-        approved >> created
-        trained >> evaluated
-        scored >> promoted
+        chain(prepared, *approved, created, trained, evaluated, scored, promoted)
     set_params(dag, day=day_param("yesterday"))
 
 

@@ -1,1 +1,1 @@
-"""What Airflow must know: hooks, operators, sensors, triggers and links of Nightsort."""
+"""Nightsort's part of Airflow: hooks, operators, sensors, triggers and links."""

@@ -17,10 +17,7 @@ if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Makes Nightsort's deadline known to Airflow.
-
-    Links need no plugin: each operator names its own.
-    """
+    """Register Nightsort's deadline with Airflow; links need no plugin, because operators name their own."""
 
     name = "nightsort"
     deadline_references = [NightLoadedBy]  # noqa: RUF012 - Airflow declares it so

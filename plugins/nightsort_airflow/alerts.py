@@ -1,8 +1,8 @@
 """
-Tells the notifiers that a spec names of runs that failed, of nights that are late and of questions that wait.
+Call the notifiers of a spec for failed runs, late nights and pending approvals.
 
-A failed run is told by the DAG processor, the others by a worker: Airflow imports this module and the
-notifiers there, so they lie in ``plugins/`` or are installed, never in the DAGs folder.
+The DAG processor calls them for failed runs, a worker for the rest. Airflow imports this module and the
+notifiers there, so they must be in ``plugins/`` or installed, not in the DAGs folder.
 """
 
 from __future__ import annotations
@@ -32,25 +32,26 @@ log = logging.getLogger(__name__)
 
 
 def failure_notices(spec: ClassifierSpec) -> list[Callable[[Context], None]]:
-    """Give the callbacks for a DAG's ``on_failure_callback``, one for each notifier of the spec."""
+    """Return the callbacks for a DAG's ``on_failure_callback``, one for each notifier of the spec."""
     return [FailureNotice(spec.name, notifier) for notifier in spec.notifiers]
 
 
 def question_notices(spec: ClassifierSpec, what: str) -> list[BaseNotifier]:
     """
-    Give the notifiers of a task that asks a person, one for each notifier of the spec.
+    Return the notifiers of a task that asks a person, one for each notifier of the spec.
 
-    :param what: what is asked for, for instance ``"the cost of this night"``.
+    :param spec: the classifier spec.
+    :param what: what is asked for, for instance ``"the cost to train tickets"``.
     """
     return [QuestionNotice(spec.name, notifier, what) for notifier in spec.notifiers]
 
 
 def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
     """
-    Give the alerts for the nightly DAG's ``deadline``, one for each notifier; none without ``loaded_by``.
+    Return the alerts for the nightly DAG's ``deadline``, one for each notifier; none without ``loaded_by``.
 
-    They are called in the executor, not in the triggerer: there the notifiers need the same synchronous
-    ``notify`` as for a failure, which all of the providers' notifiers have.
+    The executor calls them, not the triggerer, because there a notifier needs only the synchronous ``notify``
+    that it needs for a failure too. All notifiers of the providers have it.
     """
     if spec.loaded_by is None:
         return []
@@ -60,7 +61,7 @@ def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
             reference=NightLoadedBy(spec.loaded_by, spec.timezone),
             interval=timedelta(0),
             callback=SyncCallback(
-                tell_late,
+                notify_late,
                 kwargs={
                     "classifier": spec.name,
                     "loaded_by": f"{spec.loaded_by} ({spec.timezone})",
@@ -76,33 +77,33 @@ def late_alerts(spec: ClassifierSpec) -> list[DeadlineAlert]:
 @dataclass(frozen=True)
 class FailureNotice:
     """
-    Tells one notifier that a run has failed.
+    Notify one notifier that a run has failed.
 
     :param classifier: the spec's name.
-    :param notifier: who is told.
+    :param notifier: the notifier as the spec has it.
     """
 
     classifier: str
     notifier: Notifier
 
     def __call__(self, context: Context) -> None:
-        """Tell it; Airflow logs what goes wrong with that, and calls the next one."""
-        # Where no task instance led to the failure, Airflow gives the DAG, the run's id and the reason alone.
+        """Call the notifier. Airflow logs an error of it, and calls the next one."""
+        # If no task instance led to the failure, the context has only the DAG, the run's id and the reason.
         dag_id = context["dag"].dag_id
         dag_run = context.get("dag_run") or {"dag_id": dag_id, "run_id": context["run_id"]}
         task = context.get("ti")
         where = f", the last task was {task.task_id}" if task else ""
         message = f"Run {context['run_id']} of {dag_id} failed ({context.get('reason')}){where}: see its log."
-        told = {"event": "failed", "classifier": self.classifier, "message": message}
-        _tell(self.notifier.import_path, self.notifier.arguments, {**context, "dag_run": dag_run}, told)
+        notice = {"event": "failed", "classifier": self.classifier, "message": message}
+        _notify(self.notifier.import_path, self.notifier.arguments, {**context, "dag_run": dag_run}, notice)
 
 
 class QuestionNotice(BaseNotifier):
     """
-    Tells one notifier that a task waits for a person's answer.
+    Notify one notifier that a task waits for a person's answer.
 
     :param classifier: the spec's name.
-    :param notifier: who is told.
+    :param notifier: the notifier as the spec has it.
     :param what: what is asked for.
     """
 
@@ -113,20 +114,20 @@ class QuestionNotice(BaseNotifier):
         self.what = what
 
     def notify(self, context: Context) -> None:
-        """Tell it; what goes wrong with that is logged, and the question waits all the same."""
+        """Call the notifier. An error of it is logged, and the question still waits."""
         run = context["dag_run"]
         message = (
-            f"Run {run.run_id} of {run.dag_id} waits until somebody approves {self.what}, "
-            "under Required Actions in Airflow."
+            f"Run {run.run_id} of {run.dag_id} waits for an approval of {self.what}: "
+            "see Required Actions in Airflow."
         )
-        told = {"event": "question", "classifier": self.classifier, "message": message}
+        notice = {"event": "question", "classifier": self.classifier, "message": message}
         try:
-            _tell(self.notifier.import_path, self.notifier.arguments, context, told)
-        except Exception:  # Whatever a foreign notifier raises: Airflow would ask again and tell nobody.
-            log.exception("%s could not be told of the question", self.notifier.import_path)
+            _notify(self.notifier.import_path, self.notifier.arguments, context, notice)
+        except Exception:  # Whatever a notifier raises: otherwise Airflow would retry the task and ask again.
+            log.exception("The notifier failed: %s", self.notifier.import_path)
 
 
-def tell_late(
+def notify_late(
     context: Mapping[str, Any],
     classifier: str,
     loaded_by: str,
@@ -134,31 +135,31 @@ def tell_late(
     arguments: Mapping[str, Any],
 ) -> None:
     """
-    Tell one notifier that a night is late.
+    Notify one notifier that a night is late.
 
-    :param context: what Airflow gives to the callback of a deadline: ``dag_run`` and ``deadline``, as dicts.
+    :param context: what Airflow passes to the callback of a deadline: ``dag_run`` and ``deadline``, as dicts.
     :param classifier: the spec's name.
     :param loaded_by: the time that was missed, for the message.
     :param import_path: the notifier's class.
     :param arguments: its arguments.
     """
     run = context["dag_run"]
-    told = {
+    notice = {
         "event": "late",
         "classifier": classifier,
         "message": (
-            f"The predictions of {classifier} were to be loaded by {loaded_by}, but run "
+            f"The predictions of {classifier} are late: they were due by {loaded_by}, but run "
             f"{run['dag_run_id']} of {run['dag_id']} is {run['state']}."
         ),
     }
-    _tell(import_path, arguments, {**context, "dag_run": {**run, "run_id": run["dag_run_id"]}}, told)
+    _notify(import_path, arguments, {**context, "dag_run": {**run, "run_id": run["dag_run_id"]}}, notice)
 
 
 def notifier_problem(notifier: Notifier) -> str | None:
     """
-    Say why Airflow could not call a notifier, or nothing; its constructor is not called.
+    Return why Airflow could not call a notifier; None if it can. Its constructor is not called.
 
-    :param notifier: a notifier as the spec has it.
+    :param notifier: the notifier as the spec has it.
     """
     path = notifier.import_path
     try:
@@ -166,7 +167,7 @@ def notifier_problem(notifier: Notifier) -> str | None:
     except ImportError as error:
         return f"{path} cannot be imported here ({error}); correct the path, or install its package"
     if not (inspect.isclass(found) and issubclass(found, BaseNotifier)):
-        return f"{path} is no Airflow notifier; name a subclass of airflow.sdk.BaseNotifier"
+        return f"{path} is not an Airflow notifier; name a subclass of airflow.sdk.BaseNotifier"
     if found.notify is BaseNotifier.notify:
         return f"{path} has no synchronous notify(); name a notifier that has one"
     try:
@@ -176,10 +177,9 @@ def notifier_problem(notifier: Notifier) -> str | None:
     return None
 
 
-def _tell(
-    import_path: str, arguments: Mapping[str, Any], context: Mapping[str, Any], told: Mapping[str, str]
+def _notify(
+    import_path: str, arguments: Mapping[str, Any], context: Mapping[str, Any], notice: Mapping[str, str]
 ) -> None:
     notifier = import_string(import_path)(**arguments)
-    # One name for all that is ours: a notifier adds its own fields to the context under their names, and
-    # `message` is one of several of them.
-    notifier({**context, "nightsort": told})
+    # One key for all of ours, because a notifier adds its own fields to the context, for instance `message`.
+    notifier({**context, "nightsort": notice})

@@ -1,12 +1,11 @@
-"""What the two DAG files share: Params, retries, the pool, and a spec's settings as Comprehend's
-parameters."""
+"""What the DAG files share: default arguments, Params, schedule and the approval of the cost."""
 
 from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import Asset, AssetAlias, CronDataIntervalTimetable, Param, XComArg
+from airflow.sdk import CronDataIntervalTimetable, Param, XComArg
 from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort.comprehend.limits import POOL
@@ -30,94 +29,98 @@ DEFAULT_ARGS: Final[dict[str, Any]] = {
     "retry_policy": AWS_RETRIES,
 }
 
-# A retry of a waiting task finds what it started, so it costs nothing; and Airflow 3.3 now and then fails a
-# healthy deferred task. Hence more retries, and a short first delay.
-WAITING: Final[dict[str, Any]] = {
+# Airflow 3.3 sometimes fails a healthy deferred task. A retry finds what the task started and costs nothing,
+# hence more retries and a short first delay.
+DEFERRABLE_TASK_ARGS: Final[dict[str, Any]] = {
     "deferrable": True,
     "pool": POOL,
     "retries": 4,
     "retry_delay": timedelta(seconds=5),
 }
 
-# What the UI shows in place of a number.
+# What the UI shows instead of the map index.
 BATCH_OF_JOB: Final = "{{ task.batch_name }}"
 BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
 
-def gives(task: BaseOperator, key: str = "return_value") -> Any:
+def xcom_of(task: BaseOperator, key: str = "return_value") -> Any:
     """
-    Give what a task will give, for use as an argument of a task after it, which becomes its downstream.
+    Return a reference to a task's XCom. A task that takes it as an argument becomes downstream.
 
     :param task: the earlier task.
-    :param key: the XCom's key; without it, what the task returns.
+    :param key: the XCom's key; without it, the task's return value.
     """
     return XComArg(task, key)
 
 
-def cost_approved(
-    spec: ClassifierSpec, prepared: BaseOperator, *, budget_usd: float | None, what: str
-) -> BaseOperator:
+def cost_approval(
+    spec: ClassifierSpec, prepared: BaseOperator, *, budget_usd: float | None, purpose: str
+) -> list[ApproveCostOperator]:
     """
-    Give the task after which money may be spent: one that asks a person, where the spec wants that.
+    Make the task that asks a person about a cost above the budget, where the spec wants that.
 
-    :param prepared: the task that made the forecast, and which refuses one above the budget itself where
-        nobody is to be asked.
+    Without it, the task that makes the forecast refuses a forecast above the budget.
+
+    :param spec: the classifier spec.
+    :param prepared: the task that makes the forecast.
     :param budget_usd: the budget; None: no limit.
-    :param what: what is paid for, as the question names it.
+    :param purpose: what is paid for, as a verb, for instance ``train tickets``.
+    :returns: the task, or an empty list.
     """
     if spec.budget.when_over == "fail":
-        return prepared
-    return ApproveCostOperator(
-        task_id="approve_cost",
-        forecast=gives(prepared, FORECAST_KEY),
-        budget_usd=budget_usd,
-        what=what,
-        answer_hours=spec.budget.answer_hours,
-        notifiers=question_notices(spec, f"the cost of {what}"),
-    )
+        return []
+    return [
+        ApproveCostOperator(
+            task_id="approve_cost",
+            forecast=xcom_of(prepared, FORECAST_KEY),
+            budget_usd=budget_usd,
+            purpose=purpose,
+            answer_hours=spec.budget.answer_hours,
+            notifiers=question_notices(spec, f"the cost to {purpose}"),
+        )
+    ]
 
 
 def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | None:
-    """Give the schedule of the nightly DAG; None where it is started by hand only."""
+    """Return the schedule of the nightly DAG; None where it is started only by hand."""
     return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone) if spec.schedule else None
 
 
 def set_params(dag: DAG, **params: Param) -> None:
     """
-    Give a DAG its Params, once its tasks are made.
+    Set a DAG's Params after its tasks are made.
 
-    Each task would copy them, and Airflow checks every copy against its schema, and the schema against JSON
-    Schema's, twice whenever it parses.
+    Otherwise each task copies them, and Airflow validates every copy and its schema twice per parse.
 
     :param dag: the DAG, with all of its tasks.
+    :param params: the Params by name.
     """
     dag.params = ParamsDict(params)
 
 
 def day_param(default: str) -> Param:
     """
-    Give the Param ``day``.
+    Make the Param ``day``.
 
-    :param default: what counts where it is left empty, for the description.
+    :param default: the day that an empty Param stands for, for the description.
     """
     return Param(
         None,
         title="Day",
-        description=f"The day that replaces {{day}} in the source, as YYYY-MM-DD. Left empty: {default}.",
+        description=f"The day of the documents, which replaces {{day}} in the source. Left empty: {default}.",
         type=["null", "string"],
         format="date",
     )
 
 
 def source_uri_param() -> Param:
-    """Give the Param ``source_uri``."""
+    """Make the Param ``source_uri``."""
     return Param(
         None,
-        title="Source URI",
+        title="Other documents",
         description=(
-            "Classify these documents instead of the spec's incoming ones: a file, a prefix that ends in / "
-            "or a glob, "
-            "in the spec's incoming format, for instance s3://bucket/export/*.csv."
+            "Classify these instead of the day's documents: a file, a prefix that ends in / or a glob, in "
+            "the format of the spec's incoming documents, for instance s3://bucket/export/*.csv."
         ),
         type=["null", "string"],
         minLength=1,
@@ -125,99 +128,6 @@ def source_uri_param() -> Param:
 
 
 def training_time_limit(spec: ClassifierSpec) -> timedelta | None:
-    """Give how long a training may take; None: as long as it likes."""
+    """Return how long a training may take; None: no limit."""
     hours = spec.training_time_limit_hours
     return timedelta(hours=hours) if hours else None
-
-
-def predictions_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when a run of ``classify_<name>`` is complete; its event carries the
-    counts.
-
-    :param name: the classifier.
-    """
-    return Asset(
-        name=f"nightsort_{name}_predictions", uri=f"x-nightsort://{name}/predictions", group="nightsort"
-    )
-
-
-def export_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when a run's results are there as Parquet files; its event says where.
-
-    :param name: the classifier.
-    """
-    return Asset(name=f"nightsort_{name}_export", uri=f"x-nightsort://{name}/export", group="nightsort")
-
-
-def active_version_asset(name: str) -> Asset:
-    """
-    Give the asset that is updated when ``train_<name>`` made a version the active one; its event names the
-    version.
-
-    :param name: the classifier.
-    """
-    return Asset(
-        name=f"nightsort_{name}_active_version", uri=f"x-nightsort://{name}/active-version", group="nightsort"
-    )
-
-
-def active_version_alias(name: str) -> AssetAlias:
-    """
-    Give the outlet through which ``train_<name>`` updates :func:`active_version_asset`.
-
-    An outlet that is an asset gets an event whenever its task succeeds; one that is an alias, only when the
-    task says so, that is, after a promotion.
-
-    :param name: the classifier.
-    """
-    return AssetAlias(name=f"nightsort_{name}_promotion", group="nightsort")
-
-
-def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """
-    Give the spec's keys, network and tags as parameters of CreateDocumentClassifier; only what is set.
-
-    A parameter that changes the model belongs to ``ClassifierSpec.training_settings`` too, which makes the
-    version's name.
-    """
-    model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
-    return {**model_key, **job_parameters(spec)}
-
-
-def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
-    """Give the spec's volume key, network and tags as parameters of StartDocumentClassificationJob; only what
-    is set."""
-    parameters: dict[str, Any] = {}
-    if spec.kms.volume_key_id:
-        parameters["VolumeKmsKeyId"] = spec.kms.volume_key_id
-    if spec.vpc:
-        parameters["VpcConfig"] = {
-            "SecurityGroupIds": list(spec.vpc.security_group_ids),
-            "Subnets": list(spec.vpc.subnets),
-        }
-    if spec.tags:
-        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(spec.tags.items())]
-    return parameters
-
-
-def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
-    """
-    Give an OutputDataConfig.
-
-    :param prefix: the S3 prefix for the output, ending in ``/``; templates are left as they are.
-    """
-    key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
-    return {"S3Uri": prefix, **key}
-
-
-def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:
-    """
-    Give the InputDataConfig of a training.
-
-    :param training_uri: S3 URI of the training CSV.
-    :param test_uri: S3 URI of the test CSV.
-    """
-    delimiter = {"LabelDelimiter": spec.label_delimiter} if spec.label_delimiter else {}
-    return {"DataFormat": "COMPREHEND_CSV", "S3Uri": training_uri, "TestS3Uri": test_uri, **delimiter}

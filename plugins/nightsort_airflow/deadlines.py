@@ -1,4 +1,4 @@
-"""The time of day by which a night has to be loaded, as Airflow's deadlines understand it."""
+"""The time of day by which a night has to be loaded, as a reference for Airflow's deadlines."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 class NightLoadedBy(BaseDeadlineReference):
     """
-    The first time that it is ``loaded_by`` o'clock after a scheduled run was due.
+    The first ``loaded_by`` o'clock after a scheduled run was due.
 
-    Airflow's own references do not say that: they add a fixed time to the start of the data interval, which
-    is wrong over a weekend without runs and when clocks change, or to the moment when the run was queued,
-    which is late itself on the night on which the scheduler was down. And they count for every run, so that a
-    backfill would tell of each of its days.
+    Airflow's own references cannot express this. They add a fixed time to the start of the data interval,
+    which is wrong over a weekend without runs and when clocks change, or to the moment when the run was
+    queued, which is late when the scheduler was down. They also count for every run, so that a backfill
+    would alert for each of its days.
 
     The scheduler rebuilds it through the plugin's ``deadline_references``.
 
@@ -34,17 +34,17 @@ class NightLoadedBy(BaseDeadlineReference):
         self.timezone = timezone
 
     def serialize_reference(self) -> dict[str, Any]:
-        """Give what the database keeps of it."""
+        """Return the fields that the database keeps."""
         return {**super().serialize_reference(), "loaded_by": self.loaded_by, "timezone": self.timezone}
 
     @classmethod
     def deserialize_reference(cls, reference_data: dict[str, Any]) -> NightLoadedBy:
-        """Rebuild it from what the database keeps."""
+        """Rebuild the reference from the fields that the database keeps."""
         return cls(reference_data["loaded_by"], reference_data["timezone"])
 
     def after(self, due: datetime) -> datetime:
         """
-        Give the moment by which a run has to be through.
+        Return the moment by which a run has to be complete.
 
         :param due: when the run was due; with a time zone.
         """
@@ -56,7 +56,7 @@ class NightLoadedBy(BaseDeadlineReference):
         return moment.astimezone(ZoneInfo("UTC"))
 
     def _evaluate_with(self, *, session: Session, dag_id: str, run_id: str) -> datetime | None:
-        # In the scheduler only: the models are not for tasks.
+        # Only the scheduler may import Airflow's models.
         from airflow.models.dagrun import DagRun
         from airflow.utils.types import DagRunType
         from sqlalchemy import select

@@ -12,24 +12,24 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
 
-def run_day(context: Context, *, given: str | None, timezone: str) -> date:
+def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> date:
     """
-    Give the day whose documents a run is about.
+    Return the day whose documents a run is about.
 
-    That is the Param ``day`` where it is given; else the day on which the run's data interval starts, in the
-    spec's time zone; else, for a run by hand without an interval, the day before the run.
+    It is the Param ``day``, if it is set. Otherwise it is the day on which the run's data interval starts, in
+    the spec's time zone. A manual run without an interval is about the day before the run.
 
     :param context: the task's context.
-    :param given: the Param, as YYYY-MM-DD, or nothing.
+    :param given: the Param, as YYYY-MM-DD, or None.
     :param timezone: the spec's time zone.
-    :raises BadInputError: when the Param is no date.
+    :raises BadInputError: when the Param is not a date.
     """
     if given:
         try:
             return date.fromisoformat(given)
         except ValueError:
             raise BadInputError(
-                f"The Param `day` is {given!r}: give a date as YYYY-MM-DD, or none."
+                f"The Param `day` is {given!r}: enter a date as YYYY-MM-DD, or leave it empty."
             ) from None
     run = context["dag_run"]
     zone = ZoneInfo(timezone)

@@ -1,10 +1,9 @@
 """
 The settings of the plugin that are not part of a classifier spec.
 
-``NIGHTSORT_POLL_SECONDS``: seconds between two looks at a training or a job, at least 1. Unset, each operator
-has its own default, which suits AWS: jobs take minutes, trainings take tens of minutes, and DescribeX is
-limited to 10 calls a second per account. The local stack sets it to 1, because its Comprehend is done in
-seconds.
+``NIGHTSORT_POLL_SECONDS``: seconds between two polls of a training or a job, at least 1. Without it, each
+operator has its own default for AWS: jobs take minutes, trainings take tens of minutes, and DescribeX is
+limited to 10 calls a second per account. The local stack sets it to 1, because its Comprehend takes seconds.
 """
 
 from __future__ import annotations
@@ -15,14 +14,13 @@ from typing import Final
 
 JOB_POLL_SECONDS: Final = 30
 TRAINING_POLL_SECONDS: Final = 60
-# Trainings of 1M documents have taken 20 hours; one wait lasts at most this long, and a retry goes on
-# waiting.
+# Trainings of 1M documents have taken 20 hours. One wait lasts at most this long; a retry waits again.
 LONGEST_WAIT_SECONDS: Final = 24 * 3600
 
 
 def poll_seconds(default: int) -> int:
     """
-    Give the seconds between two looks.
+    Return the seconds between two polls.
 
     :param default: seconds where ``NIGHTSORT_POLL_SECONDS`` is not set.
     :raises ValueError: when the variable is not a number of at least 1.
@@ -43,8 +41,8 @@ def poll_seconds(default: int) -> int:
 
 def attempts(delay: int) -> int:
     """
-    Give the number of looks after which one wait ends.
+    Return the number of polls after which one wait ends.
 
-    :param delay: seconds between two looks.
+    :param delay: seconds between two polls.
     """
     return max(1, math.ceil(LONGEST_WAIT_SECONDS / delay))

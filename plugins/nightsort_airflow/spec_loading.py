@@ -1,4 +1,4 @@
-"""The classifier specs of which DAGs are made: read, and checked against what is installed here."""
+"""Read the classifier specs of the DAGs, and check them against what is installed here."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 def dag_specs() -> LoadedSpecs[ClassifierSpec]:
     """
-    Read the specs of which a DAG file is to make DAGs.
+    Read the specs for which a DAG file makes DAGs.
 
-    A task parses its DAG file again before it runs: there, only the specs that name its DAG are read.
+    A task parses its DAG file again before it runs. Then only the specs that name its DAG are read.
     """
     dag_id = get_parsing_context().dag_id or ""
     return read_specs(naming=dag_id.partition("_")[2])
@@ -29,10 +29,10 @@ def read_specs(naming: str = "") -> LoadedSpecs[ClassifierSpec]:
     """
     Read the specs of the folders that the environment names.
 
-    One that names a notifier which Airflow could not call is an error, as is one that cannot be read: a night
-    that fails would fail in silence.
+    A spec with a notifier that Airflow could not call is an error: otherwise a failed night would notify
+    nobody.
 
-    :param naming: only those whose files have this text; empty: all.
+    :param naming: read only specs whose files contain this text; empty: all.
     """
     loaded = load_specs(spec_folders(os.environ), containing=naming)
     specs, errors = {}, list(loaded.errors)

@@ -1,25 +1,76 @@
 """
 The states of Comprehend's models and jobs, as closed sets.
 
-The members are those of botocore's enums ``ModelStatus`` and ``JobStatus``. Success is listed, never "not
-running"; a state that is in no set is an error. ``waiters/comprehend.json`` says the same as data, and a
-contract test compares this module, that file and botocore: a state that AWS adds fails the test, not a night.
+The members are those of botocore's enums ``ModelStatus`` and ``JobStatus``. Each state has one phase, and
+mypy reports a member without one. ``waiters/comprehend.json`` says the same as data. A contract test compares
+this module, that file and botocore: a state that AWS adds fails the test, not a night.
 """
 
 from __future__ import annotations
 
+from enum import Enum, auto
 from typing import Final
 
-# STOP_REQUESTED is not an end: a training may still come out TRAINED, if it was done before the stop took
-# hold.
-MODEL_TRAINING: Final = ("SUBMITTED", "TRAINING", "STOP_REQUESTED")
-MODEL_TRAINED: Final = ("TRAINED", "TRAINED_WITH_WARNING")
-MODEL_FAILED: Final = ("STOPPED", "IN_ERROR", "DELETING")
 
-JOB_ACTIVE: Final = ("SUBMITTED", "IN_PROGRESS", "STOP_REQUESTED")
-JOB_COMPLETED: Final = ("COMPLETED",)
-JOB_FAILED: Final = ("FAILED", "STOPPED")
+class Phase(Enum):
+    """The phase of a training or a job."""
 
-STOP_REQUESTED: Final = "STOP_REQUESTED"
-STOPPED: Final = "STOPPED"
-TRAINED_WITH_WARNING: Final = "TRAINED_WITH_WARNING"
+    RUNNING = auto()
+    SUCCEEDED = auto()
+    FAILED = auto()
+
+
+class ModelStatus(str, Enum):
+    """The states of a classifier version."""
+
+    SUBMITTED = "SUBMITTED"
+    TRAINING = "TRAINING"
+    STOP_REQUESTED = "STOP_REQUESTED"
+    TRAINED = "TRAINED"
+    TRAINED_WITH_WARNING = "TRAINED_WITH_WARNING"
+    STOPPED = "STOPPED"
+    IN_ERROR = "IN_ERROR"
+    DELETING = "DELETING"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of this state. A training that is asked to stop can still end TRAINED."""
+        match self:
+            case ModelStatus.SUBMITTED | ModelStatus.TRAINING | ModelStatus.STOP_REQUESTED:
+                return Phase.RUNNING
+            case ModelStatus.TRAINED | ModelStatus.TRAINED_WITH_WARNING:
+                return Phase.SUCCEEDED
+            case ModelStatus.STOPPED | ModelStatus.IN_ERROR | ModelStatus.DELETING:
+                return Phase.FAILED
+
+
+class JobStatus(str, Enum):
+    """The states of a classification job."""
+
+    SUBMITTED = "SUBMITTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    STOP_REQUESTED = "STOP_REQUESTED"
+    COMPLETED = "COMPLETED"
+    FAILED = "FAILED"
+    STOPPED = "STOPPED"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of this state."""
+        match self:
+            case JobStatus.SUBMITTED | JobStatus.IN_PROGRESS | JobStatus.STOP_REQUESTED:
+                return Phase.RUNNING
+            case JobStatus.COMPLETED:
+                return Phase.SUCCEEDED
+            case JobStatus.FAILED | JobStatus.STOPPED:
+                return Phase.FAILED
+
+
+JOB_RUNNING: Final = tuple(state for state in JobStatus if state.phase is Phase.RUNNING)
+JOB_FAILED: Final = tuple(state for state in JobStatus if state.phase is Phase.FAILED)

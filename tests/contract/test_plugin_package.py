@@ -35,7 +35,7 @@ def test_there_is_something_to_check() -> None:
         "ComprehendDocumentClassifierTrainedTrigger",
         "ComprehendDocumentClassificationJobTrigger",
         "ComprehendQuotaTrigger",
-        "TriggererExaminationTrigger",
+        "TriggererCheckTrigger",
     }
 
 
@@ -109,7 +109,13 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "job_id": "0123456789abcdef0123456789abcdef",
         "aws_conn_ids": ["aws_default", "aws_other"],
     }
-    return {name: values[name] for name in inspect.signature(trigger).parameters}
+    parameters = {
+        name
+        for cls in trigger.__mro__
+        if "__init__" in vars(cls)
+        for name in inspect.signature(cls.__init__).parameters
+    }
+    return {name: value for name, value in values.items() if name in parameters}
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda cls: cls.__name__)

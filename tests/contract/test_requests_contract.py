@@ -9,7 +9,7 @@ import pytest
 from airflow.dag_processing.dagbag import DagBag
 
 from nightsort.classifier_spec.model import load_spec
-from nightsort_airflow.dag_parts import (
+from nightsort_airflow.comprehend_requests import (
     classifier_parameters,
     job_parameters,
     output_config,

@@ -38,7 +38,7 @@ CLASSIFY_TASKS = [
     "reconcile_run",
 ]
 LAST = {"aws-services": "reconcile_run", "aws-topics": "export_predictions"}
-WAITING = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
+DEFERRABLE_TASK_ARGS = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
 TAGS = {"nightsort", "train", "classify", *SAMPLES}
 
 
@@ -88,7 +88,7 @@ def test_the_doctor_looks_at_all_specs_or_at_the_one_that_is_named(doctor: DAG) 
 def test_the_doctor_says_what_it_does_that_it_costs_nothing_and_what_to_do_when_it_is_red(
     doctor: DAG,
 ) -> None:
-    for part in ("What it does.", "What it costs.", "When it is red.", "0 USD", "`check_deployment`"):
+    for part in ("## What it does", "## What it costs", "## When it is red", "0 USD", "`check_deployment`"):
         assert part in (doctor.doc_md or "")
     assert doctor.tags == {"nightsort", "doctor"}
     assert doctor.owner == "nightsort"
@@ -141,7 +141,7 @@ def test_all_broken_specs_are_told_at_once(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_each_dag_says_what_it_does_what_it_costs_and_what_to_do_when_it_is_red(dags: dict[str, DAG]) -> None:
     for dag in dags.values():
         text = dag.doc_md or ""
-        for part in ("What it does.", "What it costs.", "When it is red.", " USD "):
+        for part in ("## What it does", "## What it costs", "## When it is red", " USD "):
             assert part in text, (dag.dag_id, part)
         for task in dag.tasks:
             assert f"`{task.label}`" in text, (dag.dag_id, task.label)
@@ -239,11 +239,11 @@ def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: d
     deferrable = {
         task.task_id for dag in dags.values() for task in dag.tasks if getattr(task, "deferrable", False)
     }
-    assert deferrable == WAITING
+    assert deferrable == DEFERRABLE_TASK_ARGS
     for dag in dags.values():
         for task in dag.tasks:
             assert task.retries >= 2, task.task_id
-            if task.task_id in WAITING:
+            if task.task_id in DEFERRABLE_TASK_ARGS:
                 assert task.pool == "comprehend_jobs"
                 assert task.retry_delay.total_seconds() <= 10
 

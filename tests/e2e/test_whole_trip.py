@@ -347,8 +347,9 @@ def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
     try:
         run_id = stack.api.trigger("train_asking", {}).run_id
         asked = until(lambda: question(run_id), "nobody is asked")
-        assert asked["subject"] == "Approve the cost of a training of asking"
-        assert "| budget | 0.01 USD |" in asked["body"]
+        assert asked["subject"].startswith("Approve ")
+        assert asked["subject"].endswith(" USD) to train asking?")
+        assert "| Budget | 0.01 USD |" in asked["body"]
         assert not [name for name in trained_versions(stack) if name == "asking"]
         assert told.read_text() == "question train_asking\n"
         answer(run_id, "Reject")

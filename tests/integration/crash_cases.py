@@ -133,7 +133,7 @@ STARTED: Final = "after the answer and before it is stored"
 WHILE: Final = "while waiting"
 COMPLETE: Final = "after the night is complete"
 
-_JOB = "operators.classification_job", "ComprehendStartDocumentClassificationJobOperator"
+_JOB = "operators.comprehend", "ComprehendStartDocumentClassificationJobOperator"
 _SENSOR = "sensors.comprehend", "ComprehendDocumentClassifierTrainedSensor"
 _COPY = Point("psycopg:Copy.write", "before", time=3)
 

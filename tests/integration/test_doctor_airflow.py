@@ -27,7 +27,7 @@ from airflow.models.dag import DagModel
 from airflow.models.pool import Pool
 from airflow.utils.session import create_session
 from nightsort_airflow.doctor.airflow_parts import airflow_checks, pool_slots
-from nightsort_airflow.doctor.examination import examine
+from nightsort_airflow.doctor.run_checks import examine
 
 told = {{}}
 

@@ -16,10 +16,10 @@ from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, loc
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
 from nightsort_airflow.doctor.buckets import bucket_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
 from nightsort_airflow.doctor.quotas import quota_checks
 from nightsort_airflow.doctor.roles import role_checks
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,7 +138,7 @@ def test_without_the_optional_rights_it_cannot_tell_and_says_which_file_grants_t
         "may train and classify",
         f"{ROLE_NAME}: trusts Comprehend",
         f"{ROLE_NAME}: may be passed",
-        f"{ROLE_NAME}: rights on data",
+        f"{ROLE_NAME}: permissions on data",
     }
     for subject in unknown:
         assert found[subject].says.startswith("the connection may not call iam:")
@@ -156,8 +156,11 @@ def test_a_right_that_the_data_access_role_lacks_is_named(
 ) -> None:
     role(admin, ROLE, without(DATA_ACCESS, grant), TRUST)
     found = look()
-    assert told(found, State.FAILED) == {f"{ROLE_NAME}: rights on data"}
-    assert f"is not allowed {grant[1]} on arn:aws:s3:::{BUCKET}" in found[f"{ROLE_NAME}: rights on data"].says
+    assert told(found, State.FAILED) == {f"{ROLE_NAME}: permissions on data"}
+    assert (
+        f"is not allowed {grant[1]} on arn:aws:s3:::{BUCKET}"
+        in found[f"{ROLE_NAME}: permissions on data"].says
+    )
 
 
 @pytest.mark.parametrize("grant", grants(AIRFLOW), ids=lambda grant: f"{grant[1]} {grant[2][-12:]}")
@@ -232,11 +235,11 @@ def test_a_work_bucket_in_another_region_fails_and_a_source_there_is_a_warning(a
     airflow.may(EVERYTHING)
     work = look(work_uri="s3://in-frankfurt/work")["bucket in-frankfurt"]
     assert work.state is State.FAILED
-    assert "is in eu-central-1, and Comprehend works in us-east-1" in work.says
+    assert "is in eu-central-1, but Comprehend works in us-east-1" in work.says
     source = look(labelled={"uri": "s3://in-frankfurt/labelled/", "format": "csv"})
     assert source["bucket in-frankfurt"].state is State.WARNING
     assert source[LABELLED].state is State.WARNING
-    assert "nothing lies at s3://in-frankfurt/labelled/" in source[LABELLED].says
+    assert "there is nothing at s3://in-frankfurt/labelled/" in source[LABELLED].says
 
 
 def test_an_export_needs_the_right_to_remove_what_an_earlier_attempt_left(airflow: LocalAwsUser) -> None:

@@ -19,8 +19,8 @@ from nightsort.tables.schema import SCHEMA_VERSION
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import documents
 from nightsort_airflow.doctor.database import database_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -72,8 +72,8 @@ def test_an_empty_database_is_good_and_stays_empty(
     assert [finding.state for finding in found.values()] == [State.OK] * 4
     assert found["connection doctor_db"].says.startswith("PostgreSQL 18.")
     assert found["encoding"].says == "UTF8"
-    assert found["schema"].says == f"not there yet; the first run makes version {SCHEMA_VERSION}"
-    assert "make the tables" in found["rights"].says
+    assert found["schema"].says == f"does not exist yet; the first run creates version {SCHEMA_VERSION}"
+    assert "create the tables" in found["privileges"].says
     assert execute(empty_database, "SELECT FROM pg_namespace WHERE nspname = 'nightsort'") == []
 
 
@@ -82,7 +82,7 @@ def test_tables_of_this_version_are_good_and_keep_their_rows(
 ) -> None:
     found = look(empty_database)
     assert [finding.state for finding in found.values()] == [State.OK] * 4
-    assert found["schema"].says == f"version {SCHEMA_VERSION}, as this code has it"
+    assert found["schema"].says == f"version {SCHEMA_VERSION}, which this code needs"
     assert database.execute("SELECT count(*) FROM nightsort.predictions").fetchone() == (0,)
 
 
@@ -92,9 +92,9 @@ def test_a_newer_schema_fails_and_an_older_one_says_that_the_next_run_changes_it
     database.execute("INSERT INTO nightsort.schema_version (version) VALUES (9999)")
     newer = look(empty_database)
     assert newer["schema"].state is State.FAILED
-    assert newer["schema"].says == f"version 9999, and this code needs {SCHEMA_VERSION}"
+    assert newer["schema"].says == f"version 9999, but this code needs {SCHEMA_VERSION}"
     assert "deploy the newer code" in newer["schema"].remedy
-    assert newer["rights"].state is State.CANNOT_TELL
+    assert newer["privileges"].state is State.CANNOT_TELL
     database.execute("DELETE FROM nightsort.schema_version WHERE version > 1")
     older = look(empty_database)
     assert older["schema"].state is State.WARNING
@@ -114,19 +114,19 @@ def test_older_tables_of_another_role_need_that_role(
     found = look(make_conninfo(empty_database, user=somebody))
     database.execute(f"DROP OWNED BY {somebody}")
     assert found["schema"].state is State.FAILED
-    assert "of another role" in found["schema"].says
+    assert "another role owns" in found["schema"].says
 
 
 def test_a_role_that_may_not_make_the_tables_is_told_the_grant(
     look: Callable[[str], dict[str, Finding]], empty_database: str, somebody: str
 ) -> None:
     dsn = make_conninfo(empty_database, user=somebody)
-    found = look(dsn)["rights"]
+    found = look(dsn)["privileges"]
     assert found.state is State.FAILED
     assert f"TO {somebody}" in found.says
     name = conninfo_to_dict(empty_database)["dbname"]
     execute(empty_database, f"GRANT CREATE ON DATABASE {name} TO {somebody}")
-    assert look(dsn)["rights"].state is State.OK
+    assert look(dsn)["privileges"].state is State.OK
     execute(empty_database, f"DROP OWNED BY {somebody}")
 
 
@@ -139,15 +139,15 @@ def test_a_role_that_may_only_read_the_tables_is_told_what_it_lacks(
     dsn = make_conninfo(empty_database, user=somebody)
     database.execute(f"GRANT USAGE ON SCHEMA nightsort TO {somebody}")
     database.execute(f"GRANT SELECT ON ALL TABLES IN SCHEMA nightsort TO {somebody}")
-    found = look(dsn)["rights"]
+    found = look(dsn)["privileges"]
     assert found.state is State.FAILED
     assert "permission denied for table predictions" in found.says
     # What the remedy says is enough.
     for statement in found.remedy.split("; "):
         database.execute(statement)  # type: ignore[arg-type]
-    assert look(dsn)["rights"].state is State.OK
+    assert look(dsn)["privileges"].state is State.OK
     database.execute(f"REVOKE DELETE ON nightsort.classification_runs FROM {somebody}")
-    assert "DELETE on nightsort.classification_runs" in look(dsn)["rights"].says
+    assert "DELETE on nightsort.classification_runs" in look(dsn)["privileges"].says
     database.execute(f"DROP OWNED BY {somebody}")
 
 
@@ -164,7 +164,7 @@ def test_a_database_that_does_not_hold_every_text_is_told_with_the_command_for_o
     assert found["encoding"].state is State.FAILED
     assert "SQL_ASCII" in found["encoding"].says
     assert "TEMPLATE template0" in found["encoding"].remedy
-    assert found["rights"].state is found["schema"].state is State.CANNOT_TELL
+    assert found["privileges"].state is found["schema"].state is State.CANNOT_TELL
 
 
 def test_a_database_that_is_not_there_is_told_with_its_name(

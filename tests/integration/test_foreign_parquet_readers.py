@@ -140,7 +140,7 @@ def test_more_batches_than_airflow_maps_are_refused_before_a_job_is_paid_for(
             (trip.spec.name,),
         )
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "2")
-    with pytest.raises(BadInputError, match=r"3 batches.*at most 2 times.*max_map_length.*max_documents"):
+    with pytest.raises(BadInputError, match=r"3 batches.*more than the 2.*max_map_length.*max_documents"):
         trip.prepare(OperatorRun())
     monkeypatch.setenv("AIRFLOW__CORE__MAX_MAP_LENGTH", "3")
     assert len(trip.prepare(OperatorRun())) == 3

@@ -118,7 +118,7 @@ def test_above_the_budget_a_person_is_asked_where_the_spec_wants_that(trip: Trip
     (forecast,) = run.xcoms["prepare_batches", "forecast"]
     assert (forecast["documents"], forecast["units"], forecast["most_usd"]) == (50, 150, 0.075)
     rich = ApproveCostOperator(
-        task_id="approve_cost", forecast=forecast, budget_usd=0.1, what="a night", answer_hours=1
+        task_id="approve_cost", forecast=forecast, budget_usd=0.1, purpose="classify a day", answer_hours=1
     )
     assert run.execute(rich)["asked"] is False
 
@@ -183,7 +183,7 @@ def test_a_training_that_does_not_end_is_stopped_and_says_so(
         poke_interval=1,
         timeout=60,
     )
-    with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*may take 0:00:02"):
+    with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*limit is 0:00:02"):
         run.execute(sensor)
     found = trip.aws.client("comprehend").describe_document_classifier(DocumentClassifierArn=arn)
     assert found["DocumentClassifierProperties"]["Status"] == "STOPPED"

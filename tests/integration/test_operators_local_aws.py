@@ -30,10 +30,7 @@ from tests.integration.local_aws_server import (
 )
 
 # isort: split
-from nightsort_airflow.exceptions import (
-    JobFailedForGoodError,
-    TrainingFailedError,
-)
+from nightsort_airflow.exceptions import JobFailedForGoodError, TrainingFailedError
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
     ComprehendStartDocumentClassificationJobOperator,
@@ -313,7 +310,7 @@ def test_a_job_that_failed_for_good_is_started_again_after_the_cause_is_cured(
     name = fresh("late")
     late = {"S3Uri": f"s3://{BUCKET}/{name}/documents.txt", "InputFormat": "ONE_DOC_PER_LINE"}
     run = OperatorRun()
-    with pytest.raises(JobFailedForGoodError, match=rf"{name}-g1 .*FAILED.*then clear the task") as failed:
+    with pytest.raises(JobFailedForGoodError, match=rf"FAILED.*then clear the task.*{name}-g1 ") as failed:
         run.execute(start(classifier, name, input_data_config=late))
     assert jobs(aws, name) == [f"{name}-g1"]
 

@@ -1,1 +1,1 @@
-"""The doctor: looks at a deployment from inside, one line for each thing that must hold."""
+"""The doctor: check a deployment from inside, with one line per check."""

@@ -1,4 +1,4 @@
-"""Airflow itself: its settings, what its components say of themselves in its database, and the pool."""
+"""Airflow itself: its settings, its components as its database has them, and the pool."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ SLOW_HEARTBEAT_SECONDS: Final = 120
 
 def airflow_checks(names: Sequence[str]) -> list[Check]:
     """
-    Give the checks that read Airflow's database; only commands on Airflow's own machines can.
+    Return the checks that read Airflow's database. They need a command on one of Airflow's machines.
 
-    :param names: the specs of which there must be DAGs.
+    :param names: the specs that must have DAGs.
     """
     database = Check(GROUP, "database", _database)
     return [
@@ -52,12 +52,12 @@ def airflow_checks(names: Sequence[str]) -> list[Check]:
 
 
 def airflow_checks_in_a_task() -> list[Check]:
-    """Give the checks of Airflow that a task can make, and say of the others that it cannot."""
+    """Return the checks of Airflow that a task can make, and CANNOT_TELL for the others."""
     return [_settings(), Check(GROUP, f"pool {POOL}", _pool_from_a_task)]
 
 
 def pool_slots() -> int | None:
-    """Give the slots of the pool; None where there are none, or endless ones, or nobody can be asked."""
+    """Return the slots of the pool; None where they are missing, endless or unknown."""
     try:
         found = _find_pool()
     except SQLAlchemyError:
@@ -66,14 +66,14 @@ def pool_slots() -> int | None:
 
 
 def pool() -> Outcome:
-    """Look for the pool of the tasks that wait for Comprehend."""
+    """Check the pool of the tasks that wait for Comprehend."""
     found = _find_pool()
     make = f'airflow pools set {POOL} 10 "Active Comprehend jobs" --include-deferred'
     if found is None:
-        return failed("is not there, so no task that waits for Comprehend is ever started", make)
+        return failed("does not exist, so no task that waits for Comprehend starts", make)
     slots, deferred = found
     if slots == 0:
-        return failed("has no slots, so no task that waits for Comprehend is ever started", make)
+        return failed("has no slots, so no task that waits for Comprehend starts", make)
     if not deferred:
         return warning(
             f"{slots} slots, but deferred tasks do not count, so more jobs are started than that", make
@@ -95,16 +95,16 @@ def _find_pool() -> tuple[int, bool] | None:
 def _pool_from_a_task() -> Outcome:
     return cannot_tell(
         "a task cannot read Airflow's database",
-        f"look under Admin, Pools, or run `airflow pools get {POOL}`; tasks that stay `scheduled` lack it",
+        f"see Admin, Pools, or run `airflow pools get {POOL}`; tasks that stay `scheduled` lack it",
     )
 
 
 def _settings() -> Check:
-    return Check(GROUP, "settings", _look_at_settings)
+    return Check(GROUP, "settings", _check_settings)
 
 
-def _look_at_settings() -> Outcome:
-    """Look at the settings as this process has them; each component has its own, but from the same places."""
+def _check_settings() -> Outcome:
+    """Check the settings of this process. Each component has its own, from the same places."""
     if conf.get("core", "dag_ignore_file_syntax") != "glob":
         return failed(
             "[core] dag_ignore_file_syntax is not glob: Airflow executes every file in plugins/",
@@ -121,12 +121,12 @@ def _look_at_settings() -> Outcome:
         )
     if (heartbeat := conf.getint("scheduler", "task_instance_heartbeat_timeout")) > SLOW_HEARTBEAT_SECONDS:
         return warning(
-            f"[scheduler] task_instance_heartbeat_timeout is {heartbeat}: so many seconds pass until the "
-            "task of a dead worker is tried anew",
+            f"[scheduler] task_instance_heartbeat_timeout is {heartbeat}: the task of a dead worker is "
+            "retried only after so many seconds",
             "set it to 30 to 60, for the scheduler",
         )
     return ok(
-        f"a dead worker is noticed within {heartbeat} s; Comprehend is looked at every {polls[0]} s (jobs) "
+        f"a dead worker is noticed within {heartbeat} s; Comprehend is polled every {polls[0]} s (jobs) "
         f"and {polls[1]} s (trainings)"
     )
 
@@ -141,11 +141,12 @@ def _database() -> Outcome:
             dialect = session.get_bind().dialect.name
     except SQLAlchemyError as error:
         return failed(
-            f"[database] sql_alchemy_conn leads to none with Airflow's tables: {str(error).splitlines()[0]}",
+            "[database] sql_alchemy_conn leads to no database with Airflow's tables: "
+            f"{str(error).splitlines()[0]}",
             "run this in the environment of an Airflow process, after airflow db migrate",
         )
     if dialect == "sqlite":
-        return warning("answers, and is SQLite, which Airflow has for trials only", "take PostgreSQL")
+        return warning("answers, but is SQLite, which Airflow supports only for trials", "use PostgreSQL")
     return ok(f"answers ({dialect})")
 
 
@@ -172,13 +173,13 @@ def _stored_dags(names: Sequence[str]) -> Outcome:
         missing, paused = _missing_and_paused(session, names)
     if missing:
         return failed(
-            f"the DAG processor has not taken up {', '.join(missing)}",
-            "see the line on DAGs above; specs and packages of the DAG processor must be those of here "
+            f"the DAG processor has not stored {', '.join(missing)}",
+            "see the line on DAGs above; the DAG processor needs the specs and packages of this process "
             f"(NIGHTSORT_SPECS is {os.environ.get('NIGHTSORT_SPECS') or 'not set'} here)",
         )
     if paused:
-        return ok(f"all there; paused, so that no schedule starts them: {', '.join(paused)}")
-    return ok("all there, none paused")
+        return ok(f"all stored; paused, so no schedule starts them: {', '.join(paused)}")
+    return ok("all stored, none paused")
 
 
 def _missing_and_paused(session: Session, names: Sequence[str]) -> tuple[list[str], list[str]]:

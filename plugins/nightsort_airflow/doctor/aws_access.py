@@ -1,4 +1,4 @@
-"""An AWS connection, and what can be asked of it without spending anything: who it is, and Comprehend."""
+"""An AWS connection: who it is, and whether Comprehend answers it. Nothing here costs anything."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoRegionError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
+from nightsort_airflow.aws_errors import error_code, remedy
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.exceptions import error_code, remedy
-from nightsort_airflow.states import JOB_ACTIVE
+from nightsort_airflow.states import JOB_RUNNING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -24,19 +24,19 @@ if TYPE_CHECKING:
 
 GROUP: Final = "AWS"
 
-# A dead endpoint is told within seconds. Nothing here changes anything, so a second attempt is harmless.
+# A dead endpoint is reported within seconds. No call changes anything, so a second attempt is harmless.
 QUICK: Final = Config(
     connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
 )
 UNREACHABLE: Final = (BotocoreConnectionError, HTTPClientError)
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
-# Well-formed, and nobody's: what is answered says whether one may ask, and nothing is found.
+# Well-formed ids that nobody has: the answer says whether the call is permitted, and finds nothing.
 NO_JOB: Final = "0" * 32
 NO_VERSION: Final = "document-classifier/nightsort-doctor/version/none"
 
 
 class QuickHook(AwsBaseHook):
-    """The provider's hook with the connection's own settings, but without its patience."""
+    """The provider's hook with the connection's own settings, but short time limits."""
 
     @property
     def config(self) -> Config:
@@ -46,7 +46,7 @@ class QuickHook(AwsBaseHook):
 
 class AwsAccess:
     """
-    One AWS connection, as several checks use it.
+    One AWS connection, shared by several checks.
 
     :param conn_id: the Airflow connection.
     """
@@ -54,14 +54,14 @@ class AwsAccess:
     def __init__(self, conn_id: str) -> None:
         self.conn_id = conn_id
         self.caller: str | None = None
-        """ARN of the connection's identity, once it was asked."""
+        """ARN of the connection's identity, after find_identity()."""
         self._clients: dict[str, Any] = {}
 
     def client(self, service: str) -> Any:
         """
-        Give a boto3 client, made once.
+        Return a boto3 client; it is made once.
 
-        :param service: the service, as boto3 calls it.
+        :param service: the service's name in boto3.
         """
         if service not in self._clients:
             self._clients[service] = QuickHook(aws_conn_id=self.conn_id, client_type=service).conn
@@ -75,7 +75,7 @@ class AwsAccess:
 
     @property
     def account(self) -> str | None:
-        """The account of the connection's identity, once it was asked."""
+        """The account of the connection's identity, after find_identity()."""
         return self.caller.split(":")[4] if self.caller else None
 
     def find_identity(self) -> Outcome:
@@ -98,16 +98,16 @@ class AwsAccess:
         try:
             BaseHook.get_connection(self.conn_id)
         except AirflowNotFoundException:
-            return "no such connection, so boto3 searches by itself (role, environment)"
-        return "the connection is there"
+            return "no such connection, so boto3 uses its own chain (role, environment)"
+        return "the connection exists"
 
 
 def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check]:
     """
-    Give the checks of a connection: itself, Comprehend, and the rights to look.
+    Return the checks of a connection: itself, Comprehend, and the permission to describe.
 
-    :param access: the connection; the first check finds out who it is.
-    :param specs: those that use it; at least one.
+    :param access: the connection; the first check asks who it is.
+    :param specs: the specs that use it; at least one.
     """
     identity = Check(GROUP, f"connection {access.conn_id}", access.find_identity)
     comprehend = Check(
@@ -115,21 +115,21 @@ def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check
     )
     # A role can be passed within its own account only, so its account is ours.
     account = specs[0].data_access_role_arn.split(":")[4]
-    looking = Check(
+    describing = Check(
         GROUP,
-        f"{access.conn_id}: may look at jobs and versions",
-        lambda: right_to_look(access, account),
+        f"{access.conn_id}: may describe jobs and versions",
+        lambda: may_describe(access, account),
         (comprehend,),
     )
-    return [identity, comprehend, looking]
+    return [identity, comprehend, describing]
 
 
 def jobs_of_comprehend(access: AwsAccess) -> Outcome:
-    """Ask Comprehend for the active jobs, which says whether it answers, knows us, and how busy it is."""
+    """Ask Comprehend for the active jobs: whether it answers, permits the call, and is busy."""
     client = access.client("comprehend")
     active = {}
     try:
-        for state in JOB_ACTIVE:
+        for state in JOB_RUNNING:
             answer = client.list_document_classification_jobs(Filter={"JobStatus": state}, MaxResults=500)
             active[state] = len(answer["DocumentClassificationJobPropertiesList"])
     except UNREACHABLE as error:
@@ -144,13 +144,13 @@ def jobs_of_comprehend(access: AwsAccess) -> Outcome:
     except ClientError as error:
         return refused(error)
     busy = {state: number for state, number in active.items() if number}
-    told = ", ".join(f"{number} {state}" for state, number in busy.items()) or "no"
-    return ok(f"answers in {access.region}; {told} active jobs")
+    counts = ", ".join(f"{number} {state}" for state, number in busy.items()) or "no"
+    return ok(f"answers in {access.region}; {counts} active jobs")
 
 
-def right_to_look(access: AwsAccess, account: str) -> Outcome:
+def may_describe(access: AwsAccess, account: str) -> Outcome:
     """
-    Describe a job and a version that do not exist: a refusal is a missing right.
+    Describe a job and a version that do not exist: a refusal is a missing permission.
 
     :param account: the account that owns the classifiers.
     """
@@ -158,11 +158,11 @@ def right_to_look(access: AwsAccess, account: str) -> Outcome:
     arn = f"arn:{client.meta.partition}:comprehend:{access.region}:{account}:{NO_VERSION}"
     refusal = _refusal(lambda: client.describe_document_classification_job(JobId=NO_JOB))
     refusal = refusal or _refusal(lambda: client.describe_document_classifier(DocumentClassifierArn=arn))
-    return refused(refusal) if refusal else ok("describes both")
+    return refused(refusal) if refusal else ok("may describe both")
 
 
 def _refusal(ask: Callable[[], Any]) -> ClientError | None:
-    """Give what AWS refuses; that there is no such thing is no refusal."""
+    """Return AWS's refusal; None if it answered, also when the resource does not exist."""
     try:
         ask()
     except ClientError as error:
@@ -172,18 +172,16 @@ def _refusal(ask: Callable[[], Any]) -> ClientError | None:
 
 def refused(error: ClientError | BotoCoreError) -> Outcome:
     """
-    Give the finding for a call that AWS refused and that the DAGs make, too.
+    Return the finding for a call that AWS refused and that the DAGs make too.
 
     :param error: the refusal.
     """
-    return failed(
-        str(error), remedy(error) or "mend what the message names, or try again if it passes by itself"
-    )
+    return failed(str(error), remedy(error) or "correct what the message names, or try again later")
 
 
 def is_denied(error: ClientError) -> bool:
     """
-    Tell whether a call was refused for want of a right.
+    Return whether a call was refused because a permission is missing.
 
     :param error: what AWS answered.
     """

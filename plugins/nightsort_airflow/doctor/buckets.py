@@ -1,4 +1,4 @@
-"""The buckets and the documents: there, in the right region, and open to those who read and write."""
+"""The buckets and the documents: whether they exist, in the right region, and can be used."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.source import DAY
+from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
-from nightsort_airflow.exceptions import error_code
 from nightsort_airflow.hooks.storage import S3, connect_sql
 
 if TYPE_CHECKING:
@@ -24,17 +24,17 @@ if TYPE_CHECKING:
 
 GROUP: Final = "buckets and documents"
 
-# One name, so that an identity which may not delete leaves one object and no more.
+# One name, so that an identity that may not delete leaves only one object.
 PROBE: Final = "_nightsort_doctor_probe"
-# Readers of a folder of Parquet files pass over names that begin with an underscore. A name of its own, since
-# docs/iam/doctor.json grants the removal of the other one, which says nothing of the files there.
+# Readers of a folder of Parquet files skip names that begin with an underscore. It is not the name above,
+# because docs/iam/doctor.json grants the removal of that one, which proves nothing about the files here.
 EXPORT_PROBE: Final = "_nightsort_export_probe"
 PROBE_TEXT: Final = b"Written by `python -m nightsort doctor`. It may be deleted.\n"
 
 
 def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
-    Give the checks of all buckets, of each folder that is written, and of each source.
+    Return the checks of all buckets, of each folder that is written, and of each source.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -76,17 +76,17 @@ def _buckets(uris: Iterable[str]) -> set[str]:
 
 
 def split(uri: str) -> tuple[str, str]:
-    """Give bucket and key of an S3 URI."""
+    """Return bucket and key of an S3 URI."""
     bucket, _, key = uri.removeprefix(S3).partition("/")
     return bucket, key
 
 
 def bucket_and_region(access: AwsAccess, name: str, *, of_work: bool) -> Outcome:
     """
-    Look whether a bucket is there, and where.
+    Check whether a bucket exists, and in which region.
 
     :param name: the bucket.
-    :param of_work: whether Comprehend reads and writes in it, which it does in its own region only.
+    :param of_work: whether Comprehend uses it, which it can only in its own region.
     """
     try:
         answer = access.client("s3").head_bucket(Bucket=name)
@@ -99,26 +99,26 @@ def bucket_and_region(access: AwsAccess, name: str, *, of_work: bool) -> Outcome
         )
     region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", access.region)
     if region == access.region:
-        return ok(f"is there, in {region} as Comprehend is")
+        return ok(f"exists, in Comprehend's region {region}")
     if of_work:
         return failed(
-            f"is in {region}, and Comprehend works in {access.region}: it cannot read there",
-            f"take a bucket in {access.region} for work_uri, or the connection of {region}",
+            f"is in {region}, but Comprehend works in {access.region} and cannot read it",
+            f"use a bucket in {access.region} for work_uri, or a connection of {region}",
         )
     return warning(
-        f"is in {region}, and Comprehend works in {access.region}: what passes between them costs",
+        f"is in {region}, but Comprehend works in {access.region}: transfer between regions costs",
         f"keep documents and exports in {access.region}",
     )
 
 
 def work_folder(access: AwsAccess, uri: str) -> Outcome:
     """
-    List, write, read and, as far as one may, delete below a ``work_uri``.
+    List, write, read and, if permitted, delete below a ``work_uri``.
 
     :param uri: the ``work_uri``.
     """
     if not uri.startswith(S3):
-        return failed("is no S3 URI, and Comprehend reads nothing else", "write s3://bucket/prefix")
+        return failed("is not an S3 URI, and Comprehend reads nothing else", "write s3://bucket/prefix")
     bucket, prefix = split(f"{uri}/")
     s3 = access.client("s3")
     try:
@@ -130,15 +130,17 @@ def work_folder(access: AwsAccess, uri: str) -> Outcome:
     try:
         s3.delete_object(Bucket=bucket, Key=f"{prefix}{PROBE}")
     except ClientError:
-        return ok(f"list, write and read; {PROBE} stays, for want of a right that no DAG needs")
+        return ok(
+            f"list, write and read; {PROBE} stays, because s3:DeleteObject is missing, which no DAG needs"
+        )
     return ok("list, write, read and delete")
 
 
 def export_folder(access: AwsAccess, uri: str) -> Outcome:
     """
-    List, write and delete where results go as files: there, files of earlier attempts are removed.
+    List, write and delete below an export's URI, where files of earlier attempts are removed.
 
-    :param uri: what the partitions lie below.
+    :param uri: the folder of the partitions.
     """
     if not uri.startswith(S3):
         return _folder(f"{uri}/")
@@ -149,13 +151,13 @@ def export_folder(access: AwsAccess, uri: str) -> Outcome:
         s3.put_object(Bucket=bucket, Key=f"{prefix}{EXPORT_PROBE}", Body=PROBE_TEXT)
         s3.delete_object(Bucket=bucket, Key=f"{prefix}{EXPORT_PROBE}")
     except ClientError as error:
-        return failed(str(error), "grant this right: docs/iam/airflow-export-policy.json")
+        return failed(str(error), "grant this permission: docs/iam/airflow-export-policy.json")
     return ok("list, write and delete")
 
 
 def documents(access: AwsAccess, source: Source) -> Outcome:
     """
-    Look whether there is something to read at a source, and whether it can be read.
+    Check whether a source has something to read, and whether it can be read.
 
     :param source: the source; ``{day}`` stands for any day.
     """
@@ -169,22 +171,21 @@ def documents(access: AwsAccess, source: Source) -> Outcome:
     try:
         found = s3.list_objects_v2(Bucket=bucket, Prefix=key, MaxKeys=1).get("Contents", [])
         if found:
-            # The first byte: a look at the object alone would not show a key that may not be used.
+            # The first byte: HeadObject alone would not show a KMS key that may not be used.
             s3.get_object(Bucket=bucket, Key=found[0]["Key"], Range="bytes=0-0")
     except ClientError as error:
         if error_code(error) != "InvalidRange":
             return refused(error)
     if not found:
-        return warning(f"nothing lies at {prefix}", _what_is_missing(source))
+        return warning(f"there is nothing at {prefix}", _what_is_missing(source))
     return ok(f"readable at {prefix}")
 
 
 def _what_is_missing(source: Source) -> str:
     if source.labelled:
         return "put labelled documents there before the first training"
-    return "a night without documents succeeds with zeros; put some there if there should be" + (
-        " some for its day" if source.uri and DAY in source.uri else ""
-    )
+    day = " of the day" if source.uri and DAY in source.uri else ""
+    return f"a night without documents succeeds with zeros; put documents{day} there if there should be some"
 
 
 def _folder(prefix: str) -> Outcome:
@@ -194,7 +195,7 @@ def _folder(prefix: str) -> Outcome:
         return failed(
             f"there is no {folder} on this machine", "put the documents where every worker sees them"
         )
-    return ok(f"{folder} is there, on this machine; every worker has to see it")
+    return ok(f"{folder} exists on this machine; every worker has to see it")
 
 
 def _database_of(conn_id: str) -> Outcome:

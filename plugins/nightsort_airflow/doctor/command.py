@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 from rich.console import Console
 from rich.text import Text
 
-from nightsort_airflow.doctor.examination import examine
-from nightsort_airflow.doctor.examinations import deployment_checks
+from nightsort_airflow.doctor.all_checks import deployment_checks
 from nightsort_airflow.doctor.findings import State, counted, report_lines
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,13 +28,13 @@ STYLES: Final = {
 
 def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     """
-    Examine this deployment and print the report; return the exit code: 1 if a line failed.
+    Check this deployment and print the report; return the exit code: 1 if a line failed.
 
-    :param specs: names of the specs to look at; none: all.
+    :param specs: names of the specs to check; none: all.
     :param as_json: whether to print JSON.
     :param seconds: the time that one check may take.
     """
-    with Console(stderr=True).status("looking at the deployment"):
+    with Console(stderr=True).status("checking the deployment"):
         findings = examine(deployment_checks(specs, in_a_task=False), seconds)
     if as_json:
         print(

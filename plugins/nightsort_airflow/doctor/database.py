@@ -1,4 +1,4 @@
-"""The database of the tables: does it answer, and may we do there what the loads do?"""
+"""The database of the tables: whether it answers, and whether it permits what the loads do."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 GROUP: Final = "database"
 
-# No spec may have such a name, and no night is that old: nobody's rows are in the way.
+# No spec may have such a name, and no night is that old, so no real row is touched.
 NOBODY: Final = "nightsort_doctor"
 NO_RUN: Final = "19700101"
 
@@ -43,13 +43,13 @@ OWNED: Final = """
     SELECT bool_and(pg_has_role(tableowner, 'USAGE')) FROM pg_tables WHERE schemaname = 'nightsort'
 """
 
-LEAST_SERVER: Final = 140000
+MIN_SERVER_VERSION: Final = 140000
 """PostgreSQL 14, as ``server_version_num`` says it: the index on document ids needs it."""
 
 
 def database_checks(conn_id: str) -> list[Check]:
     """
-    Give the checks of one database connection.
+    Return the checks of one database connection.
 
     :param conn_id: the Airflow connection.
     """
@@ -59,12 +59,12 @@ def database_checks(conn_id: str) -> list[Check]:
         connection,
         encoded,
         Check(GROUP, f"{conn_id}: schema", lambda: schema(conn_id), (encoded,)),
-        Check(GROUP, f"{conn_id}: rights", lambda: rights(conn_id), (encoded,)),
+        Check(GROUP, f"{conn_id}: privileges", lambda: privileges(conn_id), (encoded,)),
     ]
 
 
 def answers(conn_id: str) -> Outcome:
-    """Connect, and ask for something."""
+    """Connect and run a query."""
     add = f"airflow connections add {conn_id} --conn-uri 'postgres://user:password@host:5432/database'"
     try:
         kind = BaseHook.get_connection(conn_id).conn_type
@@ -83,8 +83,8 @@ def answers(conn_id: str) -> Outcome:
             "correct host, user, password or database of the connection, or let this machine reach the host",
         )
     version = f"PostgreSQL {server // 10000}.{server % 10000}"
-    if server < LEAST_SERVER:
-        return failed(f"{version}; {who}", "take PostgreSQL 14 or newer")
+    if server < MIN_SERVER_VERSION:
+        return failed(f"{version}; {who}", "use PostgreSQL 14 or newer")
     return ok(f"{version}; {who}")
 
 
@@ -94,43 +94,43 @@ def encoding(conn_id: str) -> Outcome:
         found = conn.info.parameter_status("server_encoding")
     if found != ENCODING:
         return failed(
-            f"the database is in {found}, which does not hold every text",
-            f"make one: CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, for the connection",
+            f"the database's encoding is {found}, which cannot store every text",
+            f"create one: CREATE DATABASE … ENCODING '{ENCODING}' TEMPLATE template0, for the connection",
         )
     return ok(ENCODING)
 
 
 def schema(conn_id: str) -> Outcome:
-    """Compare the version of the tables with the one that this code works with; change nothing."""
+    """Compare the version of the tables with the version that this code needs; change nothing."""
     with _open(conn_id) as conn:
         version = schema_version(conn)
         owned = version == 0 or conn.execute(OWNED).fetchone() == (True,)
     if version > SCHEMA_VERSION:
         return failed(
-            f"version {version}, and this code needs {SCHEMA_VERSION}", "deploy the newer code everywhere"
+            f"version {version}, but this code needs {SCHEMA_VERSION}", "deploy the newer code everywhere"
         )
     if version == SCHEMA_VERSION:
-        return ok(f"version {version}, as this code has it")
+        return ok(f"version {version}, which this code needs")
     if not owned:
         return failed(
-            f"version {version}, this code needs {SCHEMA_VERSION}, and the tables are of another role",
+            f"version {version}, but this code needs {SCHEMA_VERSION}, and another role owns the tables",
             "have their owner run python -m nightsort init-db 'host=… dbname=… user=…'",
         )
     if version == 0:
-        return ok(f"not there yet; the first run makes version {SCHEMA_VERSION}")
+        return ok(f"does not exist yet; the first run creates version {SCHEMA_VERSION}")
     return warning(
-        f"version {version}, and this code needs {SCHEMA_VERSION}: the next run changes the tables first",
-        "where that takes long, do it by day: python -m nightsort init-db 'host=… dbname=… user=…'",
+        f"version {version}, but this code needs {SCHEMA_VERSION}: the next run migrates the tables first",
+        "if that takes long, do it by day: python -m nightsort init-db 'host=… dbname=… user=…'",
     )
 
 
-def rights(conn_id: str) -> Outcome:
-    """Do what the first run and every load do, in a transaction that is taken back."""
+def privileges(conn_id: str) -> Outcome:
+    """Do what the first run and every load do, in a transaction that is rolled back."""
     with _open(conn_id) as conn:
         version = schema_version(conn)
         if version not in (0, SCHEMA_VERSION):
             return cannot_tell(
-                f"not tried on tables of version {version}", "look again with those of this code"
+                f"not tried on tables of version {version}", "check again with the tables of this code"
             )
         try:
             with conn.transaction(force_rollback=True):
@@ -138,23 +138,23 @@ def rights(conn_id: str) -> Outcome:
                 replace_rows(conn, classifier=NOBODY, run_key=NO_RUN, batch=NOBODY, version=None, rows=[])
                 missing = conn.execute(MISSING_PRIVILEGES).fetchall()
         except SchemaError as error:
-            return failed(str(error), "then look again")
+            return failed(str(error), "then check again")
         except psycopg.errors.InsufficientPrivilege as error:
             missing = [(error.diag.message_primary,)]
         user = conn.info.user
     if missing:
-        told = ", ".join(" on ".join(row) for row in missing)
+        lacking = ", ".join(" on ".join(row) for row in missing)
         return failed(
-            f"the tables are there, but {user} may not use them: {told}",
+            f"the tables exist, but {user} lacks privileges: {lacking}",
             f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
             f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightsort TO {user}",
         )
-    made = "read, insert, update, delete" if version else "make the tables"
-    return ok(f"{made}, COPY; tried and taken back")
+    made = "read, insert, update, delete" if version else "create the tables"
+    return ok(f"{made}, COPY; tried and rolled back")
 
 
 @contextmanager
 def _open(conn_id: str) -> Iterator[psycopg.Connection[Any]]:
-    """Open a connection; what it does is not committed, so that nothing is changed for good."""
+    """Open a connection. Nothing is committed, so nothing changes."""
     with NightsortDatabaseHook(postgres_conn_id=conn_id).connect() as conn:
         yield conn

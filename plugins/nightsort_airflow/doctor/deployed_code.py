@@ -1,4 +1,4 @@
-"""The code: where every process finds it, whether the plugin is loaded, and whether the DAG files import."""
+"""The code: where processes find it, whether the plugin is loaded, and whether the DAG files import."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 GROUP: Final = "code"
 
 DAG_FILES: Final = ("check_specs.py", "classify_documents.py", "nightsort_doctor.py", "train_classifier.py")
-# On a busy machine Airflow alone takes its time to be imported.
+# On a busy machine, importing Airflow alone takes long.
 PARSE_SECONDS: Final = 120.0
 
-# A process of its own, so that neither this one's modules nor its folder can hide what is missing elsewhere.
+# Another process, so that neither this process's modules nor its folder can hide what is missing.
 FIND_NIGHTSORT: Final = """
 import sys
 sys.path.append(sys.argv[1])
@@ -49,7 +49,7 @@ print("\\n" + json.dumps([dags, errors]))
 
 def code_checks(names: Sequence[str]) -> list[Check]:
     """
-    Give the checks of the code.
+    Return the checks of the code.
 
     :param names: the specs of which there must be DAGs.
     """
@@ -61,7 +61,7 @@ def code_checks(names: Sequence[str]) -> list[Check]:
 
 
 def package() -> Outcome:
-    """Look whether a process that stands elsewhere finds ``nightsort``, and the same one."""
+    """Check whether a process in another folder finds ``nightsort``, and the same copy."""
     plugins = conf.get("core", "plugins_folder")
     done = subprocess.run(  # noqa: S603 - our own arguments
         [sys.executable, "-c", FIND_NIGHTSORT, plugins], cwd="/", capture_output=True, text=True, check=False
@@ -82,19 +82,19 @@ def package() -> Outcome:
 
 
 def plugin() -> Outcome:
-    """Look whether Airflow loaded the plugin, and once: as installed, or from its plugins folder."""
+    """Check whether Airflow loaded the plugin once: as installed, or from its plugins folder."""
     folder = Path(conf.get("core", "plugins_folder"))
     imported = Path(nightsort_airflow.__file__).parent
     installed = bool(entry_points(group="airflow.plugins", name="nightsort"))
     copy = folder / imported.name
     if installed and copy.is_dir():
         return failed(
-            f"it is there twice: installed, and in [core] plugins_folder ({folder})",
+            f"it exists twice: installed, and in [core] plugins_folder ({folder})",
             f"remove {copy}, or uninstall the package nightsort",
         )
     for file, error in plugins_manager.get_import_errors().items():
         if imported.name in file:
-            return failed(f"{file} cannot be loaded: {error}", "mend what it names")
+            return failed(f"{file} cannot be loaded: {error}", "correct what the message names")
     if not installed and imported.parent.resolve() != folder.resolve():
         return failed(
             f"{imported} is imported, which is not in [core] plugins_folder ({folder})",
@@ -105,14 +105,14 @@ def plugin() -> Outcome:
     if installed:
         return ok(f"nightsort {version('nightsort')}, installed: {imported}")
     if not (folder / ".airflowignore").is_file():
-        return failed(f"{folder} has no .airflowignore, so Airflow executes every file there", "copy it, too")
+        return failed(f"{folder} has no .airflowignore, so Airflow executes every file there", "copy it too")
     return ok(str(folder))
 
 
 def _as_the_dag_processor() -> dict[str, str]:
-    """Give this process's environment without what a task has besides: its DAG's id, and no database."""
+    """Return this process's environment without what only a task has: its DAG's id and its database."""
     environment = {name: value for name, value in os.environ.items() if "PARSING_CONTEXT" not in name}
-    # A task's own value is none that SQLAlchemy reads. No DAG file of Nightsort asks a database.
+    # SQLAlchemy cannot read a task's own value. No DAG file of Nightsort asks a database.
     return {**environment, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://"}
 
 
@@ -128,7 +128,7 @@ def dags(names: Sequence[str]) -> Outcome:
     if absent:
         return cannot_tell(
             f"{', '.join(absent)} not in [core] dags_folder ({folder}) of this machine",
-            "where DAGs come from a bundle, look at Import Errors in the UI; else copy dags/ there",
+            "where DAGs come from a bundle, see Import Errors in the UI; otherwise copy dags/ there",
         )
     try:
         done = subprocess.run(  # noqa: S603 - our own arguments
@@ -141,17 +141,17 @@ def dags(names: Sequence[str]) -> Outcome:
             env=_as_the_dag_processor(),
         )
     except subprocess.TimeoutExpired:
-        return failed(
-            f"not parsed within {PARSE_SECONDS:g} s", "look for what else this machine is busy with"
-        )
+        return failed(f"not parsed within {PARSE_SECONDS:g} s", "find out what keeps this machine busy")
     if done.returncode:
-        return failed(f"the parse ended so: {done.stderr.strip().splitlines()[-1]}", "mend what it names")
+        return failed(
+            f"the parse failed: {done.stderr.strip().splitlines()[-1]}", "correct what the message names"
+        )
     found, errors = json.loads(done.stdout.strip().splitlines()[-1])
     if errors:
-        told = "; ".join(
+        messages = "; ".join(
             f"{Path(file).name}: {error.strip().splitlines()[-1]}" for file, error in errors.items()
         )
-        return failed(told, "mend what it names; Airflow shows the same under Import Errors")
+        return failed(messages, "correct what the message names; Airflow shows the same under Import Errors")
     wanted = [f"{kind}_{name}" for name in names for kind in ("train", "classify")]
     if missing := [dag for dag in wanted if dag not in found]:
         return failed(f"no DAG {', '.join(missing)}", "see the specs above")

@@ -1,4 +1,4 @@
-"""What the doctor looks at, and what it says: one check, one line."""
+"""The doctor's checks and findings: one check, one line."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class State(str, Enum):
-    """How something stands. ``CANNOT_TELL`` is no good news: it says that nobody looked, and why."""
+    """The state of a check. ``CANNOT_TELL`` is not a pass: the check could not be made."""
 
     OK = "ok"
     WARNING = "warning"
@@ -22,10 +22,10 @@ class State(str, Enum):
 @dataclass(frozen=True)
 class Outcome:
     """
-    What a look came to.
+    The outcome of a check.
 
-    :param state: how it stands.
-    :param says: what was seen.
+    :param state: its state.
+    :param says: what was found.
     :param remedy: what to do; empty where nothing has to be done.
     """
 
@@ -35,26 +35,26 @@ class Outcome:
 
 
 def ok(says: str) -> Outcome:
-    """Say that something is as it must be."""
+    """Report that the check passed."""
     return Outcome(State.OK, says)
 
 
 def warning(says: str, remedy: str) -> Outcome:
-    """Say that it works, but not well, or not always."""
+    """Report that it works, but not well or not always."""
     return Outcome(State.WARNING, says, remedy)
 
 
 def failed(says: str, remedy: str) -> Outcome:
-    """Say that a night or a training would fail on this."""
+    """Report what would make a night or a training fail."""
     return Outcome(State.FAILED, says, remedy)
 
 
 def cannot_tell(says: str, remedy: str) -> Outcome:
     """
-    Say that this cannot be found out here.
+    Report that the check cannot be made here.
 
     :param says: why.
-    :param remedy: how it can be found out.
+    :param remedy: how it can be made.
     """
     return Outcome(State.CANNOT_TELL, says, remedy)
 
@@ -62,14 +62,14 @@ def cannot_tell(says: str, remedy: str) -> Outcome:
 @dataclass(frozen=True, eq=False)
 class Check:
     """
-    One thing to look at.
+    One check.
 
-    :param group: the heading under which its line stands.
-    :param subject: what is looked at, as its line begins.
-    :param look: looks, and says what it saw. It may raise: that is a failed line, too.
-    :param needs: checks without whose success this one would only fail for their reason.
-    :param seconds: the time that it may take, where that is more than the time of every check.
-    :param apart: whether a process of its own does it: the other checks are made meanwhile.
+    :param group: the heading above its line.
+    :param subject: what is checked, the beginning of its line.
+    :param look: makes the check. It may raise, which makes a failed line.
+    :param needs: checks that must pass first; otherwise this one would fail for their reason.
+    :param seconds: the time that it may take, if it needs more than other checks.
+    :param apart: whether another process makes it, while the other checks are made.
     """
 
     group: str
@@ -92,21 +92,21 @@ class Finding:
 
     @classmethod
     def of(cls, check: Check, outcome: Outcome) -> Finding:
-        """Put a check and its outcome together."""
+        """Combine a check and its outcome."""
         return cls(check.group, check.subject, outcome.state, outcome.says, outcome.remedy)
 
     def to_dict(self) -> dict[str, str]:
-        """Give it as plain strings, for JSON."""
+        """Return the finding as plain strings, for JSON."""
         return {**asdict(self), "state": self.state.value}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Finding:
-        """Read what :meth:`to_dict` gave."""
+        """Read what :meth:`to_dict` returned."""
         return cls(**{**values, "state": State(values["state"])})
 
 
 def counted(findings: Iterable[Finding]) -> dict[str, int]:
-    """Give the number of findings in each state, all states named."""
+    """Return the number of findings in each state."""
     counts = dict.fromkeys((state.value for state in State), 0)
     for finding in findings:
         counts[finding.state.value] += 1
@@ -115,7 +115,7 @@ def counted(findings: Iterable[Finding]) -> dict[str, int]:
 
 def report_lines(findings: Iterable[Finding]) -> Iterator[tuple[State | None, str]]:
     """
-    Give the report line by line, each with the state that it tells of; headings have none.
+    Return the report line by line, each with its state; headings have none.
 
     :param findings: in the order of the report; those of one group follow each other.
     """

@@ -1,4 +1,4 @@
-"""How many jobs and trainings the account may have at once, where Service Quotas may be asked."""
+"""How many jobs and trainings the account may have at once, from Service Quotas."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TRAININGS_QUOTA: Final = "L-94042C4D"
 
 def quota_checks(access: AwsAccess, pool_slots: Callable[[], int | None], needs: Check) -> list[Check]:
     """
-    Give the checks of the account's quotas.
+    Return the checks of the account's quotas.
 
     :param access: the AWS connection.
-    :param pool_slots: gives the slots of the jobs' pool; None where they cannot be asked or are endless.
+    :param pool_slots: returns the slots of the jobs' pool; None where they are unknown or endless.
     :param needs: the check of the connection.
     """
 
@@ -50,15 +50,15 @@ def _quota(access: AwsAccess, code: str, usual: int, slots: int | None) -> Outco
     except (ClientError, *UNREACHABLE) as error:
         denied = isinstance(error, ClientError) and is_denied(error)
         why = "the connection may not call servicequotas:GetServiceQuota" if denied else str(error)
-        by_hand = "look at the quota in AWS's console"
+        by_hand = "check the quota in AWS's console"
         return cannot_tell(
             f"{why}; AWS's default is {usual}",
-            f"give it docs/iam/doctor.json, or {by_hand}" if denied else by_hand,
+            f"grant it docs/iam/doctor.json, or {by_hand}" if denied else by_hand,
         )
     quota = int(answer["Quota"]["Value"])
     if slots is not None and slots > quota:
         return warning(
-            f"{quota}, and the pool {POOL} has {slots} slots: what is too many waits for its turn",
+            f"{quota}, and the pool {POOL} has {slots} slots: jobs above the quota wait",
             f'airflow pools set {POOL} {quota} "Active Comprehend jobs" --include-deferred',
         )
     room = "" if slots is None or slots == quota else f"; the pool {POOL} uses {slots} of them"

@@ -1,4 +1,4 @@
-"""The rights of the two identities: the connection's, and the data access role that Comprehend works with."""
+"""The permissions of two identities: of the connection, and of Comprehend's data access role."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from botocore.exceptions import ClientError
 from nightsort.comprehend.iam_policies import UnknownConditionError
 from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
 from nightsort.naming import WorkLayout
+from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
-from nightsort_airflow.doctor.rights import Right, judged_rights, not_told, simulated_principal
+from nightsort_airflow.doctor.permissions import (
+    Permission,
+    check_permissions,
+    iam_unanswered,
+    simulated_principal,
+)
 from nightsort_airflow.doctor.trust_policies import trust_problem
-from nightsort_airflow.exceptions import error_code
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,7 +32,7 @@ GROUP: Final = "roles"
 
 def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
-    Give the checks of the connection's rights on Comprehend, and of each data access role.
+    Return the checks of the connection's permissions, and of each data access role.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -36,7 +41,7 @@ def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check
     yield Check(
         GROUP,
         f"{access.conn_id}: may train and classify",
-        lambda: _callers_rights(access, list(comprehend_rights(access, specs))),
+        lambda: _callers_permissions(access, list(comprehend_permissions(access, specs))),
         (needs,),
     )
     for arn in dict.fromkeys(spec.data_access_role_arn for spec in specs):
@@ -49,26 +54,31 @@ def _checks_of_role(
 ) -> Iterator[Check]:
     name = arn.rpartition("/")[2]
     trusted = Check(GROUP, f"{name}: trusts Comprehend", lambda: _trust(access, arn, users), (needs,))
-    passing = Right("iam:PassRole", arn, (("iam:PassedToService", COMPREHEND),))
+    passing = Permission("iam:PassRole", arn, (("iam:PassedToService", COMPREHEND),))
     yield trusted
-    yield Check(GROUP, f"{name}: may be passed", lambda: _callers_rights(access, [passing]), (needs, trusted))
     yield Check(
-        GROUP, f"{name}: rights on data", lambda: _rights_of_role(access, arn, users), (needs, trusted)
+        GROUP, f"{name}: may be passed", lambda: _callers_permissions(access, [passing]), (needs, trusted)
+    )
+    yield Check(
+        GROUP,
+        f"{name}: permissions on data",
+        lambda: _permissions_of_role(access, arn, users),
+        (needs, trusted),
     )
 
 
-def _callers_rights(access: AwsAccess, rights: Sequence[Right]) -> Outcome:
-    by_hand = "compare the connection's rights with docs/iam/airflow-policy.json"
+def _callers_permissions(access: AwsAccess, permissions: Sequence[Permission]) -> Outcome:
+    by_hand = "compare the connection's permissions with docs/iam/airflow-policy.json"
     if access.caller is None:
-        return cannot_tell("nobody says who the connection is, since STS does not answer", by_hand)
+        return cannot_tell("the connection's identity is unknown, because STS does not answer", by_hand)
     iam = access.client("iam")
     try:
         principal = simulated_principal(iam, access.caller)
     except (ClientError, *UNREACHABLE) as error:
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     if principal is None:
         return cannot_tell(f"{access.caller} is neither a user nor a role of IAM", by_hand)
-    return judged_rights(iam, principal, rights, "airflow-policy.json")
+    return check_permissions(iam, principal, permissions, "airflow-policy.json")
 
 
 def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
@@ -82,11 +92,11 @@ def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outc
     try:
         role = access.client("iam").get_role(RoleName=arn.rpartition("/")[2])["Role"]
     except UNREACHABLE as error:
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     except ClientError as error:
         if error_code(error) == "NoSuchEntity":
             return failed(f"there is no role {arn}", "create it: docs/iam/README.md; or correct the spec")
-        return not_told(error, by_hand)
+        return iam_unanswered(error, by_hand)
     if role["Arn"] != arn:
         return failed(
             f"there is no role {arn}, but {role['Arn']}", "correct data_access_role_arn in the spec"
@@ -99,18 +109,18 @@ def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outc
     except UnknownConditionError as error:
         return cannot_tell(f"in its trust policy {error}", by_hand)
     if problem is not None:
-        return failed(problem, "give it the trust policy docs/iam/data-access-role-trust.json")
+        return failed(problem, "set the trust policy docs/iam/data-access-role-trust.json")
     return ok(f"{arn}, for classifiers and jobs in {access.region}")
 
 
-def _rights_of_role(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
-    rights = [right for spec in users for right in data_rights(spec, access.region)]
-    return judged_rights(access.client("iam"), arn, rights, "data-access-role-policy.json")
+def _permissions_of_role(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
+    permissions = [permission for spec in users for permission in data_permissions(spec, access.region)]
+    return check_permissions(access.client("iam"), arn, permissions, "data-access-role-policy.json")
 
 
-def comprehend_rights(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Right]:
+def comprehend_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Permission]:
     """
-    Give the connection's rights that only a paid call would show.
+    Return the connection's permissions that otherwise only a paid call would test.
 
     :param access: the AWS connection.
     :param specs: those that use it.
@@ -120,37 +130,37 @@ def comprehend_rights(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Ite
         work = f"arn:{parts[1]}:comprehend:{access.region}:{parts[4]}"
         version = f"{work}:document-classifier/{spec.name}/version/v0"
         job = f"{work}:document-classification-job/*"
-        yield Right("comprehend:CreateDocumentClassifier", version)
-        yield Right("comprehend:StartDocumentClassificationJob", version)
-        yield Right("comprehend:StartDocumentClassificationJob", job)
+        yield Permission("comprehend:CreateDocumentClassifier", version)
+        yield Permission("comprehend:StartDocumentClassificationJob", version)
+        yield Permission("comprehend:StartDocumentClassificationJob", job)
         if spec.stop_training_on_kill or spec.training_time_limit_hours:
-            yield Right("comprehend:StopTrainingDocumentClassifier", version)
+            yield Permission("comprehend:StopTrainingDocumentClassifier", version)
         if spec.tags:
-            yield Right("comprehend:TagResource", version)
-            yield Right("comprehend:TagResource", job)
+            yield Permission("comprehend:TagResource", version)
+            yield Permission("comprehend:TagResource", job)
 
 
-def data_rights(spec: ClassifierSpec, region: str) -> Iterator[Right]:
+def data_permissions(spec: ClassifierSpec, region: str) -> Iterator[Permission]:
     """
-    Give what the data access role of a spec must be allowed.
+    Return the permissions that a spec's data access role needs.
 
     :param spec: the spec.
-    :param region: where Comprehend works; keys that are named by their id are taken to be there.
+    :param region: Comprehend's region; a key that is named by its id is taken to be there.
     """
     partition, account = spec.data_access_role_arn.split(":")[1], spec.data_access_role_arn.split(":")[4]
     work = f"arn:{partition}:s3:::{spec.work_uri.removeprefix('s3://')}"
     run = WorkLayout(work).run("doctor")
-    yield Right("s3:ListBucket", work.partition("/")[0])
-    yield Right("s3:GetObject", run.input("batch", per_file=False))
-    yield Right("s3:PutObject", f"{run.output}output.tar.gz")
+    yield Permission("s3:ListBucket", work.partition("/")[0])
+    yield Permission("s3:GetObject", run.input("batch", per_file=False))
+    yield Permission("s3:PutObject", f"{run.output}output.tar.gz")
 
     def key_arn(key: str) -> str:
         return key if key.startswith("arn:") else f"arn:{partition}:kms:{region}:{account}:key/{key}"
 
     if spec.kms.volume_key_id:
-        yield Right("kms:CreateGrant", key_arn(spec.kms.volume_key_id))
-    # Which key an alias stands for is not asked: the right to ask is one more that nobody else needs.
+        yield Permission("kms:CreateGrant", key_arn(spec.kms.volume_key_id))
+    # An alias is not resolved, because that needs one more permission that nothing else needs.
     if spec.kms.output_key_id and "alias/" not in spec.kms.output_key_id:
-        yield Right("kms:GenerateDataKey", key_arn(spec.kms.output_key_id))
+        yield Permission("kms:GenerateDataKey", key_arn(spec.kms.output_key_id))
     if spec.vpc:
-        yield from (Right(action, "*") for action in VPC_ACTIONS)
+        yield from (Permission(action, "*") for action in VPC_ACTIONS)

@@ -1,4 +1,4 @@
-"""Does a role's trust policy let Comprehend work with it?"""
+"""Whether a role's trust policy lets Comprehend assume it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 def trust_problem(policy: Mapping[str, Any], *, account: str, sources: Sequence[str]) -> str | None:
     """
-    Say why Comprehend would not get the role; None: it gets it.
+    Return why Comprehend could not assume the role; None if it can.
 
     :param policy: the trust policy.
     :param account: the account whose work it is.
     :param sources: ARNs of what Comprehend works for: classifiers and jobs.
-    :raises UnknownConditionError: it depends on a condition that cannot be judged here.
+    :raises UnknownConditionError: when it depends on a condition that cannot be evaluated here.
     """
     # Not complete: Comprehend may send other keys than the two below.
     access = Access("sts:AssumeRole", "*", service=COMPREHEND, complete=False)

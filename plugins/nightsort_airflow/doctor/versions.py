@@ -1,4 +1,4 @@
-"""Are the packages here that Nightsort was written for, and do they go together?"""
+"""The installed packages: whether Nightsort supports their versions, and whether they fit together."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ INSTALL: Final = "install the packages of requirements.txt, in every Airflow pro
 
 
 def version_checks() -> list[Check]:
-    """Give the checks of Python, of each package, and of packages that do not go together."""
+    """Return the checks of Python, of each package, and of packages that do not fit together."""
     return [
         Check(GROUP, "Python", _python),
         *(Check(GROUP, name, partial(_package, name)) for name in NEEDED),
@@ -52,7 +52,7 @@ def version_checks() -> list[Check]:
 def _python() -> Outcome:
     version = platform.python_version()
     if not PYTHON.contains(version, prereleases=True):
-        return failed(f"{version}, and Nightsort runs on {PYTHON}", "run Airflow on such a Python")
+        return failed(f"{version}, but Nightsort runs on {PYTHON}", "run Airflow on such a Python")
     return ok(version)
 
 
@@ -63,12 +63,12 @@ def _package(name: str) -> Outcome:
         return failed("not installed", INSTALL)
     wanted = NEEDED[name]
     if not wanted.contains(version, prereleases=True):
-        return failed(f"{version}, and Nightsort needs {wanted}", INSTALL)
+        return failed(f"{version}, but Nightsort needs {wanted}", INSTALL)
     return ok(version)
 
 
 def _together() -> Outcome:
-    """Look for what each package says of the others, and for what no package says but is known to break."""
+    """Check the requirements of each package, and combinations that are known to break."""
     clashes = [clash for name in NEEDED for clash in _clashes(name)]
     if clashes:
         return failed("; ".join(clashes), INSTALL)
@@ -77,11 +77,11 @@ def _together() -> Outcome:
         if "celery" in conf.get("core", "executor").lower():
             return failed(f"{celery}: the executor cannot be loaded", pin)
         return warning(f"{celery}: the CeleryExecutor could not be loaded", pin)
-    return ok("none asks for another version of another, and no combination that is known to break")
+    return ok("all requirements are met, and no combination is known to break")
 
 
 def known_bad_celery() -> str | None:
-    """Give Celery and its provider where the one removed a name that the other imports; None: all is well."""
+    """Return Celery and its provider if Celery lacks a name that the provider imports; None if not."""
     try:
         celery = metadata.version("celery")
         provider = metadata.version("apache-airflow-providers-celery")
@@ -92,7 +92,7 @@ def known_bad_celery() -> str | None:
 
 
 def _clashes(name: str) -> list[str]:
-    """Give what a package says that it needs of those in :data:`NEEDED`, and does not find."""
+    """Return the requirements of a package among :data:`NEEDED` that are not met."""
     try:
         version, needs = metadata.version(name), metadata.requires(name) or []
     except metadata.PackageNotFoundError:
@@ -106,7 +106,7 @@ def _clashes(name: str) -> list[str]:
         except metadata.PackageNotFoundError:
             continue
         if not need.specifier.contains(found, prereleases=True):
-            clashes.append(f"{name} {version} wants {need.name}{need.specifier}, and {found} is installed")
+            clashes.append(f"{name} {version} needs {need.name}{need.specifier}, but {found} is installed")
     return clashes
 
 

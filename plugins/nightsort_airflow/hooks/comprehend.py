@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
@@ -18,17 +19,7 @@ from nightsort_airflow.exceptions import (
     TrainingTimeLimitError,
     TrainingWarningsError,
 )
-from nightsort_airflow.states import (
-    JOB_ACTIVE,
-    JOB_COMPLETED,
-    JOB_FAILED,
-    MODEL_FAILED,
-    MODEL_TRAINED,
-    MODEL_TRAINING,
-    STOP_REQUESTED,
-    STOPPED,
-    TRAINED_WITH_WARNING,
-)
+from nightsort_airflow.states import JOB_FAILED, JobStatus, ModelStatus, Phase
 
 if TYPE_CHECKING:
     import os
@@ -39,10 +30,9 @@ if TYPE_CHECKING:
         DocumentClassifierPropertiesTypeDef,
     )
 
-# Standard mode waits a random part of 1, 2, 4, 8 s between attempts (jitter), and sends the same
-# ClientRequestToken with each of them. It does not go on for longer, since a worker's slot is held meanwhile,
-# and since Start is limited to 1 call a second per account, which many tasks share: the operator that starts
-# jobs waits for its turn outside of the worker.
+# Standard mode waits a random part of 1, 2, 4 and 8 s between attempts, and sends the same ClientRequestToken
+# with each of them. Five attempts are enough: a worker's slot is held meanwhile, and many tasks share the
+# account's 1 Start call a second. The operator that starts jobs waits for room outside of the worker.
 DEFAULT_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60
 )
@@ -51,14 +41,54 @@ WAITER_TRAINED: Final = "document_classifier_trained"
 WAITER_JOB_COMPLETE: Final = "document_classification_job_complete"
 
 
+@dataclass(frozen=True)
+class TrainingState:
+    """
+    A classifier version as Comprehend described it at one moment.
+
+    :param arn: ARN of the version.
+    :param status: its state.
+    :param properties: what DescribeDocumentClassifier answered.
+    """
+
+    arn: str
+    status: ModelStatus
+    properties: DocumentClassifierPropertiesTypeDef
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the training has not ended yet."""
+        return self.status.phase is Phase.RUNNING
+
+    @property
+    def message(self) -> str:
+        """Comprehend's message."""
+        return self.properties.get("Message", "no message").rstrip(".")
+
+    @property
+    def duration(self) -> timedelta:
+        """The time from when the training was submitted to its end, or to now."""
+        now = datetime.now(timezone.utc)
+        return self.properties.get("EndTime", now) - self.properties.get("SubmitTime", now)
+
+    def time_left(self, time_limit: timedelta) -> timedelta:
+        """
+        Return how much longer the training may take; zero when its time is up.
+
+        :param time_limit: how long it may take, from when it was submitted.
+        """
+        return max(time_limit - self.duration, timedelta(0))
+
+
 class ComprehendClassificationHook(ComprehendHook):
     """
     Talk to Amazon Comprehend about classifiers and classification jobs.
 
-    A thin layer over :external+boto3:py:class:`boto3.client("comprehend") <Comprehend.Client>`. It brings the
-    waiters ``document_classifier_trained`` and ``document_classification_job_complete`` (and hides those of
-    the provider's hook: a hook reads one waiter file), and it retries throttled calls with jitter. Settings
-    in ``config`` or under ``config_kwargs`` in the connection's extra win over these retries.
+    A thin layer over :external+boto3:py:class:`boto3.client("comprehend") <Comprehend.Client>`. It adds the
+    waiters ``document_classifier_trained`` and ``document_classification_job_complete``. They replace the
+    waiters of the provider's hook, because a hook reads one waiter file. Throttled calls are retried with
+    jitter; settings in ``config`` or under ``config_kwargs`` in the connection's extra override these
+    retries.
 
     Additional arguments (such as ``aws_conn_id``) are passed to
     :class:`airflow.providers.amazon.aws.hooks.base_aws.AwsBaseHook`.
@@ -82,10 +112,10 @@ class ComprehendClassificationHook(ComprehendHook):
 
     def version_arn(self, data_access_role_arn: str, classifier: str, version: str) -> str:
         """
-        Give the ARN that a classifier version has or will have.
+        Return the ARN that a classifier version has or will have.
 
-        The account is that of the data access role: a role can be passed to a service of its own account
-        only. So no call to STS is needed, which not every network allows.
+        The account is that of the data access role, because a role can be passed only to a service of its
+        own account. This saves a call to STS, which not every network allows.
 
         :param data_access_role_arn: the role that is passed to Comprehend.
         :param classifier: DocumentClassifierName.
@@ -98,7 +128,7 @@ class ComprehendClassificationHook(ComprehendHook):
         )
 
     def describe_classifier(self, arn: str) -> DocumentClassifierPropertiesTypeDef | None:
-        """Give the classifier's properties, or None when there is no such classifier."""
+        """Return the classifier's properties, or None when there is no such classifier."""
         try:
             answer = self.client.describe_document_classifier(DocumentClassifierArn=arn)
         except ClientError as error:
@@ -108,7 +138,7 @@ class ComprehendClassificationHook(ComprehendHook):
         return answer["DocumentClassifierProperties"]
 
     def describe_job(self, job_id: str) -> DocumentClassificationJobPropertiesTypeDef | None:
-        """Give the classification job's properties, or None when there is no such job."""
+        """Return the classification job's properties, or None when there is no such job."""
         try:
             answer = self.client.describe_document_classification_job(JobId=job_id)
         except ClientError as error:
@@ -119,9 +149,9 @@ class ComprehendClassificationHook(ComprehendHook):
 
     def find_job(self, job_name: str) -> DocumentClassificationJobPropertiesTypeDef | None:
         """
-        Give the properties of the newest classification job of exactly this name, or None.
+        Return the properties of the newest classification job of exactly this name, or None.
 
-        Comprehend lets several jobs have one name. Where that is so, a job that did not fail is preferred.
+        Comprehend lets several jobs have one name. A job that did not fail is preferred.
 
         :param job_name: JobName.
         """
@@ -145,10 +175,10 @@ class ComprehendClassificationHook(ComprehendHook):
 
     def create_classifier(self, request: dict[str, Any]) -> str | None:
         """
-        Create a classifier version, which starts its training; give its ARN, or None when name and version
-        are taken.
+        Create a classifier version, which starts its training.
 
         :param request: the request of CreateDocumentClassifier.
+        :returns: its ARN; None when name and version are taken.
         """
         try:
             arn: str = self.client.create_document_classifier(**request)["DocumentClassifierArn"]
@@ -159,17 +189,16 @@ class ComprehendClassificationHook(ComprehendHook):
         return arn
 
     def stop_training(self, arn: str) -> None:
-        """Ask Comprehend to stop a training. Of a finished one, nothing is changed."""
+        """Ask Comprehend to stop a training. A finished training does not change."""
         self.client.stop_training_document_classifier(DocumentClassifierArn=arn)
 
     def wait(self, waiter: str, delay: int, max_attempts: int, **arguments: Any) -> None:
         """
-        Wait in this process until the waiter ends, in whatever way: the caller then looks at the state
-        itself.
+        Wait in this process until the waiter ends. The caller then asks for the state itself.
 
         :param waiter: name of a waiter of this hook.
-        :param delay: seconds between two looks.
-        :param max_attempts: the number of looks.
+        :param delay: seconds between two polls.
+        :param max_attempts: the number of polls.
         :param arguments: the request of the waiter's operation.
         """
         try:
@@ -179,84 +208,96 @@ class ComprehendClassificationHook(ComprehendHook):
         except WaiterError as error:
             self.log.warning("Waiting for %s ended: %s", waiter, error)
 
-    def trained(
-        self, arn: str, *, fail_on_warnings: bool = False, time_limit: timedelta | None = None
-    ) -> DocumentClassifierPropertiesTypeDef | None:
+    def find_training(self, arn: str) -> TrainingState | None:
         """
-        Give the properties of a trained classifier, or None while its training still runs.
+        Return the state of a training, or None when there is no such classifier.
 
         :param arn: ARN of the classifier version.
-        :param fail_on_warnings: whether ``TRAINED_WITH_WARNING`` is a failure.
-        :param time_limit: a training that takes longer, from when it was submitted, is asked to stop.
-        :raises TrainingFailedError: when the training ended without a model, or there is no such classifier.
-        :raises TrainingTimeLimitError: when it was stopped and had taken longer than it may.
-        :raises TrainingWarningsError: on ``TRAINED_WITH_WARNING``, where that is a failure.
         :raises ClassifierStateUnknownError: on a state that is not in botocore's enum.
         """
         properties = self.describe_classifier(arn)
         if properties is None:
-            raise TrainingFailedError(f"There is no document classifier {arn} (any more): train it again.")
-        status, message = properties.get("Status", ""), properties.get("Message", "no message")
-        taken = _time_taken(properties)
-        too_long = time_limit is not None and taken > time_limit
-        if status in MODEL_TRAINING:
-            if too_long and status != STOP_REQUESTED:
-                self.log.warning("The training of %s takes longer than %s: it is stopped.", arn, time_limit)
-                self.stop_training(arn)
             return None
-        if status == STOPPED and too_long:
-            raise TrainingTimeLimitError(
-                f"The training of {arn} was stopped after {taken}, which is billed, because it may take "
-                f"{time_limit}. Raise `training_time_limit_hours` or give fewer documents, then clear the "
-                "task that creates the classifier: it trains again, under the version's next generation."
-            )
-        if status in MODEL_FAILED:
-            raise TrainingFailedError(
-                f"The training of {arn} ended {status}: {message}. Cure the cause, then clear the task that "
-                "creates the "
-                "classifier: it trains again, under the next generation of the version's name."
-            )
-        if status not in MODEL_TRAINED:
+        status = properties.get("Status", "")
+        try:
+            return TrainingState(arn, ModelStatus(status), properties)
+        except ValueError:
             raise ClassifierStateUnknownError(
-                f"{arn} is {status!r}, a state that is not known here: see states.py."
-            )
-        if status == TRAINED_WITH_WARNING:
-            if fail_on_warnings:
-                raise TrainingWarningsError(
-                    f"{arn} is {status}: {message}. Set `training_warnings: accept` to use it, or correct "
-                    "the data."
-                )
-            self.log.warning("%s is %s: %s", arn, status, message)
-        return properties
+                f"Comprehend reports the unknown state {status!r}: update Nightsort (states.py). {arn}"
+            ) from None
 
-    def time_left(self, arn: str, time_limit: timedelta) -> timedelta:
+    def training_state(self, arn: str) -> TrainingState:
         """
-        Give how long a training may go on; nothing, when it has taken longer already.
+        Return the state of a training that must exist.
 
         :param arn: ARN of the classifier version.
-        :param time_limit: how long it may take, from when it was submitted.
+        :raises TrainingFailedError: when there is no such classifier.
+        :raises ClassifierStateUnknownError: on a state that is not in botocore's enum.
         """
-        properties = self.describe_classifier(arn)
-        taken = _time_taken(properties) if properties else timedelta(0)
-        return max(time_limit - taken, timedelta(0))
+        training = self.find_training(arn)
+        if training is None:
+            raise TrainingFailedError(f"The classifier does not exist (any more): train it again. {arn}")
+        return training
 
-    def job_status(self, properties: DocumentClassificationJobPropertiesTypeDef) -> str:
+    def enforce_time_limit(self, training: TrainingState, time_limit: timedelta | None) -> None:
         """
-        Give the status of a job.
+        Ask Comprehend to stop a training that runs for longer than it may.
 
+        :param training: the training.
+        :param time_limit: how long it may take, from when it was submitted; None: no limit.
+        """
+        if time_limit is None or not training.is_running or training.duration <= time_limit:
+            return
+        if training.status is not ModelStatus.STOP_REQUESTED:
+            self.log.warning("The training takes longer than %s and is stopped: %s", time_limit, training.arn)
+            self.stop_training(training.arn)
+
+    def require_model(
+        self, training: TrainingState, *, fail_on_warnings: bool = False, time_limit: timedelta | None = None
+    ) -> DocumentClassifierPropertiesTypeDef:
+        """
+        Return the properties of a training that has ended with a model.
+
+        :param training: a training that has ended.
+        :param fail_on_warnings: whether ``TRAINED_WITH_WARNING`` is a failure.
+        :param time_limit: how long it was allowed to take.
+        :raises TrainingTimeLimitError: when it was stopped and had taken longer than it may.
+        :raises TrainingFailedError: when it ended without a model for another reason.
+        :raises TrainingWarningsError: on ``TRAINED_WITH_WARNING``, where that is a failure.
+        """
+        arn, status, message, duration = training.arn, training.status, training.message, training.duration
+        if status is ModelStatus.STOPPED and time_limit is not None and duration > time_limit:
+            raise TrainingTimeLimitError(
+                f"The training was stopped after {duration}, which is billed, because its limit is "
+                f"{time_limit}. Raise `training_time_limit_hours` or use fewer documents, then clear the "
+                f"task that creates the classifier: it trains the next generation of the version. {arn}"
+            )
+        if status.phase is Phase.FAILED:
+            raise TrainingFailedError(
+                f"The training ended {status}: {message}. Correct the cause, then clear the task that "
+                f"creates the classifier: it trains the next generation of the version. {arn}"
+            )
+        if status is ModelStatus.TRAINED_WITH_WARNING:
+            if fail_on_warnings:
+                raise TrainingWarningsError(
+                    f"The training ended {status}: {message}. Set `training_warnings: accept` to use the "
+                    f"version, or correct the data. {arn}"
+                )
+            self.log.warning("The training ended %s: %s. %s", status, message, arn)
+        return training.properties
+
+    def job_status(self, properties: DocumentClassificationJobPropertiesTypeDef) -> JobStatus:
+        """
+        Return the status of a job.
+
+        :param properties: the job's properties.
         :raises JobStateUnknownError: on a state that is not in botocore's enum.
         """
         status = properties.get("JobStatus", "")
-        if status not in (*JOB_ACTIVE, *JOB_COMPLETED, *JOB_FAILED):
+        try:
+            return JobStatus(status)
+        except ValueError:
             raise JobStateUnknownError(
-                f"Classification job {properties.get('JobId')} is {status!r}, a state that is not known "
-                "here: "
-                "see states.py."
-            )
-        return status
-
-
-def _time_taken(properties: DocumentClassifierPropertiesTypeDef) -> timedelta:
-    """How long a training took from when it was submitted to its end, or to now."""
-    now = datetime.now(timezone.utc)
-    return properties.get("EndTime", now) - properties.get("SubmitTime", now)
+                f"Comprehend reports the unknown state {status!r}: update Nightsort (states.py). "
+                f"Job {properties.get('JobId')}"
+            ) from None

@@ -18,9 +18,8 @@ class NightsortDatabaseHook(PostgresHook):
     """
     Open psycopg 3 connections from an Airflow connection of type ``postgres``.
 
-    Everything that Airflow's own Postgres hook understands works here: a host name, or in its place the
-    folder of a unix socket; ``sslmode``, ``options`` and the other libpq parameters in the extra; ``iam`` for
-    RDS.
+    It takes everything that Airflow's own Postgres hook takes: a host name or the folder of a unix socket;
+    ``sslmode``, ``options`` and the other libpq parameters in the extra; ``iam`` for RDS.
 
     :param postgres_conn_id: The Airflow connection; ``db_conn_id`` in a classifier spec.
     """
@@ -30,15 +29,15 @@ class NightsortDatabaseHook(PostgresHook):
     @contextmanager
     def connect(self) -> Iterator[psycopg.Connection[Any]]:
         """
-        Open a connection and close it at the end; transactions are the caller's.
+        Open a connection and close it at the end. The caller handles transactions.
 
-        :raises DatabaseDriverError: when the provider uses psycopg 2, which the tables' COPY does not know.
+        :raises DatabaseDriverError: when the provider uses psycopg 2, which lacks the COPY that is used here.
         """
         connection = self.get_conn()
         try:
             if not isinstance(connection, psycopg.Connection):
                 raise DatabaseDriverError(
-                    "The Postgres provider opened a psycopg 2 connection: install SQLAlchemy 2 and psycopg 3."
+                    "Install SQLAlchemy 2 and psycopg 3: the Postgres provider opened a psycopg 2 connection."
                 )
             yield connection
         finally:

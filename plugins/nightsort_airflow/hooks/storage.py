@@ -1,4 +1,4 @@
-"""What the domain may reach from a task: files through the AWS connection, SQL sources through their own."""
+"""Files through the AWS connection and SQL sources through their connections, for the domain."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ S3 = "s3://"
 
 def task_access(aws_conn_id: str | None) -> Access:
     """
-    Make the domain's access to the outer world, for use in a task.
+    Make the domain's access to storage and SQL databases, for use in a task.
 
     :param aws_conn_id: the AWS connection for ``s3://`` paths. With None, or where the connection has no
         keys, boto's own chain of credentials counts: the role of the worker, or the environment. Other paths
@@ -29,9 +29,8 @@ def task_access(aws_conn_id: str | None) -> Access:
     def path(uri: str) -> UPath:
         if not uri.startswith(S3):
             return UPath(uri)
-        # Airflow's file system for the connection, in a plain UPath: an ObjectStoragePath would do, but it
-        # writes the connection's id into its own text (s3://conn@bucket/key), and tells the lineage collector
-        # of each single read.
+        # A plain UPath with Airflow's file system for the connection. An ObjectStoragePath would write the
+        # connection's id into its text (s3://conn@bucket/key) and report each read to the lineage collector.
         options = attach("s3", aws_conn_id).fs.storage_options
         config = {**S3_OPTIONS["config_kwargs"], **options.get("config_kwargs", {})}
         bound: UPath = UPath(uri, **{**options, "config_kwargs": config})

@@ -12,7 +12,7 @@ class ComprehendClassificationJobLink(BaseAwsLink):
     """
     The console's page on one classification job.
 
-    The path follows the provider's link for PII jobs; AWS documents no console addresses.
+    The path follows the provider's link for PII jobs, because AWS documents no console addresses.
     """
 
     name = "Classification Job"

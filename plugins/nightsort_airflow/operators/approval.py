@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from nightsort_airflow.exceptions import CostNotApprovedError
+from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,13 @@ if TYPE_CHECKING:
 FORECAST_KEY: Final = "forecast"
 
 
-def told_forecast(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
+def forecast_xcom(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
     """
-    Give a forecast as an XCom.
+    Make the XCom of a forecast.
 
-    :return: ``documents``, ``units`` (of a night), ``most_usd``, ``costs_more`` (whether anything is left to
-        be paid) and ``text``.
+    :param forecast: the forecast of a night or of a training.
+    :returns: ``documents``, ``units`` (of a night), ``most_usd``, ``costs_more`` (whether not all is paid
+        already) and ``text``.
     """
     return {
         "documents": forecast.documents,
@@ -38,22 +40,22 @@ def told_forecast(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
 
 class ApproveCostOperator(ApprovalOperator):
     """
-    Wait for a person's approval if the forecast is above the budget; go on at once if it is within it, or if
-    all of it was paid before.
+    Ask a person for approval if the forecast is above the budget.
 
-    The question stands in Airflow's UI under *Required Actions*. *Approve* goes on; *Reject*, or no answer in
-    time, fails the task at once and starts nothing. To clear the task is to ask again.
+    The question is in Airflow's UI under *Required Actions*. *Approve* continues the run. *Reject*, or no
+    answer in time, fails the task at once and starts nothing. Clear the task to ask again. Within the budget,
+    and where all was paid before, the task succeeds without a question.
 
-    Gives ``asked`` (whether there was a question) and ``approved_by`` (the name of the person, or None).
+    The return value is a dict: ``asked`` (whether there was a question) and ``approved_by`` (the name of the
+    person, or None).
 
     :param forecast: The XCom ``forecast`` of
         :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator` or
         :class:`~nightsort_airflow.operators.training.PrepareTrainingDataOperator`. (templated)
     :param budget_usd: The budget; None: no limit.
-    :param what: What is paid for, as the question names it, for instance ``"this night of tickets"``.
-    :param answer_hours: How long a person has for the answer.
-
-    Who is told that the question waits is given as ``notifiers``, as to Airflow's own operators.
+    :param purpose: What is paid for, as a verb, for instance ``"train tickets"``.
+    :param answer_hours: How many hours a person has for the answer.
+    :param notifiers: Airflow notifiers that are called when the question waits.
     """
 
     template_fields: Sequence[str] = ("forecast",)
@@ -64,65 +66,67 @@ class ApproveCostOperator(ApprovalOperator):
         *,
         forecast: dict[str, Any],
         budget_usd: float | None,
-        what: str,
+        purpose: str,
         answer_hours: float,
         **kwargs: Any,
     ) -> None:
         super().__init__(
-            subject=f"Approve the cost of {what}",
+            subject=f"Approve the cost to {purpose}?",
             fail_on_reject=True,
             response_timeout=timedelta(hours=answer_hours),
             **kwargs,
         )
         self.forecast = forecast
         self.budget_usd = budget_usd
-        self.what = what
+        self.purpose = purpose
         self.answer_hours = answer_hours
 
     def execute(self, context: Context) -> Any:
-        """Go on, or put the question and wait for its answer."""
+        """Return at once if within budget; otherwise ask for approval and wait."""
         within = self.budget_usd is None or self.forecast["most_usd"] <= self.budget_usd
         if self.budget_usd is None or within or not self.forecast["costs_more"]:
             self.log.info(
-                "%s, nobody is asked. %s",
-                "Within the budget" if within else "All is paid for already",
+                "No approval is needed: %s. %s",
+                "the cost is within the budget" if within else "all is paid already",
                 self.forecast["text"],
             )
             return {"asked": False, "approved_by": None}
+        cost = f"{self.forecast['most_usd']:,.2f} USD (budget {self.budget_usd:,.2f} USD)"
+        self.subject = f"Approve {cost} to {self.purpose}?"
         self.body = self._question(self.budget_usd)
-        self.log.warning("Above the budget of %.2f USD, waiting for an answer.", self.budget_usd)
+        self.log.warning("Waiting for an answer under Required Actions: %s", self.subject)
         return super().execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any]) -> dict[str, Any]:
-        """Go on after an approval; fail after anything else."""
+        """Succeed after an approval; fail otherwise."""
         try:
             answer = super().execute_complete(context, event)
         except HITLRejectException as error:
-            who = self._name(event)
             raise CostNotApprovedError(
-                f"{who or 'A person'} rejected the cost of {self.what}; nothing was started. "
-                f"{self.forecast['text']} Clear this task to ask again."
+                f"{self._name(event) or 'A person'} rejected the cost to {self.purpose}; nothing was "
+                f"started. Clear this task to ask again. {self.forecast['text']}"
             ) from error
         except HITLTimeoutError as error:
             raise CostNotApprovedError(
-                f"Nobody answered within {self.answer_hours:g} hours whether {self.what} may cost so much; "
-                f"nothing was started. {self.forecast['text']} Clear this task to ask again."
+                f"Nobody approved the cost to {self.purpose} within {number_of(self.answer_hours, 'hour')}; "
+                f"nothing was started. Clear this task to ask again. {self.forecast['text']}"
             ) from error
         return {"asked": True, "approved_by": self._name(answer)}
 
     def _question(self, budget_usd: float) -> str:
         units = self.forecast["units"]
+        until = datetime.now(timezone.utc) + timedelta(hours=self.answer_hours)
         rows = [
-            ("documents", f"{self.forecast['documents']:,}"),
-            *([("units of 100 characters", f"{units:,}")] if units is not None else []),
-            ("forecast, at most", f"{self.forecast['most_usd']:,.2f} USD"),
-            ("budget", f"{budget_usd:,.2f} USD"),
+            ("Documents", f"{self.forecast['documents']:,}"),
+            *([("Units of 100 characters", f"{units:,}")] if units is not None else []),
+            ("Estimate, at most", f"{self.forecast['most_usd']:,.2f} USD"),
+            ("Budget", f"{budget_usd:,.2f} USD"),
         ]
         table = "\n".join(f"| {name} | {value} |" for name, value in rows)
         return (
-            f"| {self.what} | |\n|---|---|\n{table}\n\n{self.forecast['text']}\n\n"
-            "**Approve** starts it. **Reject** fails the run, and nothing is started. "
-            f"So does no answer within {self.answer_hours:g} hours."
+            f"| To {self.purpose} | |\n|---|---|\n{table}\n\n{self.forecast['text']}\n\n"
+            "**Approve** continues the run. **Reject** fails the run, and nothing is started. "
+            f"Without an answer by {until:%Y-%m-%d %H:%M} UTC the run fails too."
         )
 
     def _name(self, answer: Any) -> str | None:

@@ -1,4 +1,4 @@
-"""The steps of the DAG ``classify_<name>`` that are Nightsort's own."""
+"""The operators of the DAG ``classify_<name>``."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.configuration import conf
 
 from nightsort.naming import JobName, batch_job_base, run_key
-from nightsort_airflow.dag_parts import output_config
+from nightsort_airflow.comprehend_requests import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
-from nightsort_airflow.job_results import FAILED_JOBS
-from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.job_xcom import FAILED_JOBS
+from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import run_day
+from nightsort_airflow.run_day import resolve_run_day
+from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 RUN_KEY = "run"
 PREPARED_KEY = "prepared"
+# What the run's row keeps of a job.
+JOB_KEYS = ("job_id", "job_name", "submitted_at", "ended_at", "output_uri")
 
 
 class PrepareBatchesOperator(SpecOperator):
@@ -35,17 +38,18 @@ class PrepareBatchesOperator(SpecOperator):
     A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask`` or all of it is
     classified and loaded already.
 
-    The active version is looked up here and stays the run's version, whatever is promoted meanwhile.
+    The operator reads the active version, which stays the version of the run even if another one is promoted
+    meanwhile.
 
-    Gives a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
-    :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). Three more XComs:
-    ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
+    The return value is a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
+    :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). There are three more
+    XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
     :class:`nightsort.batches.prepare.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
-    :param day: The day to classify, as YYYY-MM-DD; empty: the run's day. (templated)
-    :param source_uri: Documents to classify in place of the spec's incoming ones; empty: those. (templated)
+    :param day: The day to classify, as YYYY-MM-DD. (templated, default: the day of the run)
+    :param source_uri: Documents to classify instead of the day's documents. (templated, default: None)
     """
 
     template_fields: Sequence[str] = ("day", "source_uri")
@@ -56,11 +60,11 @@ class PrepareBatchesOperator(SpecOperator):
         self.source_uri = source_uri
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
-        """Write the batches; give one dict per batch."""
+        """Write the batches; return one dict per batch."""
         from nightsort.batches.prepare import prepare_batches
         from nightsort.comprehend.prices import forecast_classification
 
-        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
         source_uri = self.source_uri or None
         key = run_key(day, source_uri)
         with self.fail_on_input_errors(f"prepare the batches of run {key}"):
@@ -77,31 +81,32 @@ class PrepareBatchesOperator(SpecOperator):
             paid = self._paid_units(prepared, active)
             forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
             self.refuse_over_budget(forecast, self.spec.budget.run_usd)
+        reasons = ", ".join(f"{reason} {n}" for reason, n in prepared.reject_counts.items())
         self.log.info(
-            "Run %s with version %s: %d documents in, %d rejected %s, %d batches. %s",
+            "Run %s with version %s: %s in, %d rejected%s, %s to classify. %s",
             key,
             active.version,
-            prepared.documents_in,
+            number_of(prepared.documents_in, "document"),
             prepared.rejected,
-            prepared.reject_counts or "",
-            len(prepared.batches),
+            f" ({reasons})" if reasons else "",
+            number_of(len(prepared.batches), "batch", "batches"),
             forecast,
         )
         run = {"run_key": key, "day": day.isoformat(), "version": active.version, "source_uri": source_uri}
         context["ti"].xcom_push(key=RUN_KEY, value=run)
-        context["ti"].xcom_push(key=FORECAST_KEY, value=told_forecast(forecast))
+        context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]
 
     def _check_mapped_tasks(self, batches: int) -> None:
-        """Refuse what Airflow would refuse itself, but try again first, and without naming a remedy."""
+        """Refuse more batches than Airflow maps. Airflow itself would retry first, and name no remedy."""
         most = conf.getint("core", "max_map_length", fallback=1024)
         if batches > most:
             raise BadInputError(
-                f"{batches:,} batches, but this Airflow maps a task at most {most:,} times. Raise "
+                f"{batches:,} batches are more than the {most:,} that this Airflow maps. Raise "
                 f"[core] max_map_length, or batch.max_documents ({self.spec.batch.max_documents:,}) or "
-                f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or give a smaller source."
+                f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or use a smaller source."
             )
 
     def _active(self) -> ClassifierVersion:
@@ -112,8 +117,7 @@ class PrepareBatchesOperator(SpecOperator):
         if active is None:
             raise NoActiveVersionError(
                 f"{self.spec.name} has no active version yet: run the DAG train_{self.spec.name} first, then "
-                "clear "
-                "this task."
+                "clear this task."
             )
         return active
 
@@ -147,10 +151,13 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
     """
     Run the job of a batch, at most once; what differs between batches comes as one argument.
 
-    Airflow pulls the list of all batches anew for every argument of a mapped task group, in each of its
-    tasks: one argument in place of five.
+    In each task of a mapped task group, Airflow pulls the list of all batches once for every argument. So
+    this operator takes one argument instead of five.
 
-    :param job: What differs, one of those of :class:`PrepareBatchesOperator`: ``job_name``,
+    Further parameters are those of
+    :class:`~nightsort_airflow.operators.comprehend.ComprehendStartDocumentClassificationJobOperator`.
+
+    :param job: What differs, from :class:`PrepareBatchesOperator`: ``job_name``,
         ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``.
         (templated)
     """
@@ -171,14 +178,17 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         self.job = job
 
     def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Take the job's arguments over once they are known."""
+        """Take the five arguments out of ``job`` once it is rendered."""
         super().render_template_fields(context, jinja_env)
-        for name, value in self.job.items():
-            setattr(self, name, value)
+        self.job_name = self.job["job_name"]
+        self.document_classifier_arn = self.job["document_classifier_arn"]
+        self.input_data_config = self.job["input_data_config"]
+        self.output_data_config = self.job["output_data_config"]
+        self.input_fingerprint = self.job["input_fingerprint"]
 
     @property
     def batch_name(self) -> str:
-        """What the UI shows in place of the map index."""
+        """The batch's name, which the UI shows instead of the map index."""
         return JobName(self.job_name).batch or self.job_name
 
 
@@ -186,14 +196,14 @@ class LoadPredictionsOperator(SpecOperator):
     """
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
-    Done again, it leaves the same rows. Gives the dict of
-    :class:`nightsort.results.join.LoadCounts`, ``batch`` (its name) and ``job``
-    (``job_id``, ``job_name``, the times and where its output is).
+    A repeated load leaves the same rows. The return value is the dict of
+    :class:`nightsort.results.join.LoadCounts`, with ``batch`` (its name) and ``job`` (``job_id``,
+    ``job_name``, the times, and where its output is).
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
-    :param batch: The batch, one of those of :class:`PrepareBatchesOperator`. (templated)
-    :param job: What the operator that started the batch's job gave. (templated)
+    :param batch: The batch, from :class:`PrepareBatchesOperator`. (templated)
+    :param job: The result of the operator that ran the batch's job. (templated)
     """
 
     template_fields: Sequence[str] = ("run", "batch", "job")
@@ -208,7 +218,7 @@ class LoadPredictionsOperator(SpecOperator):
         self.job = job
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Load the rows; give their counts."""
+        """Load the rows; return their counts."""
         from nightsort.tables.load import load_predictions
 
         with self.fail_on_input_errors(f"load batch {self.batch['name']}"), self.database() as connection:
@@ -221,18 +231,17 @@ class LoadPredictionsOperator(SpecOperator):
                 archive=self.access.path(self.job["output_uri"]),
                 manifest=self.access.path(self.batch["manifest_uri"]),
             )
-        self.log.info("Batch %s: %s", self.batch["name"], counts)
-        told = ("job_id", "job_name", "submitted_at", "ended_at", "output_uri")
-        return {**counts.to_dict(), "batch": self.batch["name"], "job": {key: self.job[key] for key in told}}
+        job = {key: self.job[key] for key in JOB_KEYS}
+        return {**counts.to_dict(), "batch": self.batch["name"], "job": job}
 
 
 class ReconcileRunOperator(SpecOperator):
     """
-    Load the rejects, make the run's sums from the table, write the run's row, and fail if a document is
-    missing.
+    Load the rejects, count the run's rows, and fail if a document is missing.
 
-    It has to run whether or not all batches were loaded (trigger rule ``all_done``), so it reads the XComs of
-    the other tasks itself. An outlet that is an asset gets an event with the counts. Gives the counts.
+    The counts come from the table and become the run's row. The task has to run whether or not all batches
+    were loaded (trigger rule ``all_done``), so it reads the XComs of the other tasks itself. The return value
+    is the counts, which an outlet that is an asset gets as event.
 
     :param spec: The classifier spec.
     :param prepare_task_id: The task of :class:`PrepareBatchesOperator`.
@@ -247,7 +256,7 @@ class ReconcileRunOperator(SpecOperator):
         self.load_task_id = load_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Make the sums; give them, or fail and say what is missing."""
+        """Count the rows; return the counts, or fail and say what is missing."""
         from nightsort.batches.prepare import PreparedBatches
         from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
 
@@ -256,7 +265,7 @@ class ReconcileRunOperator(SpecOperator):
         )
         if not run or not prepared:
             raise RunIncompleteError(
-                f"{self.prepare_task_id} did not finish, so nothing was sent: see its log."
+                f"Nothing was sent, because {self.prepare_task_id} did not finish: see its log."
             )
         jobs = self._loaded_batches(context)
         with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
@@ -275,30 +284,29 @@ class ReconcileRunOperator(SpecOperator):
                     failed_jobs=self._failed_jobs(context),
                 )
             except CountsDoNotAddUp as error:
-                raise RunIncompleteError(f"{error}.") from error
+                raise RunIncompleteError(f"{error}.") from None
         summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
-        self.tell_assets(context, {**summary, "version": run["version"], "day": run["day"]})
+        self.add_outlet_extra(context, {**summary, "version": run["version"], "day": run["day"]})
         return summary
 
     def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
-        """What this run loaded, by batch; a task that failed, or was cleared and not run again, left
-        nothing."""
+        """Return what this run loaded, by batch. A task that failed or was cleared has no XCom."""
         loaded = context["ti"].xcom_pull(task_ids=[self.load_task_id])
         return {load["batch"]: load["job"] for load in loaded if load}
 
     def _failed_jobs(self, context: Context) -> list[dict[str, Any]]:
-        """Jobs that failed, of tasks that came through in the end, too."""
-        told = context["ti"].xcom_pull(task_ids=[self.job_task_id], key=FAILED_JOBS)
-        return [job for jobs in told for job in jobs or ()]
+        """Return the jobs that failed, also those of tasks that succeeded in the end."""
+        failed = context["ti"].xcom_pull(task_ids=[self.job_task_id], key=FAILED_JOBS)
+        return [job for jobs in failed for job in jobs or ()]
 
 
 class ExportPredictionsOperator(SpecOperator):
     """
     Write a complete run's results as Parquet files, where the spec has ``export``.
 
-    Stands after :class:`ReconcileRunOperator`: the run's row says which batches there are and where their
-    outputs lie. Done again, it leaves the same files. An outlet that is an asset gets an event with what the
-    operator gives: the dict of :class:`nightsort.exports.Exported` and the day.
+    It runs after :class:`ReconcileRunOperator`, whose row names the batches and their outputs. A repeated
+    export leaves the same files. The return value is the dict of :class:`nightsort.exports.Exported` with the
+    day, which an outlet that is an asset gets as event.
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
@@ -312,7 +320,7 @@ class ExportPredictionsOperator(SpecOperator):
         self.run = run
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the files; say where they are and what is in them."""
+        """Write the files; return where they are and what is in them."""
         from nightsort.exports import export_run
 
         key = self.run["run_key"]
@@ -320,6 +328,6 @@ class ExportPredictionsOperator(SpecOperator):
             exported = export_run(
                 connection, spec=self.spec, access=self.access, run_key=key, progress=self.log_progress
             )
-        told = {**exported.to_dict(), "day": self.run["day"]}
-        self.tell_assets(context, told)
-        return told
+        summary = {**exported.to_dict(), "day": self.run["day"]}
+        self.add_outlet_extra(context, summary)
+        return summary

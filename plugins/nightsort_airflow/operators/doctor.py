@@ -1,4 +1,4 @@
-"""The doctor as a task: in a worker and, deferred for a moment, in the triggerer."""
+"""The doctor as a task: in a worker and, deferred briefly, in the triggerer."""
 
 from __future__ import annotations
 
@@ -25,11 +25,12 @@ TRIGGERER_SECONDS: Final = 120
 
 class CheckDeploymentOperator(BaseOperator):
     """
-    Examine the deployment, write the report to the log, and fail where a line of it failed.
+    Check the deployment, write the report to the log, and fail if a line of it failed.
 
-    The task defers first, so that the triggerer is looked at from inside; then the worker looks at the rest.
+    The task defers first, so that the triggerer is checked from inside; then the worker checks the rest. The
+    return value is the number of lines in each state.
 
-    :param spec_name: Look at this spec alone; empty: at all. (templated)
+    :param spec_name: Check only this spec. (templated, default: all specs)
     """
 
     template_fields: Sequence[str] = ("spec_name",)
@@ -41,18 +42,18 @@ class CheckDeploymentOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         """Hand over to the triggerer, for a few seconds."""
-        from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
+        from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 
         specs = read_specs().specs
         wanted = [spec for name, spec in specs.items() if self.spec_name in ("", name)]
         self.defer(
-            trigger=TriggererExaminationTrigger(sorted({spec.aws_conn_id for spec in wanted})),
+            trigger=TriggererCheckTrigger(sorted({spec.aws_conn_id for spec in wanted})),
             method_name="examine",
             timeout=timedelta(seconds=TRIGGERER_SECONDS),
         )
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Go on after the triggerer; that it did not answer is a finding like any other."""
+        """Resume after the triggerer. That it did not answer is a finding too."""
         from nightsort_airflow.doctor.findings import Finding, State
 
         try:
@@ -62,22 +63,22 @@ class CheckDeploymentOperator(BaseOperator):
             remedy = "start one: airflow triggerer"
         except TaskDeferralError as error:
             says = f"cannot run Nightsort's triggers: {error}"
-            remedy = "install there what the workers have; its log says more"
+            remedy = "install there what the workers have; see its log"
         silent = Finding("triggerer", "answers", State.FAILED, says, remedy)
         return self.examine(context, {"findings": [silent.to_dict()]})
 
     def examine(self, context: Context, event: Mapping[str, Any]) -> dict[str, int]:
         """
-        Look at the rest and write the report; return the number of lines in each state.
+        Check the rest and write the report; return the number of lines in each state.
 
         :param event: the triggerer's findings.
-        :raises DeploymentBrokenError: a line failed.
+        :raises DeploymentBrokenError: when a line failed.
         """
-        from nightsort_airflow.doctor.examination import examine
-        from nightsort_airflow.doctor.examinations import deployment_checks
+        from nightsort_airflow.doctor.all_checks import deployment_checks
         from nightsort_airflow.doctor.findings import Finding, State, counted
+        from nightsort_airflow.doctor.run_checks import examine
 
-        self.log.info("The report follows. Tables that are made until then are a trial, and taken back.")
+        self.log.info("The report follows. Tables created during the check are rolled back.")
         names = [self.spec_name] if self.spec_name else []
         findings = [
             *examine(deployment_checks(names, in_a_task=True)),
@@ -88,7 +89,7 @@ class CheckDeploymentOperator(BaseOperator):
         if broken := [found.subject for found in findings if found.state is State.FAILED]:
             raise DeploymentBrokenError(
                 f"{len(broken)} of {len(findings)} checks failed: {'; '.join(broken)}. "
-                "The log above says of each what to do."
+                "The log above says what to do about each."
             )
         return counts
 

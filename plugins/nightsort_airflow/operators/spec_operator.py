@@ -1,4 +1,4 @@
-"""What the steps of the two DAGs have in common."""
+"""The base of the operators of a classifier's DAGs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from nightsort.errors import NightsortError
-from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, fail_on_permanent_aws_errors
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,13 +26,12 @@ if TYPE_CHECKING:
 # The domain, its libraries and the database driver are imported where they are used: the DAG files are parsed
 # every few seconds and need none of them.
 
-
 PROGRESS_SECONDS = 10
 
 
 class SpecOperator(BaseOperator):
     """
-    A step of a DAG that is made from a classifier spec. Not for use by itself.
+    An operator of a DAG that is made from a classifier spec. Not for use by itself.
 
     :param spec: The classifier spec.
     """
@@ -41,7 +41,7 @@ class SpecOperator(BaseOperator):
     def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
-        self._told = 0.0
+        self._last_progress = 0.0
 
     @cached_property
     def access(self) -> Access:
@@ -52,7 +52,7 @@ class SpecOperator(BaseOperator):
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:
-        """Open a connection to the tables, which are made if they are not there."""
+        """Open a connection to the tables; create them if they do not exist."""
         from nightsort.tables.schema import ensure_schema
         from nightsort_airflow.hooks.database import NightsortDatabaseHook
 
@@ -62,33 +62,34 @@ class SpecOperator(BaseOperator):
 
     def log_progress(self, doing: str, documents: int) -> None:
         """
-        Log how far the domain is, at most every ten seconds.
+        Log the progress of the domain, at most every ten seconds.
 
         :param doing: what is being done.
-        :param documents: how many documents are behind it.
+        :param documents: the number of documents that are done.
         """
         now = time.monotonic()
-        if now - self._told >= PROGRESS_SECONDS:
-            self._told = now
+        if now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = now
             self.log.info("%s: %d documents so far", doing, documents)
 
-    def tell_assets(self, context: Context, told: dict[str, Any]) -> None:
+    def add_outlet_extra(self, context: Context, extra: dict[str, Any]) -> None:
         """
-        Put values into the events of those outlets that are assets.
+        Add values to the events of those outlets that are assets.
 
-        :param context: the task's.
-        :param told: JSON-safe values.
+        :param context: the task's context.
+        :param extra: JSON-safe values.
         """
         for outlet in self.outlets:
             if isinstance(outlet, Asset):
-                context["outlet_events"][outlet].extra.update(told)
+                context["outlet_events"][outlet].extra.update(extra)
 
     def refuse_over_budget(self, forecast: Forecast | TrainingForecast, budget_usd: float | None) -> None:
         """
-        Refuse a forecast above the budget, where the spec does not leave that to a person.
+        Refuse a forecast above the budget, unless a person decides about it.
 
-        :param budget_usd: the budget that the forecast is held against; None: no limit.
-        :raises nightsort.comprehend.prices.OverBudgetError: it is above it.
+        :param forecast: the forecast.
+        :param budget_usd: the budget; None: no limit.
+        :raises nightsort.comprehend.prices.OverBudgetError: when the forecast is above the budget.
         """
         from nightsort.comprehend.prices import check_budget
 
@@ -98,7 +99,7 @@ class SpecOperator(BaseOperator):
     @contextmanager
     def fail_on_input_errors(self, doing: str) -> Iterator[None]:
         """
-        End the task at once on input that cannot be used and on AWS errors that no retry cures.
+        Fail the task without a retry on input that cannot be used and on permanent AWS errors.
 
         :param doing: what is attempted, for the message.
         """
@@ -117,5 +118,5 @@ class SpecOperator(BaseOperator):
             and_export = " and, for the export, airflow-export-policy.json" if self.spec.export else ""
             raise BadInputError(
                 f"Cannot {doing}: {error}. Grant the identity of the connection {self.spec.aws_conn_id} this "
-                f"right: docs/iam/airflow-policy.json{and_export} lists them all."
+                f"permission: docs/iam/airflow-policy.json{and_export} lists them all."
             ) from error

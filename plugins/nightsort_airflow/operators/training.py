@@ -1,4 +1,4 @@
-"""The steps of the DAG ``train_<name>`` that are Nightsort's own."""
+"""The operators of the DAG ``train_<name>``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightsort.naming import score_job_base
-from nightsort_airflow.dag_parts import active_version_asset
+from nightsort_airflow.assets import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
-from nightsort_airflow.operators.approval import FORECAST_KEY, told_forecast
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
+from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import run_day
+from nightsort_airflow.run_day import resolve_run_day
+from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,26 +26,25 @@ if TYPE_CHECKING:
     from nightsort.evaluation import Metrics
     from nightsort.tables.versions import ClassifierVersion
 
-# Comprehend gives four decimals.
+# Comprehend reports four decimals.
 ROUNDING = 0.0001
 
 
 class PrepareTrainingDataOperator(SpecOperator):
     """
-    Write training and test data from the spec's labelled documents, check every limit and forecast the cost,
-    before anything is paid.
+    Write training and test data from the spec's labelled documents, before anything is paid.
 
-    A forecast whose upper end is above ``budget.training_usd`` fails the task, unless the spec has
-    ``when_over: ask``.
+    The operator checks every limit and forecasts the cost. A forecast whose upper end is above
+    ``budget.training_usd`` fails the task, unless the spec has ``when_over: ask``.
 
-    Gives the dict of :class:`nightsort.training.prepare.PreparedTraining`, ``documents_sent`` (training
-    and test), ``forecast`` (for :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`), and
-    where Comprehend is to write: ``training_output_uri``, ``scores_output_uri``. Each key is an XCom of its
-    own too.
+    The return value is the dict of :class:`nightsort.training.prepare.PreparedTraining` with
+    ``documents_sent`` (training and test), ``forecast`` (for
+    :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`) and Comprehend's output prefixes
+    ``training_output_uri`` and ``scores_output_uri``. Each key is an XCom of its own too.
 
     :param spec: The classifier spec.
-    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD; empty: the run's day.
-        (templated)
+    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD. (templated, default: the day of
+        the run)
     """
 
     template_fields: Sequence[str] = ("day",)
@@ -55,21 +55,21 @@ class PrepareTrainingDataOperator(SpecOperator):
         self.day = day
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the data; give where it is and its counts."""
+        """Write the data; return where it is and its counts."""
         from nightsort.comprehend.prices import forecast_training
         from nightsort.training.prepare import prepare_training_data
 
-        day = run_day(context, given=self.day, timezone=self.spec.timezone)
+        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
         with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):
             prepared = prepare_training_data(self.spec, self.access, day=day, progress=self.log_progress)
         for warning in prepared.warnings:
             self.log.warning("%s", warning)
         self.log.info(
-            "Version %s: %d training and %d test documents, %d labels, %d rejected. Report: %s",
+            "Version %s: %s for training, %s for testing, %s, %d rejected. Report: %s",
             prepared.version,
-            prepared.training_documents,
-            prepared.test_documents,
-            len(prepared.labels),
+            number_of(prepared.training_documents, "document"),
+            number_of(prepared.test_documents, "document"),
+            number_of(len(prepared.labels), "label"),
             prepared.rejected,
             prepared.report_uri,
         )
@@ -81,7 +81,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         folder = self.spec.layout.training(prepared.version)
         return {
             **prepared.to_dict(),
-            FORECAST_KEY: told_forecast(forecast),
+            FORECAST_KEY: forecast_xcom(forecast),
             "documents_sent": sent,
             "training_output_uri": folder.output,
             "scores_output_uri": folder.scores,
@@ -90,16 +90,16 @@ class PrepareTrainingDataOperator(SpecOperator):
 
 class EvaluateClassifierOperator(SpecOperator):
     """
-    Read the metrics and the confusion matrix of a trained version, and write its row in
-    ``classifier_versions``.
+    Read the metrics and the confusion matrix of a trained version, and write its row.
 
-    Gives ``version``, ``arn``, ``metrics``, the active version that it will be compared with (``champion``,
-    or None) and, if that one was measured on other test data, what it takes to score it on these:
-    ``score_arn`` and ``score_job_name``, else both None. Each key is an XCom of its own too.
+    The row is in ``classifier_versions``. The return value is a dict: ``version``, ``arn``, ``metrics``,
+    ``champion`` (the active version to compare with, or None), ``score_arn`` and ``score_job_name``. The last
+    two are None, unless the champion was measured on other test data and has to be scored on these. Each key
+    is an XCom of its own too.
 
     :param spec: The classifier spec.
     :param document_classifier_arn: The ARN of the version. (templated)
-    :param training: What :class:`PrepareTrainingDataOperator` gave. (templated)
+    :param training: The result of :class:`PrepareTrainingDataOperator`. (templated)
     """
 
     template_fields: Sequence[str] = ("document_classifier_arn", "training")
@@ -112,7 +112,7 @@ class EvaluateClassifierOperator(SpecOperator):
         self.training = training
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Write the version's row; give its metrics and what it is to be compared with."""
+        """Write the version's row; return its metrics and the version to compare with."""
         from nightsort import evaluation
         from nightsort.tables.versions import active_version, record_version
 
@@ -127,7 +127,10 @@ class EvaluateClassifierOperator(SpecOperator):
                 record_version(connection, row)
                 champion = active_version(connection, self.spec.name)
             scoring = self._scoring(champion, row)
-        self.log.info("Version %s: %s", row.version, metrics)
+        values = ", ".join(
+            f"{name} {value:.4f}" for name, value in metrics.to_dict().items() if value is not None
+        )
+        self.log.info("Version %s: %s", row.version, values)
         return {
             "version": row.version,
             "arn": row.arn,
@@ -138,19 +141,20 @@ class EvaluateClassifierOperator(SpecOperator):
 
     def _describe(self) -> DocumentClassifierPropertiesTypeDef:
         hook = ComprehendClassificationHook(aws_conn_id=self.spec.aws_conn_id)
-        fail_on_warnings = self.spec.training_warnings == "fail"
-        found = hook.trained(self.document_classifier_arn, fail_on_warnings=fail_on_warnings)
-        if found is None:
+        training = hook.training_state(self.document_classifier_arn)
+        if training.is_running:
             raise TrainingUnfinishedError(
-                f"{self.document_classifier_arn} is not trained yet: a retry looks again."
+                f"The version is not trained yet; a retry asks again. {self.document_classifier_arn}"
             )
-        return found
+        return hook.require_model(training, fail_on_warnings=self.spec.training_warnings == "fail")
 
     def _compare(self, metrics: Metrics, recomputed: Metrics) -> None:
         for name, value in metrics.to_dict().items():
-            again = getattr(recomputed, name)
-            if value is not None and again is not None and abs(value - again) > ROUNDING:
-                self.log.warning("Comprehend says %s %.4f, its confusion matrix %.4f", name, value, again)
+            own = getattr(recomputed, name)
+            if value is not None and own is not None and abs(value - own) > ROUNDING:
+                self.log.warning(
+                    "Comprehend reports %s %.4f, but its confusion matrix yields %.4f", name, value, own
+                )
 
     def _row(
         self,
@@ -187,8 +191,7 @@ class EvaluateClassifierOperator(SpecOperator):
         )
 
     def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
-        """Say what it takes to measure the champion on the new version's test data, if it was measured on
-        others."""
+        """Return ARN and job name for scoring the champion, if it was measured on other test data."""
         from nightsort.comprehend.prices import forecast_classification
 
         if (
@@ -199,7 +202,7 @@ class EvaluateClassifierOperator(SpecOperator):
             return {"score_arn": None, "score_job_name": None}
         forecast = forecast_classification(self.training["test_documents"], self.training["test_units"])
         self.log.info(
-            "%s was measured on other test data and is scored on these. %s", champion.version, forecast
+            "%s was measured on other test data, so it is scored on these. %s", champion.version, forecast
         )
         name = score_job_base(self.spec.name, champion.version, self.training["test_fingerprint"])
         return {"score_arn": champion.arn, "score_job_name": name}
@@ -207,36 +210,34 @@ class EvaluateClassifierOperator(SpecOperator):
 
 class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperator):
     """
-    Let the active version classify the new version's test documents, so that both are measured on the same
-    ones.
+    Let the active version classify the new version's test documents, to measure both on the same data.
 
-    Skipped where :class:`EvaluateClassifierOperator` found no need for it. Takes the parameters of
-    :class:`~nightsort_airflow.operators.classification_job.ComprehendStartDocumentClassificationJobOperator`.
+    The task is skipped where :class:`EvaluateClassifierOperator` found no need for it. The parameters are
+    those of
+    :class:`~nightsort_airflow.operators.comprehend.ComprehendStartDocumentClassificationJobOperator`.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Run the job; skip the task where there is no version to score."""
+        """Run the job; skip the task when there is no version to score."""
         if not self.document_classifier_arn:
             raise AirflowSkipException(
-                "There is no active version, or it was measured on the same test data."
+                "Nothing to score: no version is active, or it was measured on the same test data."
             )
         return super().execute(context)
 
 
 class PromoteClassifierOperator(SpecOperator):
     """
-    Make the version the active one, if it beats the active one on the same test data, and write the decision
-    down.
+    Promote the version if it beats the active version on the same test data, and record the decision.
 
     After a promotion an outlet that is an asset alias gets the event of
-    :func:`~nightsort_airflow.dag_parts.active_version_asset`.
-
-    Gives ``version``, ``against``, ``promoted`` and ``reason``.
+    :func:`~nightsort_airflow.assets.active_version_asset`. The return value is a dict: ``version``,
+    ``against``, ``promoted`` and ``reason``.
 
     :param spec: The classifier spec.
-    :param training: What :class:`PrepareTrainingDataOperator` gave. (templated)
-    :param evaluation: What :class:`EvaluateClassifierOperator` gave. (templated)
-    :param scores: What :class:`ScoreActiveVersionOperator` gave, or None. (templated)
+    :param training: The result of :class:`PrepareTrainingDataOperator`. (templated)
+    :param evaluation: The result of :class:`EvaluateClassifierOperator`. (templated)
+    :param scores: The result of :class:`ScoreActiveVersionOperator`, or None. (templated)
     """
 
     template_fields: Sequence[str] = ("training", "evaluation", "scores")
@@ -256,7 +257,7 @@ class PromoteClassifierOperator(SpecOperator):
         self.scores = scores
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Decide, write the decision down and carry it out."""
+        """Decide, record the decision and carry it out."""
         from nightsort.evaluation import Metrics, decide_promotion
         from nightsort.tables.versions import find_version, record_decision
 
@@ -280,7 +281,8 @@ class PromoteClassifierOperator(SpecOperator):
                 decision=decision,
                 test_fingerprint=self.training["test_fingerprint"],
             )
-        self.log.info("%s %s", "Promoted." if decision.promote else "Not promoted.", decision.reason)
+        outcome = "Promoted" if decision.promote else "Did not promote"
+        self.log.info("%s %s: %s", outcome, version, decision.reason)
         if decision.promote:
             self._announce(context)
         return {

@@ -1,9 +1,9 @@
 """
 Triggers that wait for Comprehend in the triggerer.
 
-An end that is no success is an *event* (``status`` is ``error``, with a ``message``), never an exception: the
-task resumes, looks at Comprehend itself and fails with a message that a person can use. The task of a
-complete job ends here, where no worker is needed for that.
+A failure is an *event* (``status`` is ``error``, with a ``message``), never an exception: the task resumes,
+asks Comprehend itself and fails with a message for people. The task of a complete job ends in the triggerer,
+unless Airflow needs a worker for its end.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ from nightsort_airflow.hooks.comprehend import (
     WAITER_TRAINED,
     ComprehendClassificationHook,
 )
-from nightsort_airflow.job_results import job_result
-from nightsort_airflow.states import JOB_COMPLETED
+from nightsort_airflow.job_xcom import job_result
+from nightsort_airflow.states import JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -39,10 +39,16 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
     Wait on one of the waiters of :class:`~nightsort_airflow.hooks.comprehend.ComprehendClassificationHook`.
 
     Not for use by itself; the subclasses below name the waiter.
+
+    :param waiter_delay: Seconds between two polls.
+    :param waiter_max_attempts: The number of polls.
+    :param aws_conn_id: The Airflow connection used for AWS credentials.
+    :param region_name: The AWS region of the classifier or the job.
+    :param verify: Whether or not to verify SSL certificates.
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
-    # hook() is overridden, not aws_hook_class set: the provider knows that attribute since 9.38 only, and on
-    # Python 3.10 the newest provider is 9.37.
+    # The provider knows aws_hook_class since 9.38 only, and on Python 3.10 the newest provider is 9.37.
     def hook(self) -> ComprehendClassificationHook:
         """Build the hook from the fields that the task serialised."""
         return ComprehendClassificationHook(
@@ -54,11 +60,11 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """
-        Wait, and outlive a lost connection.
+        Wait, and survive a lost connection.
 
-        The task looked at Comprehend just before it deferred, so the first look comes after one delay. That
-        also keeps a resume from overtaking the scheduler, which has yet to read that the task deferred:
-        Airflow 3.3 fails a healthy task when it does (apache/airflow#67287).
+        The task asked Comprehend just before it deferred, so the first poll comes after one delay. The delay
+        also lets the scheduler read that the task deferred: Airflow 3.3 fails a healthy task that resumes
+        before that (apache/airflow#67287).
         """
         end = time.monotonic() + self.waiter_delay * self.attempts
         while True:
@@ -68,7 +74,7 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
             except (BotocoreConnectionError, HTTPClientError) as error:
                 if time.monotonic() < end:
                     self.log.warning(
-                        "No connection to Comprehend, looking again in %s s: %s", self.waiter_delay, error
+                        "No connection to Comprehend, next attempt in %s s: %s", self.waiter_delay, error
                     )
                     continue
                 yield self._event("error", message=f"No connection: {error}")
@@ -93,7 +99,7 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
             return await self._succeeded(client)
 
     async def _succeeded(self, client: Any) -> TriggerEvent:
-        """Give the event of a success, of which the waiter told."""
+        """Return the event for a success that the waiter reported."""
         return self._event("success")
 
     def _event(self, status: str, **more: str) -> TriggerEvent:
@@ -110,12 +116,10 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
     :param stop_training_on_kill: Ask Comprehend to stop the training when a person marks the deferred task
         failed or successful, or clears it. Airflow does not tell these apart, so clearing stops the training
         too. A restart of the triggerer and a time-out do not. (default: False)
-    :param waiter_delay: Seconds between two looks. (default: 60)
-    :param waiter_max_attempts: The number of looks. (default: 1440)
-    :param aws_conn_id: The Airflow connection used for AWS credentials.
-    :param region_name: The AWS region of the classifier.
-    :param verify: Whether or not to verify SSL certificates.
-    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    :param waiter_delay: Seconds between two polls. (default: 60)
+    :param waiter_max_attempts: The number of polls. (default: 1440)
+
+    Further parameters are those of :class:`ComprehendWaiterTrigger`.
     """
 
     def __init__(
@@ -125,10 +129,7 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
         stop_training_on_kill: bool = False,
         waiter_delay: int = 60,
         waiter_max_attempts: int = 1440,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        **connection: Any,
     ) -> None:
         super().__init__(
             serialized_fields={
@@ -144,41 +145,36 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
             return_value=document_classifier_arn,
             waiter_delay=waiter_delay,
             waiter_max_attempts=waiter_max_attempts,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
+            **connection,
         )
         self.document_classifier_arn = document_classifier_arn
         self.stop_training_on_kill = stop_training_on_kill
 
     async def on_kill(self) -> None:
-        """Stop the training, or say that it goes on and is billed."""
+        """Stop the training, or log that it continues and is billed."""
         if not self.stop_training_on_kill:
-            self.log.warning("The training of %s goes on, and is billed.", self.document_classifier_arn)
+            self.log.warning("The training continues and is billed: %s", self.document_classifier_arn)
             return
         async with await self.hook().get_async_conn() as client:  # type: ignore[no-untyped-call]
             await client.stop_training_document_classifier(DocumentClassifierArn=self.document_classifier_arn)
-        self.log.warning("Asked Comprehend to stop the training of %s.", self.document_classifier_arn)
+        self.log.warning("Asked Comprehend to stop the training: %s", self.document_classifier_arn)
 
 
 class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
     """
     Fire when a classification job has ended.
 
-    Killing the task cannot stop the job: AWS has no call for that. The job runs on and is billed; the same
-    task, run again, finds it.
+    Killing the task cannot stop the job, because AWS has no call for that. The job continues and is billed;
+    the same task, run again, takes it over.
 
     :param job_id: The id of the classification job.
-    :param end_from_trigger: End the task successfully in the triggerer when the job is complete, with the
-        result of the operator, in place of resuming it in a worker. Any other end resumes the task, and so
-        does the end of a job before which others of its name failed. (default: False)
-    :param waiter_delay: Seconds between two looks. (default: 30)
-    :param waiter_max_attempts: The number of looks. (default: 2880)
-    :param aws_conn_id: The Airflow connection used for AWS credentials.
-    :param region_name: The AWS region of the job.
-    :param verify: Whether or not to verify SSL certificates.
-    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    :param end_from_trigger: Complete the task in the triggerer when the job is complete, with the result of
+        the operator, instead of resuming it in a worker. The task still resumes after a failure, and after a
+        job whose earlier generations failed. (default: False)
+    :param waiter_delay: Seconds between two polls. (default: 30)
+    :param waiter_max_attempts: The number of polls. (default: 2880)
+
+    Further parameters are those of :class:`ComprehendWaiterTrigger`.
     """
 
     def __init__(
@@ -188,10 +184,7 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         end_from_trigger: bool = False,
         waiter_delay: int = 30,
         waiter_max_attempts: int = 2880,
-        aws_conn_id: str | None = "aws_default",
-        region_name: str | None = None,
-        verify: bool | str | None = None,
-        botocore_config: dict[str, Any] | None = None,
+        **connection: Any,
     ) -> None:
         super().__init__(
             serialized_fields={"job_id": job_id, "end_from_trigger": end_from_trigger},
@@ -207,10 +200,7 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
             return_value=job_id,
             waiter_delay=waiter_delay,
             waiter_max_attempts=waiter_max_attempts,
-            aws_conn_id=aws_conn_id,
-            region_name=region_name,
-            verify=verify,
-            botocore_config=botocore_config,
+            **connection,
         )
         self.job_id = job_id
         self.end_from_trigger = end_from_trigger
@@ -218,7 +208,7 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
     async def _succeeded(self, client: Any) -> TriggerEvent:
         resumes = await super()._succeeded(client)
         task = self.task_instance
-        # `dag.test()` runs triggers without their tasks, and can but resume them.
+        # `dag.test()` runs triggers without their tasks, and can only resume them.
         if not self.end_from_trigger or task is None:
             return resumes
         try:
@@ -229,10 +219,9 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         job = answer["DocumentClassificationJobProperties"]
         # Only a later generation has failed ones before it, which the operator looks for.
         name = JobName.parse(job.get("JobName", ""))
-        if job.get("JobStatus") not in JOB_COMPLETED or name is None or name.generation > 1:
+        if job.get("JobStatus") != JobStatus.COMPLETED or name is None or name.generation > 1:
             return resumes
-        # Not by the event: Airflow 3.3 stores the XComs of an event as JSON within JSON, and tasks read a
-        # string.
+        # Not by the event: Airflow 3.3 stores an event's XComs as JSON within JSON, so tasks read a string.
         await XCom.aset(
             XCom.XCOM_RETURN_KEY,
             job_result(job, failed=[]),
@@ -244,22 +233,22 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         return TaskSuccessEvent()
 
     async def on_kill(self) -> None:
-        """Say that the job runs on."""
+        """Log that the job continues and is billed."""
         self.log.warning(
-            "Classification job %s runs on and is billed: AWS cannot stop it. Run the task again to take it "
-            "over.",
+            "The classification job continues and is billed, because AWS cannot stop it. Run the task again "
+            "to take it over: %s",
             self.job_id,
         )
 
 
 class ComprehendQuotaTrigger(BaseTrigger):
     """
-    Fire when it is time to ask again whether there is room for another job.
+    Fire when it is time to try again to start a job.
 
-    Killing the task meanwhile costs nothing: no job was started. Airflow's own trigger for a moment would
-    write a line into the task's log every second.
+    Killing the task meanwhile costs nothing: no job was started. Airflow's own trigger for a moment is not
+    used, because it writes a line into the task's log every second.
 
-    :param moment: When, in ISO 8601 with a time zone; it outlives a restart of the triggerer.
+    :param moment: When, in ISO 8601 with a time zone, so that a restart of the triggerer does not change it.
     """
 
     def __init__(self, *, moment: str) -> None:
@@ -267,11 +256,11 @@ class ComprehendQuotaTrigger(BaseTrigger):
         self.moment = moment
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give what the database keeps of it."""
+        """Return class path and arguments, from which the triggerer rebuilds it."""
         return f"{type(self).__module__}.{type(self).__qualname__}", {"moment": self.moment}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Sleep until then."""
+        """Sleep until the moment."""
         left = datetime.fromisoformat(self.moment) - datetime.now(timezone.utc)
         await asyncio.sleep(max(left.total_seconds(), 0))
         yield TriggerEvent({"status": "success"})  # type: ignore[no-untyped-call]

@@ -12,8 +12,8 @@ from nightsort_airflow.alerts import (
     failure_notices,
     late_alerts,
     notifier_problem,
+    notify_late,
     question_notices,
-    tell_late,
 )
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 from tests.unit.nightsort_airflow.told_notifier import ToldNotifier
@@ -73,8 +73,8 @@ def test_a_question_is_told_while_it_waits(tmp_path: Path, told: list[str]) -> N
     assert (
         told
         == [
-            "question tickets night: Run night of classify_tickets waits until somebody approves the cost of "
-            "a night, under Required Actions in Airflow."
+            "question tickets night: Run night of classify_tickets waits for an approval of the cost "
+            "of a night: see Required Actions in Airflow."
         ]
         * 2
     )
@@ -90,7 +90,7 @@ def test_a_notifier_that_fails_leaves_the_question_as_it_is(
     for notice in question_notices(spec(tmp_path, notifiers=notifiers), "the cost of a night"):
         notice(waiting())
     assert told == ["x"]
-    assert "tests.unit.nightsort_airflow.told_notifier.NobodyThere could not be told" in caplog.text
+    assert "The notifier failed: tests.unit.nightsort_airflow.told_notifier.NobodyThere" in caplog.text
 
 
 def test_a_late_night_is_told_with_what_airflow_gives_in_the_callback(
@@ -99,12 +99,12 @@ def test_a_late_night_is_told_with_what_airflow_gives_in_the_callback(
     alerts = late_alerts(spec(tmp_path, loaded_by="06:30", timezone="Europe/Berlin"))
     assert len(alerts) == 2
     callback = alerts[0].callback
-    assert callback.path == "nightsort_airflow.alerts.tell_late"
+    assert callback.path == "nightsort_airflow.alerts.notify_late"
     run = {"dag_id": "classify_tickets", "dag_run_id": "night", "state": "running"}
-    tell_late(context={"dag_run": run, "deadline": {"id": "1"}}, **callback.kwargs)
+    notify_late(context={"dag_run": run, "deadline": {"id": "1"}}, **callback.kwargs)
     assert told == [
-        "late tickets night: The predictions of tickets were to be loaded by 06:30 (Europe/Berlin), but run "
-        "night of classify_tickets is running."
+        "late tickets night: The predictions of tickets are late: they were due by 06:30 (Europe/Berlin), "
+        "but run night of classify_tickets is running."
     ]
 
 
@@ -118,7 +118,7 @@ def test_without_a_time_or_notifiers_nothing_is_watched(tmp_path: Path) -> None:
     [
         ("nowhere.at.All", {}, "cannot be imported here"),
         ("tests.unit.nightsort_airflow.told_notifier.Missing", {}, "cannot be imported here"),
-        ("tests.unit.nightsort_airflow.told_notifier.NotANotifier", {}, "is no Airflow notifier"),
+        ("tests.unit.nightsort_airflow.told_notifier.NotANotifier", {}, "is not an Airflow notifier"),
         ("tests.unit.nightsort_airflow.told_notifier.OnlyAsync", {}, "has no synchronous notify"),
         (TOLD, {}, "does not take these arguments: missing a required argument: 'text'"),
         (TOLD, {"text": "x", "to": "y"}, "unexpected keyword argument 'to'"),
@@ -137,11 +137,11 @@ def test_our_words_do_not_collide_with_a_notifiers_own_fields(told: list[str]) -
     """A notifier adds its templated fields to the context under their names; SNS's has one called message."""
     run = {"dag_id": "d", "dag_run_id": "r", "state": "failed", "logical_date": datetime.now(timezone.utc)}
     arguments = {"message": "{{ nightsort.message }}"}
-    tell_late(
+    notify_late(
         {"dag_run": run},
         "tickets",
         "06:30 (UTC)",
         "tests.unit.nightsort_airflow.told_notifier.WithAMessage",
         arguments,
     )
-    assert told[0].startswith("The predictions of tickets were to be loaded by 06:30 (UTC)")
+    assert told[0].startswith("The predictions of tickets are late: they were due by 06:30 (UTC)")

@@ -25,7 +25,7 @@ def test_the_pages_say_what_the_spec_says(tmp_path: Path) -> None:
         "0.02",
         "fails the run",
         "3.00 USD per hour",
-        "is stopped",
+        "stops the training",
         "Above 7.00 USD",
         "`approve_cost`",
     ):
@@ -50,15 +50,15 @@ def test_the_pages_change_with_the_spec(tmp_path: Path) -> None:
         mode="MULTI_LABEL",
         labelled={"sql": "select label, text from t", "conn_id": "warehouse"},
     )
-    assert "runs on and is billed" in train_doc(spec)
+    assert "continues and is billed" in train_doc(spec)
     assert "connection `warehouse`" in train_doc(spec)
     assert "select" not in train_doc(spec)
     assert "No limit is set" in classify_doc(spec)
-    assert "by hand only" in classify_doc(spec)
-    assert "any number of labels" in classify_doc(spec)
+    assert "only by hand" in classify_doc(spec)
+    assert "Any number of labels" in classify_doc(spec)
 
 
 def test_a_description_of_several_lines_does_not_break_the_page(tmp_path: Path) -> None:
     page = train_doc(local_spec(tmp_path, description="One\n  two\n"))
-    assert "One two (one label" in page
+    assert "One two. One label" in page
     assert not [line for line in page.splitlines() if line.startswith(" ")]

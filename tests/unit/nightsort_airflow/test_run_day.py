@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nightsort_airflow.exceptions import BadInputError
-from nightsort_airflow.run_day import run_day
+from nightsort_airflow.run_day import resolve_run_day
 
 UTC = ZoneInfo("UTC")
 
@@ -31,24 +31,24 @@ def night(day: int, hour: int, zone: str = "UTC") -> Any:
 
 
 def test_a_night_is_about_the_day_on_which_its_interval_starts() -> None:
-    assert run_day(night(18, 2), given="", timezone="UTC") == date(2026, 11, 18)
+    assert resolve_run_day(night(18, 2), given="", timezone="UTC") == date(2026, 11, 18)
 
 
 @pytest.mark.parametrize("zone", ["America/New_York", "Asia/Tokyo", "Europe/Berlin"])
 @pytest.mark.parametrize("hour", [0, 2, 22])
 def test_the_day_is_that_of_the_specs_time_zone(zone: str, hour: int) -> None:
     """22:00 in New York is the next day in UTC, 02:00 in Tokyo the day before."""
-    assert run_day(night(18, hour, zone), given=None, timezone=zone) == date(2026, 11, 18)
+    assert resolve_run_day(night(18, hour, zone), given=None, timezone=zone) == date(2026, 11, 18)
 
 
 def test_a_day_that_is_given_wins() -> None:
-    assert run_day(night(18, 2), given="2026-03-01", timezone="UTC") == date(2026, 3, 1)
+    assert resolve_run_day(night(18, 2), given="2026-03-01", timezone="UTC") == date(2026, 3, 1)
 
 
 @pytest.mark.parametrize("given", ["yesterday", "18.11.2026", "2026-02-30"])
 def test_what_is_no_date_is_refused(given: str) -> None:
     with pytest.raises(BadInputError, match=r"Param `day`.*YYYY-MM-DD"):
-        run_day(night(18, 2), given=given, timezone="UTC")
+        resolve_run_day(night(18, 2), given=given, timezone="UTC")
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_what_is_no_date_is_refused(given: str) -> None:
 )
 def test_a_run_by_hand_is_about_yesterday(interval: tuple[datetime | None, datetime | None]) -> None:
     by_hand = context(*interval, run_after=datetime(2026, 11, 20, 23, 30, tzinfo=UTC))
-    assert run_day(by_hand, given=None, timezone="UTC") == date(2026, 11, 19)
-    assert run_day(by_hand, given=None, timezone="Asia/Tokyo") == date(2026, 11, 20)
+    assert resolve_run_day(by_hand, given=None, timezone="UTC") == date(2026, 11, 19)
+    assert resolve_run_day(by_hand, given=None, timezone="Asia/Tokyo") == date(2026, 11, 20)
 
 
 def test_yesterday_is_the_calendars_when_clocks_change() -> None:
     """2026-03-29 has 23 hours in Berlin: 24 hours before half past midnight of the 30th are the 28th."""
     by_hand = context(None, None, run_after=datetime(2026, 3, 30, 0, 30, tzinfo=ZoneInfo("Europe/Berlin")))
-    assert run_day(by_hand, given=None, timezone="Europe/Berlin") == date(2026, 3, 29)
+    assert resolve_run_day(by_hand, given=None, timezone="Europe/Berlin") == date(2026, 3, 29)

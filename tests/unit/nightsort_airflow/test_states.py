@@ -1,18 +1,23 @@
 from __future__ import annotations
 
-from nightsort_airflow import states
+import pytest
+
+from nightsort_airflow.states import JOB_FAILED, JOB_RUNNING, JobStatus, ModelStatus, Phase
 
 
 def test_a_training_that_is_being_stopped_is_not_over_yet() -> None:
     """It may still come out TRAINED, if it was done before the stop took hold."""
-    assert "STOP_REQUESTED" in states.MODEL_TRAINING
-    assert "STOP_REQUESTED" in states.JOB_ACTIVE
+    assert ModelStatus.STOP_REQUESTED.phase is Phase.RUNNING
+    assert JobStatus.STOP_REQUESTED.phase is Phase.RUNNING
 
 
-def test_no_state_means_two_things() -> None:
-    for sets in (
-        (states.MODEL_TRAINING, states.MODEL_TRAINED, states.MODEL_FAILED),
-        (states.JOB_ACTIVE, states.JOB_COMPLETED, states.JOB_FAILED),
-    ):
-        members = [state for members in sets for state in members]
-        assert len(members) == len(set(members))
+@pytest.mark.parametrize("state", [*ModelStatus, *JobStatus])
+def test_each_state_has_a_phase_and_reads_as_aws_writes_it(state: ModelStatus | JobStatus) -> None:
+    assert isinstance(state.phase, Phase)
+    assert f"{state}" == str(state) == state.value
+
+
+def test_the_states_of_a_phase_compare_with_what_aws_answers() -> None:
+    assert "IN_PROGRESS" in JOB_RUNNING
+    assert "STOPPED" in JOB_FAILED
+    assert "COMPLETED" not in (*JOB_RUNNING, *JOB_FAILED)

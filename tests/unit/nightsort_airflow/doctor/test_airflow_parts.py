@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from nightsort_airflow.doctor.airflow_parts import airflow_checks_in_a_task
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from nightsort_airflow.doctor.findings import Finding

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def test_without_sts_nobody_is_known_but_only_a_silent_comprehend_is_a_failure(t
     access = AwsAccess("aws_nowhere")
     identity, comprehend, looking = examine(aws_checks(access, [local_spec(tmp_path)]))
     assert identity.state is State.CANNOT_TELL
-    assert "no such connection, so boto3 searches by itself" in identity.says
+    assert "no such connection, so boto3 uses its own chain" in identity.says
     assert "STS does not answer" in identity.says
     assert access.account is None
     assert comprehend.state is State.FAILED

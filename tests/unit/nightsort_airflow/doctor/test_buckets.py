@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from nightsort_airflow.doctor.aws_access import AwsAccess
 from nightsort_airflow.doctor.buckets import bucket_checks, split
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State, ok
+from nightsort_airflow.doctor.run_checks import examine
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:

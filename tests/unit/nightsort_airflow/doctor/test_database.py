@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from nightsort_airflow.doctor.database import database_checks
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     import pytest

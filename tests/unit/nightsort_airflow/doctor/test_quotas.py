@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from nightsort_airflow.doctor.aws_access import AwsAccess
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State, ok
 from nightsort_airflow.doctor.quotas import quota_checks
+from nightsort_airflow.doctor.run_checks import examine
 
 
 def test_without_service_quotas_the_default_is_named_and_nothing_is_said_to_be_ok() -> None:

@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nightsort_airflow.doctor.aws_access import AwsAccess
-from nightsort_airflow.doctor.roles import comprehend_rights, data_rights
+from nightsort_airflow.doctor.roles import comprehend_permissions, data_permissions
 from tests.airflow_environment import ROOT
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
@@ -22,7 +22,7 @@ def documented(name: str) -> set[str]:
 
 def asked(folder: Path, **changes: Any) -> dict[str, str]:
     spec = local_spec(folder, **{"work_uri": "s3://your-bucket/nightsort/tickets", **changes})
-    return {right.action: right.resource for right in data_rights(spec, "us-east-1")}
+    return {right.action: right.resource for right in data_permissions(spec, "us-east-1")}
 
 
 def test_the_data_access_role_is_asked_for_what_its_policy_grants(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_key_behind_an_alias_is_not_asked_for_since_it_is_not_known(tmp_path: 
 
 def test_the_connection_is_asked_for_what_only_a_paid_call_would_show(tmp_path: Path) -> None:
     def actions(**changes: Any) -> set[str]:
-        rights = comprehend_rights(AwsAccess("aws_default"), [local_spec(tmp_path, **changes)])
+        rights = comprehend_permissions(AwsAccess("aws_default"), [local_spec(tmp_path, **changes)])
         return {right.action for right in rights}
 
     everything = actions(tags={"team": "support"})

@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from nightsort_airflow.doctor import versions
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def test_a_package_that_is_missing_or_too_old_is_a_failed_line(
     monkeypatch.setitem(versions.NEEDED, "nobody-has-this", SpecifierSet())
     found = look()
     assert found["pyarrow"].state is found["nobody-has-this"].state is State.FAILED
-    assert found["pyarrow"].says == "12.0.0, and Nightsort needs >=20"
+    assert found["pyarrow"].says == "12.0.0, but Nightsort needs >=20"
     assert found["nobody-has-this"].says == "not installed"
     assert "requirements.txt" in found["pyarrow"].remedy
 
@@ -74,7 +74,7 @@ def test_a_package_that_asks_for_another_version_of_another_is_named_with_both(i
     install(installed, "aiobotocore", "3.10.0", "botocore<1.20", 's3fs<1; extra == "never"')
     together = look()["packages together"]
     assert together.state is State.FAILED
-    assert together.says.startswith("aiobotocore 3.10.0 wants botocore<1.20, and 1.")
+    assert together.says.startswith("aiobotocore 3.10.0 needs botocore<1.20, but 1.")
 
 
 @pytest.mark.parametrize(

@@ -167,9 +167,11 @@ def test_a_taken_name_is_no_arn_and_other_errors_pass(
 
 
 @pytest.mark.parametrize("status", ["SUBMITTED", "TRAINING", "STOP_REQUESTED"])
-def test_a_training_that_runs_is_none(hook: ComprehendClassificationHook, answers: Any, status: str) -> None:
+def test_a_training_that_runs_is_running(
+    hook: ComprehendClassificationHook, answers: Any, status: str
+) -> None:
     answers(hook).add_response("describe_document_classifier", described(status))
-    assert hook.trained(ARN) is None
+    assert hook.training_state(ARN).is_running
 
 
 @pytest.mark.parametrize("status", ["STOPPED", "IN_ERROR", "DELETING"])
@@ -178,7 +180,7 @@ def test_a_training_that_failed_says_why_and_what_to_do(
 ) -> None:
     answers(hook).add_response("describe_document_classifier", described(status, Message="no such bucket"))
     with pytest.raises(TrainingFailedError, match=rf"{status}: no such bucket.*clear the task that creates"):
-        hook.trained(ARN)
+        hook.require_model(hook.training_state(ARN))
 
 
 def training(status: str, hours: float, **more: Any) -> dict[str, Any]:
@@ -189,35 +191,51 @@ def training(status: str, hours: float, **more: Any) -> dict[str, Any]:
 LIMIT = dt.timedelta(hours=2)
 
 
+def test_asking_for_the_state_stops_nothing(hook: ComprehendClassificationHook, answers: Any) -> None:
+    """A call that the script does not have fails."""
+    answers(hook).add_response("describe_document_classifier", training("TRAINING", 200))
+    assert hook.training_state(ARN).is_running
+
+
 def test_a_training_that_takes_too_long_is_asked_to_stop_once(
     hook: ComprehendClassificationHook, answers: Any
 ) -> None:
     script = answers(hook)
     script.add_response("describe_document_classifier", training("TRAINING", 1.9))
-    assert hook.trained(ARN, time_limit=LIMIT) is None
+    hook.enforce_time_limit(hook.training_state(ARN), LIMIT)
     script.add_response("describe_document_classifier", training("TRAINING", 2.1))
     script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
-    assert hook.trained(ARN, time_limit=LIMIT) is None
+    hook.enforce_time_limit(hook.training_state(ARN), LIMIT)
     script.add_response("describe_document_classifier", training("STOP_REQUESTED", 2.1))
-    assert hook.trained(ARN, time_limit=LIMIT) is None
+    hook.enforce_time_limit(hook.training_state(ARN), LIMIT)
+
+
+def test_without_a_limit_or_after_its_end_no_training_is_stopped(
+    hook: ComprehendClassificationHook, answers: Any
+) -> None:
+    script = answers(hook)
+    script.add_response("describe_document_classifier", training("TRAINING", 200))
+    hook.enforce_time_limit(hook.training_state(ARN), None)
+    script.add_response("describe_document_classifier", training("TRAINED", 200))
+    hook.enforce_time_limit(hook.training_state(ARN), LIMIT)
 
 
 def test_one_that_was_stopped_so_says_what_to_do(hook: ComprehendClassificationHook, answers: Any) -> None:
     now = dt.datetime.now(dt.timezone.utc)
     script = answers(hook)
     script.add_response("describe_document_classifier", training("STOPPED", 2.1, EndTime=now))
-    with pytest.raises(TrainingTimeLimitError, match=r"may take 2:00:00.*Raise `training_time_limit_hours`"):
-        hook.trained(ARN, time_limit=LIMIT)
+    with pytest.raises(TrainingTimeLimitError, match=r"limit is 2:00:00.*Raise `training_time_limit_hours`"):
+        hook.require_model(hook.training_state(ARN), time_limit=LIMIT)
     script.add_response("describe_document_classifier", training("STOPPED", 1.0, EndTime=now))
     with pytest.raises(TrainingFailedError, match="STOPPED"):
-        hook.trained(ARN, time_limit=LIMIT)
+        hook.require_model(hook.training_state(ARN), time_limit=LIMIT)
 
 
 def test_one_that_was_done_before_the_stop_took_hold_is_a_success(
     hook: ComprehendClassificationHook, answers: Any
 ) -> None:
     answers(hook).add_response("describe_document_classifier", training("TRAINED", 2.1))
-    assert hook.trained(ARN, time_limit=LIMIT) is not None
+    assert hook.require_model(hook.training_state(ARN), time_limit=LIMIT)["Status"] == "TRAINED"
 
 
 def test_what_is_left_of_the_time_is_never_less_than_nothing(
@@ -225,9 +243,10 @@ def test_what_is_left_of_the_time_is_never_less_than_nothing(
 ) -> None:
     script = answers(hook)
     script.add_response("describe_document_classifier", training("TRAINING", 1.5))
-    assert dt.timedelta(minutes=29) < hook.time_left(ARN, LIMIT) <= dt.timedelta(minutes=30)
+    left = hook.training_state(ARN).time_left(LIMIT)
+    assert dt.timedelta(minutes=29) < left <= dt.timedelta(minutes=30)
     script.add_response("describe_document_classifier", training("TRAINING", 5))
-    assert hook.time_left(ARN, LIMIT) == dt.timedelta(0)
+    assert hook.training_state(ARN).time_left(LIMIT) == dt.timedelta(0)
 
 
 def test_warnings_pass_unless_they_are_to_fail(hook: ComprehendClassificationHook, answers: Any) -> None:
@@ -236,17 +255,16 @@ def test_warnings_pass_unless_they_are_to_fail(hook: ComprehendClassificationHoo
         script.add_response(
             "describe_document_classifier", described("TRAINED_WITH_WARNING", Message="3 rows skipped")
         )
-    passed = hook.trained(ARN)
-    assert passed is not None
+    passed = hook.require_model(hook.training_state(ARN))
     assert passed["Message"] == "3 rows skipped"
     with pytest.raises(TrainingWarningsError, match=r"3 rows skipped.*training_warnings: accept"):
-        hook.trained(ARN, fail_on_warnings=True)
+        hook.require_model(hook.training_state(ARN), fail_on_warnings=True)
 
 
 def test_states_that_nobody_knows_are_errors(hook: ComprehendClassificationHook, answers: Any) -> None:
     answers(hook).add_response("describe_document_classifier", described("PONDERING"))
     with pytest.raises(ClassifierStateUnknownError, match="PONDERING"):
-        hook.trained(ARN)
+        hook.training_state(ARN)
     with pytest.raises(JobStateUnknownError, match="PONDERING"):
         hook.job_status({"JobId": JOB, "JobStatus": "PONDERING"})  # type: ignore[typeddict-item]
 
@@ -254,7 +272,7 @@ def test_states_that_nobody_knows_are_errors(hook: ComprehendClassificationHook,
 def test_a_classifier_that_is_gone_failed(hook: ComprehendClassificationHook, answers: Any) -> None:
     answers(hook).add_client_error("describe_document_classifier", "ResourceNotFoundException")
     with pytest.raises(TrainingFailedError, match="train it again"):
-        hook.trained(ARN)
+        hook.training_state(ARN)
 
 
 def test_a_wait_in_this_process_ends_without_an_error_whatever_came(

@@ -17,7 +17,7 @@ class Psycopg2Connection:
 def test_a_connection_of_another_driver_is_refused_and_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Psycopg2Connection()
     monkeypatch.setattr(PostgresHook, "get_conn", lambda _: opened)
-    with pytest.raises(DatabaseDriverError, match="install SQLAlchemy 2 and psycopg 3"):
+    with pytest.raises(DatabaseDriverError, match="Install SQLAlchemy 2 and psycopg 3"):
         NightsortDatabaseHook().connect().__enter__()
     assert opened.closed
 

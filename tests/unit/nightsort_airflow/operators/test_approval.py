@@ -1,16 +1,17 @@
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk.exceptions import AirflowFailException
 
 from nightsort.comprehend.prices import forecast_classification, forecast_training
 from nightsort_airflow.exceptions import CostNotApprovedError
-from nightsort_airflow.operators.approval import ApproveCostOperator, told_forecast
+from nightsort_airflow.operators.approval import ApproveCostOperator, forecast_xcom
 
-NIGHT = told_forecast(forecast_classification(10_000, 60_000))
+NIGHT = forecast_xcom(forecast_classification(10_000, 60_000))
 
 
 def operator(**changes: Any) -> ApproveCostOperator:
@@ -18,7 +19,7 @@ def operator(**changes: Any) -> ApproveCostOperator:
         "task_id": "approve_cost",
         "forecast": NIGHT,
         "budget_usd": 29.99,
-        "what": "a night of tickets",
+        "purpose": "classify a day of tickets",
         "answer_hours": 12.0,
         **changes,
     }
@@ -41,7 +42,7 @@ def test_within_the_budget_nobody_is_asked(context: dict[str, Any], budget: floa
 
 
 def test_nobody_is_asked_about_what_is_paid_already(context: dict[str, Any]) -> None:
-    forecast = told_forecast(forecast_classification(10_000, 60_000, paid_units=60_000))
+    forecast = forecast_xcom(forecast_classification(10_000, 60_000, paid_units=60_000))
     assert operator(forecast=forecast).execute(context) == {"asked": False, "approved_by": None}  # type: ignore[arg-type]
 
 
@@ -53,8 +54,8 @@ def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
         "60,000",
         "30.00 USD",
         "29.99 USD",
-        "a night of tickets",
-        "12 hours",
+        "classify a day of tickets",
+        f"{datetime.now(timezone.utc) + timedelta(hours=12):%Y-%m-%d}",
         "**Reject** fails",
     ):
         assert text in question
@@ -62,11 +63,20 @@ def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
     assert task.response_timeout.total_seconds() == 12 * 3600
 
 
+def test_the_subject_has_the_cost_and_the_budget(
+    context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The list of required actions shows the subject alone."""
+    monkeypatch.setattr(ApprovalOperator, "execute", lambda task, _: task.subject)
+    subject = operator().execute(context)  # type: ignore[arg-type]
+    assert subject == "Approve 30.00 USD (budget 29.99 USD) to classify a day of tickets?"
+
+
 def test_of_a_training_the_question_has_the_upper_end_and_no_units() -> None:
-    forecast = told_forecast(forecast_training(5_000, 2_000))
+    forecast = forecast_xcom(forecast_training(5_000, 2_000))
     question = operator(forecast=forecast, budget_usd=1.0)._question(1.0)
     assert f"{forecast['most_usd']:,.2f} USD" in question
-    assert "units" not in question.partition("\n\n")[0]
+    assert "Units" not in question.partition("\n\n")[0]
 
 
 def test_an_approval_goes_on_and_says_whose_it_was(context: dict[str, Any]) -> None:
@@ -84,5 +94,5 @@ def test_a_no_fails_at_once_and_a_retry_would_not_ask_again(context: dict[str, A
 
 def test_no_answer_fails_at_once(context: dict[str, Any]) -> None:
     event = {"error": "The timeout has passed", "error_type": "timeout"}
-    with pytest.raises(CostNotApprovedError, match="Nobody answered within 12 hours"):
+    with pytest.raises(CostNotApprovedError, match=r"Nobody approved .* within 12 hours"):
         operator().execute_complete(context, event)  # type: ignore[arg-type]

@@ -35,7 +35,7 @@ def operator(tmp_path: Path) -> ReconcileRunOperator:
 
 
 def test_a_run_whose_batches_were_never_made_fails_and_says_where_to_look(tmp_path: Path) -> None:
-    with pytest.raises(RunIncompleteError, match="prepare did not finish, so nothing was sent"):
+    with pytest.raises(RunIncompleteError, match="Nothing was sent, because prepare did not finish"):
         operator(tmp_path).execute({"ti": TaskInstance({})})  # type: ignore[arg-type]
 
 
@@ -79,8 +79,33 @@ def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
     ],
 )
 def test_the_ui_shows_the_batch_of_a_job(job_name: str, shown: str) -> None:
+    job = {
+        "job_name": job_name,
+        "document_classifier_arn": "arn",
+        "input_data_config": {},
+        "output_data_config": {},
+        "input_fingerprint": "",
+    }
     operator = StartBatchJobOperator(
-        task_id="start_job", job={"job_name": job_name}, data_access_role_arn="arn:aws:iam::1:role/r"
+        task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/r"
     )
     operator.render_template_fields({})  # type: ignore[typeddict-item]
     assert Template(BATCH_OF_JOB).render(task=operator) == shown
+
+
+def test_a_job_sets_its_five_arguments_and_nothing_else() -> None:
+    job = {
+        "job_name": "night",
+        "document_classifier_arn": "arn",
+        "input_data_config": {"S3Uri": "s3://b/i/"},
+        "output_data_config": {"S3Uri": "s3://b/o/"},
+        "input_fingerprint": "f",
+        "pool": "another",
+    }
+    operator = StartBatchJobOperator(
+        task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/r"
+    )
+    operator.render_template_fields({})  # type: ignore[typeddict-item]
+    assert operator.input_data_config == {"S3Uri": "s3://b/i/"}
+    assert operator.input_fingerprint == "f"
+    assert operator.pool == "default_pool"

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 from nightsort_airflow.exceptions import DeploymentBrokenError
 from nightsort_airflow.operators.doctor import CheckDeploymentOperator
-from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
 from tests.airflow_environment import SAMPLE_SPECS
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def test_it_defers_first_with_the_connections_of_the_specs(
     with pytest.raises(TaskDeferred) as deferred:
         task().execute(context)
     trigger = deferred.value.trigger
-    assert isinstance(trigger, TriggererExaminationTrigger)
+    assert isinstance(trigger, TriggererCheckTrigger)
     assert trigger.aws_conn_ids == ["aws_default"]
     assert deferred.value.timeout is not None
 

@@ -83,7 +83,7 @@ def test_where_there_is_nothing_to_score_the_task_is_skipped_and_nothing_is_aske
         output_data_config={"S3Uri": "s3://bucket/scores/"},
         data_access_role_arn="arn:aws:iam::123456789012:role/x",
     )
-    with pytest.raises(AirflowSkipException, match="no active version, or it was measured on the same"):
+    with pytest.raises(AirflowSkipException, match="no version is active, or it was measured on the same"):
         task.execute(run)
 
 

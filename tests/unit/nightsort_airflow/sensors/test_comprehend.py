@@ -82,7 +82,7 @@ def test_success_gives_the_counts_and_what_is_missing(
         "test_documents": 100,
         "missing_documents": 10,
     }
-    assert "10 are missing without a word" in capsys.readouterr().out
+    assert "10 of 1000 documents are missing" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("expected", [None, ""])
@@ -134,8 +134,7 @@ def test_a_training_with_a_time_limit_is_looked_at_when_its_time_is_up(
 ) -> None:
     task = sensor(time_limit=timedelta(minutes=10), poke_interval=60, max_retries=1440)
     script = answers(task.hook)
-    for _ in range(2):
-        is_in(script, "TRAINING", minutes=3)
+    is_in(script, "TRAINING", minutes=3)
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context)  # type: ignore[arg-type]
     assert deferred.value.trigger.attempts == 8
@@ -149,7 +148,6 @@ def test_a_training_whose_time_is_up_is_stopped_and_waited_for_once(
     script = answers(task.hook)
     is_in(script, "TRAINING", minutes=11)
     script.add_response("stop_training_document_classifier", {}, {"DocumentClassifierArn": ARN})
-    is_in(script, "STOP_REQUESTED", minutes=11)
     event = {"status": "error", "message": "max attempts reached"}
     with pytest.raises(TaskDeferred) as deferred:
         task.execute_complete(context, event)  # type: ignore[arg-type]

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from airflow.sdk.log import mask_secret
 from botocore.exceptions import ClientError
 
-from nightsort_airflow.doctor.examination import examine
 from nightsort_airflow.doctor.findings import Check, State, failed, ok
+from nightsort_airflow.doctor.run_checks import examine
 
 if TYPE_CHECKING:
     import pytest
@@ -59,8 +59,8 @@ def test_what_needs_a_failed_check_is_not_made_and_says_which_failed() -> None:
     states = {finding.subject: finding for finding in examine([root, branch, leaf, other])}
     assert asked == ["other"]
     assert states["branch"].state is states["leaf"].state is State.CANNOT_TELL
-    assert states["branch"].says == "not looked at, because this failed: root"
-    assert states["leaf"].says == "not looked at, because this failed: branch"
+    assert states["branch"].says == "not checked, because this failed: root"
+    assert states["leaf"].says == "not checked, because this failed: branch"
 
 
 def test_a_secret_that_airflow_knows_is_in_no_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Where a deferred task that succeeded may end: in the triggerer, or in a worker once more."""
+"""Decide whether a trigger may complete the task without resuming a worker."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def ends_in_a_worker(task: BaseOperator, resumed: Callable[..., object]) -> bool:
+def needs_worker_to_finish(task: BaseOperator, resumed: Callable[..., object]) -> bool:
     """
-    Whether something is done at the task's success that Airflow does in a worker only.
+    Return whether Airflow needs a worker for the task's success.
 
-    Where a trigger ends a task, Airflow 3.3 sets its state, and no more: outlets get no event, listeners and
-    ``post_execute`` are not called, what is mapped over the task is not expanded, and
-    ``on_success_callback`` runs in the DAG processor.
+    When a trigger completes a task, Airflow 3.3 only sets its state: outlets get no event, listeners and
+    ``post_execute`` are not called, tasks mapped over it are not expanded, and ``on_success_callback`` runs
+    in the DAG processor.
 
     :param task: the task that is about to defer.
-    :param resumed: the method that it resumes with, of the class that knows how its trigger ends it: a
-        subclass with one of its own does more.
+    :param resumed: the method that it resumes with, of the class that defers. A subclass that overrides it
+        needs a worker.
     """
     own = type(task)
     return bool(

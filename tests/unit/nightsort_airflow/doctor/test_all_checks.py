@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort_airflow.doctor.examination import examine
-from nightsort_airflow.doctor.examinations import deployment_checks
+from nightsort_airflow.doctor.all_checks import deployment_checks
 from nightsort_airflow.doctor.findings import State
+from nightsort_airflow.doctor.run_checks import examine
 from tests.airflow_environment import SAMPLE_SPECS
 
 if TYPE_CHECKING:

@@ -3,13 +3,13 @@ from __future__ import annotations
 import datetime as dt
 import json
 
-from nightsort_airflow.job_results import job_result, told_job
+from nightsort_airflow.job_xcom import job_result, job_summary
 
 SUBMITTED = dt.datetime(2026, 11, 18, 2, 0, tzinfo=dt.timezone.utc)
 
 
 def test_a_result_is_json_and_names_the_failed_generations() -> None:
-    failed = told_job({"JobId": "1" * 32, "JobName": "night-g1", "JobStatus": "FAILED", "Message": "no"})
+    failed = job_summary({"JobId": "1" * 32, "JobName": "night-g1", "JobStatus": "FAILED", "Message": "no"})
     result = job_result(
         {
             "JobId": "2" * 32,

@@ -32,10 +32,10 @@ SPECS: Final = "specs"
 
 def deployment_checks(names: Sequence[str] = (), *, in_a_task: bool) -> Iterator[Check]:
     """
-    Give all checks.
+    Return all checks of a deployment.
 
-    :param names: the specs to look at; none: all.
-    :param in_a_task: whether a task asks, which may not read Airflow's database.
+    :param names: the specs to check; none: all.
+    :param in_a_task: whether a task checks, which may not read Airflow's database.
     """
     loaded = read_specs()
     specs = [spec for name, spec in loaded.specs.items() if not names or name in names]
@@ -60,27 +60,30 @@ def _checks_on_aws(access: AwsAccess, specs: Sequence[ClassifierSpec], *, in_a_t
 
 
 def _spec_checks(loaded: LoadedSpecs[ClassifierSpec], names: Sequence[str]) -> Iterator[Check]:
-    """Give a check for each spec, broken or not; where some are asked for, for those alone."""
+    """Return a check for each spec, broken or not; with names, only for those."""
 
-    def said(subject: str, outcome: Outcome) -> Check:
+    def known_check(subject: str, outcome: Outcome) -> Check:
         return Check(SPECS, subject, lambda: outcome)
 
     if not loaded.specs and not loaded.errors:
         folders = ", ".join(map(str, spec_folders(os.environ)))
-        yield said("all", warning(f"there is no spec in {folders}", "write one: docs/classifier-spec.md"))
+        yield known_check(
+            "all", warning(f"there is no spec in {folders}", "write one: docs/classifier-spec.md")
+        )
     for name in names:
         if name not in loaded.specs:
             known = ", ".join(loaded.specs) or "none"
-            yield said(
-                name, failed(f"there is no valid spec of this name; there are: {known}", "correct --spec")
+            yield known_check(
+                name,
+                failed(f"there is no valid spec of this name; the valid ones are: {known}", "correct --spec"),
             )
     for name, spec in loaded.specs.items():
         if not names or name in names:
             schedule = spec.schedule or "by hand only"
-            yield said(name, ok(f"{spec.mode}, {spec.language}, schedule {schedule}"))
+            yield known_check(name, ok(f"{spec.mode}, {spec.language}, schedule {schedule}"))
     if not names:
         for error in loaded.errors:
-            yield said(
+            yield known_check(
                 "a broken spec",
-                failed(" ".join(str(error).split()), "its DAGs are missing until it is mended"),
+                failed(" ".join(str(error).split()), "correct it: its DAGs are missing until then"),
             )

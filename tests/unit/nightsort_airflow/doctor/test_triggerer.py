@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from nightsort_airflow.triggers.doctor import TriggererExaminationTrigger
+from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 
 
-def events(trigger: TriggererExaminationTrigger) -> list[dict[str, Any]]:
+def events(trigger: TriggererCheckTrigger) -> list[dict[str, Any]]:
     async def collect() -> list[dict[str, Any]]:
         return [event.payload async for event in trigger.run()]
 
@@ -16,7 +16,7 @@ def events(trigger: TriggererExaminationTrigger) -> list[dict[str, Any]]:
 
 
 def test_its_event_tells_of_each_connection_and_what_is_out_of_reach_is_no_exception() -> None:
-    (event,) = events(TriggererExaminationTrigger(["aws_one", "aws_two"]))
+    (event,) = events(TriggererCheckTrigger(["aws_one", "aws_two"]))
     alive, *comprehends = event["findings"]
     assert (alive["subject"], alive["state"]) == ("answers", "ok")
     assert [found["subject"] for found in comprehends] == ["aws_one: Comprehend", "aws_two: Comprehend"]

@@ -9,12 +9,12 @@ from datetime import datetime, timedelta, timezone
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.sdk import ResumableJobMixin, conf
+from airflow.sdk import ResumableJobMixin
 from botocore.exceptions import ClientError
 
 from nightsort.naming import JobName
+from nightsort_airflow.aws_errors import THROTTLED, error_code, fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import (
     JobFailedError,
     JobFailedForGoodError,
@@ -22,20 +22,18 @@ from nightsort_airflow.exceptions import (
     JobNameTakenError,
     JobUnfinishedError,
     QuotaFullError,
-    error_code,
-    fail_on_permanent_aws_errors,
 )
-from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE, ComprehendClassificationHook
-from nightsort_airflow.job_results import FAILED_JOBS, job_result, told_job
+from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE
+from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, job_summary
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
-from nightsort_airflow.retries import THROTTLED
-from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS, attempts, poll_seconds
-from nightsort_airflow.states import JOB_ACTIVE, JOB_COMPLETED, JOB_FAILED
-from nightsort_airflow.task_ends import ends_in_a_worker
+from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS
+from nightsort_airflow.states import JOB_RUNNING, JobStatus, Phase
+from nightsort_airflow.trigger_completion import needs_worker_to_finish
 from nightsort_airflow.triggers.comprehend import (
     ComprehendDocumentClassificationJobTrigger,
     ComprehendQuotaTrigger,
 )
+from nightsort_airflow.waiting import ComprehendWaitingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,52 +45,55 @@ if TYPE_CHECKING:
 NOT_THIS_JOB = "NOT_THIS_JOB"
 FAILED_JOBS_KEY = "comprehend_failed_jobs"
 # The longest wait for room for a job, in waiter_delays: 4 minutes where that is 30 s.
-LONGEST_TURN = 8
+MAX_BACKOFF_FACTOR = 8
 
 
-class ComprehendStartDocumentClassificationJobOperator(
-    ResumableJobMixin, AwsBaseOperator[ComprehendClassificationHook]
-):
+class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, ComprehendWaitingOperator):
     """
     Run a classification job over documents in S3, at most once.
 
     ``job_name`` says what is classified: the same name stands for the same input and the same classifier. The
     job itself is called ``<job_name>-g1``. A job of that name that runs or is complete is taken over, whoever
-    started it; that is asked of Airflow's task state store first, then of Comprehend. Only after a job of
-    that name was *seen* to have FAILED, the next generation (``-g2`` and so on) is started.
+    started it. The operator asks Airflow's task state store for it first, then Comprehend. Only after it has
+    *seen* that a job of that name FAILED, it starts the next generation, ``-g2`` and so on.
 
-    Killing the task cannot stop the job, because AWS has no call for that: the job runs on and is billed, and
-    the same task, run again, takes it over. Give a deferrable task ``retries`` of at least 2: Airflow 3.3 now
-    and then fails a healthy deferred task, and a retry finds the job.
+    Killing the task cannot stop the job, because AWS has no call for that. The job continues and is billed,
+    and the same task, run again, takes it over. Give a deferrable task ``retries`` of at least 2: Airflow 3.3
+    sometimes fails a healthy deferred task, and a retry finds the job.
 
-    Where the account has no room for another job, or too many are started at once, the task waits for its
-    turn and asks again, for up to 24 hours: longer each time, at random, without using up a retry; a
-    deferrable one in the triggerer.
+    Where the account has no room for another job, or too many are started at once, the task waits and tries
+    again for up to 24 hours: with growing random delays, and without using up a retry. A deferrable task
+    waits in the triggerer.
 
-    Gives a dict: ``job_id``, ``job_arn``, ``job_name``, ``status``, ``output_uri`` (the S3 URI of
-    ``output.tar.gz``), ``submitted_at``, ``ended_at`` (ISO 8601) and ``failed_jobs`` (earlier generations:
-    ``job_id``, ``job_name``, ``status``, ``message``). The latter is also an XCom of its own, which is there
-    after a failure too.
+    The return value is a dict: ``job_id``, ``job_arn``, ``job_name``, ``status``, ``output_uri`` (the S3 URI
+    of ``output.tar.gz``), ``submitted_at``, ``ended_at`` (ISO 8601) and ``failed_jobs`` (earlier generations:
+    ``job_id``, ``job_name``, ``status``, ``message``). ``failed_jobs`` is an XCom of its own too, which
+    exists even after a failure.
+
+    .. seealso::
+        For more information on how to use this operator, take a look at docs/operators.md. The API is
+        :external+boto3:py:meth:`Comprehend.Client.start_document_classification_job`.
 
     :param document_classifier_arn: The ARN of the classifier version to use. (templated)
     :param input_data_config: The documents: ``S3Uri`` (a full key, or a prefix that ends in ``/``) and
         ``InputFormat``. (templated)
-    :param output_data_config: Where Comprehend writes; may not contain the input, nor lie in it. (templated)
+    :param output_data_config: Where Comprehend writes. It must not contain the input or lie in it.
+        (templated)
     :param data_access_role_arn: The ARN of the IAM role that Comprehend reads and writes S3 with. (templated)
     :param job_name: The name of the work; without generation. (templated)
-    :param input_fingerprint: A hash of the documents. It becomes part of the ClientRequestToken, and it says
-        that ``job_name`` depends on the content, so that a job of this name on another ``S3Uri`` is taken
-        over too. (templated)
+    :param input_fingerprint: A hash of the documents, which becomes part of the ClientRequestToken. With it,
+        ``job_name`` depends on the content, so a job of this name on another ``S3Uri`` is taken over too.
+        (templated)
     :param job_kwargs: Further parameters of StartDocumentClassificationJob, for instance ``Tags``,
         ``VpcConfig``, ``VolumeKmsKeyId``. (templated)
-    :param job_retries: How many further generations this task starts after a FAILED job before it fails for
-        good. It also needs that many of Airflow's ``retries``. Clearing the task starts counting anew.
+    :param job_retries: How many further generations this task starts after a FAILED job before it fails
+        without a retry. It also needs that many of Airflow's ``retries``. Clearing the task resets the count.
         (default: 1)
     :param wait_for_completion: Whether to wait for the end of the job. (default: True)
-    :param waiter_delay: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 30)
-    :param waiter_max_attempts: The number of looks. (default: as many as 24 hours hold)
-    :param deferrable: Wait in the triggerer, which also ends the task when the job is complete, unless
-        Airflow has more to do then that it does in a worker only: outlets, listeners, callbacks of success.
+    :param waiter_delay: Seconds between two polls. (default: ``NIGHTSORT_POLL_SECONDS``, or 30)
+    :param waiter_max_attempts: The number of polls. (default: as many as fit into 24 hours)
+    :param deferrable: Wait in the triggerer, which also completes the task, unless Airflow needs a worker for
+        that: for outlets, listeners and callbacks of success.
         (default: False, or ``[operators] default_deferrable``)
     :param durable: Keep the job's id in Airflow's task state store. (default: True)
     :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
@@ -101,7 +102,7 @@ class ComprehendStartDocumentClassificationJobOperator(
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
-    aws_hook_class = ComprehendClassificationHook
+    default_waiter_delay = JOB_POLL_SECONDS
     operator_extra_links = (ComprehendClassificationJobLink(),)
     external_id_key = "comprehend_job_id"
     template_fields: Sequence[str] = aws_template_fields(
@@ -118,7 +119,6 @@ class ComprehendStartDocumentClassificationJobOperator(
         "output_data_config": "json",
         "job_kwargs": "json",
     }
-    ui_color = "#66c3ff"
 
     def __init__(
         self,
@@ -131,10 +131,6 @@ class ComprehendStartDocumentClassificationJobOperator(
         input_fingerprint: str = "",
         job_kwargs: dict[str, Any] | None = None,
         job_retries: int = 1,
-        wait_for_completion: bool = True,
-        waiter_delay: int | None = None,
-        waiter_max_attempts: int | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -146,16 +142,12 @@ class ComprehendStartDocumentClassificationJobOperator(
         self.input_fingerprint = input_fingerprint
         self.job_kwargs = job_kwargs or {}
         self.job_retries = job_retries
-        self.wait_for_completion = wait_for_completion
-        self.waiter_delay = waiter_delay or poll_seconds(JOB_POLL_SECONDS)
-        self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
-        self.deferrable = deferrable
         self._job_id: str | None = None
         self._waits = 0
         self._waiting_since: datetime | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Find or start the job, and wait for it if asked to; give its id and output."""
+        """Find or start the job, wait for it if asked to, and return its id and output."""
         with fail_on_permanent_aws_errors(f"run the classification job {self.job_name}"):
             result: dict[str, Any] = self.execute_resumable(context)
         return result
@@ -163,27 +155,27 @@ class ComprehendStartDocumentClassificationJobOperator(
     def execute_after_waiting(
         self, context: Context, event: Any, waits: int, waiting_since: str
     ) -> dict[str, Any]:
-        """Try again to start the job, after a wait for room for it."""
+        """Try again to start the job, after a wait for room."""
         self._waits, self._waiting_since = waits, datetime.fromisoformat(waiting_since)
         return self.execute(context)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Give the result after a deferral; success is asked of Comprehend, not of the event."""
+        """Return the result after a deferral. Success comes from Comprehend, not from the event."""
         job_id: str = (event or {}).get("job_id", "")
         with fail_on_permanent_aws_errors(f"describe the classification job {job_id}"):
             return self._ended(job_id, context, (event or {}).get("message", ""))
 
     def on_kill(self) -> None:
-        """Say that the job runs on: AWS has no call that stops a classification job."""
+        """Log that the job continues: AWS has no call that stops a classification job."""
         if self._job_id:
             self.log.warning(
-                "Classification job %s runs on and is billed: AWS cannot stop it. Run the task again to take "
-                "it over.",
+                "The classification job continues and is billed, because AWS cannot stop it. Run the task "
+                "again to take it over: %s",
                 self._job_id,
             )
 
     def submit_job(self, context: Context) -> str:
-        """Take over the job of this name from Comprehend, or start it, when there is room; give its id."""
+        """Take over the job of this name, or start it when there is room; return its id."""
         while True:
             try:
                 return self._find_or_start()
@@ -200,22 +192,20 @@ class ComprehendStartDocumentClassificationJobOperator(
                 return self._start(name)
             self._require_same_work(job)
             status = self.hook.job_status(job)
-            if status not in JOB_FAILED:
-                self.log.info(
-                    "Job %s (%s) is %s already: taken over, nothing is started.", name, job["JobId"], status
-                )
+            if status.phase is not Phase.FAILED:
+                self.log.info("Taken over, nothing is started: job %s is %s (%s)", name, status, job["JobId"])
                 return job["JobId"]
             self.log.warning(
-                "Job %s (%s) is %s: %s", name, job["JobId"], status, job.get("Message", "no message")
+                "Job %s is %s: %s (%s)", name, status, job.get("Message", "no message"), job["JobId"]
             )
         raise AssertionError("count() does not end")
 
     def get_job_status(self, external_id: JsonValue, context: Context) -> str:
-        """Give the state of the job in the task state store, if it is the job that this task is about."""
+        """Return the state of the job in the task state store, if it is the job of this task."""
         job = self.hook.describe_job(str(external_id))
         name = JobName.parse(job.get("JobName", "")) if job else None
-        # The store outlives a clear: after a new version was promoted or the batches were cut anew, the same
-        # map index stands for other work.
+        # The store survives a clear. After a promotion, or with other batches, the same map index stands for
+        # other work.
         if (
             job is None
             or job.get("DocumentClassifierArn") != self.document_classifier_arn
@@ -227,48 +217,34 @@ class ComprehendStartDocumentClassificationJobOperator(
 
     def is_job_active(self, status: str) -> bool:
         """Whether the job still runs."""
-        return status in JOB_ACTIVE
+        return status in JOB_RUNNING
 
     def is_job_succeeded(self, status: str) -> bool:
         """Whether the job is complete."""
-        return status in JOB_COMPLETED
+        return status == JobStatus.COMPLETED
 
     def poll_until_complete(self, external_id: JsonValue, context: Context) -> dict[str, Any]:  # type: ignore[override]
         """Wait for the end of the job: in the triggerer when deferrable, else here."""
         job_id = self._job_id = str(external_id)
-        ComprehendClassificationJobLink.persist(
-            context=context,
-            operator=self,
-            region_name=self.hook.conn_region_name,
-            aws_partition=self.hook.conn_partition,
-            job_id=job_id,
-        )
+        self.persist_link(ComprehendClassificationJobLink, context, job_id=job_id)
         job = self.hook.describe_job(job_id)
-        if self.wait_for_completion and job and self.hook.job_status(job) in JOB_ACTIVE:
+        if self.wait_for_completion and job and self.hook.job_status(job).phase is Phase.RUNNING:
             if self.deferrable:
-                self.defer(
-                    trigger=ComprehendDocumentClassificationJobTrigger(
-                        job_id=job_id,
-                        end_from_trigger=not ends_in_a_worker(
-                            self, ComprehendStartDocumentClassificationJobOperator.execute_complete
-                        ),
-                        waiter_delay=self.waiter_delay,
-                        waiter_max_attempts=self.waiter_max_attempts,
-                        aws_conn_id=self.aws_conn_id,
-                        region_name=self.region_name,
-                        verify=self.verify,
-                        botocore_config=self.botocore_config,
+                self.defer_to(
+                    ComprehendDocumentClassificationJobTrigger,
+                    job_id=job_id,
+                    end_from_trigger=not needs_worker_to_finish(
+                        self, ComprehendStartDocumentClassificationJobOperator.execute_complete
                     ),
-                    method_name="execute_complete",
-                    timeout=timedelta(seconds=self.waiter_delay * (self.waiter_max_attempts + 2)),
+                    delay=self.waiter_delay,
+                    max_attempts=self.waiter_max_attempts,
                 )
             self.hook.wait(WAITER_JOB_COMPLETE, self.waiter_delay, self.waiter_max_attempts, JobId=job_id)
-        # Airflow's mixin returns this value when it reconnects, and get_job_result's otherwise: both are the
-        # same.
+        # Airflow's mixin returns this value when it reconnects, and get_job_result's otherwise.
         return self.get_job_result(external_id, context)
 
     def get_job_result(self, external_id: JsonValue, context: Context) -> dict[str, Any]:
-        """Give the result of a complete job; of any job, when the operator does not wait."""
+        """Return the result of a complete job; of any job, when the operator does not wait."""
         return self._ended(str(external_id), context)
 
     def _wait_for_room(self, error: ClientError) -> None:
@@ -276,14 +252,14 @@ class ComprehendStartDocumentClassificationJobOperator(
         since = self._waiting_since = self._waiting_since or now
         if now - since > timedelta(seconds=LONGEST_WAIT_SECONDS):
             raise QuotaFullError(
-                f"Since {since.isoformat(timespec='seconds')} there was no room for {self.job_name}: {error} "
-                "See which jobs are active in this account, or ask AWS for a higher quota. A retry goes on "
-                "waiting."
+                f"There has been no room for the job since {since.isoformat(timespec='seconds')}: {error} "
+                "See which jobs are active in this account, or ask AWS for a higher quota. A retry waits "
+                f"again. Job {self.job_name}"
             ) from error
         self._waits += 1
         # Random, so that tasks that were refused together do not come back together.
-        delay = self.waiter_delay * min(2**self._waits, LONGEST_TURN) * random.uniform(0.5, 1)
-        self.log.info("No room for %s yet (%s), asking again in %.0f s.", self.job_name, error, delay)
+        delay = self.waiter_delay * min(2**self._waits, MAX_BACKOFF_FACTOR) * random.uniform(0.5, 1)
+        self.log.info("No room for job %s yet, next attempt in %.0f s: %s", self.job_name, delay, error)
         if not self.deferrable:
             time.sleep(delay)
             return
@@ -295,7 +271,7 @@ class ComprehendStartDocumentClassificationJobOperator(
 
     def _start(self, name: str) -> str:
         answer = self.hook.client.start_document_classification_job(**self._request(name))
-        self.log.info("Started classification job %s (%s).", name, answer["JobId"])
+        self.log.info("Started classification job %s (%s)", name, answer["JobId"])
         return answer["JobId"]
 
     def _request(self, name: str) -> dict[str, Any]:
@@ -318,24 +294,25 @@ class ComprehendStartDocumentClassificationJobOperator(
         if not self.input_fingerprint and input_uri != self.input_data_config["S3Uri"]:
             other["InputDataConfig.S3Uri"] = input_uri
         if other:
+            differences = ", ".join(f"{name} {value}" for name, value in other.items())
             raise JobNameTakenError(
-                f"Job {job.get('JobName')} ({job.get('JobId')}) exists and has {other}: choose another "
-                "`job_name`."
+                f"A job of this name does other work: choose another `job_name`. Job {job.get('JobName')} "
+                f"({job.get('JobId')}) has {differences}"
             )
 
     def _ended(self, job_id: str, context: Context, message: str = "") -> dict[str, Any]:
         job = self.hook.describe_job(job_id)
         if job is None:
             raise JobGoneError(
-                f"There is no classification job {job_id} (any more). A retry looks for it by name."
+                f"The classification job does not exist (any more). A retry looks for it by name. {job_id}"
             )
         status = self.hook.job_status(job)
-        if status in JOB_FAILED:
+        if status.phase is Phase.FAILED:
             self._raise_failed(job, context)
-        if status in JOB_ACTIVE and self.wait_for_completion:
+        if status.phase is Phase.RUNNING and self.wait_for_completion:
             raise JobUnfinishedError(
-                f"Classification job {job_id} is still {status}. {message} A retry goes on waiting for the "
-                "same job."
+                f"The classification job is still {status}. A retry waits for the same job. "
+                f"{message} {job_id}"
             )
         failed = self._failed_before(job.get("JobName", ""))
         if failed:
@@ -345,27 +322,33 @@ class ComprehendStartDocumentClassificationJobOperator(
     def _failed_before(self, name: str) -> list[dict[str, str]]:
         parsed = JobName.parse(name)
         earlier = (self.hook.find_job(str(before)) for before in parsed.earlier()) if parsed else ()
-        return [told_job(job) for job in earlier if job]
+        return [job_summary(job) for job in earlier if job]
 
     def _raise_failed(self, job: DocumentClassificationJobPropertiesTypeDef, context: Context) -> None:
         name, status = job.get("JobName", ""), job.get("JobStatus")
-        message = job.get("Message", "no message")
-        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), told_job(job)])
-        told = f"Classification job {name} ({job['JobId']}) ended {status}: {message}."
+        message = job.get("Message", "no message").rstrip(".")
+        context["ti"].xcom_push(key=FAILED_JOBS, value=[*self._failed_before(name), job_summary(job)])
+        job_text = f"Job {name} ({job['JobId']})"
         # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
         code = message.partition(":")[0]
         if "ACCESS" in code.split("_"):
-            raise JobFailedForGoodError(f"{told} Give the data access role this right, then clear the task.")
+            raise JobFailedForGoodError(
+                f"Comprehend ended the job {status}: {message}. Grant the data access role this permission, "
+                f"then clear the task. {job_text}"
+            )
         store = context.get("task_state_store")
         if store is not None:
             before = cast("list[str]", store.get(FAILED_JOBS_KEY, default=[]))
             seen = {*before, job["JobId"]}
             if len(seen) > self.job_retries:
                 store.delete(FAILED_JOBS_KEY)
+                times = {1: "once", 2: "twice"}.get(len(seen), f"{len(seen)} times")
                 raise JobFailedForGoodError(
-                    f"{told} It was job number {len(seen)} that failed. Cure the cause, then clear the task: "
-                    "it starts the next generation."
+                    f"Comprehend failed the job {times}: {message}. Correct the cause and clear this task: "
+                    f"it starts the next generation. {job_text} ended {status}"
                 )
             failed: list[JsonValue] = [*sorted(seen)]
             store.set(FAILED_JOBS_KEY, failed)
-        raise JobFailedError(f"{told} A retry starts the next generation.")
+        raise JobFailedError(
+            f"Comprehend ended the job {status}: {message}. A retry starts the next generation. {job_text}"
+        )

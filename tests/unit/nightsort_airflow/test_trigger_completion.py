@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, Asset, BaseOperator
 
-import nightsort_airflow.task_ends
-from nightsort_airflow.task_ends import ends_in_a_worker
+import nightsort_airflow.trigger_completion
+from nightsort_airflow.trigger_completion import needs_worker_to_finish
 
 
 class Waits(BaseOperator):
@@ -34,7 +34,7 @@ def does_nothing(*_: Any) -> None:
 def test_a_plain_task_ends_in_the_triggerer() -> None:
     with DAG("plain", schedule=None):
         task = Waits(task_id="wait")
-    assert not ends_in_a_worker(task, Waits.resume)
+    assert not needs_worker_to_finish(task, Waits.resume)
 
 
 @pytest.mark.parametrize(
@@ -50,18 +50,20 @@ def test_a_plain_task_ends_in_the_triggerer() -> None:
     ],
 )
 def test_what_airflow_does_in_workers_only_is_done_there(task: Waits) -> None:
-    assert ends_in_a_worker(task, Waits.resume)
+    assert needs_worker_to_finish(task, Waits.resume)
 
 
 def test_what_is_mapped_over_a_task_is_expanded() -> None:
     with DAG("mapped", schedule=None):
         task = Waits(task_id="wait")
         Waits.partial(task_id="each").expand(doc=task.output)
-    assert ends_in_a_worker(task, Waits.resume)
+    assert needs_worker_to_finish(task, Waits.resume)
 
 
 def test_listeners_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        nightsort_airflow.task_ends, "get_listener_manager", lambda: SimpleNamespace(has_listeners=True)
+        nightsort_airflow.trigger_completion,
+        "get_listener_manager",
+        lambda: SimpleNamespace(has_listeners=True),
     )
-    assert ends_in_a_worker(Waits(task_id="wait"), Waits.resume)
+    assert needs_worker_to_finish(Waits(task_id="wait"), Waits.resume)

@@ -1,4 +1,4 @@
-"""What an identity may do, by IAM's own simulator: nothing is called that costs or changes anything."""
+"""The permissions of an identity, from IAM's policy simulator. No call costs or changes anything."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ NOT_SIMULATED: Final = "policies of buckets, keys and the organization are not p
 
 
 @dataclass(frozen=True)
-class Right:
+class Permission:
     """
-    One thing that somebody must be allowed.
+    One permission that an identity needs.
 
     :param action: for instance ``s3:GetObject``.
-    :param resource: ARN of what it is done to, or ``*``.
+    :param resource: ARN of the resource, or ``*``.
     :param context: condition keys of the request, with their values.
     """
 
@@ -33,52 +33,58 @@ class Right:
     context: tuple[tuple[str, str], ...] = field(default=())
 
 
-def judged_rights(iam: Any, principal: str, rights: Iterable[Right], policy_file: str) -> Outcome:
+def check_permissions(
+    iam: Any, principal: str, permissions: Iterable[Permission], policy_file: str
+) -> Outcome:
     """
-    Ask IAM whether an identity has all of some rights.
+    Ask IAM whether an identity has all permissions.
 
     :param iam: a boto3 client.
     :param principal: ARN of the user or role.
-    :param rights: what it must be allowed.
+    :param permissions: the permissions that it needs.
     :param policy_file: the file in ``docs/iam`` that grants them.
     """
-    wanted = list(dict.fromkeys(rights))
+    wanted = list(dict.fromkeys(permissions))
     if principal.endswith(":root"):
         return ok("the account's root user may do anything")
     try:
-        missing = [f"{right.action} on {right.resource}" for right in _missing(iam, principal, wanted)]
+        missing = [
+            f"{permission.action} on {permission.resource}" for permission in _missing(iam, principal, wanted)
+        ]
     except (ClientError, *UNREACHABLE) as error:
-        return not_told(error, f"compare the policies of {principal} with docs/iam/{policy_file}")
+        return iam_unanswered(error, f"compare the policies of {principal} with docs/iam/{policy_file}")
     if missing:
         return failed(
             f"{principal} is not allowed {', '.join(missing)} ({NOT_SIMULATED})",
             f"grant it: docs/iam/{policy_file}",
         )
-    return ok(f"allowed by simulation: {', '.join(dict.fromkeys(right.action for right in wanted))}")
+    return ok(
+        f"allowed by simulation: {', '.join(dict.fromkeys(permission.action for permission in wanted))}"
+    )
 
 
-def not_told(error: Exception, by_hand: str) -> Outcome:
+def iam_unanswered(error: Exception, by_hand: str) -> Outcome:
     """
-    Give the finding for a question that IAM did not answer.
+    Return the finding for a question that IAM did not answer.
 
     :param error: what came in place of an answer.
-    :param by_hand: how to find out without it.
+    :param by_hand: how to check without it.
     """
     if isinstance(error, ClientError) and is_denied(error):
         return cannot_tell(
             f"the connection may not call iam:{error.operation_name}",
-            f"give it docs/iam/doctor.json, or {by_hand}",
+            f"grant it docs/iam/doctor.json, or {by_hand}",
         )
-    return cannot_tell(f"IAM does not say: {error}", by_hand)
+    return cannot_tell(f"IAM does not answer: {error}", by_hand)
 
 
 def simulated_principal(iam: Any, caller: str) -> str | None:
     """
-    Give the identity whose policies count, for simulation; None where it has none of its own.
+    Return the identity to simulate; None where it is neither a user nor a role.
 
     :param iam: a boto3 client.
-    :param caller: an ARN as STS gives it.
-    :raises ClientError: when IAM does not say which role a session is of.
+    :param caller: an ARN from STS.
+    :raises ClientError: when IAM does not return the role of a session.
     """
     head, _, name = caller.partition(":assumed-role/")
     if name:
@@ -88,14 +94,16 @@ def simulated_principal(iam: Any, caller: str) -> str | None:
     return caller if ":user/" in head or head.endswith(":root") else None
 
 
-def _missing(iam: Any, principal: str, rights: list[Right]) -> list[Right]:
-    together: dict[tuple[str, tuple[tuple[str, str], ...]], list[Right]] = {}
-    for right in rights:
-        together.setdefault((right.resource, right.context), []).append(right)
+def _missing(iam: Any, principal: str, permissions: list[Permission]) -> list[Permission]:
+    together: dict[tuple[str, tuple[tuple[str, str], ...]], list[Permission]] = {}
+    for permission in permissions:
+        together.setdefault((permission.resource, permission.context), []).append(permission)
     missing = []
     for (resource, context), asked in together.items():
-        allowed = _allowed(iam, principal, [right.action for right in asked], resource, dict(context))
-        missing += [right for right in asked if right.action not in allowed]
+        allowed = _allowed(
+            iam, principal, [permission.action for permission in asked], resource, dict(context)
+        )
+        missing += [permission for permission in asked if permission.action not in allowed]
     return missing
 
 

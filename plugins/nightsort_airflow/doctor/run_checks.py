@@ -1,4 +1,4 @@
-"""Runs checks: each within its time, and none that can keep the others from being made."""
+"""Run checks, each within its time; a check that fails or hangs does not stop the others."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 from airflow.sdk.log import redact  # type: ignore[attr-defined]  # no other public way to it
 from botocore.exceptions import BotoCoreError, ClientError
 
+from nightsort_airflow.aws_errors import remedy
 from nightsort_airflow.doctor.findings import Finding, Outcome, State, failed
-from nightsort_airflow.exceptions import remedy
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,28 +25,28 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> list[Fin
     """
     Make the checks, and return a finding for each, in their order.
 
-    Those that are done apart begin at once, and are waited for when all others are made; those others are
-    made one after the other.
+    Checks that are made apart begin at once, and are waited for at the end. The others are made one after the
+    other.
 
-    :param checks: in the order of the report; one that is needed comes before those that need it, and is not
-        done apart.
-    :param seconds: the time that a check may take, unless it says that it needs more. One that takes longer
-        is left to itself, in a thread that ends with the process.
+    :param checks: in the order of the report; a needed check comes before those that need it, and is not made
+        apart.
+    :param seconds: the time that a check may take, unless it says that it needs more. A check that takes
+        longer is abandoned in a thread that ends with the process.
     """
     checks = list(checks)
     apart = {check: _begin(check) for check in checks if check.apart}
     outcomes: dict[Check, Outcome] = {}
-    useless: set[Check] = set()
+    blocking: set[Check] = set()
     for check in checks:
         if check.apart:
             continue
-        blocked = next((needed for needed in check.needs if needed in useless), None)
+        blocked = next((needed for needed in check.needs if needed in blocking), None)
         if blocked is None:
             outcome = _outcome(check, _begin(check), seconds)
         else:
-            outcome = Outcome(State.CANNOT_TELL, f"not looked at, because this failed: {blocked.subject}")
+            outcome = Outcome(State.CANNOT_TELL, f"not checked, because this failed: {blocked.subject}")
         if blocked is not None or outcome.state is State.FAILED:
-            useless.add(check)
+            blocking.add(check)
         outcomes[check] = outcome
     for check, answers in apart.items():
         outcomes[check] = _outcome(check, answers, seconds)
@@ -55,16 +55,16 @@ def examine(checks: Iterable[Check], seconds: float = CHECK_SECONDS) -> list[Fin
 
 def raised(error: Exception) -> Outcome:
     """
-    Give the finding for a check that ended with an exception; passwords that Airflow knows are not in it.
+    Return the finding for a check that raised; passwords that Airflow knows are masked.
 
     :param error: what the check raised.
     """
-    told = (
+    message = (
         str(error) if isinstance(error, (BotoCoreError, ClientError)) else f"{type(error).__name__}: {error}"
     )
     return failed(
-        str(redact(" ".join(told.split()))),
-        remedy(error) or "mend what the message names; if it names nothing of yours, report it as a fault",
+        str(redact(" ".join(message.split()))),
+        remedy(error) or "correct what the message names; if it is nothing of yours, report it as a bug",
     )
 
 
@@ -76,7 +76,7 @@ def _begin(check: Check) -> queue.SimpleQueue[Outcome]:
         try:
             outcome = check.look()
         except Exception as error:
-            # Whatever it is, the other checks are to be made, and this one's line says it.
+            # Whatever it is, the other checks go ahead, and this check's line has it.
             outcome = raised(error)
         answers.put(outcome)
 

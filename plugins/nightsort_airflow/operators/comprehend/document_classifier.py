@@ -1,55 +1,48 @@
-"""
-Operators for Comprehend's custom classification, for anybody's DAG.
-
-They start what costs money at most once: they look for the version or the job by its name before they start
-it, and they send a ClientRequestToken that is the same in every try.
-"""
+"""The operator that trains a classifier version, at most once."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from airflow.sdk import conf
 
 from nightsort.naming import VersionName
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import (
-    ClassifierStateUnknownError,
     TrainingUnfinishedError,
     VersionGoneError,
-    fail_on_permanent_aws_errors,
 )
-from nightsort_airflow.hooks.comprehend import WAITER_TRAINED, ComprehendClassificationHook
+from nightsort_airflow.hooks.comprehend import WAITER_TRAINED
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
-from nightsort_airflow.operators.classification_job import ComprehendStartDocumentClassificationJobOperator
-from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
-from nightsort_airflow.states import MODEL_FAILED, MODEL_TRAINED, MODEL_TRAINING
+from nightsort_airflow.settings import TRAINING_POLL_SECONDS
+from nightsort_airflow.states import Phase
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+from nightsort_airflow.waiting import ComprehendWaitingOperator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.sdk import Context
 
-__all__ = ["ComprehendCreateDocumentClassifierOperator", "ComprehendStartDocumentClassificationJobOperator"]
 
-
-class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClassificationHook]):
+class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
     """
-    Train a version of a document classifier, once.
+    Train a version of a document classifier, at most once.
 
-    The version's name says what is trained: give it a name that is made from the training data. A version of
-    this name that is trained or in training is taken over, and nothing is paid again. If it ended
-    ``IN_ERROR`` or ``STOPPED``, its name stays taken; the operator then trains under the name's next
-    generation, ``<version_name>-g2`` and so on, and leaves the failed version as it is, so that its message
-    can still be read.
+    The version's name says what is trained: make it from the training data. A version of this name that is
+    trained or in training is taken over, and nothing is paid again. If it ended ``IN_ERROR`` or ``STOPPED``,
+    its name stays taken. The operator then trains the name's next generation, ``<version_name>-g2`` and so
+    on, and leaves the failed version unchanged, so that its message can still be read.
 
-    Gives the ARN of the version.
+    The operator sends the same ``ClientRequestToken`` in every try. The return value is the ARN of the
+    version.
+
+    .. seealso::
+        For more information on how to use this operator, take a look at docs/operators.md. The API is
+        :external+boto3:py:meth:`Comprehend.Client.create_document_classifier`.
 
     :param document_classifier_name: The name of the document classifier. (templated)
     :param version_name: The name of the version; the same name stands for the same training. (templated)
@@ -61,14 +54,14 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
     :param output_data_config: Where the confusion matrix is written. (templated)
     :param document_classifier_kwargs: Further parameters of CreateDocumentClassifier, for instance ``Tags``,
         ``VpcConfig``, ``ModelKmsKeyId``. (templated)
-    :param fail_on_warnings: Whether ``TRAINED_WITH_WARNING`` fails the task. Matters only when the operator
-        waits. (default: False)
-    :param stop_training_on_kill: Stop the training when the task is killed while it waits; see
-        :class:`~nightsort_airflow.triggers.comprehend.ComprehendDocumentClassifierTrainedTrigger` for a
-        deferred task. (default: False)
+    :param fail_on_warnings: Whether ``TRAINED_WITH_WARNING`` fails the task. It matters only when the
+        operator waits. (default: False)
+    :param stop_training_on_kill: Stop the training when the task is killed while it waits;
+        :class:`~nightsort_airflow.triggers.comprehend.ComprehendDocumentClassifierTrainedTrigger` says which
+        kills a deferred task learns of. (default: False)
     :param wait_for_completion: Whether to wait for the end of the training. (default: True)
-    :param waiter_delay: Seconds between two looks. (default: ``NIGHTSORT_POLL_SECONDS``, or 60)
-    :param waiter_max_attempts: The number of looks. (default: as many as 24 hours hold)
+    :param waiter_delay: Seconds between two polls. (default: ``NIGHTSORT_POLL_SECONDS``, or 60)
+    :param waiter_max_attempts: The number of polls. (default: as many as fit into 24 hours)
     :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
     :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
     :param region_name: AWS region_name. If not specified then the connection's is used. (templated)
@@ -76,7 +69,7 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
-    aws_hook_class = ComprehendClassificationHook
+    default_waiter_delay = TRAINING_POLL_SECONDS
     operator_extra_links = (ComprehendDocumentClassifierLink(),)
     template_fields: Sequence[str] = aws_template_fields(
         "document_classifier_name",
@@ -93,7 +86,6 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
         "output_data_config": "json",
         "document_classifier_kwargs": "json",
     }
-    ui_color = "#66c3ff"
 
     def __init__(
         self,
@@ -108,10 +100,6 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
         document_classifier_kwargs: dict[str, Any] | None = None,
         fail_on_warnings: bool = False,
         stop_training_on_kill: bool = False,
-        wait_for_completion: bool = True,
-        waiter_delay: int | None = None,
-        waiter_max_attempts: int | None = None,
-        deferrable: bool = conf.getboolean("operators", "default_deferrable", fallback=False),
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -125,39 +113,22 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
         self.document_classifier_kwargs = document_classifier_kwargs or {}
         self.fail_on_warnings = fail_on_warnings
         self.stop_training_on_kill = stop_training_on_kill
-        self.wait_for_completion = wait_for_completion
-        self.waiter_delay = waiter_delay or poll_seconds(TRAINING_POLL_SECONDS)
-        self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
-        self.deferrable = deferrable
         self._waiting_for: str | None = None
 
     def execute(self, context: Context) -> str:
-        """Find or train the version, and wait for it if asked to; give its ARN."""
+        """Find or train the version, wait for it if asked to, and return its ARN."""
         with fail_on_permanent_aws_errors(f"train {self.document_classifier_name} {self.version_name}"):
             arn = self._find_or_create()
-            ComprehendDocumentClassifierLink.persist(
-                context=context,
-                operator=self,
-                region_name=self.hook.conn_region_name,
-                aws_partition=self.hook.conn_partition,
-                arn=arn,
-            )
-            if not self.wait_for_completion or self._trained(arn):
+            self.persist_link(ComprehendDocumentClassifierLink, context, arn=arn)
+            if not self.wait_for_completion or self._is_trained(arn):
                 return arn
             if self.deferrable:
-                self.defer(
-                    trigger=ComprehendDocumentClassifierTrainedTrigger(
-                        document_classifier_arn=arn,
-                        stop_training_on_kill=self.stop_training_on_kill,
-                        waiter_delay=self.waiter_delay,
-                        waiter_max_attempts=self.waiter_max_attempts,
-                        aws_conn_id=self.aws_conn_id,
-                        region_name=self.region_name,
-                        verify=self.verify,
-                        botocore_config=self.botocore_config,
-                    ),
-                    method_name="execute_complete",
-                    timeout=timedelta(seconds=self.waiter_delay * (self.waiter_max_attempts + 2)),
+                self.defer_to(
+                    ComprehendDocumentClassifierTrainedTrigger,
+                    document_classifier_arn=arn,
+                    stop_training_on_kill=self.stop_training_on_kill,
+                    delay=self.waiter_delay,
+                    max_attempts=self.waiter_max_attempts,
                 )
             self._waiting_for = arn
             self.hook.wait(
@@ -167,40 +138,36 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
             return self._ended(arn)
 
     def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> str:
-        """Give the ARN after a deferral; success is asked of Comprehend, not of the event."""
+        """Return the ARN after a deferral. Success comes from Comprehend, not from the event."""
         arn: str = (event or {}).get("document_classifier_arn", "")
         with fail_on_permanent_aws_errors(f"describe {arn}"):
             return self._ended(arn, (event or {}).get("message", ""))
 
     def on_kill(self) -> None:
-        """Stop the training, if asked to and if this process waits for it; else the next try finds it."""
+        """Stop the training, if this process waits for it and that is wanted; else the next try finds it."""
         if self._waiting_for and self.stop_training_on_kill:
             self.hook.stop_training(self._waiting_for)
-            self.log.warning("Asked Comprehend to stop the training of %s.", self._waiting_for)
+            self.log.warning("Asked Comprehend to stop the training: %s", self._waiting_for)
 
     def _find_or_create(self) -> str:
         for generation in count(1):
             version = str(VersionName(self.version_name, generation))
             arn = self.hook.version_arn(self.data_access_role_arn, self.document_classifier_name, version)
-            properties = self.hook.describe_classifier(arn)
-            if properties is None:
+            training = self.hook.find_training(arn)
+            if training is None:
                 if created := self.hook.create_classifier(self._request(version)):
-                    self.log.info("Training of %s started.", created)
+                    self.log.info("Training started: %s", created)
                     return created
-                # Taken between the two calls: a twin of this task, or our own call whose answer was lost.
-                if (properties := self.hook.describe_classifier(arn)) is None:
+                # Taken between the two calls: by a twin of this task, or by our own call whose answer was
+                # lost.
+                if (training := self.hook.find_training(arn)) is None:
                     raise VersionGoneError(
-                        f"{arn} could neither be created nor described: a retry looks again."
+                        f"The version could neither be created nor described; a retry asks again. {arn}"
                     )
-            status = properties.get("Status", "")
-            if status in MODEL_TRAINING or status in MODEL_TRAINED:
-                self.log.info("%s is %s already: taken over, nothing is trained again.", arn, status)
+            if training.status.phase is not Phase.FAILED:
+                self.log.info("Taken over, nothing is trained again: %s is %s", arn, training.status)
                 return arn
-            if status not in MODEL_FAILED:
-                raise ClassifierStateUnknownError(
-                    f"{arn} is {status!r}, a state that is not known here: see states.py."
-                )
-            self.log.warning("%s ended %s: %s", arn, status, properties.get("Message", "no message"))
+            self.log.warning("An earlier training ended %s: %s. %s", training.status, training.message, arn)
         raise AssertionError("count() does not end")
 
     def _request(self, version: str) -> dict[str, Any]:
@@ -217,12 +184,16 @@ class ComprehendCreateDocumentClassifierOperator(AwsBaseOperator[ComprehendClass
         token = hashlib.sha256(json.dumps(request, sort_keys=True).encode()).hexdigest()
         return {"ClientRequestToken": token, **request}
 
-    def _trained(self, arn: str) -> bool:
-        return self.hook.trained(arn, fail_on_warnings=self.fail_on_warnings) is not None
+    def _is_trained(self, arn: str) -> bool:
+        training = self.hook.training_state(arn)
+        if training.is_running:
+            return False
+        self.hook.require_model(training, fail_on_warnings=self.fail_on_warnings)
+        return True
 
     def _ended(self, arn: str, message: str = "") -> str:
-        if not self._trained(arn):
+        if not self._is_trained(arn):
             raise TrainingUnfinishedError(
-                f"The training of {arn} is not finished. {message} A retry goes on waiting."
+                f"The training is not finished. A retry waits for the same training. {message} {arn}"
             )
         return arn

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from nightsort_airflow.doctor.findings import State
-from nightsort_airflow.doctor.rights import Right, judged_rights, simulated_principal
+from nightsort_airflow.doctor.permissions import Permission, check_permissions, simulated_principal
 
 NOBODY: Any = None
 """In place of a client of IAM: whoever asks it fails."""
@@ -28,6 +28,6 @@ def test_users_and_the_root_are_themselves_and_a_federated_user_has_no_policies_
 
 
 def test_the_root_user_may_everything_and_iam_need_not_be_asked() -> None:
-    right = Right("iam:PassRole", "arn:aws:iam::123456789012:role/r")
-    outcome = judged_rights(NOBODY, "arn:aws:iam::123456789012:root", [right], "airflow-policy.json")
+    permission = Permission("iam:PassRole", "arn:aws:iam::123456789012:role/r")
+    outcome = check_permissions(NOBODY, "arn:aws:iam::123456789012:root", [permission], "airflow-policy.json")
     assert outcome.state is State.OK

@@ -1,7 +1,4 @@
-"""
-What a classification job gives: made in a worker from what the hook found, and in the triggerer from what the
-trigger found.
-"""
+"""The XComs of a classification job, made in a worker or in the triggerer."""
 
 from __future__ import annotations
 
@@ -19,10 +16,10 @@ def job_result(
     job: DocumentClassificationJobPropertiesTypeDef, failed: Sequence[dict[str, str]]
 ) -> dict[str, Any]:
     """
-    Give the result of the operator that runs jobs, all of it JSON.
+    Return the result of the operator that runs jobs, as JSON-safe values.
 
     :param job: the job's properties.
-    :param failed: its earlier generations, as :func:`told_job` tells of them.
+    :param failed: the summaries of its earlier generations, from :func:`job_summary`.
     """
     submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     return {
@@ -37,9 +34,9 @@ def job_result(
     }
 
 
-def told_job(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
+def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
     """
-    Give what is told of a job that failed.
+    Return the summary of a job that failed.
 
     :param job: the job's properties.
     """

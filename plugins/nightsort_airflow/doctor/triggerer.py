@@ -1,4 +1,4 @@
-"""The doctor's look at the triggerer: it runs there, or nothing does."""
+"""The doctor's checks of the triggerer, which run in the triggerer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from nightsort_airflow.doctor.aws_access import QUICK
-from nightsort_airflow.doctor.examination import raised
 from nightsort_airflow.doctor.findings import Finding, Outcome, State, failed, ok
+from nightsort_airflow.doctor.run_checks import raised
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 
 if TYPE_CHECKING:
@@ -20,13 +20,13 @@ GROUP: Final = "triggerer"
 
 # Airflow 3.3 fails a healthy task that is resumed before the scheduler has read that it deferred
 # (apache/airflow#67287).
-LEAST_SECONDS: Final = 2.0
-ASK_SECONDS: Final = 30.0
+MIN_SECONDS: Final = 2.0
+TIMEOUT_SECONDS: Final = 30.0
 
 
-class TriggererExaminationTrigger(BaseTrigger):
+class TriggererCheckTrigger(BaseTrigger):
     """
-    Look whether deferred tasks can wait here: packages, credentials, the way to Comprehend.
+    Check whether deferred tasks can wait here: packages, credentials, access to Comprehend.
 
     :param aws_conn_ids: the AWS connections through which tasks wait.
     """
@@ -36,29 +36,29 @@ class TriggererExaminationTrigger(BaseTrigger):
         self.aws_conn_ids = list(aws_conn_ids)
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Give class path and arguments, from which the triggerer makes it again."""
+        """Return class path and arguments, from which the triggerer rebuilds it."""
         return f"{type(self).__module__}.{type(self).__name__}", {"aws_conn_ids": self.aws_conn_ids}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
-        """Look at all connections, and give one event with the findings."""
-        await asyncio.sleep(LEAST_SECONDS)
+        """Check all connections; fire one event with the findings."""
+        await asyncio.sleep(MIN_SECONDS)
         alive = Finding(
             GROUP, "answers", State.OK, f"with aiobotocore {metadata.version('aiobotocore')} and this code"
         )
         findings = [alive, *[await self._ask(conn_id) for conn_id in self.aws_conn_ids]]
-        told = [finding.to_dict() for finding in findings]
-        yield TriggerEvent({"findings": told})  # type: ignore[no-untyped-call]
+        found = [finding.to_dict() for finding in findings]
+        yield TriggerEvent({"findings": found})  # type: ignore[no-untyped-call]
 
     async def _ask(self, conn_id: str) -> Finding:
         outcome: Outcome
         try:
-            outcome = await asyncio.wait_for(_comprehend(conn_id), ASK_SECONDS)
+            outcome = await asyncio.wait_for(_comprehend(conn_id), TIMEOUT_SECONDS)
         except asyncio.TimeoutError:
             outcome = failed(
-                f"no answer within {ASK_SECONDS:g} s", "let the triggerer's machine reach Comprehend, too"
+                f"no answer within {TIMEOUT_SECONDS:g} s", "let the triggerer's machine reach Comprehend too"
             )
         except Exception as error:
-            # Whatever it is, the waiting tasks would meet it here as well.
+            # Whatever it is, the waiting tasks would meet it too.
             outcome = raised(error)
         return Finding(GROUP, f"{conn_id}: Comprehend", outcome.state, outcome.says, outcome.remedy)
 

@@ -1,0 +1,95 @@
+"""Errors of AWS: which are permanent, what to do about them, and which only mean that AWS is busy."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+)
+
+from nightsort.comprehend.limits import LANGUAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_GRANT: Final = (
+    "Grant the connection's identity this permission; docs/iam/airflow-policy.json lists all of them."
+)
+_KEYS: Final = "AWS does not know the keys of the AWS connection: correct the connection."
+_VALUE: Final = "Comprehend refuses the request: correct the named value in the spec."
+
+# What to do about a permanent error, by botocore's error code.
+REMEDIES: Final = {
+    "AccessDeniedException": _GRANT,
+    "AccessDenied": _GRANT,
+    "UnauthorizedOperation": _GRANT,
+    "UnrecognizedClientException": _KEYS,
+    "InvalidClientTokenId": _KEYS,
+    "InvalidSignatureException": "The secret key of the AWS connection or the clock is wrong: correct it.",
+    "ValidationException": _VALUE,
+    "InvalidRequestException": _VALUE,
+    "UnsupportedLanguageException": "Custom classification supports "
+    f"{', '.join(LANGUAGES)}: correct `language`.",
+    "KmsKeyValidationException": "Correct the keys under `kms`, and let the data access role use them.",
+    "TooManyTagsException": "A resource takes at most 50 tags: shorten `tags`.",
+    "ResourceLimitExceededException": "The account's quota of trainings or models is full: wait for other "
+    "trainings, delete versions that nobody uses, or ask AWS for a higher quota; then clear the task.",
+    "ResourceNotFoundException": "It does not exist (any more) in this account and region: train again, or "
+    "correct the ARN.",
+}
+
+
+THROTTLED: Final = frozenset(
+    {
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+
+
+def remedy(error: BaseException) -> str | None:
+    """
+    Return what a person has to do about an error of AWS; None where a retry may help.
+
+    :param error: any exception; only botocore's have a remedy.
+    """
+    if isinstance(error, ClientError):
+        return REMEDIES.get(error_code(error))
+    if isinstance(error, ParamValidationError):
+        return "Correct the named value."
+    if isinstance(error, NoRegionError):
+        return "Set region_name in the extra of the AWS connection."
+    if isinstance(error, NoCredentialsError):
+        return "Add keys or a role to the AWS connection, or run the worker with a role."
+    return None
+
+
+def error_code(error: ClientError) -> str:
+    """Return the code in an answer of AWS, for instance ``ThrottlingException``."""
+    return error.response.get("Error", {}).get("Code", "")
+
+
+@contextmanager
+def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
+    """
+    Fail the task with a remedy and without a retry on permanent AWS errors; pass on all others.
+
+    :param doing: what was attempted, for the message, for instance ``"start the classification job x"``.
+    """
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        if (what_to_do := remedy(error)) is None:
+            raise
+        raise AirflowFailException(f"Cannot {doing}: {error} {what_to_do}") from error

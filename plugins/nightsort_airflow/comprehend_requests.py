@@ -1,0 +1,57 @@
+"""A classifier spec's settings as parameters of Comprehend's requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nightsort.classifier_spec.model import ClassifierSpec
+
+
+def classifier_parameters(spec: ClassifierSpec) -> dict[str, Any]:
+    """
+    Return the spec's keys, network and tags as parameters of CreateDocumentClassifier.
+
+    Only what is set is among them. A parameter that changes the model belongs to
+    ``ClassifierSpec.training_settings`` too, which makes the version's name.
+    """
+    model_key = {"ModelKmsKeyId": spec.kms.model_key_id} if spec.kms.model_key_id else {}
+    return {**model_key, **job_parameters(spec)}
+
+
+def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
+    """Return the spec's volume key, network and tags as parameters of StartDocumentClassificationJob."""
+    parameters: dict[str, Any] = {}
+    if spec.kms.volume_key_id:
+        parameters["VolumeKmsKeyId"] = spec.kms.volume_key_id
+    if spec.vpc:
+        parameters["VpcConfig"] = {
+            "SecurityGroupIds": list(spec.vpc.security_group_ids),
+            "Subnets": list(spec.vpc.subnets),
+        }
+    if spec.tags:
+        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(spec.tags.items())]
+    return parameters
+
+
+def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
+    """
+    Return an OutputDataConfig.
+
+    :param spec: the classifier spec.
+    :param prefix: the S3 prefix for the output, ending in ``/``, or a template of it.
+    """
+    key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
+    return {"S3Uri": prefix, **key}
+
+
+def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:
+    """
+    Return the InputDataConfig of a training.
+
+    :param spec: the classifier spec.
+    :param training_uri: S3 URI of the training CSV.
+    :param test_uri: S3 URI of the test CSV.
+    """
+    delimiter = {"LabelDelimiter": spec.label_delimiter} if spec.label_delimiter else {}
+    return {"DataFormat": "COMPREHEND_CSV", "S3Uri": training_uri, "TestS3Uri": test_uri, **delimiter}

@@ -1,0 +1,111 @@
+"""What operators and sensors that wait for Comprehend share: their parameters, and how they defer."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
+
+from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
+from airflow.providers.amazon.aws.utils.mixins import AwsBaseHookMixin
+from airflow.sdk import conf
+
+from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.settings import attempts, poll_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
+    from airflow.sdk import Context
+
+    from nightsort_airflow.triggers.comprehend import ComprehendWaiterTrigger
+
+DEFAULT_DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
+
+
+class ComprehendWaiting(AwsBaseHookMixin[ComprehendClassificationHook]):
+    """Defer to Comprehend's triggers, and link to AWS's console, with the connection of the task."""
+
+    aws_hook_class = ComprehendClassificationHook
+    ui_color = "#66c3ff"
+
+    if TYPE_CHECKING:
+        defer: Callable[..., NoReturn]
+
+    def defer_to(
+        self,
+        trigger: type[ComprehendWaiterTrigger],
+        *,
+        delay: int,
+        max_attempts: int,
+        resume_kwargs: Mapping[str, Any] | None = None,
+        **trigger_kwargs: Any,
+    ) -> NoReturn:
+        """
+        Wait in the triggerer; the task resumes with ``execute_complete``.
+
+        :param trigger: the trigger's class.
+        :param delay: seconds between two polls.
+        :param max_attempts: the number of polls.
+        :param resume_kwargs: further arguments of ``execute_complete``.
+        :param trigger_kwargs: the trigger's own parameters.
+        """
+        self.defer(
+            trigger=trigger(
+                **trigger_kwargs,
+                waiter_delay=delay,
+                waiter_max_attempts=max_attempts,
+                aws_conn_id=self.aws_conn_id,
+                region_name=self.region_name,
+                verify=self.verify,
+                botocore_config=self.botocore_config,
+            ),
+            method_name="execute_complete",
+            kwargs=resume_kwargs,
+            timeout=timedelta(seconds=delay * (max_attempts + 2)),
+        )
+
+    def persist_link(self, link: type[BaseAwsLink], context: Context, **ids: str) -> None:
+        """
+        Store what a link to AWS's console needs.
+
+        :param link: the link's class.
+        :param context: the task's context.
+        :param ids: what the link's address names.
+        """
+        link.persist(
+            context=context,
+            operator=self,
+            region_name=self.hook.conn_region_name,
+            aws_partition=self.hook.conn_partition,
+            **ids,
+        )
+
+
+class ComprehendWaitingOperator(ComprehendWaiting, AwsBaseOperator[ComprehendClassificationHook]):
+    """
+    An operator that starts something in Comprehend and can wait for it. Not for use by itself.
+
+    :param wait_for_completion: Whether to wait for the end. (default: True)
+    :param waiter_delay: Seconds between two polls. (default: ``NIGHTSORT_POLL_SECONDS``, or what suits the
+        operator)
+    :param waiter_max_attempts: The number of polls. (default: as many as fit into 24 hours)
+    :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
+    """
+
+    default_waiter_delay: ClassVar[int]
+
+    def __init__(
+        self,
+        *,
+        wait_for_completion: bool = True,
+        waiter_delay: int | None = None,
+        waiter_max_attempts: int | None = None,
+        deferrable: bool = DEFAULT_DEFERRABLE,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.wait_for_completion = wait_for_completion
+        self.waiter_delay = waiter_delay or poll_seconds(self.default_waiter_delay)
+        self.waiter_max_attempts = waiter_max_attempts or attempts(self.waiter_delay)
+        self.deferrable = deferrable

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException
+from botocore.exceptions import (
+    ClientError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+)
+
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+
+
+def refused(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "says AWS"}}, "StartDocumentClassificationJob")
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"),
+    [
+        ("AccessDeniedException", "docs/iam/airflow-policy.json"),
+        ("ValidationException", "correct the named value"),
+        ("InvalidRequestException", "correct the named value"),
+        ("ResourceLimitExceededException", "delete versions"),
+        ("KmsKeyValidationException", "`kms`"),
+        ("UnsupportedLanguageException", "`language`"),
+        ("UnrecognizedClientException", "correct the connection"),
+    ],
+)
+def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy: str) -> None:
+    with pytest.raises(AirflowFailException) as raised, fail_on_permanent_aws_errors("start the job x"):
+        raise refused(code)
+    assert "Cannot start the job x" in str(raised.value)
+    assert "says AWS" in str(raised.value)
+    assert remedy in str(raised.value)
+
+
+def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:
+    for error in (NoCredentialsError(), NoRegionError(), ParamValidationError(report="JobName is missing")):
+        with pytest.raises(AirflowFailException, match="Cannot start"), fail_on_permanent_aws_errors("start"):
+            raise error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refused("ThrottlingException"),
+        refused("TooManyRequestsException"),
+        refused("InternalServerException"),
+        EndpointConnectionError(endpoint_url="http://x"),
+    ],
+    ids=str,
+)
+def test_what_passes_by_itself_stays_as_it_is_so_that_airflow_tries_again(error: Exception) -> None:
+    with pytest.raises(type(error)) as raised, fail_on_permanent_aws_errors("start"):
+        raise error
+    assert raised.value is error

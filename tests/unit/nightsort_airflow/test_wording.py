@@ -1,0 +1,17 @@
+from __future__ import annotations
+
+import pytest
+
+from nightsort_airflow.wording import number_of
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 batches"), (1, "1 batch"), (2, "2 batches"), (1200, "1,200 batches")]
+)
+def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
+    assert number_of(number, "batch", "batches") == text
+
+
+@pytest.mark.parametrize(("hours", "text"), [(1.0, "1 hour"), (2.5, "2.5 hours")])
+def test_hours_are_written_without_needless_digits(hours: float, text: str) -> None:
+    assert number_of(hours, "hour") == text

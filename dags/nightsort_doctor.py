@@ -16,7 +16,7 @@ deployment", explains every check.
 - `check_deployment` checks everything that Nightsort needs, from a worker and from the triggerer: versions,
   specs, DAG files, connections, roles, buckets, quotas, database.
 - Its log has one line per check: `ok`, `warning`, `failed`, or `cannot tell` with the reason, and what to do.
-- `python -m nightsort doctor` also reads Airflow's database. It needs a machine with Airflow's command line.
+- `nightsort doctor` also reads Airflow's database. It needs a machine with Airflow's command line.
 
 ## What it costs
 0 USD: it starts no training and no job. It writes a probe of 70 bytes below each `work_uri`.

@@ -114,13 +114,13 @@ def schema(conn_id: str) -> Outcome:
     if not owned:
         return failed(
             f"version {version}, but this code needs {SCHEMA_VERSION}, and another role owns the tables",
-            "have their owner run python -m nightsort init-db 'host=… dbname=… user=…'",
+            "have their owner run nightsort init-db 'host=… dbname=… user=…'",
         )
     if version == 0:
         return ok(f"does not exist yet; the first run creates version {SCHEMA_VERSION}")
     return warning(
         f"version {version}, but this code needs {SCHEMA_VERSION}: the next run migrates the tables first",
-        "if that takes long, do it by day: python -m nightsort init-db 'host=… dbname=… user=…'",
+        "if that takes long, do it by day: nightsort init-db 'host=… dbname=… user=…'",
     )
 
 

@@ -256,7 +256,9 @@ def test_a_database_that_does_not_hold_every_text_is_refused(postgres_dsn: str, 
     with (
         new_database(postgres_dsn, encoding) as dsn,
         psycopg.connect(dsn) as conn,
-        pytest.raises(DatabaseEncodingError, match=rf"is in {encoding}.*ENCODING 'UTF8' TEMPLATE template0"),
+        pytest.raises(
+            DatabaseEncodingError, match=rf"encoding {encoding}.*ENCODING 'UTF8' TEMPLATE template0"
+        ),
     ):
         ensure_schema(conn)
 

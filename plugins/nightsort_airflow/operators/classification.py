@@ -48,8 +48,8 @@ class PrepareBatchesOperator(SpecOperator):
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
-    :param day: The day to classify, as YYYY-MM-DD. (templated, default: the day of the run)
-    :param source_uri: Documents to classify instead of the day's documents. (templated, default: None)
+    :param day: The day to classify, as YYYY-MM-DD. (default: the day of the run) (templated)
+    :param source_uri: Documents to classify instead of the day's documents. (default: None) (templated)
     """
 
     template_fields: Sequence[str] = ("day", "source_uri")

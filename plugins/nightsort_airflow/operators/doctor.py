@@ -30,7 +30,7 @@ class CheckDeploymentOperator(BaseOperator):
     The task defers first, so that the triggerer is checked from inside; then the worker checks the rest. The
     return value is the number of lines in each state.
 
-    :param spec_name: Check only this spec. (templated, default: all specs)
+    :param spec_name: Check only this spec. (default: all specs) (templated)
     """
 
     template_fields: Sequence[str] = ("spec_name",)

@@ -43,8 +43,8 @@ class PrepareTrainingDataOperator(SpecOperator):
     ``training_output_uri`` and ``scores_output_uri``. Each key is an XCom of its own too.
 
     :param spec: The classifier spec.
-    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD. (templated, default: the day of
-        the run)
+    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD. (default: the day of the
+        run) (templated)
     """
 
     template_fields: Sequence[str] = ("day",)

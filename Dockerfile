@@ -13,40 +13,51 @@ RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nig
 # Airflow writes its configuration where there is none, which a read-only container cannot; here all of it
 # comes from the environment.
 RUN mkdir -p logs && touch airflow.cfg webserver_config.py
-# Every Airflow process finds Nightsort here, the triggerer too.
-ENV PYTHONPATH=${AIRFLOW_HOME}/include:${AIRFLOW_HOME}
-# The airflow user of the official images, and of Astro's.
+# The airflow user of the official images.
 USER 50000
 HEALTHCHECK --interval=30s --timeout=20s --start-period=90s --retries=3 \
     CMD ["python", "-m", "deployment.container.health"]
 
 
-# Of its own, so that both images below take it after their packages: a change of a DAG installs nothing anew.
+FROM packages AS wheel
+COPY requirements/build.txt /tmp/nightsort/
+RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/build.txt
+WORKDIR /tmp/nightsort/tree
+COPY pyproject.toml README.md ./
+COPY include/nightsort/ include/nightsort/
+COPY plugins/ plugins/
+COPY nightsort_local/ nightsort_local/
+# The images have DAGs and specs beside the wheel, so none travel in it.
+RUN mkdir -p dags include/classifiers \
+    && pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/nightsort/wheel .
+
+
+# Of its own, so that both images below take it last: a change of a DAG or a spec installs nothing anew.
 FROM scratch AS code
 WORKDIR /code
 COPY deployment/__init__.py deployment/
 COPY deployment/container/ deployment/container/
-COPY include/nightsort/ include/nightsort/
 COPY include/classifiers/ include/classifiers/
-COPY plugins/ plugins/
-# May be missing: where an Astro deployment takes DAGs apart from the image, its CLI keeps them out of the build.
-COPY dag[s] dags/
+COPY dags/ dags/
 
 
 FROM packages AS airflow
+COPY --from=wheel /tmp/nightsort/wheel/ /tmp/nightsort/wheel/
+RUN pip install --no-cache-dir --no-deps --no-index /tmp/nightsort/wheel/*.whl
 COPY --from=code /code/ ./
 
 
-# The local AWS of the compose file's profile `local`; nothing of it is in the image above.
+# The local AWS of the compose file's profile `local`; what it needs is not in the image above.
 FROM packages AS local-aws
 COPY requirements/local.txt /tmp/nightsort/
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/local.txt
 USER root
 RUN install --directory --owner=50000 --group=0 /var/lib/nightsort
 USER 50000
+COPY --from=wheel /tmp/nightsort/wheel/ /tmp/nightsort/wheel/
+RUN pip install --no-cache-dir --no-deps --no-index /tmp/nightsort/wheel/*.whl
 COPY --from=code /code/ ./
-COPY nightsort_local/ nightsort_local/
 
 
-# Last, so that a plain `docker build .`, and Astro, make this one.
+# Last, so that a plain `docker build .` makes this one.
 FROM airflow

@@ -82,11 +82,12 @@ fi
 endef
 
 .PHONY: lock
-lock: $(VENV)/.dev ## Lock what pyproject.toml names, for every Python from 3.10 on; UPGRADE=1 takes the newest
+lock: $(BIN)/python ## Lock what pyproject.toml names, for every Python from 3.10 on; UPGRADE=1 takes the newest
 	@$(find_uv); $$uv lock --quiet $(UPGRADE_OPTION)
 	@$(call export,--extra airflow,requirements.txt)
 	@$(call export,--extra airflow --group celery,requirements/celery.txt)
 	@$(call export,--extra local,requirements/local.txt)
+	@$(call export,--only-group build,requirements/build.txt)
 	@$(call export,--only-group uv,requirements/uv.txt)
 
 # Without it a version moves only where it must. UPGRADE=1 takes the newest of all, UPGRADE=numpy of one package.
@@ -107,6 +108,11 @@ if ! $$uv --version >/dev/null 2>&1; then \
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt; \
 fi
 endef
+
+.PHONY: wheel
+wheel: $(VENV)/.dev ## Write dist/nightsort-….whl: domain, operators, local stack
+	@$(find_uv); rm -f dist/nightsort-*.whl; \
+	$$uv build --quiet --wheel --python $(BIN)/python --no-build-isolation --out-dir dist .
 
 # Supply chain -----------------------------------------------------------------------------------------------
 
@@ -181,7 +187,7 @@ try-airflow: $(VENV)/.dev ## Try another Airflow, in an environment of its own: 
 		$(addprefix --constraint ,$(TRIAL_CONSTRAINTS)) pyproject.toml --extra local --group dev -o $(TRIAL)/requirements.txt && \
 		$$uv venv --quiet --python "$$($(BIN)/python -c 'import sys; print(sys.executable)')" $(TRIAL)/environment && \
 		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python -r $(TRIAL)/requirements.txt && \
-		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python --no-deps --editable .
+		$$uv pip install --quiet --python $(TRIAL)/environment/bin/python --no-deps --no-build-isolation --editable .
 	@$(BIN)/python -m deployment.airflow_trial "$(VERSION)" $(TRIAL) $(TRIAL_TESTS)
 
 # MWAA's Airflow 3.3.1 runs on Python 3.12; another path to one is taken from MWAA_PYTHON.
@@ -227,7 +233,7 @@ $(BIN)/python:
 # What the tests need holds what the local stack needs, in the same versions.
 $(VENV)/.local: uv.lock pyproject.toml | $(BIN)/python
 	@if [ -e $(VENV)/.dev ] && [ -z "$$(find uv.lock pyproject.toml -newer $(VENV)/.dev)" ]; then :; \
-	else $(call install,--extra local); fi
+	else $(call install,--extra local --group build); fi
 	@touch $@
 
 $(VENV)/.dev: uv.lock pyproject.toml | $(BIN)/python
@@ -237,5 +243,5 @@ $(VENV)/.dev: uv.lock pyproject.toml | $(BIN)/python
 # 1 which extras and groups of the lock; the checkout itself comes with them, editable.
 define install
 set -e; echo "Installing uv.lock and this checkout into $(VENV)"; $(call install_locked,$(VENV),$(1)); \
-$$uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+$$uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 endef

@@ -1,7 +1,7 @@
 """A local AWS for the tests of any project.
 
-In the project's ``conftest.py``: ``pytest_plugins = ["nightsort_local.local_aws.pytest_plugin"]``. The
-server starts with the first test that asks for it, on a free port, and ends with the last test.
+pytest finds these fixtures by the entry point of the installed package. The server starts with the first test
+that asks for it, on a free port, and ends with the last test.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort_local.local_aws.launcher import LocalAwsServer, launch
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nightsort_local.local_aws.control.client import LocalAwsControl
+    from nightsort_local.local_aws.launcher import LocalAwsServer
 
 
 @pytest.fixture(scope="session")
 def local_aws() -> Iterator[LocalAwsServer]:
     """One local AWS for all tests: its ``url`` and ``environment``; ``client("s3")`` is a boto3 client."""
+    # Every pytest of the environment loads this file; only who asks for a server waits for its imports.
+    from nightsort_local.local_aws.launcher import launch
+
     with launch() as server:
         yield server
 

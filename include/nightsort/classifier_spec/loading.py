@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SPEC_FOLDER = Path(__file__).resolve().parents[2] / "classifiers"
-"""The folder of specs where nothing else is said: ``include/classifiers``."""
+"""Where the tree is deployed, the folder of specs beside the package: ``include/classifiers``."""
 
 FOLDERS_VARIABLE = "NIGHTSORT_SPECS"
 """The environment variable that names the folders of specs, separated by colons."""
@@ -37,9 +37,17 @@ class LoadedSpecs(Generic[SpecT]):
 
 
 def spec_folders(env: Mapping[str, str]) -> list[Path]:
-    """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default one."""
+    """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default one.
+
+    The default is the folder beside the package; where a wheel is installed there is none, and it is
+    ``include/classifiers`` in ``AIRFLOW_HOME``.
+    """
     named = [Path(part).expanduser() for part in env.get(FOLDERS_VARIABLE, "").split(":") if part.strip()]
-    return named or [DEFAULT_SPEC_FOLDER]
+    if named:
+        return named
+    if DEFAULT_SPEC_FOLDER.is_dir():
+        return [DEFAULT_SPEC_FOLDER]
+    return [Path(env.get("AIRFLOW_HOME") or "~/airflow").expanduser() / "include" / "classifiers"]
 
 
 def spec_files(folder: Path, *, containing: str = "") -> list[Path]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from nightsort.classifier_spec import loading
 from nightsort.classifier_spec.loading import DEFAULT_SPEC_FOLDER, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.model import load_spec
 from nightsort.classifier_spec.problems import Problem, SpecError
@@ -15,6 +16,15 @@ from nightsort.classifier_spec.problems import Problem, SpecError
 def test_the_default_folder_is_include_classifiers() -> None:
     assert spec_folders({}) == [DEFAULT_SPEC_FOLDER]
     assert DEFAULT_SPEC_FOLDER.parts[-2:] == ("include", "classifiers")
+
+
+def test_of_an_installed_wheel_the_default_folder_lies_in_airflows_home(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(loading, "DEFAULT_SPEC_FOLDER", tmp_path / "site-packages" / "classifiers")
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert spec_folders({"AIRFLOW_HOME": "/opt/airflow"}) == [Path("/opt/airflow/include/classifiers")]
+    assert spec_folders({}) == [Path("/home/ada/airflow/include/classifiers")]
 
 
 def test_folders_are_separated_by_colons() -> None:

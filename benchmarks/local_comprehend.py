@@ -1,7 +1,7 @@
 """How well and how fast the local Comprehend learns.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/local_comprehend.py accuracy --data FOLDER
-    PYTHONPATH=. .venv/bin/python benchmarks/local_comprehend.py size
+    .venv/bin/python benchmarks/local_comprehend.py accuracy --data FOLDER
+    .venv/bin/python benchmarks/local_comprehend.py size
 
 ``accuracy`` compares it with TF-IDF + logistic regression and hashing + SGD on the same documents: both
 samples of the local stack, Airflow's user interface in six languages, and with ``--data`` the public sets

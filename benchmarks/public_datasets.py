@@ -4,7 +4,7 @@ For each: train on ``train.csv``; classify the version's own test documents and 
 metrics from the rows in the table (they must agree to four digits); then classify the official ``test.csv``
 and report its metrics.
 
-    PYTHONPATH=. .venv/bin/python benchmarks/public_datasets.py --data FOLDER
+    .venv/bin/python benchmarks/public_datasets.py --data FOLDER
 
 ``FOLDER`` holds ``banking77/{train,test}.csv`` and ``goemotions/{train,test}.csv``: label(s) and text, no
 header, several labels joined by "|". Neither set is part of this repository.

@@ -11,7 +11,7 @@ ABOUT = """
 **What it does.** `check_deployment` looks at everything that Nightsort needs, from a worker and from the
 triggerer: versions, specs, DAG files, connections, roles, buckets, quotas, database. Its log has a line for
 each thing: `ok`, `warning`, `failed`, or `cannot tell` with the reason, and what to do.
-`python -m nightsort doctor`, where Airflow's command line works, reads Airflow's database as well.
+`nightsort doctor`, where Airflow's command line works, reads Airflow's database as well.
 
 **What it costs.** 0 USD: no training and no job is started; a probe of 70 bytes is written below each
 `work_uri`.

@@ -55,10 +55,13 @@ def test_they_end_with_their_test(local_aws):
 """
 
 
-def test_a_project_of_others(tmp_path: Path) -> None:
-    (conftest,) = [block for block in BLOCKS if block.startswith("pytest_plugins")]
+@pytest.mark.parametrize("named", [False, True], ids=["by the entry point", "by a conftest.py as well"])
+def test_a_project_of_others(named: bool, tmp_path: Path) -> None:
     (documented,) = [block for block in BLOCKS if "def test_my_pipeline" in block]
-    (tmp_path / "conftest.py").write_text(conftest)
+    if named:
+        (tmp_path / "conftest.py").write_text(
+            'pytest_plugins = ["nightsort_local.local_aws.pytest_plugin"]\n'
+        )
     (tmp_path / "test_documented.py").write_text(documented)
     (tmp_path / "test_theirs.py").write_text(THEIRS)
     kept = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}

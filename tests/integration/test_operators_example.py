@@ -29,7 +29,8 @@ for _ in range(2):
 """
 
 
-def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: Path) -> None:
+def run_twice(python: str, dags: Path, home: Path) -> None:
+    """Have a Python's Airflow run the example twice, in a home of its own, and look at what came of it."""
     with local_aws() as aws:
         s3 = aws.client("s3")
         s3.create_bucket(Bucket="reviews")
@@ -43,16 +44,16 @@ def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: P
             "extra": {"region_name": REGION, "endpoint_url": aws.url},
         }
         done = subprocess.run(
-            [sys.executable, "-c", RUN_TWICE],
+            [python, "-c", RUN_TWICE],
             check=False,
             capture_output=True,
             text=True,
             env={
                 "PATH": os.environ["PATH"],
-                "HOME": str(tmp_path),
-                "AIRFLOW_HOME": str(tmp_path),
+                "HOME": str(home),
+                "AIRFLOW_HOME": str(home),
                 "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-                "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "docs" / "examples"),
+                "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
                 "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
                 "NIGHTSORT_POLL_SECONDS": "1",
             },
@@ -67,3 +68,7 @@ def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: P
         assert [(job["JobName"][-3:], job["JobStatus"]) for job in jobs] == [("-g1", "COMPLETED")]
         models = comprehend.list_document_classifiers()["DocumentClassifierPropertiesList"]
         assert [model["VersionName"] for model in models] == ["v-2026-11"]
+
+
+def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: Path) -> None:
+    run_twice(sys.executable, ROOT / "docs" / "examples", tmp_path)

@@ -236,14 +236,14 @@ class TestRights:
         told = self.refusal(empty_database, role)
         assert "permission denied for database" in told
         assert f"GRANT CREATE ON DATABASE {conninfo_to_dict(empty_database)['dbname']} TO {role}" in told
-        assert "python -m nightsort init-db" in told
+        assert "nightsort init-db" in told
 
     def test_who_may_not_migrate_them_is_told_who_may(self, old: Connection, role: str) -> None:
         with granted(old, role):
             told = self.refusal(old.info.dsn, role)
         assert f"has version 1 of the schema nightsort, this code needs {SCHEMA_VERSION}" in told
         assert "must be owner of" in told
-        assert "Have the tables' owner run python -m nightsort init-db" in told
+        assert "Have the tables' owner run nightsort init-db" in told
         assert versions(old) == [1]
 
     def test_who_may_not_even_look_is_told_the_grants(self, database: Connection, role: str) -> None:

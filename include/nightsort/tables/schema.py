@@ -118,7 +118,7 @@ def _rights_remedy(conn: psycopg.Connection[Any], found: int, error: errors.Insu
     ).fetchone()
     user, database, there = row or ("", "", False)
     message = error.diag.message_primary
-    command = f'python -m nightsort init-db "host=… dbname={database} user=…"'
+    command = f'nightsort init-db "host=… dbname={database} user=…"'
     grants = (
         f"GRANT USAGE ON SCHEMA nightsort TO {user}; "
         f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA nightsort TO {user}"

@@ -29,7 +29,7 @@ PROBE: Final = "_nightsort_doctor_probe"
 # Readers of a folder of Parquet files pass over names that begin with an underscore. A name of its own, since
 # docs/iam/doctor.json grants the removal of the other one, which says nothing of the files there.
 EXPORT_PROBE: Final = "_nightsort_export_probe"
-PROBE_TEXT: Final = b"Written by `python -m nightsort doctor`. It may be deleted.\n"
+PROBE_TEXT: Final = b"Written by `nightsort doctor`. It may be deleted.\n"
 
 
 def bucket_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""``python -m nightsort doctor``: the report on a terminal or as JSON, and the exit code."""
+"""``nightsort doctor``: the report on a terminal or as JSON, and the exit code."""
 
 from __future__ import annotations
 

@@ -114,13 +114,13 @@ def schema(conn_id: str) -> Outcome:
     if not owned:
         return failed(
             f"version {version}, this code needs {SCHEMA_VERSION}, and the tables are of another role",
-            "have their owner run python -m nightsort init-db 'host=… dbname=… user=…'",
+            "have their owner run nightsort init-db 'host=… dbname=… user=…'",
         )
     if version == 0:
         return ok(f"not there yet; the first run makes version {SCHEMA_VERSION}")
     return warning(
         f"version {version}, and this code needs {SCHEMA_VERSION}: the next run changes the tables first",
-        "where that takes long, do it by day: python -m nightsort init-db 'host=… dbname=… user=…'",
+        "where that takes long, do it by day: nightsort init-db 'host=… dbname=… user=…'",
     )
 
 

@@ -44,7 +44,7 @@ def public_set(folder: Path, name: str, mode: Mode) -> LabelledTexts:
 
 
 def sample(name: str) -> LabelledTexts:
-    """Give one of the local stack's samples: its labelled documents, and those of all its days."""
+    """Return one of the local stack's samples: its labelled documents, and those of all its days."""
     mode: Mode = "MULTI_CLASS" if name == "aws-services" else "MULTI_LABEL"
     corpus = sample_corpus.aws_services() if name == "aws-services" else sample_corpus.aws_topics()
     incoming = [document for documents in corpus.incoming.values() for document in documents]
@@ -55,7 +55,7 @@ def sample(name: str) -> LabelledTexts:
 
 
 def interface_texts(language: str) -> LabelledTexts:
-    """Give the texts of Airflow's own user interface in a language; their label is the area they belong to.
+    """Return the texts of Airflow's own user interface in a language; their label is the area they belong to.
 
     They are a thousand short texts at most: each is tested on once, in five parts.
     """

@@ -73,7 +73,7 @@ def ours(folder: Path, size: int) -> dict[str, float]:
 
 
 def fasttext(folder: Path, size: int) -> dict[str, float]:
-    """fastText with pairs of words, 25 rounds, learning rate 0.5; two cores."""
+    """Train and classify with fastText: pairs of words, 25 rounds, learning rate 0.5; two cores."""
     data = _Data(folder)
     files = [str(folder / "fasttext-train.txt"), str(folder / "fasttext-test.txt"), "found.txt"]
     command = [str(PEERS_PYTHON), "-m", "benchmarks.fasttext_peer", data.mode, *files]

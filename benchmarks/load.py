@@ -41,12 +41,12 @@ _COLUMNS = ("classifier", "run_key", "batch", "day", "version", *RESULT_SCHEMA.n
 
 
 def make_multi_class(folder: Path, size: int) -> None:
-    """Give each document the three labels that Comprehend returns, of 25."""
+    """Assign each document the three labels that Comprehend returns, of 25."""
     _make(folder, size, "MULTI_CLASS", 3)
 
 
 def make_multi_label(folder: Path, size: int) -> None:
-    """Give each document five labels with scores, of 25; two or three of them are accepted."""
+    """Assign each document five labels with scores, of 25; two or three of them are accepted."""
     _make(folder, size, "MULTI_LABEL", 5)
 
 
@@ -142,9 +142,8 @@ def _make(folder: Path, size: int, mode: str, labels: int) -> None:
 def write_outputs(folder: Path, documents: Mapping[str, int], mode: str, labels: int) -> None:
     """Write the output of batches whose manifests are in the folder, and its rows as COPY data.
 
-    Args:
-        documents: how many there are in each batch, by its name.
-        labels: how many each document is given.
+    :param documents: how many there are in each batch, by its name.
+    :param labels: how many each document is given.
     """
     lines = _lines(mode, labels)
     for name, number in documents.items():

@@ -83,13 +83,12 @@ _BETWEEN_SAMPLES = 0.2
 class Contender:
     """One way to do the step.
 
-    Args:
-        step: a function of the subject's module; its name is the contender's.
-        imports: what only this contender imports, in its body: loaded before the clock starts.
-        peers: the packages of the group bench that it uses, for the versions in the results.
-        sizes: where it takes part; everywhere if none are given.
-        runs: at most so many rounds; those of the comparison if none is given.
-        may_fail: a run that fails is a result, shown with its reason, and not the end of the benchmark.
+    :param step: a function of the subject's module; its name is the contender's.
+    :param imports: what only this contender imports, in its body: loaded before the clock starts.
+    :param peers: the packages of the group bench that it uses, for the versions in the results.
+    :param sizes: where it takes part; everywhere if none are given.
+    :param runs: at most so many rounds; those of the comparison if none is given.
+    :param may_fail: a run that fails is a result, shown with its reason, and not the end of the benchmark.
     """
 
     step: Callable[[Path, int], object]
@@ -109,14 +108,13 @@ class Contender:
 class Target:
     """What is to be reached: a figure, or its ratio to another contender's or to that at another size.
 
-    Args:
-        contender: whose figure.
-        sign: which side of `bound` is good.
-        bound: in the measure's unit, or times the other figure.
-        size: at which size.
-        over: the contender with the other figure; the same one if `over_size` is given alone.
-        over_size: the size of the other figure; the same one if `over` is given alone.
-        measure: one of `MEASURED`, or a figure that the step returns.
+    :param contender: whose figure.
+    :param sign: which side of `bound` is good.
+    :param bound: in the measure's unit, or times the other figure.
+    :param size: at which size.
+    :param over: the contender with the other figure; the same one if `over_size` is given alone.
+    :param over_size: the size of the other figure; the same one if `over` is given alone.
+    :param measure: one of `MEASURED`, or a figure that the step returns.
     """
 
     contender: str
@@ -162,17 +160,16 @@ def least(contender: str, *others: str, size: int = 1_000_000) -> list[Target]:
 class Comparison:
     """Contenders for one step, and the data they work on.
 
-    Args:
-        name: for the command line and the results, unique among all subjects.
-        title: what is compared, for a heading.
-        make: writes the data of one size into a folder.
-        contenders: in the order of their turns.
-        sizes: how many rounds at which size (documents, mostly), smallest first.
-        targets: what is to be reached.
-        service: what has to run around all runs; takes a folder (with a short path, for sockets), gives
-            environment variables for the runs and for `make`.
-        unit: what the sizes count.
-        quick_size: the size of ``--quick``; none if even that takes long.
+    :param name: for the command line and the results, unique among all subjects.
+    :param title: what is compared, for a heading.
+    :param make: writes the data of one size into a folder.
+    :param contenders: in the order of their turns.
+    :param sizes: how many rounds at which size (documents, mostly), smallest first.
+    :param targets: what is to be reached.
+    :param service: what has to run around all runs; takes a folder (with a short path, for sockets), gives
+        environment variables for the runs and for `make`.
+    :param unit: what the sizes count.
+    :param quick_size: the size of ``--quick``; none if even that takes long.
     """
 
     name: str
@@ -186,7 +183,7 @@ class Comparison:
     quick_size: int | None = 1_000
 
     def turns(self) -> Iterator[tuple[int, int, Contender]]:
-        """Give all runs in their order: size, round from 1 on, contender."""
+        """Return all runs in their order: size, round from 1 on, contender."""
         for size, rounds in self.sizes.items():
             for number in range(1, rounds + 1):
                 for contender in self.contenders:
@@ -198,9 +195,8 @@ class Comparison:
 class StepFailedError(Exception):
     """A process of a benchmark failed; the message has the end of what it printed.
 
-    Args:
-        message: for a person.
-        reason: the error in one line, or the signal that ended the process.
+    :param message: for a person.
+    :param reason: the error in one line, or the signal that ended the process.
     """
 
     def __init__(self, message: str, reason: str) -> None:
@@ -211,12 +207,9 @@ class StepFailedError(Exception):
 def compare(comparison: Comparison, *, report: Callable[[int, str], object]) -> dict[str, Any]:
     """Run all contenders by turns and return the comparison's results, ready for JSON.
 
-    Args:
-        comparison: what to run.
-        report: is told how many runs are done, and what comes next.
-
-    Raises:
-        StepFailedError: a contender or `make` failed.
+    :param comparison: what to run.
+    :param report: is told how many runs are done, and what comes next.
+    :raises StepFailedError: a contender or `make` failed.
     """
     runs: dict[tuple[str, int], list[dict[str, float]]] = {}
     failures: list[dict[str, Any]] = []

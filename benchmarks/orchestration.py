@@ -160,9 +160,8 @@ def _figures(stack: LocalStack, result: DagRunResult, waited: float) -> dict[str
 class _SlotsHeld:
     """Watches a run: how many of its tasks ran while as many jobs as there may be were waited for.
 
-    Args:
-        day: the run's.
-        jobs: so many are started at once; while there are fewer, tasks run to start the others.
+    :param day: the run's.
+    :param jobs: so many are started at once; while there are fewer, tasks run to start the others.
     """
 
     def __init__(self, day: date, jobs: int) -> None:

@@ -52,9 +52,8 @@ def best_of_peers(
 ) -> dict[str, float]:
     """Return each peer's macro-F1 with the settings that do best on the test documents themselves.
 
-    Args:
-        strengths: the logistic regression's C to try.
-        penalties: the SGD's alpha to try.
+    :param strengths: the logistic regression's C to try.
+    :param penalties: the SGD's alpha to try.
     """
     labels = texts.labels
     actual = sparse.vstack([carried(test, labels) for _, test in texts.parts], format="csr")

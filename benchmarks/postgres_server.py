@@ -22,8 +22,7 @@ DATABASE = "benchmark"
 def postgres(folder: Path) -> Iterator[Mapping[str, str]]:
     """Start the server and give the environment in which ``psycopg.connect()`` finds its tables.
 
-    Args:
-        folder: of its own; the path of the socket in it must stay below 107 bytes.
+    :param folder: of its own; the path of the socket in it must stay below 107 bytes.
     """
     stack = LocalStack(folder / "home", components=["postgres"])
     stack.up()

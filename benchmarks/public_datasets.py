@@ -100,7 +100,7 @@ def run(stack: LocalStack, dag_id: str, conf: dict[str, str]) -> float:
 def active_version(
     connection: psycopg.Connection[Any], spec: ClassifierSpec
 ) -> tuple[str, dict[str, float], str]:
-    """Give the active version, the metrics that Comprehend reported, and where its test documents are."""
+    """Return the active version, the metrics that Comprehend reported, and where its test documents are."""
     row = connection.execute(
         "SELECT version, metrics, test_uri FROM nightsort.classifier_versions"
         " WHERE classifier = %s AND active",

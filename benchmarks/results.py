@@ -44,7 +44,7 @@ def write_page(subjects: Sequence[str]) -> None:
 
 
 def as_markdown(comparison: Mapping[str, Any]) -> str:
-    """Give one comparison's results: its targets, its figures, its slope, who took part, where it ran."""
+    """Return one comparison's results: its targets, its figures, its slope, who took part, where it ran."""
     machine = comparison["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in comparison["versions"].items())
     where = f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gb']} GB, {machine['system']}"

@@ -39,8 +39,7 @@ _START_SECONDS = 30
 def slow_s3(folder: Path) -> Iterator[Mapping[str, str]]:
     """Start the server and give the environment in which AWS clients find it.
 
-    Args:
-        folder: of its own.
+    :param folder: of its own.
     """
     address = folder / "address"
     server = subprocess.Popen([sys.executable, "-m", "benchmarks.slow_s3", str(folder)])
@@ -68,9 +67,7 @@ def stored_objects() -> int:
 
 
 def requests() -> dict[str, int]:
-    """Return how many requests of each kind (``LIST``, ``HEAD``, ``GET``, ``PUT``) came since this was last
-    asked.
-    """
+    """Return the number of requests by kind (``LIST``, ``HEAD``, ``GET``, ``PUT``) since the last call."""
     with urlopen(os.environ["AWS_ENDPOINT_URL"] + _REQUESTS) as answer:
         counted: dict[str, int] = json.loads(answer.read())
     return counted

@@ -210,7 +210,7 @@ def pandas_jsonl(folder: Path, _size: int) -> dict[str, float]:
 
 
 def fetchmany(_folder: Path, _size: int) -> dict[str, float]:
-    """psycopg's cursor on the server, rows thrown away."""
+    """Read with a server-side cursor of psycopg, and drop the rows."""
     import psycopg
 
     rows = 0

@@ -56,11 +56,10 @@ def trained_stack(
 ) -> Iterator[dict[str, str]]:
     """Start a stack, train its classifier, and give the environment in which `running_stack` finds it.
 
-    Args:
-        folder: of its own; the path of a socket in it must stay below 107 bytes.
-        spec: of :func:`spec`.
-        labelled: label and text of each document to learn from.
-        dags: the text of more DAG files, by name; they hold a DAG of that name, which is run once.
+    :param folder: of its own; the path of a socket in it must stay below 107 bytes.
+    :param spec: of :func:`spec`.
+    :param labelled: label and text of each document to learn from.
+    :param dags: the text of more DAG files, by name; they hold a DAG of that name, which is run once.
     """
     dags_folder, specs = folder / "dags", folder / "specs"
     for made in (dags_folder, specs):

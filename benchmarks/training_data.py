@@ -35,12 +35,12 @@ _FEWEST_DOCUMENTS = 10
 
 
 def make_multi_class(folder: Path, size: int) -> None:
-    """Give each document a label, of up to 1,000; the most frequent one about ten times the rarest."""
+    """Assign each document a label, of up to 1,000; the most frequent one about ten times the rarest."""
     _make(folder, size, "MULTI_CLASS")
 
 
 def make_multi_label(folder: Path, size: int) -> None:
-    """Give each document one to five labels, of up to 100."""
+    """Assign each document one to five labels, of up to 100."""
     _make(folder, size, "MULTI_LABEL")
 
 

@@ -1,5 +1,5 @@
 """
-``make try-airflow VERSION=…``: does Nightsort work with another Airflow?
+``make try-airflow VERSION=…``: try Nightsort with another Airflow.
 
 Runs in an environment that the Makefile made with that version; says which other packages had to move, runs
 the type check and the tests there, and gives a verdict. Nothing of the project changes.

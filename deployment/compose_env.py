@@ -35,7 +35,7 @@ AIRFLOW_ADMIN_PASSWORD={admin}
 
 
 def new_secrets() -> dict[str, str]:
-    """Give a new secret for each place in the template; none needs quoting, in a file or in a URL."""
+    """Return a new secret for each place in the template; none needs quoting, in a file or in a URL."""
     names = ("postgres", "airflow_db", "nightsort_db", "redis", "jwt", "api")
     made = {name: secrets.token_urlsafe(48) for name in names}
     made["fernet"] = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
@@ -47,7 +47,7 @@ def write_env(path: Path) -> bool:
     """
     Write the file, readable by its owner alone, unless there is one.
 
-    :return: whether it was written.
+    :returns: whether it was written.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -79,7 +79,7 @@ def write_bundle(target: Path) -> None:
 
 
 def _plugin_files() -> Iterator[tuple[str, Path]]:
-    """Give every member of ``plugins.zip``: its name there, and the file."""
+    """Return every member of ``plugins.zip``: its name there, and the file."""
     # First, so that no moment of unzipping shows the plugin scanner a file that it may not execute.
     yield ".airflowignore", REPOSITORY / "plugins" / ".airflowignore"
     for folder in PLUGIN_FOLDERS:
@@ -87,7 +87,7 @@ def _plugin_files() -> Iterator[tuple[str, Path]]:
 
 
 def _files(folder: str, name: str) -> Iterator[tuple[str, Path]]:
-    """Give the files of a folder of the repository, sorted, without caches."""
+    """Return the files of a folder of the repository, sorted, without caches."""
     root = REPOSITORY / folder
     for file in sorted(root.rglob("*")):
         if file.is_file() and "__pycache__" not in file.parts:

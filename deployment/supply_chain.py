@@ -136,7 +136,7 @@ class Tools:
         self.programs = programs
 
     def licences(self, python: Path) -> list[dict[str, str]]:
-        """Give every package that a Python has, with its licence."""
+        """Return every package that a Python has, with its licence."""
         form = ("--from=mixed", "--with-system", "--format=json")
         done = self._run("pip-licenses", f"--python={python}", *form)
         done.check_returncode()
@@ -147,7 +147,7 @@ class Tools:
         """
         Write the packages of an environment as CycloneDX JSON.
 
-        :return: how many there are.
+        :returns: how many there are.
         """
         form = ("--of=JSON", "--sv=1.6", "--output-reproducible", f"--output-file={file}")
         project = ("--pyproject", str(REPOSITORY / "pyproject.toml"), "--mc-type=application")
@@ -156,7 +156,7 @@ class Tools:
         return len(json.loads(file.read_bytes())["components"])
 
     def vulnerabilities(self, *requirements: Path) -> dict[str, Any] | None:
-        """Give pip-audit's report on requirement files; None where its service is out of reach."""
+        """Return pip-audit's report on requirement files; None where its service is out of reach."""
         files = [f"--requirement={file}" for file in requirements]
         done = self._run("pip-audit", "--disable-pip", "--no-deps", "--format=json", *files)
         # It ends with 1 both when it found something and when it broke down; then it prints no report.

@@ -32,7 +32,7 @@ MARKER = f"{sample_corpus.BUCKET}/sample-corpus.json"
 def run_demo(stack: LocalStack, progress: Progress) -> bool:
     """Take the trip, and print what came of it.
 
-    :return: whether it succeeded.
+    :returns: whether it succeeded.
     """
     # One thread: two samples that are cut at once would slow the start of the stack down.
     with ThreadPoolExecutor(1) as background:

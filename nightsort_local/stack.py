@@ -140,7 +140,7 @@ class LocalStack:
     def up(self) -> bool:
         """Bring the stack up; what runs already is left alone.
 
-        :return: whether anything had to be started.
+        :returns: whether anything had to be started.
         :raises StackError: if a component does not come up; then everything is stopped again. Also if the
             stack runs already, with other settings than these.
         """
@@ -233,7 +233,7 @@ class LocalStack:
     def down(self) -> bool:
         """Stop everything and keep the data.
 
-        :return: whether anything was running.
+        :returns: whether anything was running.
         """
         if not self.home.exists():
             return supervision.end_lost_supervisors(self.home, self.home.read_state()) > 0

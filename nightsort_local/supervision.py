@@ -155,7 +155,7 @@ def supervisor_process(state: State) -> psutil.Process | None:
 def end_lost_supervisors(home: Home, state: State) -> int:
     """End what runs for this home although the state does not know it: its folder was deleted under its feet.
 
-    :return: the number of supervisors that were found.
+    :returns: the number of supervisors that were found.
     """
     lost = [process for process in psutil.process_iter() if _is_supervisor_of(process, home)]
     lost = [process for process in lost if process.pid != state.supervisor_pid]

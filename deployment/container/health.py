@@ -1,5 +1,5 @@
 """
-``python -m deployment.container.health``: is the Airflow component of this container alive?
+``python -m deployment.container.health``: check that the Airflow component of this container is alive.
 
 Airflow's own ``airflow jobs check`` imports all of Airflow, 4 seconds of a processor at every look; this asks
 what is listening anyway, in a tenth of a second (a worker: one second).
@@ -58,7 +58,7 @@ def problem_of(component: str) -> str | None:
 
 
 def _get(url: str) -> bytes:
-    """Give the page; one that is not well comes with an error's status, which raises an OSError."""
+    """Return the page; one that is not well comes with an error's status, which raises an OSError."""
     with _OPENER.open(url, timeout=SECONDS) as answer:
         content: bytes = answer.read()
     return content

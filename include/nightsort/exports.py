@@ -188,7 +188,7 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
 def _results(
     spec: ClassifierSpec, access: Access, run: _Run
 ) -> Iterator[tuple[_FileConstants, Iterable[pa.RecordBatch]]]:
-    """Give the results of each batch, then the rejects."""
+    """Return the results of each batch, then the rejects."""
     folder = spec.layout.run(run.run_key)
     for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
         manifest = Manifest.read(access.path(folder.manifest(name)))

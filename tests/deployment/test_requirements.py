@@ -42,6 +42,7 @@ COMES_WITH = {
     "botocore": "boto3",
     "celery": "celery",
     "flask": "moto",
+    "jinja2": "apache-airflow",
     "pydantic-core": "pydantic",
     "scipy": "scikit-learn",
     "sqlalchemy": "apache-airflow",

@@ -48,7 +48,7 @@ def processes_of(home: Path) -> list[psutil.Process]:
 
 @pytest.fixture(scope="session")
 def make_home() -> Iterator[Callable[[str], Path]]:
-    """Give homes in a short temporary folder, and see at the end that no process of theirs is left."""
+    """Yield homes in a short temporary folder, and see at the end that no process of theirs is left."""
     clear_up_after_killed_tests()
     root = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=TEMPORARY))
     homes: list[Path] = []

@@ -260,7 +260,7 @@ def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: st
 
 
 def told_in_file(told: Path, text: str) -> str:
-    """Give the notifiers of a spec, of which there is one."""
+    """Return the notifiers of a spec, of which there is one."""
     return f'[{{import_path: tests.file_notifier.FileNotifier, arguments: {{path: {told}, text: "{text}"}}}}]'
 
 

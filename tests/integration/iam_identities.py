@@ -33,7 +33,7 @@ class LocalAwsUser(LocalAwsServer):
         )
 
     def may(self, policy: dict[str, Any]) -> None:
-        """Give the user this policy instead of any other."""
+        """Attach this policy to the user, instead of any other."""
         self.client("iam").put_user_policy(
             UserName=self.name, PolicyName="rights", PolicyDocument=json.dumps(policy)
         )

@@ -1,4 +1,4 @@
-"""IAM policies, judged: does a list of policies allow an action on a resource?
+"""Judge whether a list of IAM policies allows an action on a resource.
 
 The doctor judges trust policies with it, and the local AWS every request: moto's own judge ignores
 conditions, takes the dots of an ARN for any character, and turns a statement whose condition does not hold

@@ -22,7 +22,7 @@ _CATEGORIES: Final = ("classifier", "run_key", "batch", "version", "status", "la
 
 
 def predictions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Give predictions their types: categories for repeated texts, ``float32`` scores, ``datetime64`` days.
+    """Set the types of predictions: categories for repeated texts, ``float32`` scores, ``datetime64`` days.
 
     :param rows: with :data:`PREDICTION_COLUMNS`, in any order.
     :returns: the rows ordered by day, run, batch and line.

@@ -44,7 +44,7 @@ def endless(folder: Path, size: int) -> None:
 
 
 def comparison(*contenders: Contender, **sizes: int) -> Comparison:
-    """Give a comparison of these."""
+    """Return a comparison of these."""
     return Comparison(
         "toy",
         "A toy",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _own_shared_folder(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Give each test a shared folder of its own, as short as the real one."""
+    """Provide each test with a shared folder of its own, as short as the real one."""
     folder = tempfile.mkdtemp(prefix="ns-", dir="/tmp")
     monkeypatch.setattr(home, "SHARED_FOLDER", folder)
     yield

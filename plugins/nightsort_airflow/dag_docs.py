@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import jinja2
 
 from nightsort.comprehend import limits
-from nightsort_airflow.wording import number_of
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec, Source

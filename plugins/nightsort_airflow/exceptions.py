@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
-from nightsort_airflow.wording import number_of
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeoutError
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
+from nightsort.wording import number_of
 from nightsort_airflow.exceptions import CostNotApprovedError
-from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.configuration import conf
 
 from nightsort.naming import JobName, batch_job_base, run_key
+from nightsort.wording import number_of
 from nightsort_airflow.comprehend_requests import output_config
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_xcom import FAILED_JOBS
@@ -14,7 +15,6 @@ from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import resolve_run_day
-from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

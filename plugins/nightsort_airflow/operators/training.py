@@ -8,6 +8,7 @@ from airflow.sdk import AssetAlias
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightsort.naming import score_job_base
+from nightsort.wording import number_of
 from nightsort_airflow.assets import active_version_asset
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
@@ -15,7 +16,6 @@ from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import resolve_run_day
-from nightsort_airflow.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

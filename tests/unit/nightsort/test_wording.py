@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort_airflow.wording import number_of
+from nightsort.wording import number_of
 
 
 @pytest.mark.parametrize(

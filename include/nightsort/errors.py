@@ -1,4 +1,4 @@
-"""What all errors have in common that a user of Nightsort has to mend."""
+"""The base of all errors that a user can correct."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import ClassVar
 
 
 class NightsortError(Exception):
-    """Something that the user has to mend: input, spec, tables or rights; the message says what to do.
+    """An error that the user can correct: in the input, the spec, the tables or the permissions.
 
-    Operators and the command line show the message instead of a traceback. It is no ``ValueError``, so that
-    code which catches a wrong number does not catch it as well.
+    The message says what is wrong, where, and what to do. Operators and the command line show it instead of a
+    traceback. It is not a ``ValueError``, so code that catches a wrong number does not catch it.
     """
 
     retryable: ClassVar[bool] = False
-    """Whether a second try may succeed without anybody's help: a task that raises it is then tried again."""
+    """Whether another try may succeed without a person's help. Airflow then tries the task again."""

@@ -1,11 +1,11 @@
-"""Every name that finds work again, and every URI below ``work_uri``: made here, parsed here, nowhere else.
+"""Make and parse every name that finds work again, and every URI below ``work_uri``.
 
-A name follows from what it stands for (the day, the data, the content), so the same work has the same name
-and is found again in place of being paid for again. Changing how a name is made means that no earlier work is
-found: the names are a promise, and ``test_naming.py`` holds literal examples of them.
+A name is made from what it stands for (the day, the data, the content). The same work has the same name, so
+it is found again instead of being paid for again. If names were made in another way, no earlier work would be
+found. ``test_naming.py`` holds literal examples.
 
 ========================  ======================================================================
-run key                   ``20261118``, or ``20261118-01234567`` where the source was given by hand
+run key                   ``20261118``, or ``20261118-01234567`` if the source was given by hand
 batch name                ``<run key>-00000-0123abcd``: its number, and 8 digits of its content's hash
 base of a job's name      ``<classifier>-<version>-<batch name>`` or ``…-score-<12 digits>``
 job name                  ``<base>-g1``, ``<base>-g2``, …
@@ -13,14 +13,14 @@ version name              ``v0123456789ab``, ``v0123456789ab-g2``, …: 12 digit
 ========================  ======================================================================
 
 **Generations.** Work that was seen to have failed is started again under the next generation of its name. The
-first generation of a job is ``-g1``; the first one of a version has no suffix. The difference is meant:
+first generation of a job is ``-g1``; the first one of a version has no suffix. The reason:
 
-- A job's name is parsed: is a job this task's work, and which generations came before it? The base is any
-  text, since a user of the operator chooses ``job_name``, and it may itself end like a generation. A suffix
-  that is always there can be cut off without a doubt.
+- A job's name is parsed, to find earlier generations of a task's work. The base is any text, because a user
+  of the operator chooses ``job_name``, and it may itself end like a generation. A suffix that is always there
+  can be cut off safely.
 - A version's name is not parsed to find work: the operator counts upwards from the base. The base is also the
-  folder of the training data, and the version's name is what people read: in the ARN, in the tables and in
-  the names of its jobs. Nearly every version has one generation, and then all of these are the same.
+  folder of the training data. People read the version's name in the ARN, in the tables and in the names of
+  its jobs. Nearly every version has one generation, and then all of these are the same.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ REJECTS_FILE: Final = "rejects.jsonl"
 PLAN_FILE: Final = "batches.json"
 
 REJECTS: Final = "rejects"
-"""Stands in place of a batch's name for documents that were never sent."""
+"""The batch name of documents that were never sent."""
 
 _BATCH: Final = r"\d{5,}-[0-9a-f]{8}"
 _BATCH_NAME: Final = re.compile(rf"(.+)-({_BATCH})")

@@ -87,9 +87,9 @@ def test_a_person_reads_the_sums_the_reasons_the_metrics_and_the_price(
     assert "blank 1" in told
     assert "ec2 2" in told
     assert "accuracy 0.667, macro-F1 0.667" in told
-    assert "3 documents are 12 units" in told
+    assert "3 documents = 12 units" in told
     assert "0.0060 USD" in told
-    assert "Training with 3,000 documents takes" in told
+    assert "Estimate for 3,000 documents:" in told
 
 
 def test_a_night_that_is_not_in_the_tables_is_an_error_that_names_it(

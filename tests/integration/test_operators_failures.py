@@ -133,7 +133,7 @@ def test_a_day_that_is_paid_for_is_prepared_again_whatever_the_budget(trip: Trip
     assert (forecast["most_usd"], forecast["costs_more"]) == (0.075, False)
 
     trip.put(f"incoming/{DAY}/late.jsonl", '{"id": "late", "text": "refund"}\n')
-    with pytest.raises(BudgetExceededError, match=r"0\.0750 USD of that are paid already"):
+    with pytest.raises(BudgetExceededError, match=r"Already paid: 0\.0750 USD"):
         trip.prepare(OperatorRun())
 
 

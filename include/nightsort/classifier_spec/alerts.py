@@ -1,4 +1,4 @@
-"""The part of a spec that says who is told of a night that fails, is late or waits for an answer."""
+"""The part of a spec that names the notifiers for nights that fail, are late or wait for an answer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SECRET = re.compile(r"passw|secret|token|api_?key|credential", re.IGNORECASE)
 
 
 class Notifier(SpecPart):
-    """An Airflow notifier that is told of failures, late nights and questions that wait for an answer.
+    """An Airflow notifier for failures, late nights and questions that wait for an answer.
 
     :param import_path: its class, for instance ``airflow.providers.smtp.notifications.smtp.SmtpNotifier``.
-    :param arguments: of its constructor, with Airflow's templates; secrets belong into a connection.
+    :param arguments: of its constructor, with Airflow's templates. Keep secrets in a connection.
     """
 
     import_path: str
@@ -47,14 +47,14 @@ class Notifier(SpecPart):
 def alert_problems(
     loaded_by: str | None, schedule: str | None, notifiers: Sequence[Notifier]
 ) -> list[Problem]:
-    """Return what is wrong with the time by which a night has to be loaded."""
+    """Return the problems of ``loaded_by``, the time by which a night must be loaded."""
     if loaded_by is None:
         return []
     problems = []
     if not _TIME.fullmatch(loaded_by):
         problems.append(Problem("loaded_by", f'{shown(loaded_by)} is not a time; write for instance "06:30"'))
     if schedule is None:
-        problems.append(Problem("loaded_by", "needs a schedule: only nights that start by it can be late"))
+        problems.append(Problem("loaded_by", "needs a schedule: only scheduled nights can be late"))
     if not notifiers:
-        problems.append(Problem("loaded_by", "needs notifiers: nobody would be told; add one, or remove it"))
+        problems.append(Problem("loaded_by", "needs notifiers, or nobody is notified; add one, or remove it"))
     return problems

@@ -1,4 +1,4 @@
-"""The parts of a classifier spec that say with which keys and in which network Comprehend works."""
+"""The parts of a classifier spec that name the KMS keys and the network of Comprehend."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from nightsort.comprehend import limits
 
 
 class Kms(SpecPart):
-    """Keys for the service's volumes, the model and the output; ``None`` leaves it to AWS."""
+    """KMS keys for the service's volumes, the model and the output; ``None``: AWS chooses."""
 
     volume_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
     model_key_id: str | None = Field(None, min_length=1, max_length=limits.MAX_KMS_KEY_ID)
@@ -29,13 +29,14 @@ class Kms(SpecPart):
     def _check_no_alias(cls, key_id: str | None) -> str | None:
         if key_id is not None and (key_id.startswith("alias/") or ":alias/" in key_id):
             raise refuse(
-                f"{shown(key_id)} is an alias, which Comprehend takes for the output only; use id or ARN"
+                f"{shown(key_id)} is an alias, which Comprehend accepts for the output only; "
+                "use the key's id or its ARN"
             )
         return key_id
 
 
 class Vpc(SpecPart):
-    """The network in which Comprehend reads the data; both lists empty: none."""
+    """The VPC in which Comprehend reads the data; both lists empty: no VPC."""
 
     security_group_ids: tuple[str, ...] = ()
     subnets: tuple[str, ...] = ()
@@ -43,12 +44,12 @@ class Vpc(SpecPart):
     @model_validator(mode="after")
     def _check_network(self) -> Self:
         problems = []
-        for key, ids, most in (
+        for key, ids, limit in (
             ("security_group_ids", self.security_group_ids, limits.MAX_SECURITY_GROUPS),
             ("subnets", self.subnets, limits.MAX_SUBNETS),
         ):
-            if len(ids) > most:
-                problems.append(Problem(key, f"has {len(ids)} entries; Comprehend takes {most}"))
+            if len(ids) > limit:
+                problems.append(Problem(key, f"has {len(ids)} entries; Comprehend accepts {limit}"))
             problems += [
                 Problem(key, f"{shown(value)} is not an id like sg-0a1b2c or subnet-0a1b2c")
                 for value in ids

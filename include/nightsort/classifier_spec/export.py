@@ -1,4 +1,4 @@
-"""The part of a classifier spec that says where results also go as files."""
+"""The part of a classifier spec that names where results are written as files."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from nightsort.classifier_spec.source import SpecPart, fixed_prefix
 
 
 class Export(SpecPart):
-    """Results also as Parquet files, partitioned by classifier and day.
+    """Also write results as Parquet files, partitioned by classifier and day.
 
     :param format: of the files. ``export: parquet`` is short for ``export: {format: parquet}``.
-    :param uri: what the partitions lie below, without a slash at its end; ``None``: ``predictions`` below
-        ``work_uri``. Several classifiers may share one.
+    :param uri: the folder of the partitions, without a slash at its end; ``None``: ``predictions`` below
+        ``work_uri``. Several classifiers may share one folder.
     """
 
     format: Literal["parquet"] = "parquet"

@@ -1,4 +1,4 @@
-"""Where classifier specs lie, and their YAML: what every reader of a spec needs before its content counts."""
+"""Find spec files, and read their YAML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DEFAULT_SPEC_FOLDER = Path(__file__).resolve().parents[2] / "classifiers"
-"""Where the tree is deployed, the folder of specs beside the package: ``include/classifiers``."""
+"""The folder of specs beside the package, if the tree is deployed: ``include/classifiers``."""
 
 FOLDERS_VARIABLE = "NIGHTSORT_SPECS"
 """The environment variable that names the folders of specs, separated by colons."""
@@ -24,11 +24,11 @@ SpecT = TypeVar("SpecT")
 
 @dataclass(frozen=True)
 class LoadedSpecs(Generic[SpecT]):
-    """What some folders hold.
+    """The specs of some folders.
 
-    :param specs: the good ones, by name.
-    :param errors: one for each file that is none.
-    :param files: where each good one was read from, by name.
+    :param specs: the valid specs, by name.
+    :param errors: one for each broken file.
+    :param files: the file of each valid spec, by name.
     """
 
     specs: dict[str, SpecT]
@@ -37,9 +37,9 @@ class LoadedSpecs(Generic[SpecT]):
 
 
 def spec_folders(env: Mapping[str, str]) -> list[Path]:
-    """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default one.
+    """Return the folders of specs: those that ``NIGHTSORT_SPECS`` names, or the default folder.
 
-    The default is the folder beside the package; where a wheel is installed there is none, and it is
+    The default is the folder beside the package. An installed wheel has none: the default is then
     ``include/classifiers`` in ``AIRFLOW_HOME``.
     """
     named = [Path(part).expanduser() for part in env.get(FOLDERS_VARIABLE, "").split(":") if part.strip()]
@@ -58,7 +58,7 @@ def spec_files(folder: Path, *, containing: str = "") -> list[Path]:
     """
     if not folder.is_dir():
         message = (
-            f"there is no such folder; create it, or mend {FOLDERS_VARIABLE} (folders separated by colons)"
+            f"there is no such folder; create it, or correct {FOLDERS_VARIABLE} (folders separated by colons)"
         )
         raise SpecError(folder, [Problem("", message)])
     files = sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and file.is_file())
@@ -69,7 +69,7 @@ def _contains(file: Path, text: str) -> bool:
     try:
         return text.encode() in file.read_bytes()
     except OSError:
-        # Whoever reads it says why it cannot be read.
+        # The reader of the file reports why it cannot be read.
         return True
 
 
@@ -85,7 +85,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        remedy = "mend the YAML (values with a colon, a brace or a leading * or @ need quotes)"
+        remedy = "correct the YAML (values with a colon, a brace or a leading * or @ need quotes)"
         raise SpecError(path, [Problem(where, f"{error.problem or 'not valid YAML'}; {remedy}")]) from None
     except yaml.YAMLError as error:
         raise SpecError(path, [Problem("", f"not valid YAML ({error}); save it as UTF-8 text")]) from None
@@ -101,14 +101,14 @@ _SafeLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_SafeLoader):  # type: ignore[misc]  # chosen at run time
-    """The safe loader, which refuses a key that is there twice (YAML would silently keep the last)."""
+    """The safe loader, which refuses a repeated key (YAML would silently keep the last one)."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         seen = set()
         for key_node, _ in node.value:
             if key_node.value in seen and key_node.tag != "tag:yaml.org,2002:merge":
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'the key "{key_node.value}" is there twice, keep one', key_node.start_mark
+                    None, None, f'the key "{key_node.value}" occurs twice; keep one', key_node.start_mark
                 )
             if isinstance(key_node.value, str):
                 seen.add(key_node.value)

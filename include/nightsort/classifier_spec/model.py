@@ -1,6 +1,6 @@
-"""The classifier spec: one YAML file that holds everything a person decides about one classifier.
+"""The classifier spec: one YAML file with everything that a person decides about one classifier.
 
-What cannot work is refused when the file is read, before anything is paid: file, key, remedy.
+Reading the file checks it, so a mistake is found before anything is paid.
 """
 
 from __future__ import annotations
@@ -53,9 +53,9 @@ ConnectionId = Annotated[str, Field(min_length=1)]
 
 
 class Promotion(SpecPart):
-    """When a new version takes the active one's place.
+    """When a new version becomes the active one.
 
-    :param metric: compared on the same test set.
+    :param metric: the metric that is compared, on the same test set.
     :param least_gain: how much better the new version must be; at 0.0 any gain is enough.
     """
 
@@ -64,19 +64,19 @@ class Promotion(SpecPart):
 
 
 class BatchLimits(SpecPart):
-    """The most that one classification job is given: documents, and bytes of its input file."""
+    """The size limits of one classification job: documents, and bytes of its input file."""
 
     max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
     max_bytes: int = Field(limits.MAX_JOB_BYTES, ge=1, le=limits.MAX_JOB_BYTES, strict=True)
 
 
 class Budget(SpecPart):
-    """What a night and a training may cost by their forecasts, in USD; ``None``: any amount.
+    """What a night and a training may cost, in USD, by their forecasts; ``None``: no limit.
 
-    :param run_usd: of a night: exact, from the documents' characters.
-    :param training_usd: of a training: the upper end of its range.
+    :param run_usd: limit of a night. Its forecast is exact.
+    :param training_usd: limit of a training, for the upper end of its forecast.
     :param when_over: fail, or ask a person in Airflow's UI.
-    :param answer_hours: how long a person has for the answer; without one the run fails.
+    :param answer_hours: how long a person has for the answer; without an answer the run fails.
     """
 
     run_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
@@ -116,7 +116,7 @@ class ClassifierSpec(SpecPart):
     stop_training_on_kill: bool = True
     training_time_limit_hours: float | None = Field(24.0, gt=0, le=24 * 30, strict=True)
     budget: Budget = Budget()
-    loaded_by: str | None = Field(None, description="HH:MM in `timezone`; later is told to the notifiers.")
+    loaded_by: str | None = Field(None, description="HH:MM in `timezone`; a later night calls the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
     batch: BatchLimits = BatchLimits()
     export: Export | None = None
@@ -124,12 +124,12 @@ class ClassifierSpec(SpecPart):
     vpc: Vpc | None = None
     tags: dict[str, str] = Field(default_factory=dict)
 
-    # Each field belongs either to `training_settings` or to one of these two lists; a test checks it. A field
-    # that changes the model and is in none of them lets a changed spec keep the version that it had before.
+    # Each field belongs to `training_settings` or to one of these two lists; a test checks it. If a field
+    # that changes the model were in none of them, a changed spec would reuse the old version.
     CHANGES_TRAINING_DATA: ClassVar[frozenset[str]] = frozenset(
         {"labelled", "min_documents_per_label", "small_labels", "test_share"}
     )
-    """Fields that decide which documents are trained and tested on; those documents are hashed themselves."""
+    """Fields that choose the training and test documents. The hash of these documents covers them."""
 
     DOES_NOT_CHANGE_MODEL: ClassVar[frozenset[str]] = frozenset(
         {
@@ -163,10 +163,10 @@ class ClassifierSpec(SpecPart):
     """Fields that may change without a new training."""
 
     def training_settings(self) -> dict[str, str | None]:
-        """Return what makes a new version of the classifier, beside the documents.
+        """Return the settings that make a new version of the classifier, besides the documents.
 
-        The hash of a version's name is made of these keys and values: a key that is added here gives every
-        classifier a new version.
+        A version's name holds a hash of these keys and values, so a new key here gives every classifier a new
+        version.
         """
         return {
             "mode": self.mode,
@@ -222,7 +222,7 @@ class ClassifierSpec(SpecPart):
             minutes, hours, *_ = croniter.expand(cron)[0]
             croniter(cron, datetime(2026, 1, 1, tzinfo=timezone.utc)).get_next()
         except CroniterBadDateError:
-            raise refuse(f"{shown(cron)} names a day that no calendar has; mend its day or month") from None
+            raise refuse(f"{shown(cron)} names a day that does not exist; correct its day or month") from None
         except (CroniterError, ValueError) as error:
             raise refuse(
                 f'{shown(cron)} is not a cron expression ({error}); write for instance "0 2 * * *"'
@@ -254,14 +254,15 @@ class ClassifierSpec(SpecPart):
     @classmethod
     def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
         if len(tags) > limits.MAX_TAGS:
-            raise refuse(f"has {len(tags)} tags; AWS takes {limits.MAX_TAGS}")
+            raise refuse(f"has {len(tags)} tags; AWS accepts {limits.MAX_TAGS}")
         for key, value in tags.items():
             if not 1 <= len(key) <= limits.MAX_TAG_KEY or key.lower().startswith("aws:"):
                 remedy = f"use 1 to {limits.MAX_TAG_KEY} characters that do not begin with aws:"
                 raise refuse(f"{shown(key)} is not a tag's key; {remedy}")
             if len(value) > limits.MAX_TAG_VALUE:
                 raise refuse(
-                    f"the value of {shown(key)} has {len(value)} characters; AWS takes {limits.MAX_TAG_VALUE}"
+                    f"the value of {shown(key)} has {len(value)} characters; "
+                    f"AWS accepts {limits.MAX_TAG_VALUE}"
                 )
         return tags
 
@@ -281,23 +282,21 @@ class ClassifierSpec(SpecPart):
         problems = []
         if self.mode == "MULTI_CLASS" and self.label_delimiter is not None:
             problems.append(
-                Problem("label_delimiter", "is for MULTI_LABEL only; remove it, or change the mode")
+                Problem("label_delimiter", "is only for MULTI_LABEL; remove it, or change the mode")
             )
         if self.recommended_documents_per_label < self.min_documents_per_label:
             least = self.min_documents_per_label
-            message = f"is below min_documents_per_label ({least}); raise it at least to that"
+            message = f"is below min_documents_per_label ({least}); raise it to {least} or more"
             problems.append(Problem("recommended_documents_per_label", message))
         if self.incoming.sql is not None and self.incoming.id_column is None:
-            message = (
-                "is missing; rows of a query have no number of their own, name the column that holds the id"
-            )
+            message = "is missing; rows of a query have no number, so name the column that holds the id"
             problems.append(Problem("incoming.id_column", message))
         written = {"work_uri": self.work_uri, "export.uri": self.export.uri if self.export else None}
         problems += [
             Problem(
                 written_key,
-                f"{uri} and {key}.uri ({source.uri}) contain one another, so results would be read as "
-                f"documents; give {written_key} a prefix of its own",
+                f"{uri} and {key}.uri ({source.uri}) overlap, so results would be read as documents; "
+                f"give {written_key} its own prefix",
             )
             for key, source in (("labelled", self.labelled), ("incoming", self.incoming))
             for written_key, uri in written.items()
@@ -310,19 +309,19 @@ class ClassifierSpec(SpecPart):
 
     @property
     def layout(self) -> WorkLayout:
-        """What lies where below ``work_uri``."""
+        """All URIs below ``work_uri``."""
         return WorkLayout(self.work_uri)
 
     @property
     def export_uri(self) -> str | None:
-        """What the partitions of the export lie below; ``None`` if there is no export."""
+        """The folder of the export's partitions; ``None`` if there is no export."""
         if self.export is None:
             return None
         return self.export.uri or self.layout.exports
 
 
 def overlap(source_uri: str, work_uri: str) -> bool:
-    """Whether a source may read what lies under ``work_uri``, or lies there itself."""
+    """Return whether a source may read files below ``work_uri``, or is below it itself."""
     source, work = (
         _parts(source_uri.replace(DAY, "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")),
         _parts(work_uri),
@@ -360,7 +359,7 @@ _MODELS: dict[str, type[BaseModel]] = {
 def load_spec(path: Path) -> ClassifierSpec:
     """Read and check one spec.
 
-    :raises SpecError: the file cannot be read, is not YAML, or cannot work; one line per problem.
+    :raises SpecError: the file cannot be read, is not YAML, or has problems; one line per problem.
     """
     data = read_yaml(path)
     try:
@@ -370,9 +369,9 @@ def load_spec(path: Path) -> ClassifierSpec:
 
 
 def load_specs(folders: Iterable[Path], *, containing: str = "") -> LoadedSpecs[ClassifierSpec]:
-    """Read all specs (``*.yaml``, ``*.yml``) of some folders; a broken one hurts no other.
+    """Read all specs (``*.yaml``, ``*.yml``) of some folders. A broken spec does not affect others.
 
-    Of two specs with one name, the later file is the error.
+    If two specs have the same name, the later file is an error.
 
     :param containing: leave out the files in which this text does not occur.
     """
@@ -392,7 +391,7 @@ def load_specs(folders: Iterable[Path], *, containing: str = "") -> LoadedSpecs[
                 errors.append(error)
                 continue
             if spec.name in specs:
-                message = f'"{spec.name}" is already the name of {origin[spec.name]}; give this one another'
+                message = f'"{spec.name}" is already the name of {origin[spec.name]}; choose another name'
                 errors.append(SpecError(file, [Problem("name", message)]))
                 continue
             specs[spec.name] = spec

@@ -1,4 +1,4 @@
-"""What is wrong with a classifier spec, said so that a person can mend it: file, key, problem, remedy."""
+"""The problems of a classifier spec, as messages: file, key, problem, remedy."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ EXAMPLES: dict[str, str] = {
     "work_uri": "work_uri: s3://bucket/nightsort/support-tickets",
     "data_access_role_arn": "data_access_role_arn: arn:aws:iam::123456789012:role/Comprehend",
 }
-"""A line to copy for each key that must be there."""
+"""A line to copy for each required key."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Problem:
 
 
 class SpecError(NightsortError):
-    """A spec that cannot work; its text has one line per problem: file, key, what is wrong, what to do.
+    """A broken spec. The message has one line per problem: file, key, what is wrong, what to do.
 
     :param file: the spec's file (or the folder that should hold specs).
     :param problems: every problem found, in the order of the file's keys.
@@ -71,7 +71,7 @@ def refuse_keys(problems: Iterable[Problem]) -> PydanticCustomError:
 
 
 def shown(value: object) -> str:
-    """Return a value as a person wrote it in YAML, shortened."""
+    """Return a value as YAML shows it, shortened to 80 characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
@@ -80,7 +80,7 @@ def describe(errors: Iterable[ErrorDetails], models: Mapping[str, type[BaseModel
     """Turn pydantic's errors into problems with remedies.
 
     :param errors: as of ``ValidationError.errors()``.
-    :param models: the model that stands at each dotted key; ``""`` is the spec itself.
+    :param models: the model of each dotted key; ``""`` is the spec itself.
     """
     problems: list[Problem] = []
     for error in errors:
@@ -113,7 +113,7 @@ def _message(error: ErrorDetails, key: str, models: Mapping[str, type[BaseModel]
         case "string_type":
             return f"must be text, but YAML reads {shown(value)}; put it in quotes"
         case "model_type" | "model_attributes_type" | "dict_type":
-            return f"must hold keys of its own, but is {shown(value)}"
+            return f"must contain keys, but is {shown(value)}"
         case "tuple_type":
             return f"must be a list, but is {shown(value)}; write  {last}: [first, second]"
     for bound, words in _BOUNDS.items():
@@ -126,7 +126,7 @@ _BOUNDS = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at mos
 
 
 def _unknown_key(key: str, parent: str, models: Mapping[str, type[BaseModel]]) -> str:
-    # A list holds parts of one kind: notifiers.0 is one of notifiers.
+    # The parts of a list have one model: notifiers.0 is one of notifiers.
     model = models.get(re.sub(r"\.\d+", "", parent))
     known = list(model.model_fields) if model else []
     homes = [name or "the top level" for name, other in models.items() if key in other.model_fields]
@@ -134,5 +134,5 @@ def _unknown_key(key: str, parent: str, models: Mapping[str, type[BaseModel]]) -
         return f"belongs to {' or '.join(homes)}, not here; move or remove it"
     close = difflib.get_close_matches(key, known, n=1)
     if close:
-        return f'is no key that Nightsort knows; did you mean "{close[0]}"?'
-    return f"is no key that Nightsort knows; remove it, or use one of {', '.join(known)}"
+        return f'is not a key of the spec; did you mean "{close[0]}"?'
+    return f"is not a key of the spec; remove it, or use one of {', '.join(known)}"

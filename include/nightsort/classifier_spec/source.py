@@ -1,4 +1,4 @@
-"""The part of a classifier spec that says where documents come from."""
+"""The part of a classifier spec that names the source of documents."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _WHY_NOT = {
 
 
 class SpecPart(BaseModel):
-    """What all parts of a spec have in common: frozen, and keys that nobody knows are refused."""
+    """The base of all parts of a spec: frozen, and unknown keys are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
 
@@ -65,9 +65,7 @@ class Source(SpecPart):
             raise refuse(f"{shown(uri)} names a whole bucket; add a file, a prefix that ends in / or a glob")
         rest = uri.replace(DAY, "")
         if "{" in rest or "}" in rest:
-            raise refuse(
-                f"{shown(uri)} has a placeholder that Nightsort does not know; the only one is {DAY}"
-            )
+            raise refuse(f"{shown(uri)} has an unknown placeholder; the only placeholder is {DAY}")
         return uri
 
     @field_validator("sql")
@@ -79,7 +77,7 @@ class Source(SpecPart):
             raise refuse("is empty; write a SELECT that returns the documents")
         if unknown := [name for name in re.findall(r"\{\w+\}", sql) if name != DAY]:
             raise refuse(
-                f"{unknown[0]} is no placeholder that Nightsort knows; the only one is {DAY} "
+                f"{unknown[0]} is an unknown placeholder; the only placeholder is {DAY} "
                 "(write an array literal as ARRAY[...])"
             )
         return sql.strip().rstrip(";")
@@ -95,7 +93,7 @@ class Source(SpecPart):
         if self.uri is None and self.sql is None:
             return [Problem("uri", "is missing; give a uri (with its format) or sql (with its conn_id)")]
         if self.uri is not None and self.sql is not None:
-            return [Problem("sql", "uri and sql are both given; a source is one or the other, remove one")]
+            return [Problem("sql", "uri and sql are both given; remove one of them")]
         if self.uri is not None:
             problems = []
             if self.format is None:
@@ -140,12 +138,12 @@ class Source(SpecPart):
                     )
                 )
             if other := [k for k, n in roles.items() if n == name and k != key and k < key]:
-                problems.append(Problem(key, f'"{name}" is also {other[0]}; each needs a column of its own'))
+                problems.append(Problem(key, f'"{name}" is also {other[0]}; each needs its own column'))
         if self.columns is not None and len(set(self.columns)) < len(self.columns):
             twice = next(name for name in self.columns if self.columns.count(name) > 1)
-            problems.append(Problem("columns", f'"{twice}" is there twice; give every column its own name'))
+            problems.append(Problem("columns", f'"{twice}" occurs twice; give every column its own name'))
         if self.columns is not None and not all(self.columns):
-            problems.append(Problem("columns", "has an empty name; name every column, needed or not"))
+            problems.append(Problem("columns", "has an empty name; name every column, also an unused one"))
         return problems
 
     def _roles(self) -> dict[str, str]:
@@ -158,7 +156,7 @@ class Source(SpecPart):
 
     @property
     def labelled(self) -> bool:
-        """Whether its documents carry labels."""
+        """Whether the documents have labels."""
         return False
 
     def at(self, day: date | None) -> Self:
@@ -178,15 +176,15 @@ class Source(SpecPart):
 
 
 class LabelledSource(Source):
-    """A source whose documents carry their labels."""
+    """A source whose documents have labels."""
 
     label_column: str = Field("label", min_length=1, description="The label(s); not for format files.")
 
     @model_validator(mode="after")
-    def _check_can_carry_labels(self) -> Self:
+    def _check_can_have_labels(self) -> Self:
         if self.format == "lines":
             use = f"{', '.join(_WITH_COLUMNS)}, or files (the folder is the label)"
-            raise refuse_keys([Problem("format", f"lines cannot carry labels; use {use}")])
+            raise refuse_keys([Problem("format", f"lines cannot have labels; use {use}")])
         return self
 
     def _roles(self) -> dict[str, str]:
@@ -195,16 +193,16 @@ class LabelledSource(Source):
 
     @property
     def labelled(self) -> bool:
-        """Whether its documents carry labels."""
+        """Whether the documents have labels."""
         return True
 
 
 def uri_problem(uri: str) -> str | None:
-    """Return what is wrong with a URI (S3, ``file://`` or a local path), or ``None``."""
+    """Return the problem of a URI (S3, ``file://`` or a local path), or ``None`` if it is valid."""
     if not uri.strip():
         return "is empty; write s3://bucket/key"
     if uri != uri.strip():
-        return f"{shown(uri)} begins or ends with a blank; remove it"
+        return f"{shown(uri)} begins or ends with a space; remove it"
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*)://", uri)
     if scheme is None or scheme[1] == "file":
         return None
@@ -213,14 +211,14 @@ def uri_problem(uri: str) -> str | None:
     if not S3_URI_PATTERN.fullmatch(uri):
         return f"{shown(uri)} is not an S3 URI; write s3://bucket/key, the bucket in lower case"
     if len(uri) > MAX_S3_URI:
-        return f"has {len(uri)} characters, an S3 URI may have {MAX_S3_URI}; shorten the key"
+        return f"has {len(uri)} characters, but an S3 URI may have {MAX_S3_URI}; shorten the key"
     return None
 
 
 def fixed_prefix(uri: str) -> str:
     """Return the prefix (or folder) below which Nightsort writes, without a slash at its end.
 
-    :raises PydanticCustomError: it is none.
+    :raises PydanticCustomError: the URI is not a fixed prefix.
     """
     if message := uri_problem(uri):
         raise refuse(message)

@@ -1,4 +1,4 @@
-"""What a run costs on AWS: exact in units for classification, a range for training, whose time AWS decides.
+"""What work costs on AWS: an exact price for classification, a range for training.
 
 Prices are those of :mod:`nightsort.comprehend.limits` (us-east-1, list price), without storage, requests to
 S3 and discounts.
@@ -20,6 +20,7 @@ from nightsort.comprehend.limits import (
     UNIT_USD,
 )
 from nightsort.errors import NightsortError
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
 
 SHORTEST_TRAINING_HOURS = 0.5
-"""A training of some thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,
+"""A training of a few thousand documents took 33 to 40 minutes in all published runs (AWS CLI example,
 Terraform acceptance tests, AWS samples); a million took 28 minutes in 2019."""
 
 LONGEST_TRAINING_HOURS = (0.75, 20.0)
@@ -36,17 +37,17 @@ architect, hervenivon/aws-experiments-comprehend-custom-classifier)."""
 
 
 class OverBudgetError(NightsortError):
-    """A forecast above the spec's budget: the numbers, and what to do."""
+    """A forecast above the spec's budget. The message has the numbers and what to do."""
 
 
 @dataclass(frozen=True)
 class Forecast:
     """What the classification of some documents will cost.
 
-    :param documents: documents that are sent.
+    :param documents: documents to send.
     :param units: billed units: 100 characters each, at least 3 per document.
     :param usd: price of the units.
-    :param paid_usd: how much of that was paid before, for batches that are classified and loaded.
+    :param paid_usd: the part of it that is already paid, for batches that are classified and loaded.
     """
 
     documents: int
@@ -61,31 +62,32 @@ class Forecast:
 
     @property
     def costs_more(self) -> bool:
-        """Whether anything is left to be paid."""
+        """Whether something remains to be paid."""
         return self.usd > self.paid_usd
 
     def __str__(self) -> str:
         if not self.documents:
             return "Nothing to classify: 0.00 USD."
-        paid = f" {usd_text(self.paid_usd)} of that are paid already." if self.paid_usd else ""
+        paid = f" Already paid: {usd_text(self.paid_usd)}." if self.paid_usd else ""
         return (
-            f"{self.documents:,} documents are {self.units:,} units of {UNIT_CHARACTERS} characters "
-            f"(at least {MIN_UNITS} for each document), at {UNIT_USD} USD each: {usd_text(self.usd)}.{paid}"
+            f"{number_of(self.documents, 'document')} = {number_of(self.units, 'unit')} of {UNIT_CHARACTERS} "
+            f"characters, at least {MIN_UNITS} per document, at {UNIT_USD} USD each = "
+            f"{usd_text(self.usd)}.{paid}"
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return what the documents alone tell, as JSON-safe values."""
+        """Return documents, units and price as JSON-safe values."""
         return {"documents": self.documents, "units": self.units, "usd": self.usd}
 
 
 @dataclass(frozen=True)
 class TrainingForecast:
-    """What a training will cost: AWS bills its time, and only AWS knows how long it will take.
+    """What a training will cost. AWS bills its time, which is not known before.
 
     :param documents: training and test documents.
-    :param hours: shortest and longest time of published trainings of such a size.
-    :param usd: the price of these.
-    :param scoring_usd: what it costs, exactly, if the active version has to classify the test documents too.
+    :param hours: shortest and longest time of published trainings of this size.
+    :param usd: their prices.
+    :param scoring_usd: the exact price if the active version must classify the test documents too.
     """
 
     documents: int
@@ -95,27 +97,27 @@ class TrainingForecast:
 
     @property
     def most_usd(self) -> float:
-        """What is compared with the budget: the upper end, the scoring included."""
+        """What is compared with the budget: the upper end plus the scoring."""
         return round(self.usd[1] + self.scoring_usd, 4)
 
     @property
     def costs_more(self) -> bool:
-        """Whether anything is left to be paid: a training always costs."""
+        """Whether something remains to be paid: always, for a training."""
         return True
 
     def __str__(self) -> str:
         low, high = self.hours
         scoring = (
-            " If the active version has to be measured on the same test documents: "
-            f"{usd_text(self.scoring_usd)} more, at most {usd_text(self.most_usd)} in all."
+            f" Scoring the active version on the same test documents may cost {usd_text(self.scoring_usd)} "
+            f"more: at most {usd_text(self.most_usd)} in all."
             if self.scoring_usd
             else ""
         )
         return (
-            f"Training with {self.documents:,} documents takes {low:.1f} to {high:.1f} hours, judging by "
-            f"published ones, at {TRAINING_USD_PER_HOUR:.2f} USD an hour: {usd_text(self.usd[0])} to "
-            f"{usd_text(self.usd[1])}.{scoring} "
-            f"To keep the version costs {usd_text(MODEL_USD_PER_MONTH)} a month."
+            f"Estimate for {number_of(self.documents, 'document')}: {low:.1f} to {high:.1f} h of training at "
+            f"{TRAINING_USD_PER_HOUR:.2f} USD/h = {usd_text(self.usd[0])} to {usd_text(self.usd[1])} (from "
+            f"published trainings).{scoring} "
+            f"Keeping the version costs {usd_text(MODEL_USD_PER_MONTH)} a month."
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -156,9 +158,9 @@ def training_cost(seconds: float) -> float:
 
 
 def forecast_classification(documents: int, units: int, *, paid_units: int = 0) -> Forecast:
-    """Forecast jobs over documents whose units are counted; exact.
+    """Forecast jobs over documents whose units are counted. The forecast is exact.
 
-    :param paid_units: how many of the units were classified before, and are not paid for again.
+    :param paid_units: how many of the units are already paid.
     """
     return Forecast(documents, units, classification_cost(units), classification_cost(paid_units))
 
@@ -167,7 +169,7 @@ def forecast_training(documents: int, test_units: int = 0) -> TrainingForecast:
     """Forecast a training, as a range.
 
     :param documents: training and test documents.
-    :param test_units: billed units of the test documents, if the active version may have to classify them.
+    :param test_units: billed units of the test documents, if the active version may classify them.
     """
     few, million = LONGEST_TRAINING_HOURS
     hours = (SHORTEST_TRAINING_HOURS, few + (million - few) * min(documents, 1_000_000) / 1_000_000)
@@ -180,20 +182,20 @@ def forecast_training(documents: int, test_units: int = 0) -> TrainingForecast:
 
 
 def check_budget(forecast: Forecast | TrainingForecast, budget_usd: float | None) -> None:
-    """Refuse what would cost more than the spec allows; before anything is paid.
+    """Check that a forecast is within the budget.
 
-    :param forecast: of a night, or of a training, whose upper end counts.
+    :param forecast: of a night or of a training.
     :param budget_usd: the spec's ``budget.run_usd`` or ``budget.training_usd``; ``None``: no limit.
-    :raises OverBudgetError: the forecast is above it, and not all of it is paid already.
+    :raises OverBudgetError: the forecast is above the budget, and something remains to be paid.
     """
     if budget_usd is not None and forecast.costs_more and forecast.most_usd > budget_usd:
         what = "run" if isinstance(forecast, Forecast) else "training"
         raise OverBudgetError(
-            f"{forecast} That is above the budget of {usd_text(budget_usd)} a {what}. Raise "
-            f"budget.{what}_usd in the spec if it is meant, or give a source with fewer documents"
+            f"{forecast} This is above the budget of {usd_text(budget_usd)} per {what}. Raise "
+            f"budget.{what}_usd in the spec, or choose a source with fewer documents"
         )
 
 
 def usd_text(usd: float) -> str:
-    """Return an amount for a person: cents, and what is below a cent where it matters."""
+    """Return an amount in cents, or in hundredths of a cent below 0.1 USD."""
     return f"{usd:,.4f} USD" if 0 < usd < 0.1 else f"{usd:,.2f} USD"

@@ -1,4 +1,4 @@
-"""What Comprehend needs of the data access role, as the Comprehend Developer Guide states it."""
+"""What the data access role must allow. Source: Amazon Comprehend Developer Guide."""
 
 from __future__ import annotations
 
@@ -18,4 +18,4 @@ VPC_ACTIONS: Final = (
     "ec2:DescribeSubnets",
     "ec2:DescribeSecurityGroups",
 )
-"""What work in a VPC needs, on all resources (guide, "usingVPC")."""
+"""The permissions for work in a VPC, on all resources (guide, "usingVPC")."""

@@ -28,14 +28,14 @@ def refused(kind: type[Source], **keys: Any) -> list[str]:
         ({"uri": "s3://bucket/x", "format": "csv", "conn_id": "db"}, "conn_id: belongs to sql"),
         ({"uri": "s3://bucket", "format": "csv"}, "names a whole bucket"),
         ({"uri": "s3://bucket/", "format": "csv"}, "names a whole bucket"),
-        ({"uri": "s3://bucket/{date}/", "format": "csv"}, "the only one is {day}"),
-        ({"uri": "s3://bucket/{day", "format": "csv"}, "the only one is {day}"),
-        ({"uri": " s3://bucket/x", "format": "csv"}, "begins or ends with a blank"),
+        ({"uri": "s3://bucket/{date}/", "format": "csv"}, "the only placeholder is {day}"),
+        ({"uri": "s3://bucket/{day", "format": "csv"}, "the only placeholder is {day}"),
+        ({"uri": " s3://bucket/x", "format": "csv"}, "begins or ends with a space"),
         ({"uri": "", "format": "csv"}, "uri: is empty"),
         ({"uri": "http://bucket/x", "format": "csv"}, "http:// cannot be read"),
         ({"sql": "SELECT 1"}, "conn_id: is missing"),
         ({"sql": " ", "conn_id": "db"}, "sql: is empty"),
-        ({"sql": "SELECT {today}", "conn_id": "db"}, "{today} is no placeholder"),
+        ({"sql": "SELECT {today}", "conn_id": "db"}, "{today} is an unknown placeholder"),
         ({"sql": "SELECT 1", "conn_id": "db", "format": "csv"}, "format: belongs to uri"),
         (
             {"uri": "a.csv", "format": "csv", "columns": ["a"]},
@@ -48,7 +48,7 @@ def refused(kind: type[Source], **keys: Any) -> list[str]:
         ),
         (
             {"uri": "a.csv", "format": "csv", "header": False, "columns": ["text", "text"]},
-            'columns: "text" is there twice',
+            'columns: "text" occurs twice',
         ),
         (
             {"uri": "a.csv", "format": "csv", "header": False, "columns": ["text", ""]},
@@ -73,7 +73,7 @@ def test_keys_that_do_not_fit_together_are_refused(keys: dict[str, Any], expecte
 
 
 def test_lines_cannot_be_labelled() -> None:
-    assert "format: lines cannot carry labels" in refused(LabelledSource, uri="a", format="lines")[0]
+    assert "format: lines cannot have labels" in refused(LabelledSource, uri="a", format="lines")[0]
 
 
 def test_the_label_may_not_be_the_text() -> None:

@@ -42,8 +42,8 @@ def test_prices() -> None:
 
 def test_a_forecast_tells_its_arithmetic() -> None:
     assert str(forecast_classification(10_000, 60_000)) == (
-        "10,000 documents are 60,000 units of 100 characters (at least 3 for each document), "
-        "at 0.0005 USD each: 30.00 USD."
+        "10,000 documents = 60,000 units of 100 characters, at least 3 per document, "
+        "at 0.0005 USD each = 30.00 USD."
     )
     assert str(forecast_classification(0, 0)) == "Nothing to classify: 0.00 USD."
     assert forecast_classification(10_000, 60_000).to_dict() == {
@@ -68,15 +68,15 @@ def test_a_run_above_the_budget_is_refused_with_the_numbers() -> None:
     check_budget(forecast, 30.0)
     check_budget(forecast, None)
     with pytest.raises(
-        OverBudgetError, match=r"30\.00 USD\. That is above the budget of 29\.99 USD.*budget\.run_usd"
+        OverBudgetError, match=r"30\.00 USD\. This is above the budget of 29\.99 USD.*budget\.run_usd"
     ):
         check_budget(forecast, 29.99)
 
 
 def test_what_was_paid_before_counts_for_the_budget_as_long_as_anything_is_left_to_pay() -> None:
     forecast = forecast_classification(10_000, 60_000, paid_units=59_000)
-    assert str(forecast).endswith("30.00 USD. 29.50 USD of that are paid already.")
-    with pytest.raises(OverBudgetError, match=r"29\.50 USD of that are paid already"):
+    assert str(forecast).endswith("30.00 USD. Already paid: 29.50 USD.")
+    with pytest.raises(OverBudgetError, match=r"Already paid: 29\.50 USD"):
         check_budget(forecast, 29.99)
     check_budget(forecast_classification(10_000, 60_000, paid_units=60_000), 29.99)
 
@@ -87,7 +87,7 @@ def test_of_a_training_the_upper_end_counts_with_the_scoring_of_the_active_versi
     assert "1.00 USD more" in str(forecast)
     check_budget(forecast, forecast.most_usd)
     with pytest.raises(
-        OverBudgetError, match=r"above the budget of 3\.00 USD a training.*budget\.training_usd"
+        OverBudgetError, match=r"above the budget of 3\.00 USD per training.*budget\.training_usd"
     ):
         check_budget(forecast, 3.0)
 

@@ -80,7 +80,7 @@ class _Reader:
     open: Callable[[Sequence[SourceFile], Access], Generator[OpenedFile, None, None]] = open_files
 
 
-_READERS: Final[dict[Format, _Reader]] = {
+READERS: Final[dict[Format, _Reader]] = {
     "csv": _Reader(read_csv),
     "tsv": _Reader(partial(read_csv, delimiter="\t")),
     "jsonl": _Reader(read_json_lines),
@@ -163,7 +163,7 @@ def _raw_rows(source: Source, access: Access, label_delimiter: str | None) -> Ra
         return
     files = list_files(source.uri, access)
     log.info("%s: %d files", source.uri, len(files))
-    reader = _READERS[source.format]
+    reader = READERS[source.format]
     with closing(reader.open(files, access)) as opened:
         yield from reader.read(opened, selection)
 

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.classifier_spec.source import LabelledSource, Source
-from nightsort.sources.documents import LABELLED_SCHEMA, SCHEMA, read_documents
+from nightsort.classifier_spec.source import FORMATS, LabelledSource, Source
+from nightsort.sources.documents import LABELLED_SCHEMA, READERS, SCHEMA, read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
 from nightsort.storage import Access, plain_access
@@ -26,6 +26,10 @@ from tests.unit.nightsort.document_reading import read
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+def test_every_format_of_the_spec_has_a_reader() -> None:
+    assert set(READERS) == set(FORMATS)
 
 
 def test_csv_with_ids(tmp_path: Path) -> None:

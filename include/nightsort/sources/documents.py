@@ -17,8 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.hash_set import HashSet
-from nightsort.arrow.hashing import hash_texts
+from nightsort.arrow.hashing import HashSet, hash_texts
 from nightsort.arrow.prefetch import prefetch
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.sources.cleaning import (

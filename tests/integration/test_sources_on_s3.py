@@ -17,7 +17,7 @@ from aiobotocore.client import AioBaseClient
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.classifier_spec.source import LabelledSource, Source
-from nightsort.sources import fetching
+from nightsort.sources import streams
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError, list_files
@@ -140,17 +140,17 @@ def test_a_large_object_is_read_in_parts_each_once(client: Any, tmp_path: Path, 
         found = texts(Source(uri=f"s3://sources/large/{kind}", format=kind), tmp_path)
 
     assert found == rows
-    parts = -(-len(body) // fetching.PART_BYTES)
+    parts = -(-len(body) // streams.PART_BYTES)
     assert parts <= asked["GetObject"] <= parts + 3
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(client: Any) -> None:
-    put(client, **{"replaced/x": b"a" * 8 * fetching.PART_BYTES})
+    put(client, **{"replaced/x": b"a" * 8 * streams.PART_BYTES})
     (file,) = list_files("s3://sources/replaced/x", plain_access())
 
     with open_file(file, plain_access()) as stream:
         stream.read(1)
-        put(client, **{"replaced/x": b"b" * 8 * fetching.PART_BYTES})
+        put(client, **{"replaced/x": b"b" * 8 * streams.PART_BYTES})
         with pytest.raises(SourceError, match="was listed but has changed; do not change a source"):
             stream.read()
 

@@ -24,8 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
-from nightsort.arrow.hash_set import StoredRun
-from nightsort.arrow.hashing import hash_texts, mix
+from nightsort.arrow.hashing import StoredRun, hash_texts, mix
 from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
 from nightsort.batches.plan import RunPlan
 from nightsort.sources.source_files import SourceError, SourceFile

@@ -31,7 +31,7 @@ from nightsort.sources.rejects import RejectLog
 from nightsort.storage import upload, upload_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     from nightsort.batches.local_batch import LocalBatch
@@ -114,14 +114,17 @@ def prepare_batches(
     folder = spec.layout.run(run_key)
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name)
-        with (
-            RejectLog(local / REJECTS_FILE) as rejects,
-            EarlierBatches(folder, spec.input_format, access, local) as earlier,
-            _Uploads(access, folder, spec.input_format) as uploads,
-        ):
-            documents = earlier.new_documents(_incoming(spec, access, day, source_uri, rejects, progress))
-            for batch in cut_batches(documents, spec, local, first=earlier.next_number):
-                uploads.add(batch, run_key)
+        with RejectLog(local / REJECTS_FILE) as rejects:
+            documents = read_documents(
+                spec.incoming, access, day=day, rejects=rejects, uri=source_uri, progress=progress
+            )
+            with (
+                EarlierBatches(folder, spec.input_format, access, local) as earlier,
+                _Uploads(access, folder, spec.input_format) as uploads,
+            ):
+                new_documents = earlier.new_documents(documents)
+                for batch in cut_batches(new_documents, spec, local, first=earlier.next_number):
+                    uploads.add(batch, run_key)
         batches = [*earlier.kept, *uploads.batches]
         check_batch_count(len(batches), spec)
         rejects_uri = folder.file(REJECTS_FILE)
@@ -168,30 +171,12 @@ def forecast_run(
         tempfile.TemporaryDirectory(prefix="nightsort-") as folder,
         RejectLog(Path(folder) / REJECTS_FILE) as rejects,
     ):
-        for records in _incoming(spec, access, day, source_uri, rejects, progress):
+        for records in read_documents(
+            spec.incoming, access, day=day, rejects=rejects, uri=source_uri, progress=progress
+        ):
             documents += len(records)
             units += int(document_units(records["text"]).sum())
     return forecast_classification(documents, units), rejects.total
-
-
-def _incoming(
-    spec: ClassifierSpec,
-    access: Access,
-    day: date | None,
-    source_uri: str | None,
-    rejects: RejectLog,
-    progress: Progress | None,
-) -> Iterator[Any]:
-    return read_documents(
-        spec.incoming,
-        access,
-        mode=spec.mode,
-        label_delimiter=spec.label_delimiter,
-        day=day,
-        rejects=rejects,
-        uri=source_uri,
-        progress=progress,
-    )
 
 
 class _Uploads:

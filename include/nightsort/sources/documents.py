@@ -11,14 +11,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.hash_set import HashSet
-from nightsort.arrow.hashing import hash_texts
+from nightsort.arrow.hashing import HashSet, hash_texts
 from nightsort.arrow.prefetch import prefetch
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
 from nightsort.sources.cleaning import (
@@ -34,8 +33,8 @@ from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.rejects import REASONS
-from nightsort.sources.row_blocks import ColumnSelection, coalesce_small_blocks
-from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.row_blocks import ColumnSelection, RawRows
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
 from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
@@ -49,10 +48,11 @@ if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.source import Format, Source
     from nightsort.sources.rejects import RejectLog
-    from nightsort.sources.row_blocks import RawRows, RawStream
     from nightsort.sources.source_files import SourceFile
     from nightsort.sources.streams import OpenedFile
     from nightsort.storage import Access, Progress
+
+    RawStream: TypeAlias = Generator[RawRows, None, None]
 
 log = logging.getLogger(__name__)
 
@@ -72,45 +72,26 @@ LABELLED_SCHEMA: Final = SCHEMA.insert(2, pa.field("labels", pa.list_(pa.string(
 _REASONS: Final = tuple(REASONS)
 
 
-@dataclass(frozen=True)
-class _Reader:
-    """How files of a format are opened, and read."""
-
-    read: Callable[[Iterable[OpenedFile], ColumnSelection], Iterator[RawRows]]
-    open: Callable[[Sequence[SourceFile], Access], Generator[OpenedFile, None, None]] = open_files
-
-
-_READERS: Final[dict[Format, _Reader]] = {
-    "csv": _Reader(read_csv),
-    "tsv": _Reader(partial(read_csv, delimiter="\t")),
-    "jsonl": _Reader(read_json_lines),
-    "parquet": _Reader(read_parquet, open_for_seeking),
-    "lines": _Reader(lambda opened, _: read_lines(opened)),
-    "files": _Reader(
-        lambda opened, selection: read_files(opened, labelled=selection.label is not None),
-        partial(open_files, limit=MAX_FILE_BYTES),
-    ),
-}
-"""A new format is a file with its reader, a line here, and one in :data:`classifier_spec.source.Format`."""
+_ENOUGH_ROWS: Final = 4_096
 
 
 def read_documents(
     source: Source,
     access: Access,
     *,
-    mode: str,
-    label_delimiter: str | None,
     day: date | None,
     rejects: RejectLog,
+    mode: str = "MULTI_CLASS",
+    label_delimiter: str | None = None,
     uri: str | None = None,
     progress: Progress | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read, clean and check the documents of a source.
 
-    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``; matters to labelled sources only.
-    :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
     :param day: renders ``{day}``.
     :param rejects: takes every document that cannot be used, with the reason.
+    :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``; matters to labelled sources only, as the next one.
+    :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
     :param uri: read this (same format, same columns) in place of the source's own URI.
     :param progress: called after each batch with the documents read so far.
     :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source; none where
@@ -118,9 +99,17 @@ def read_documents(
     :raises SourceError: the source cannot be read as its spec says.
     """
     source = _resolve_source(source, day, uri)
-    label_delimiter = None if mode == "MULTI_CLASS" else label_delimiter
+    selection = ColumnSelection(
+        text=source.text_column,
+        id=source.id_column,
+        label=getattr(source, "label_column", None),
+        header=None if source.header else source.columns,
+        label_delimiter=None if mode == "MULTI_CLASS" else label_delimiter,
+    )
+    # One thread reads and parses, one validates, and the caller's thread uses the documents.
+    raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access)))
     seen = 0
-    for validated in prefetch(_validated(source, access, mode, label_delimiter)):
+    for validated in prefetch(_validate(raw_rows, source, selection, mode)):
         seen += validated.records
         for reject in validated.rejects:
             rejects.add(**reject)
@@ -144,15 +133,30 @@ def _resolve_source(source: Source, day: date | None, uri: str | None) -> Source
     return source.model_copy(update={"uri": uri}).at(day)
 
 
-def _raw_rows(source: Source, access: Access, label_delimiter: str | None) -> RawStream:
+@dataclass(frozen=True)
+class _Reader:
+    """How files of a format are opened, and read."""
+
+    read: Callable[[Iterable[OpenedFile], ColumnSelection], Iterator[RawRows]]
+    open: Callable[[Sequence[SourceFile], Access], Generator[OpenedFile, None, None]] = open_files
+
+
+READERS: Final[dict[Format, _Reader]] = {
+    "csv": _Reader(read_csv),
+    "tsv": _Reader(partial(read_csv, delimiter="\t")),
+    "jsonl": _Reader(read_json_lines),
+    "parquet": _Reader(read_parquet, open_for_seeking),
+    "lines": _Reader(lambda opened, _: read_lines(opened)),
+    "files": _Reader(
+        lambda opened, selection: read_files(opened, labelled=selection.label is not None),
+        partial(open_files, limit=MAX_FILE_BYTES),
+    ),
+}
+"""A new format is a file with its reader, a line here, and one in :data:`classifier_spec.source.Format`."""
+
+
+def _read_raw_rows(source: Source, selection: ColumnSelection, access: Access) -> RawStream:
     """Yield the rows of a source as its format's reader finds them."""
-    selection = ColumnSelection(
-        text=source.text_column,
-        id=source.id_column,
-        label=getattr(source, "label_column", None),
-        header=None if source.header else source.columns,
-        label_delimiter=label_delimiter,
-    )
     if source.uri is None or source.format is None:
         if access.connect is None or source.conn_id is None or source.sql is None:
             raise SourceError(
@@ -163,18 +167,47 @@ def _raw_rows(source: Source, access: Access, label_delimiter: str | None) -> Ra
         return
     files = list_files(source.uri, access)
     log.info("%s: %d files", source.uri, len(files))
-    reader = _READERS[source.format]
+    reader = READERS[source.format]
     with closing(reader.open(files, access)) as opened:
         yield from reader.read(opened, selection)
 
 
-def _validated(
-    source: Source, access: Access, mode: str, label_delimiter: str | None
+def join_small_blocks(raw_rows: RawStream) -> RawStream:
+    """Join the rows of small files, since a step costs the same for ten rows as for thousands.
+
+    :param raw_rows: closed at the end.
+    """
+    waiting: list[RawRows] = []
+    count = size = 0
+    with closing(raw_rows):
+        for raw in raw_rows:
+            if waiting and (raw.bad or raw.types != waiting[0].types):
+                yield _joined(waiting)
+                waiting, count, size = [], 0, 0
+            waiting.append(raw)
+            count += len(raw)
+            size += raw.texts.nbytes
+            if raw.bad or count >= _ENOUGH_ROWS or size >= CHUNK_BYTES // 2:
+                yield _joined(waiting)
+                waiting, count, size = [], 0, 0
+    if waiting:
+        yield _joined(waiting)
+
+
+def _joined(waiting: list[RawRows]) -> RawRows:
+    if len(waiting) == 1:
+        return waiting[0]
+    columns = zip(*((raw.texts, raw.ids, raw.labels) for raw in waiting), strict=True)
+    joined: list[Column] = [None if parts[0] is None else pa.concat_arrays(parts) for parts in columns]
+    files = pa.concat_arrays([raw.files for raw in waiting])
+    return RawRows(files, np.concatenate([raw.rows for raw in waiting]), *joined)
+
+
+def _validate(
+    raw_rows: RawStream, source: Source, selection: ColumnSelection, mode: str
 ) -> Generator[_ValidatedRows, None, None]:
-    # One thread reads and parses, one validates, and the caller's thread uses the documents.
-    raw_rows = prefetch(coalesce_small_blocks(_raw_rows(source, access, label_delimiter)))
     with HashSet() as seen, closing(raw_rows):
-        validator = _RowValidator(source, mode, label_delimiter, seen)
+        validator = _RowValidator(source, selection, mode, seen)
         for raw in raw_rows:
             yield validator.validate(raw)
 
@@ -191,13 +224,14 @@ class _ValidatedRows:
 class _RowValidator:
     """Makes documents of raw rows: ids, cleaned texts, labels; rejects what cannot be used."""
 
-    def __init__(self, source: Source, mode: str, label_delimiter: str | None, seen: HashSet) -> None:
+    def __init__(self, source: Source, selection: ColumnSelection, mode: str, seen: HashSet) -> None:
         self._named_by_file = source.format == "files"
-        self._labels = LabelReader(mode, label_delimiter) if source.labelled else None
+        labelled = selection.label is not None
+        self._labels = LabelReader(mode, selection.label_delimiter) if labelled else None
         # Ids made of file and row are unique, but names of files may not be once they are cleaned; in
         # labelled data an id only serves to find a reject.
-        has_ids = source.id_column is not None or self._named_by_file
-        self._seen = seen if has_ids and not source.labelled else None
+        has_ids = selection.id is not None or self._named_by_file
+        self._seen = seen if has_ids and not labelled else None
 
     def validate(self, raw: RawRows) -> _ValidatedRows:
         """Separate the documents from the rejects."""

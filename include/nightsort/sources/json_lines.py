@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, as_bytes, is_utf8, one_column, true_indices
+from nightsort.sources.labels import as_labels, as_text
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
 
 if TYPE_CHECKING:
@@ -180,24 +181,6 @@ def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | 
     if not isinstance(value, dict):
         return {}, BadRow(number, f"a JSON {_name_of(value)}, not an object")
     return value, None
-
-
-def as_text(value: object) -> str | None:
-    """Return an id or label as text (null as empty); ``None`` if it is no text and no whole number."""
-    if value is None or isinstance(value, str):
-        return value or ""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def as_labels(value: object, delimiter: str | None) -> list[str] | None:
-    """Return labels as a list: a text is split, a list is kept; ``None`` for anything else."""
-    if isinstance(value, list | tuple):
-        labels = [as_text(label) for label in value]
-        return None if None in labels else [label for label in labels if label is not None]
-    text = as_text(value)
-    if text is None:
-        return None
-    return text.split(delimiter) if delimiter is not None else [text]
 
 
 def _object(line: bytes) -> Json:

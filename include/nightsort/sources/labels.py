@@ -111,6 +111,24 @@ class _KnownLabels:
         self.too_long = np.append(self.too_long, np.array(too_long, dtype=bool))
 
 
+def as_text(value: object) -> str | None:
+    """Return an id or label as text (null as empty); ``None`` if it is no text and no whole number."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def as_labels(value: object, delimiter: str | None) -> list[str] | None:
+    """Return labels as a list: a text is split, a list is kept; ``None`` for anything else."""
+    if isinstance(value, list | tuple):
+        labels = [as_text(label) for label in value]
+        return None if None in labels else [label for label in labels if label is not None]
+    text = as_text(value)
+    if text is None:
+        return None
+    return text.split(delimiter) if delimiter is not None else [text]
+
+
 def _clean(label: bytes) -> str | None:
     try:
         return clean_label(label.decode())

@@ -9,10 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nightsort.sources.fetching import PART_BYTES
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
-from nightsort.sources.streams import is_damage
+from nightsort.sources.streams import PART_BYTES, is_damage
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import closing
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,8 +24,6 @@ MAX_ROW_BYTES = 4 * MAX_DOCUMENT_BYTES
 """A longer row counts as damaged. This holds the largest document, all quotes doubled, and its columns."""
 
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-
-_ENOUGH_ROWS: Final = 4_096
 
 TOO_LONG = f"no end within {MAX_ROW_BYTES // 1_000_000} MB"
 
@@ -143,40 +139,6 @@ class RawRows:
     def files(self) -> pa.StringArray:
         """The file of each row."""
         return pa.repeat(pa.scalar(self.file), len(self)) if isinstance(self.file, str) else self.file
-
-
-RawStream = Generator[RawRows, None, None]
-
-
-def coalesce_small_blocks(stream: RawStream) -> RawStream:
-    """Join the rows of small files, since a step costs the same for ten rows as for thousands.
-
-    :param stream: closed at the end.
-    """
-    waiting: list[RawRows] = []
-    count = size = 0
-    with closing(stream):
-        for block in stream:
-            if waiting and (block.bad or block.types != waiting[0].types):
-                yield _joined(waiting)
-                waiting, count, size = [], 0, 0
-            waiting.append(block)
-            count += len(block)
-            size += block.texts.nbytes
-            if block.bad or count >= _ENOUGH_ROWS or size >= CHUNK_BYTES // 2:
-                yield _joined(waiting)
-                waiting, count, size = [], 0, 0
-    if waiting:
-        yield _joined(waiting)
-
-
-def _joined(blocks: list[RawRows]) -> RawRows:
-    if len(blocks) == 1:
-        return blocks[0]
-    columns = zip(*((block.texts, block.ids, block.labels) for block in blocks), strict=True)
-    joined: list[Column] = [None if parts[0] is None else pa.concat_arrays(parts) for parts in columns]
-    files = pa.concat_arrays([block.files for block in blocks])
-    return RawRows(files, np.concatenate([block.rows for block in blocks]), *joined)
 
 
 @dataclass(frozen=True)

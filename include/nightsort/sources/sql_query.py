@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from nightsort.sources.json_lines import as_labels
+from nightsort.sources.labels import as_labels
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES
 

@@ -1,14 +1,22 @@
-"""Objects as streams of bytes, prefetched and unpacked."""
+"""Objects as streams of bytes: listed files are fetched in parts, and unpacked.
+
+Object storage takes tens of milliseconds to answer any request. So the objects of a source are fetched in
+parts, in their order, several at a time: while one part is read, the next ones are downloaded, of the same
+object or of the objects after it. An object that fits into one part costs one request.
+"""
 
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
 import zlib
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import PurePosixPath
 from typing import IO, TYPE_CHECKING, Any, Final, cast
@@ -16,7 +24,6 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.sources.fetching import BUFFER_BYTES, PART_BYTES, changed, contents
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
 
 if TYPE_CHECKING:
@@ -37,38 +44,11 @@ _SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzi
 # No text in UTF-8 begins like this, so compressed data is found even if its name lacks .gz.
 _BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
 
+PART_BYTES: Final = CHUNK_BYTES
+"""One request asks for this much of an object, the size of a read, so that nothing is cut and copied."""
 
-class _Stream(io.RawIOBase):
-    """Bytes that come in pieces; a read may return fewer bytes than asked: it never joins two pieces."""
-
-    def __init__(self, pieces: Generator[bytes, None, None]) -> None:
-        self._pieces = pieces
-        self._piece = memoryview(b"")
-
-    def readable(self) -> bool:
-        return True
-
-    def peek(self) -> bytes:
-        """Return what the next read begins with, without taking it."""
-        while not self._piece:
-            piece = next(self._pieces, None)
-            if piece is None:
-                break
-            self._piece = memoryview(piece)
-        return bytes(self._piece[:8])
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        if size is None or size < 0:
-            return b"".join(iter(lambda: self.read(CHUNK_BYTES), b""))
-        self.peek()
-        taken, self._piece = self._piece[:size], self._piece[size:]
-        whole = taken.obj
-        return whole if isinstance(whole, bytes) and len(whole) == len(taken) else bytes(taken)
-
-    def close(self) -> None:
-        if not self.closed:
-            self._pieces.close()
-        super().close()
+PARALLEL_PARTS: Final = 16
+BUFFER_BYTES: Final = 4 * PART_BYTES
 
 
 def open_files(
@@ -83,15 +63,15 @@ def open_files(
     :raises SourceError: an object is gone or has changed, or is damaged or cut off where it should be
         compressed data. This may come from any read.
     """
-    with closing(contents(files, access, limit=limit)) as fetched:
+    with closing(fetch(files, access, limit=limit)) as fetched:
         for file, parts in fetched:
             with _Stream(parts) as packed:
                 compression = _compression_by_name(file) or _compression_by_content(packed.peek())
                 if compression is None:
                     yield file, cast("IO[bytes]", packed)
                     continue
-                pieces = _unpacked(file, compression, packed)
-                with _Stream(prefetch(pieces) if (file.size or 0) > PART_BYTES else pieces) as stream:
+                parts = _unpacked(file, compression, packed)
+                with _Stream(prefetch(parts) if (file.size or 0) > PART_BYTES else parts) as stream:
                     yield file, cast("IO[bytes]", stream)
 
 
@@ -104,7 +84,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
         raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
     for large, group in groupby(files, key=lambda file: file.size is None or file.size > BUFFER_BYTES):
         if not large:
-            with closing(contents(list(group), access)) as fetched:
+            with closing(fetch(list(group), access)) as fetched:
                 for file, parts in fetched:
                     yield file, io.BytesIO(b"".join(parts))
             continue
@@ -113,7 +93,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
             try:
                 stream = path.fs.open(path.path, "rb", cache_type="none")
             except FileNotFoundError:
-                raise changed(file, "is gone") from None
+                raise _changed(file, "is gone") from None
             with stream:
                 yield file, stream
 
@@ -129,19 +109,9 @@ def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
         try:
             file = replace(file, size=path.fs.size(path.path))
         except FileNotFoundError:
-            raise changed(file, "is gone") from None
+            raise _changed(file, "is gone") from None
     with closing(open_files([file], access)) as opened:
         yield next(opened)[1]
-
-
-def is_damage(error: Exception) -> bool:
-    """Return whether an error is one of damaged data and not of the storage.
-
-    Arrow, for one, raises ``OSError`` for both.
-    """
-    if isinstance(error, OSError):
-        return isinstance(error, gzip.BadGzipFile) or (type(error) is OSError and error.errno is None)
-    return True
 
 
 def _compression_by_name(file: SourceFile) -> str | None:
@@ -155,11 +125,189 @@ def _compression_by_content(beginning: bytes) -> str | None:
 def _unpacked(file: SourceFile, compression: str, packed: _Stream) -> Generator[bytes, None, None]:
     try:
         with _UNPACKERS[compression](packed) as unpacked:
-            while piece := unpacked.read(CHUNK_BYTES):
-                yield piece
+            while part := unpacked.read(CHUNK_BYTES):
+                yield part
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         if not is_damage(error):
             raise
         raise SourceError(
             f"{file.uri} is truncated or not a {compression} file ({error}); upload it again"
         ) from error
+
+
+def is_damage(error: Exception) -> bool:
+    """Return whether an error is one of damaged data and not of the storage.
+
+    Arrow, for one, raises ``OSError`` for both.
+    """
+    if isinstance(error, OSError):
+        return isinstance(error, gzip.BadGzipFile) or (type(error) is OSError and error.errno is None)
+    return True
+
+
+class _Stream(io.RawIOBase):
+    """Bytes that come in parts; a read may return fewer bytes than asked: it never joins two parts."""
+
+    def __init__(self, parts: Generator[bytes, None, None]) -> None:
+        self._parts = parts
+        self._part = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def peek(self) -> bytes:
+        """Return what the next read begins with, without taking it."""
+        while not self._part:
+            part = next(self._parts, None)
+            if part is None:
+                break
+            self._part = memoryview(part)
+        return bytes(self._part[:8])
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0:
+            return b"".join(iter(lambda: self.read(CHUNK_BYTES), b""))
+        self.peek()
+        taken, self._part = self._part[:size], self._part[size:]
+        whole = taken.obj
+        return whole if isinstance(whole, bytes) and len(whole) == len(taken) else bytes(taken)
+
+    def close(self) -> None:
+        if not self.closed:
+            self._parts.close()
+        super().close()
+
+
+def fetch(
+    files: Sequence[SourceFile], access: Access, *, limit: int | None = None
+) -> Generator[tuple[SourceFile, Generator[bytes, None, None]], None, None]:
+    """Yield each object with its bytes, in parts; use them before the next object is asked for.
+
+    At most :data:`BUFFER_BYTES` are held in memory, apart from those in use.
+
+    :param limit: read no more bytes of an object than this. Required for objects whose size is not known.
+    :raises SourceError: an object is gone or is another than the one that was listed.
+    """
+    with closing(_fetch_parts(_parts(files, access, limit))) as parts:
+        for file, of_file in groupby(parts, key=lambda part: part[0]):
+            yield file, (data for _, data in of_file)
+
+
+def _parts(files: Sequence[SourceFile], access: Access, limit: int | None) -> Iterator[_Part]:
+    for file in files:
+        known = [size for size in (file.size, limit) if size is not None]
+        end, whole = min(known), _Object(file, access)
+        step = end if file.size is None else PART_BYTES
+        for start in range(0, end, step) if end else (0,):
+            yield _Part(whole, start, min(start + step, end), start + step >= end)
+
+
+def _fetch_parts(parts: Iterator[_Part]) -> Generator[tuple[SourceFile, bytes], None, None]:
+    coming: deque[tuple[_Part, Future[bytes]]] = deque()
+    held = 0
+
+    def first() -> tuple[SourceFile, bytes]:
+        part, data = coming[0]
+        found = part.object.file, data.result()
+        coming.popleft()
+        if part.last:
+            part.object.close()
+        return found
+
+    try:
+        with ThreadPoolExecutor(PARALLEL_PARTS) as pool:
+            try:
+                for part in parts:
+                    while coming and (len(coming) == PARALLEL_PARTS or held + part.size > BUFFER_BYTES):
+                        held -= coming[0][0].size
+                        yield first()
+                    coming.append((part, pool.submit(part.fetch)))
+                    held += part.size
+                while coming:
+                    yield first()
+            finally:
+                for _, data in coming:
+                    data.cancel()
+    finally:
+        for part, _ in coming:
+            part.object.close()
+
+
+@dataclass
+class _Object:
+    """An object that several threads read at once."""
+
+    file: SourceFile
+    access: Access
+    idle: list[IO[bytes]] = field(default_factory=list)
+
+    def read(self, start: int, end: int) -> bytes:
+        """Read a part. A handle serves one thread at a time and reads the version that it opened."""
+        try:
+            handle = self.idle.pop()
+        except IndexError:
+            path = self.access.path(self.file.uri)
+            handle = path.fs.open(path.path, "rb", cache_type="none")
+            if self.file.version not in (None, getattr(handle, "details", {}).get("ETag")):
+                raise _changed(self.file, "has changed") from None
+        handle.seek(start)
+        data = handle.read(end - start)
+        self.idle.append(handle)
+        return data
+
+    def read_whole(self, end: int) -> bytes:
+        """Read all of it with one request, up to a length."""
+        path = self.access.path(self.file.uri)
+        data: bytes = path.fs.cat_file(path.path, start=0, end=end)
+        return data
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for handle in self.idle:
+            handle.close()
+
+
+@dataclass(frozen=True)
+class _Part:
+    object: _Object
+    start: int
+    end: int
+    last: bool
+
+    @property
+    def size(self) -> int:
+        """Its length, in bytes."""
+        return self.end - self.start
+
+    def fetch(self) -> bytes:
+        """Fetch it.
+
+        :raises SourceError: the object is not what was listed.
+        """
+        file = self.object.file
+        try:
+            if file.size is None:
+                return self.object.read_whole(self.end)
+            if not self.size:
+                return b""
+            if self.last and not self.start and self.end == file.size:
+                # Ask for one byte more than expected, to notice an object that grew.
+                data = self.object.read_whole(self.end + 1)
+            else:
+                data = self.object.read(self.start, self.end)
+        except FileNotFoundError:
+            raise _changed(file, "is gone") from None
+        except OSError as error:
+            if error.errno == errno.EBUSY:  # s3fs: the object is no longer the one that it opened
+                raise _changed(file, "has changed") from error
+            raise
+        if len(data) != self.size:
+            raise _changed(file, "has changed")
+        return data
+
+
+def _changed(file: SourceFile, what: str) -> SourceError:
+    """Return the error for an object that is not what was listed."""
+    return SourceError(
+        f"{file.uri} was listed but {what}; do not change a source while it is read; run this again"
+    )

@@ -10,22 +10,35 @@ from contextlib import contextmanager
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nightsort.classifier_spec.source import LabelledSource, Source
-from nightsort.sources.documents import LABELLED_SCHEMA, SCHEMA, read_documents
+from nightsort.classifier_spec.source import FORMATS, LabelledSource, Source
+from nightsort.sources import documents
+from nightsort.sources.documents import (
+    LABELLED_SCHEMA,
+    READERS,
+    SCHEMA,
+    join_small_blocks,
+    read_documents,
+)
 from nightsort.sources.rejects import RejectLog
+from nightsort.sources.row_blocks import BadRow, RawRows
 from nightsort.sources.source_files import SourceError
 from nightsort.storage import Access, plain_access
 from tests.unit.nightsort.document_reading import read
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
+
+
+def test_every_format_of_the_spec_has_a_reader() -> None:
+    assert set(READERS) == set(FORMATS)
 
 
 def test_csv_with_ids(tmp_path: Path) -> None:
@@ -429,3 +442,40 @@ def test_whatever_the_bytes_each_row_is_a_document_or_a_reject_or_the_file_is_na
         text = content[:-cut] if cut and name == "in/x" else content if stored else b""
         text = text.removeprefix(b"\xef\xbb\xbf")
         assert len(rows) == text.count(b"\n") + (bool(text) and not text.endswith(b"\n"))
+
+
+def raw_rows(file: str, *texts: str, row: int = 0) -> RawRows:
+    return RawRows(file, np.arange(row, row + len(texts)), pa.array(texts))
+
+
+def test_rows_of_small_files_are_joined_in_their_order() -> None:
+    bad = RawRows.only_bad("c", BadRow(0, "damaged"))
+    binary = RawRows("e", np.arange(1), pa.array([b"6"]))
+
+    def stream() -> Generator[RawRows, None, None]:
+        yield from (
+            raw_rows("a", "1", "2"),
+            raw_rows("b", "3"),
+            bad,
+            raw_rows("c", "4", row=1),
+            raw_rows("d", "5"),
+            binary,
+        )
+
+    found = list(join_small_blocks(stream()))
+
+    assert [len(rows) for rows in found] == [3, 0, 2, 1]
+    assert found[0].files.to_pylist() == ["a", "a", "b"]
+    assert found[0].texts.to_pylist() == ["1", "2", "3"]
+    assert found[0].rows.tolist() == [0, 1, 0]
+    assert found[1] is bad
+    assert found[2].rows.tolist() == [1, 0]
+    assert found[3] is binary
+
+
+def test_joined_rows_are_not_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(documents, "_ENOUGH_ROWS", 3)
+
+    found = join_small_blocks(raw_rows(str(number), "text") for number in range(8))
+
+    assert [len(rows) for rows in found] == [3, 3, 2]

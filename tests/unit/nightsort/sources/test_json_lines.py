@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.sources import json_lines, row_blocks
-from nightsort.sources.json_lines import as_labels, as_text, read_json_lines
+from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.row_blocks import ColumnSelection
 from nightsort.sources.source_files import SourceError, SourceFile
 
@@ -137,14 +137,3 @@ def test_reading_together_and_one_by_one_agree(lines: list[dict[str, Any]]) -> N
         assert (one[1] or b"", one[2] or b"") == (other[1], other[2])
         labels = one[3].decode().split("|") if isinstance(one[3], bytes) else one[3] or [""]
         assert [label or "" for label in labels] == (other[3] or [""])
-
-
-@pytest.mark.parametrize(("value", "expected"), [(None, ""), ("a", "a"), (5, "5"), (True, None), (1.5, None)])
-def test_texts_and_whole_numbers_are_texts(value: object, expected: str | None) -> None:
-    assert as_text(value) == expected
-
-
-def test_a_list_with_something_else_than_texts_is_no_list_of_labels() -> None:
-    assert as_labels(["a", 5, None], "|") == ["a", "5", ""]
-    assert as_labels(["a", {}], "|") is None
-    assert as_labels({"a": 1}, None) is None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.sources import labels
-from nightsort.sources.labels import LabelReader
+from nightsort.sources.labels import LabelReader, as_labels, as_text
 
 
 def read(mode: str, delimiter: str | None, *rows: Any) -> list[Any]:
@@ -97,3 +97,14 @@ def test_a_row_keeps_each_label_once_in_the_order_of_the_row(cells: list[list[st
 
     assert read("MULTI_LABEL", "|", *map("|".join, cells)) == expected
     assert read("MULTI_LABEL", "|", *cells) == expected
+
+
+@pytest.mark.parametrize(("value", "expected"), [(None, ""), ("a", "a"), (5, "5"), (True, None), (1.5, None)])
+def test_texts_and_whole_numbers_are_texts(value: object, expected: str | None) -> None:
+    assert as_text(value) == expected
+
+
+def test_a_list_with_something_else_than_texts_is_no_list_of_labels() -> None:
+    assert as_labels(["a", 5, None], "|") == ["a", "5", ""]
+    assert as_labels(["a", {}], "|") is None
+    assert as_labels({"a": 1}, None) is None

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
 
-import numpy as np
-import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.sources import row_blocks
 from nightsort.sources.row_blocks import (
-    BadRow,
     ColumnSelection,
-    RawRows,
-    coalesce_small_blocks,
     find_lines,
     split_into_row_blocks,
 )
 from nightsort.sources.source_files import SourceError
-
-if TYPE_CHECKING:
-    from collections.abc import Generator
 
 
 @given(st.binary(max_size=100), st.integers(1, 20))
@@ -63,40 +54,3 @@ def test_a_missing_column_is_named_with_those_there_are() -> None:
         SourceError, match=r's3://b/x\.csv has no column "id"; its columns are: text, label\.'
     ):
         selection.check(["text", "label"], "s3://b/x.csv")
-
-
-def raw_rows(file: str, *texts: str, row: int = 0) -> RawRows:
-    return RawRows(file, np.arange(row, row + len(texts)), pa.array(texts))
-
-
-def test_rows_of_small_files_are_joined_in_their_order() -> None:
-    bad = RawRows.only_bad("c", BadRow(0, "damaged"))
-    binary = RawRows("e", np.arange(1), pa.array([b"6"]))
-
-    def stream() -> Generator[RawRows, None, None]:
-        yield from (
-            raw_rows("a", "1", "2"),
-            raw_rows("b", "3"),
-            bad,
-            raw_rows("c", "4", row=1),
-            raw_rows("d", "5"),
-            binary,
-        )
-
-    found = list(coalesce_small_blocks(stream()))
-
-    assert [len(rows) for rows in found] == [3, 0, 2, 1]
-    assert found[0].files.to_pylist() == ["a", "a", "b"]
-    assert found[0].texts.to_pylist() == ["1", "2", "3"]
-    assert found[0].rows.tolist() == [0, 1, 0]
-    assert found[1] is bad
-    assert found[2].rows.tolist() == [1, 0]
-    assert found[3] is binary
-
-
-def test_joined_rows_are_not_more_than_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(row_blocks, "_ENOUGH_ROWS", 3)
-
-    found = coalesce_small_blocks(raw_rows(str(number), "text") for number in range(8))
-
-    assert [len(rows) for rows in found] == [3, 3, 2]

@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nightsort.sources import fetching
 from nightsort.sources import streams as object_streams
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
 from nightsort.sources.streams import open_file, open_for_seeking
@@ -72,7 +71,6 @@ def test_a_large_file_comes_whole_in_pieces(
 ) -> None:
     data = np.random.default_rng(5).bytes(300_000)
     for module, setting, size in (
-        (fetching, "PART_BYTES", 50_000),
         (object_streams, "PART_BYTES", 50_000),
         (object_streams, "CHUNK_BYTES", 20_000),
     ):

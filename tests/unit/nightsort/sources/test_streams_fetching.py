@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from upath import UPath
 
-from nightsort.sources import fetching
-from nightsort.sources.fetching import contents
+from nightsort.sources import streams
 from nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.sources.streams import fetch
 from nightsort.storage import Access, plain_access
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fetching, "PART_BYTES", 10)
-    monkeypatch.setattr(fetching, "BUFFER_BYTES", 40)
+    monkeypatch.setattr(streams, "PART_BYTES", 10)
+    monkeypatch.setattr(streams, "BUFFER_BYTES", 40)
 
 
 def written(folder: Path, *contents: bytes) -> list[SourceFile]:
@@ -31,7 +31,7 @@ def written(folder: Path, *contents: bytes) -> list[SourceFile]:
 
 
 def fetched(files: list[SourceFile], **options: Any) -> dict[str, list[bytes]]:
-    return {file.name: list(parts) for file, parts in contents(files, plain_access(), **options)}
+    return {file.name: list(parts) for file, parts in fetch(files, plain_access(), **options)}
 
 
 def test_each_object_comes_whole_and_in_its_order(tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_what_comes_next_is_fetched_while_something_is_used(tmp_path: Path) -> N
             together.wait()
         return UPath(uri)
 
-    assert [file.name for file, _ in contents(files, Access(path))] == ["000", "001", "002", "003"]
+    assert [file.name for file, _ in fetch(files, Access(path))] == ["000", "001", "002", "003"]
 
 
 def test_what_is_on_its_way_is_bounded(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_is_on_its_way_is_bounded(tmp_path: Path) -> None:
         asked.append(uri)
         return UPath(uri)
 
-    reading = contents(files, Access(path))
+    reading = fetch(files, Access(path))
     next(reading)
     reading.close()
 

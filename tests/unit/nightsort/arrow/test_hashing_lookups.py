@@ -13,8 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.arrow.hash_set import HashSet, StoredRun, find, in_order
-from nightsort.arrow.hashing import hash_texts
+from nightsort.arrow.hashing import HashSet, StoredRun, find, hash_texts, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,14 +22,14 @@ HEALTHCHECK --interval=30s --timeout=20s --start-period=90s --retries=3 \
 FROM packages AS wheel
 COPY requirements/build.txt /tmp/nightsort/
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/build.txt
-WORKDIR /tmp/nightsort/tree
+# The images have DAGs and specs beside the wheel, so none travel in it.
+RUN mkdir -p /tmp/tree/dags /tmp/tree/include/classifiers
+WORKDIR /tmp/tree
 COPY pyproject.toml README.md ./
 COPY include/nightsort/ include/nightsort/
 COPY plugins/ plugins/
 COPY nightsort_local/ nightsort_local/
-# The images have DAGs and specs beside the wheel, so none travel in it.
-RUN mkdir -p dags include/classifiers \
-    && pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/nightsort/wheel .
+RUN pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel .
 
 
 # Of its own, so that both images below take it last: a change of a DAG or a spec installs nothing anew.
@@ -42,8 +42,8 @@ COPY dags/ dags/
 
 
 FROM packages AS airflow
-COPY --from=wheel /tmp/nightsort/wheel/ /tmp/nightsort/wheel/
-RUN pip install --no-cache-dir --no-deps --no-index /tmp/nightsort/wheel/*.whl
+COPY --from=wheel /tmp/wheel/ /tmp/wheel/
+RUN pip install --no-cache-dir --no-deps --no-index /tmp/wheel/*.whl
 COPY --from=code /code/ ./
 
 
@@ -54,8 +54,8 @@ RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nig
 USER root
 RUN install --directory --owner=50000 --group=0 /var/lib/nightsort
 USER 50000
-COPY --from=wheel /tmp/nightsort/wheel/ /tmp/nightsort/wheel/
-RUN pip install --no-cache-dir --no-deps --no-index /tmp/nightsort/wheel/*.whl
+COPY --from=wheel /tmp/wheel/ /tmp/wheel/
+RUN pip install --no-cache-dir --no-deps --no-index /tmp/wheel/*.whl
 COPY --from=code /code/ ./
 
 

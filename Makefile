@@ -120,8 +120,8 @@ wheel: $(VENV)/.dev ## Write dist/nightsort-….whl: domain, operators, local st
 DEPLOYED := dist/deployed
 AUDIT := $(VENV)/audit
 SUPPLY_CHAIN := $(BIN)/python -m deployment.supply_chain --tools $(AUDIT)/bin \
-	--environment $(DEPLOYED)/bin/python --sbom dist/sbom.json \
-	--locked $(addsuffix /locked.txt,$(VENV) $(DEPLOYED) $(AUDIT)) $(DEPLOYED)/bench.txt
+	--environment $(DEPLOYED)/bin/python \
+	--locked $(addsuffix /locked.txt,$(VENV) $(DEPLOYED) $(AUDIT)) $(DEPLOYED)/bench.txt --sbom dist/sbom.json
 
 .PHONY: audit
 audit: $(VENV)/.dev $(DEPLOYED)/.installed $(AUDIT)/.installed ## Check the licences and the known vulnerabilities of what is deployed

@@ -15,6 +15,7 @@ from nightsort.tables.schema import ensure_schema
 from nightsort_local import environment as settings
 from nightsort_local import postgres, sample_corpus
 from nightsort_local.actions import follow, print_access, start
+from nightsort_local.home import INSTALLED
 from nightsort_local.night_report import read_known_labels, read_night, show_night
 
 if TYPE_CHECKING:
@@ -126,12 +127,10 @@ def _show_ways_on(stack: LocalStack, progress: Progress) -> None:
     console = progress.console
     console.print()
     print_access(console, stack)
+    ours = "nightsort-local" if INSTALLED else ".venv/bin/nightsort-local"
     for what, command in (
-        (
-            "Look at the table",
-            f"""eval "$(.venv/bin/nightsort-local env)"; psql -c '{query}'""",
-        ),
-        ("Classify the next day", "make run"),
-        ("Stop, and keep the data", "make stop"),
+        ("Look at the table", f"""eval "$({ours} env)"; psql -c '{query}'"""),
+        ("Classify the next day", f"{ours} demo" if INSTALLED else "make run"),
+        ("Stop, and keep the data", f"{ours} down" if INSTALLED else "make stop"),
     ):
         console.print(f"\n{what}:\n  {command}", soft_wrap=True, markup=False)

@@ -98,6 +98,9 @@ def test_a_change_of_the_code_installs_nothing_anew_and_both_images_run_as_no_ro
     for name in ("airflow", "local-aws"):
         start = stages[name].index("COPY --from=code /code/ ./")
         assert not [line for line in stages[name][start:] if line.startswith(("RUN", "USER"))], name
+        wheel = stages[name].index("COPY --from=wheel /tmp/wheel/ /tmp/wheel/")
+        (install,) = (line for line in stages[name][wheel:] if line.startswith("RUN"))
+        assert "--no-index" in install, name
     assert not [line for line in stages["packages"] if re.match(r"COPY (?!\$\{REQUIREMENTS\} )", line)]
     users = {name: [line for line in lines if line.startswith("USER")] for name, lines in stages.items()}
     assert users["packages"][-1] == users["local-aws"][-1] == "USER 50000"

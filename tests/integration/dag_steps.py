@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from nightsort_airflow import dag_parts
+from nightsort_airflow.comprehend_requests import classifier_parameters, job_parameters, output_config
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
     ComprehendStartDocumentClassificationJobOperator,
@@ -16,7 +16,7 @@ from nightsort_airflow.operators.training import PrepareTrainingDataOperator
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
 from tests.integration.classification_data import create_request
 from tests.integration.operator_runs import OperatorRun
-from tests.integration.test_operators_whole_trip import BUCKET, DAY
+from tests.integration.operator_trips import BUCKET, DAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,11 +45,11 @@ class Stage:
                 document_classifier_name=self.spec.name,
                 version_name=f"v{uuid4().hex}",
                 input_data_config={"S3Uri": f"{WORK}/training.csv"},
-                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/metrics/"),
+                output_data_config=output_config(self.spec, f"{WORK}/metrics/"),
                 mode=self.spec.mode,
                 language_code=self.spec.language,
                 data_access_role_arn=self.spec.data_access_role_arn,
-                document_classifier_kwargs=dag_parts.classifier_parameters(self.spec),
+                document_classifier_kwargs=classifier_parameters(self.spec),
                 aws_conn_id=self.spec.aws_conn_id,
                 waiter_delay=1,
             )
@@ -76,10 +76,10 @@ class Stage:
                 task_id="classify",
                 document_classifier_arn=self.classifier,
                 input_data_config={"S3Uri": f"{WORK}/batch.txt", "InputFormat": "ONE_DOC_PER_LINE"},
-                output_data_config=dag_parts.output_config(self.spec, f"{WORK}/predictions/"),
+                output_data_config=output_config(self.spec, f"{WORK}/predictions/"),
                 data_access_role_arn=self.spec.data_access_role_arn,
                 job_name=f"job-{uuid4().hex}",
-                job_kwargs=dag_parts.job_parameters(self.spec),
+                job_kwargs=job_parameters(self.spec),
                 aws_conn_id=self.spec.aws_conn_id,
                 waiter_delay=1,
             )

@@ -17,7 +17,8 @@ from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalA
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort_airflow import dag_parts
+from nightsort_airflow.assets import active_version_alias, export_asset, predictions_asset
+from nightsort_airflow.comprehend_requests import output_config, training_input_config
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
@@ -71,7 +72,7 @@ class Trip:
 
     def query(self, statement: str) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.dsn) as connection:
-            return connection.execute(statement).fetchall()  # type: ignore[arg-type]
+            return connection.execute(statement).fetchall()
 
     def table(self) -> list[tuple[Any, ...]]:
         return self.query(
@@ -97,10 +98,8 @@ class Trip:
                 task_id="create_classifier",
                 document_classifier_name=spec.name,
                 version_name=training["version"],
-                input_data_config=dag_parts.training_input_config(
-                    spec, training["training_uri"], training["test_uri"]
-                ),
-                output_data_config=dag_parts.output_config(spec, training["training_output_uri"]),
+                input_data_config=training_input_config(spec, training["training_uri"], training["test_uri"]),
+                output_data_config=output_config(spec, training["training_output_uri"]),
                 mode=spec.mode,
                 language_code=spec.language,
                 data_access_role_arn=spec.data_access_role_arn,
@@ -124,7 +123,7 @@ class Trip:
                         "S3Uri": training["test_documents_uri"],
                         "InputFormat": "ONE_DOC_PER_LINE",
                     },
-                    output_data_config=dag_parts.output_config(spec, training["scores_output_uri"]),
+                    output_data_config=output_config(spec, training["scores_output_uri"]),
                     input_fingerprint=training["test_fingerprint"],
                     data_access_role_arn=spec.data_access_role_arn,
                     aws_conn_id=spec.aws_conn_id,
@@ -141,7 +140,7 @@ class Trip:
                 training=training,
                 evaluation=evaluation,
                 scores=scores,
-                outlets=[dag_parts.active_version_alias(spec.name)],
+                outlets=[active_version_alias(spec.name)],
             )
         )
         return decision
@@ -184,7 +183,7 @@ class Trip:
                 prepare_task_id="prepare_batches",
                 job_task_id="start_job",
                 load_task_id="load_predictions",
-                outlets=[dag_parts.predictions_asset(self.spec.name)],
+                outlets=[predictions_asset(self.spec.name)],
             )
         )
         return counts
@@ -204,7 +203,7 @@ class Trip:
                 task_id="export_predictions",
                 spec=self.spec,
                 run=run.xcoms["prepare_batches", "run"][0],
-                outlets=[dag_parts.export_asset(self.spec.name)],
+                outlets=[export_asset(self.spec.name)],
             )
         )
         return exported

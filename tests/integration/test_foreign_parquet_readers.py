@@ -20,7 +20,7 @@ from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 # isort: split
 from nightsort.classifier_spec.model import Export
 from nightsort.tables.schema import ensure_schema
-from nightsort_airflow import dag_parts
+from nightsort_airflow.assets import export_asset
 from nightsort_airflow.exceptions import BadInputError
 from tests.integration.operator_runs import OperatorRun
 
@@ -106,7 +106,7 @@ def test_duckdb_and_polars_read_what_the_table_holds_after_a_night_late_document
     assert len(expected) == 51
     assert in_duckdb(trip, bucket) == expected
     assert in_polars(trip, bucket, tmp_path / "first") == expected
-    event = night.events[dag_parts.export_asset(trip.spec.name)].extra
+    event = night.events[export_asset(trip.spec.name)].extra
     place = f"{trip.spec.export_uri}/classifier={trip.spec.name}/day={DAY}/"
     assert event == {"uri": place, "files": 4, "rows": 51, "removed": 0, "day": DAY}
 

@@ -14,7 +14,7 @@ from tests.integration.operator_trips import BUCKET, DAY, Trip, as_connection, m
 from typing import TYPE_CHECKING
 
 from nightsort.classifier_spec.model import Budget
-from nightsort_airflow import dag_parts
+from nightsort_airflow.assets import active_version_alias, predictions_asset
 from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
 from nightsort_airflow.hooks.storage import task_access
@@ -60,9 +60,9 @@ def test_from_labelled_documents_to_rows_that_add_up(trip: Trip) -> None:
     assert state == "complete"
     assert [batch["loaded"] for batch in batches] == [20, 20, 10]
     assert all(batch["job_id"] for batch in batches)
-    extra = night.events[dag_parts.predictions_asset(trip.spec.name)].extra
+    extra = night.events[predictions_asset(trip.spec.name)].extra
     assert (extra["classified"], extra["version"], extra["day"]) == (50, version, DAY)
-    (promotion,) = training.events[dag_parts.active_version_alias(trip.spec.name)].asset_alias_events
+    (promotion,) = training.events[active_version_alias(trip.spec.name)].asset_alias_events
     assert promotion.dest_asset_key.uri == f"x-nightsort://{trip.spec.name}/active-version"
     assert promotion.extra["version"] == version
 
@@ -254,7 +254,7 @@ def test_the_database_hook_takes_socket_folder_and_libpq_extras(
     monkeypatch.setenv("AIRFLOW_CONN_TABLES", json.dumps(as_connection(empty_database, **extra)))
     with NightsortDatabaseHook(postgres_conn_id="tables").connect() as connection:
         shown = [
-            connection.execute(f"SHOW {name}").fetchone()[0]  # type: ignore[index, arg-type]
+            connection.execute(f"SHOW {name}").fetchone()[0]  # type: ignore[index]
             for name in ("application_name", "statement_timeout")
         ]
         assert connection.info.host.startswith("/")

@@ -32,7 +32,7 @@ def adds_up(stack: ComposeStack, day: str) -> bool:
     """Whether a night is complete, and each of its documents classified, failed or rejected."""
     (run,) = stack.query(f"{RUNS} WHERE day = '{day}'")
     accounted = run["classified"] + run["failed"] + run["rejected"]
-    return run["state"] == "complete" and run["documents_in"] == accounted > 100
+    return bool(run["state"] == "complete" and run["documents_in"] == accounted > 100)
 
 
 def jobs_of(stack: ComposeStack, before: list[str]) -> list[str]:

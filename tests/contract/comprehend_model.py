@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import botocore.session
 import regex
+from botocore.model import ListShape, StringShape, StructureShape
 from botocore.validate import ParamValidator
 
 if TYPE_CHECKING:
@@ -22,23 +23,26 @@ def service_model() -> ServiceModel:
 
 
 def enum(shape_name: str) -> tuple[str, ...]:
-    return tuple(service_model().shape_for(shape_name).enum)
+    shape = service_model().shape_for(shape_name)
+    assert isinstance(shape, StringShape)
+    return tuple(shape.enum)
 
 
 def problems(operation: str, request: dict[str, Any]) -> list[str]:
     """All that is wrong with a request, by botocore's own validator and by the constraints that it
     ignores."""
     shape = service_model().operation_model(operation).input_shape
+    assert shape is not None
     report = ParamValidator().validate(request, shape)
     found = [report.generate_report()] if report.has_errors() else []
     return found + list(_ignored_by_botocore(shape, request, operation))
 
 
 def _ignored_by_botocore(shape: Shape, value: Any, where: str) -> Iterator[str]:
-    if shape.type_name == "structure":
+    if isinstance(shape, StructureShape):
         for name, member in value.items():
             yield from _ignored_by_botocore(shape.members[name], member, f"{where}.{name}")
-    elif shape.type_name == "list":
+    elif isinstance(shape, ListShape):
         yield from _too_long(shape, value, where)
         for number, member in enumerate(value):
             yield from _ignored_by_botocore(shape.member, member, f"{where}[{number}]")

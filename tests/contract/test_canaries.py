@@ -22,7 +22,8 @@ from airflow.providers.amazon.aws.sensors.comprehend import (
     ComprehendCreateDocumentClassifierCompletedSensor,
     ComprehendStartPiiEntitiesDetectionJobCompletedSensor,
 )
-from airflow.sdk import DeadlineReference, ResumableJobMixin, RetryRule
+from airflow.sdk import ResumableJobMixin, RetryRule
+from airflow.sdk.definitions.deadline import DeadlineReference
 from airflow.sdk.execution_time.comms import XComResult
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import TaskSuccessEvent
@@ -157,14 +158,14 @@ def test_motos_classifier_still_trains_for_ever_and_its_jobs_never_end(monkeypat
         "DocumentClassifierProperties"
     ]
     assert classifier["Status"] == "TRAINING"
-    tokens = {"ClientRequestToken": "a" * 64}
     request: dict[str, Any] = {
         "DocumentClassifierArn": arn,
         "DataAccessRoleArn": role,
         "InputDataConfig": {"S3Uri": "s3://bucket/in.txt"},
         "OutputDataConfig": {"S3Uri": "s3://bucket/out/"},
+        "ClientRequestToken": "a" * 64,
     }
-    first, second = (client.start_document_classification_job(**request, **tokens)["JobId"] for _ in range(2))
+    first, second = (client.start_document_classification_job(**request)["JobId"] for _ in range(2))
     assert first != second, "moto honours ClientRequestToken now"
     job = client.describe_document_classification_job(JobId=first)["DocumentClassificationJobProperties"]
     assert job["JobStatus"] == "SUBMITTED"

@@ -13,7 +13,7 @@ import pytest
 
 from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from nightsort_local.local_aws.launcher import PROJECT, launch
-from tests.contract.comprehend_model import service_model
+from tests.contract.comprehend_model import enum, service_model
 from tests.contract.conformance_answers import UNSENT, names, of_classifier, of_endpoint, of_job, shown
 from tests.contract.conformance_cases import has, members, violations
 from tests.contract.conformance_coverage import Coverage
@@ -288,14 +288,14 @@ class TestAnswers:
             expected = of_classifier(stage.request, "TRAINED" if state == "DELETING" else state)
             assert names(stage.properties) == expected, state
         states = {stage.properties["Status"] for stage in classifier_stages}
-        assert states == set(service_model().shape_for("ModelStatus").enum)
+        assert states == set(enum("ModelStatus"))
 
     def test_a_job_shows_what_its_state_has_and_nothing_else(self, job_stages: list[Stage]) -> None:
         for stage in job_stages:
             state = stage.properties["JobStatus"]
             assert names(stage.properties) == of_job(stage.request, state), state
         states = {stage.properties["JobStatus"] for stage in job_stages}
-        assert states == set(service_model().shape_for("JobStatus").enum) - {"STOP_REQUESTED", "STOPPED"}, (
+        assert states == set(enum("JobStatus")) - {"STOP_REQUESTED", "STOPPED"}, (
             "no operation stops a classification job"
         )
 
@@ -306,7 +306,7 @@ class TestAnswers:
             state = stage.properties["Status"]
             assert names(stage.properties) == of_endpoint(stage.request, state), state
         states = {stage.properties["Status"] for stage in endpoint_stages}
-        assert states == set(service_model().shape_for("EndpointStatus").enum)
+        assert states == set(enum("EndpointStatus"))
 
     @pytest.mark.parametrize("operation", SERVED)
     @pytest.mark.usefixtures("dialogue", "documents", "lists")

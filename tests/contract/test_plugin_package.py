@@ -58,7 +58,7 @@ def test_template_fields_are_parameters_of_the_operator(operator: type[BaseOpera
         name
         for cls in operator.__mro__
         if "__init__" in vars(cls)
-        for name in inspect.signature(cls.__init__).parameters
+        for name in inspect.signature(vars(cls)["__init__"]).parameters
     }
     assert set(operator.template_fields) <= parameters
 
@@ -70,7 +70,7 @@ def test_template_fields_are_set_in_the_constructor_as_they_are_given(operator: 
     for cls in operator.__mro__:
         if not cls.__module__.startswith("nightsort_airflow") or "__init__" not in vars(cls):
             continue
-        tree = ast.parse(textwrap.dedent(inspect.getsource(cls.__init__)))
+        tree = ast.parse(textwrap.dedent(inspect.getsource(vars(cls)["__init__"])))
         given = {
             target.attr: ast.unparse(node.value)
             for node in ast.walk(tree)
@@ -113,7 +113,7 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         name
         for cls in trigger.__mro__
         if "__init__" in vars(cls)
-        for name in inspect.signature(cls.__init__).parameters
+        for name in inspect.signature(vars(cls)["__init__"]).parameters
     }
     return {name: value for name, value in values.items() if name in parameters}
 

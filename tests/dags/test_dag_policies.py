@@ -15,7 +15,9 @@ from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
+from nightsort_airflow.operators.doctor import CheckDeploymentOperator
 from nightsort_airflow.retries import AwsRetryPolicy
+from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
 from tests.airflow_environment import ROOT, SAMPLE_SPECS
 from tests.dags.dag_bags import DAGS, FILES, SPEC, parse
 
@@ -73,7 +75,7 @@ def test_the_doctor_is_there_without_any_spec_runs_by_hand_only_and_waits_outsid
     (task,) = dags[DOCTOR].tasks
     # A task in a pool that is not there is never started, and could not say so.
     assert task.pool == "default_pool"
-    assert task.retries >= 2
+    assert (task.retries or 0) >= 2
 
 
 def test_the_doctor_looks_at_all_specs_or_at_the_one_that_is_named(doctor: DAG) -> None:
@@ -81,6 +83,7 @@ def test_the_doctor_looks_at_all_specs_or_at_the_one_that_is_named(doctor: DAG) 
     assert param.resolve() is None
     assert param.resolve("aws-topics") == "aws-topics"
     (task,) = doctor.tasks
+    assert isinstance(task, CheckDeploymentOperator)
     assert task.spec_name == "{{ params.spec or '' }}"
     assert param.description
 
@@ -100,7 +103,8 @@ def test_the_doctor_says_what_it_does_that_it_costs_nothing_and_what_to_do_when_
 
 def test_the_tasks_are_those_of_the_design_in_its_order(dags: dict[str, DAG]) -> None:
     for name in SAMPLES:
-        assert [task.task_id for task in dags[f"train_{name}"].topological_sort()] == TRAIN_TASKS
+        ordered = dags[f"train_{name}"].topological_sort()  # type: ignore[no-untyped-call]
+        assert [task.task_id for task in ordered] == TRAIN_TASKS
         classify = dags[f"classify_{name}"]
         assert set(classify.task_ids) == {*CLASSIFY_TASKS, LAST[name]}
         assert classify.get_task("classify_batch.load_predictions").upstream_task_ids == {
@@ -209,10 +213,13 @@ def test_the_specs_notifiers_are_told_of_failed_runs_and_late_nights(
     (tmp_path / "tickets.yaml").write_text(asking(tmp_path))
     bag = parse(monkeypatch, (tmp_path,))
     for dag in (bag.dags["train_tickets"], bag.dags["classify_tickets"]):
+        assert isinstance(dag.on_failure_callback, list)
         assert len(dag.on_failure_callback) == 1
         back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
         assert back.has_on_failure_callback
-    assert len(bag.dags["classify_tickets"].deadline) == 1
+    deadlines = bag.dags["classify_tickets"].deadline
+    assert isinstance(deadlines, list)
+    assert len(deadlines) == 1
     assert not bag.dags["train_tickets"].deadline
     assert not any(dag.on_failure_callback or dag.deadline for dag in dags.values())
 
@@ -231,6 +238,8 @@ def test_each_task_comes_back_soon_where_aws_is_only_busy(dags: dict[str, DAG]) 
     for dag in dags.values():
         assert all(isinstance(task.retry_policy, AwsRetryPolicy) for task in dag.tasks)
     wait = dags["train_aws-services"].get_task("wait_for_training")
+    assert isinstance(wait, ComprehendDocumentClassifierTrainedSensor)
+    assert wait.time_limit is not None
     assert wait.time_limit.total_seconds() == 24 * 3600
 
 
@@ -242,7 +251,7 @@ def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: d
     assert deferrable == DEFERRABLE_TASK_ARGS
     for dag in dags.values():
         for task in dag.tasks:
-            assert task.retries >= 2, task.task_id
+            assert (task.retries or 0) >= 2, task.task_id
             if task.task_id in DEFERRABLE_TASK_ARGS:
                 assert task.pool == "comprehend_jobs"
                 assert task.retry_delay.total_seconds() <= 10

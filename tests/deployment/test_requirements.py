@@ -60,7 +60,8 @@ every_export = pytest.mark.parametrize("file", sorted(EXPORTS))
 def named(name: str) -> set[str]:
     """The packages that a list names itself."""
     wanted = [Requirement(line) for line in LISTS[name] if isinstance(line, str)]
-    return {canonicalize_name(package.name) for package in wanted} - {"nightsort"}
+    names: set[str] = {canonicalize_name(package.name) for package in wanted}
+    return names - {"nightsort"}
 
 
 def named_with_parents(name: str) -> set[str]:
@@ -173,7 +174,7 @@ def test_what_the_code_imports_is_named_and_not_merely_brought_along(name: str) 
         # The doctor looks at an Airflow that is there, and reports need the extra `airflow`.
         ours |= {"airflow", "pandas"}
     # The first is not in the tests' environment, the second lies in many packages.
-    distributions = packages_distributions() | {"celery": ["celery"], "airflow": ["apache-airflow"]}
+    distributions = {**packages_distributions(), "celery": ["celery"], "airflow": ["apache-airflow"]}
     owners = {
         module: {canonicalize_name(owner) for owner in distributions.get(module, [module])}
         for pattern in CODE[name]

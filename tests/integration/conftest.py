@@ -89,7 +89,7 @@ def control(aws: LocalAwsServer) -> Iterator[LocalAwsControl]:
 
 
 @pytest.fixture
-def slow(aws: LocalAwsServer) -> Iterator[Callable[..., None]]:
+def slow(aws: LocalAwsServer) -> Iterator[Callable[..., object]]:
     """Sets delays; what waits at the test's end goes on at once."""
     yield lambda **delays: aws.control.set_behaviour(delays=delays)
     aws.control.set_behaviour(delays={"profile": "fast"})

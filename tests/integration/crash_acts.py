@@ -91,8 +91,8 @@ class Act:
                 self.fault = self._inject(faults, "hang_after", operation=place.operation, seconds=60)
             elif isinstance(place, Lost):
                 self.fault = self._inject(faults, "reset_after", operation=place.operation)
-            is_point = isinstance(place, Point)
-            self.airflow.plan(case.task, place if is_point else None, raises=case.means == EXCEPTION)
+            point = place if isinstance(place, Point) else None
+            self.airflow.plan(case.task, point, raises=case.means == EXCEPTION)
             yield
 
     def _inject(self, faults: ExitStack, kind: str, **members: object) -> str:

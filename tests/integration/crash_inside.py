@@ -86,7 +86,7 @@ def prepare_database() -> None:
     """Make Airflow's tables, and the pool that waiting tasks stand in."""
     initdb()
     Pool.create_or_update_pool(limits.POOL, 10, "", include_deferred=True)
-    DagBundlesManager().sync_bundles_to_db()
+    DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
 
 
 def start_run(dag_id: str, day: str) -> str:
@@ -124,6 +124,7 @@ def give_up(dag_id: str, run_id: str) -> None:
     """Do what the REST API does when a user marks a run failed."""
     with create_session() as session:
         dag = DBDagBag().get_latest_version_of_dag(dag_id, session=session)
+        assert dag is not None
         set_dag_run_state_to_failed(dag=dag, run_id=run_id, commit=True, session=session)
 
 
@@ -159,9 +160,9 @@ def scheduler() -> None:
 
     supervisor.supervise_task = in_process
     # So long a worker may wait before it sees that its task ended. The setting knows whole seconds alone.
-    supervisor.MIN_HEARTBEAT_INTERVAL = HEARTBEAT_SECONDS
+    supervisor.MIN_HEARTBEAT_INTERVAL = HEARTBEAT_SECONDS  # type: ignore[assignment]
     ALL_READ.touch()  # Nobody reads what a scheduler before this one has not read.
-    job = Job()
+    job = Job()  # type: ignore[no-untyped-call]
     run_job(job, execute_callable=_Scheduler(job=job)._execute)
 
 
@@ -200,7 +201,7 @@ def triggerer() -> None:
             kwargs = {row[0]: session.get_one(Trigger, row[0]).kwargs for row in waiting}
         for trigger_id, classpath, task in waiting:
             trigger = import_string(classpath)(**{**kwargs[trigger_id], "waiter_delay": 0.1})
-            event = supervisor.InProcessTestSupervisor.run_trigger_in_process(
+            event = supervisor.InProcessTestSupervisor.run_trigger_in_process(  # type: ignore[no-untyped-call]
                 trigger=trigger, ti=SimpleNamespace(id=task)
             )
             with create_session() as session:

@@ -11,7 +11,10 @@ from botocore.config import Config
 
 from tests.integration.local_aws_server import PROJECT, REGION, LocalAwsServer
 
-EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+EVERYTHING: dict[str, Any] = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
 
 
 @dataclass(frozen=True)

@@ -7,14 +7,16 @@ import asyncio
 from collections import defaultdict
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
-from airflow.sdk.module_loading import import_string
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from airflow.sdk import BaseOperator
 
 
@@ -76,7 +78,8 @@ class OperatorRun:
         """Run an operator to its end: defer, wait in its trigger, resume; keep what it gives."""
         context = self.context(operator.task_id, f"{operator.task_id}[{index}]", index)
         operator.render_template_fields(context)
-        step, arguments = operator.execute, {}
+        step: Callable[..., Any] = operator.execute
+        arguments: dict[str, Any] = {}
         while True:
             try:
                 given = step(context, **arguments)
@@ -93,7 +96,7 @@ class OperatorRun:
 async def first_event(trigger: Any) -> dict[str, Any]:
     """Wait for a trigger as the triggerer does; what it was rebuilt from is what the database holds."""
     classpath, fields = trigger.serialize()
-    rebuilt = import_string(classpath)(**fields)
+    rebuilt = resolve_name(classpath)(**fields)
     assert rebuilt.serialize() == (classpath, fields)
     async for event in rebuilt.run():
         payload: dict[str, Any] = event.payload

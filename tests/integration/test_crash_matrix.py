@@ -20,6 +20,7 @@ from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from typing import TypeGuard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(600)]
 
@@ -70,7 +71,7 @@ def played(world: World, request: pytest.FixtureRequest) -> Callable[[int], Outc
     return play
 
 
-def _plays_a_case(item: pytest.Item) -> bool:
+def _plays_a_case(item: pytest.Item) -> TypeGuard[pytest.Function]:
     return getattr(item, "function", None) is test_nothing_is_paid_twice_and_no_document_is_lost
 
 

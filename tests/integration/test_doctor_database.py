@@ -61,7 +61,7 @@ def somebody(postgres_dsn: str) -> Iterator[str]:
 
 def execute(dsn: str, statement: str) -> list[tuple[Any, ...]]:
     with psycopg.connect(dsn, autocommit=True) as connection:
-        cursor = connection.execute(statement)  # type: ignore[arg-type]
+        cursor = connection.execute(statement)
         return cursor.fetchall() if cursor.description else []
 
 
@@ -144,7 +144,7 @@ def test_a_role_that_may_only_read_the_tables_is_told_what_it_lacks(
     assert "permission denied for table predictions" in found.says
     # What the remedy says is enough.
     for statement in found.remedy.split("; "):
-        database.execute(statement)  # type: ignore[arg-type]
+        database.execute(statement)
     assert look(dsn)["privileges"].state is State.OK
     database.execute(f"REVOKE DELETE ON nightsort.classification_runs FROM {somebody}")
     assert "DELETE on nightsort.classification_runs" in look(dsn)["privileges"].says

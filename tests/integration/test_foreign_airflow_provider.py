@@ -14,9 +14,9 @@ from tests.integration.classification_data import csv_bytes, labelled_rows, put
 from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
 
 # isort: split
-from airflow.exceptions import AirflowException
 from airflow.providers.amazon.aws.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from airflow.providers.amazon.aws.sensors.comprehend import ComprehendCreateDocumentClassifierCompletedSensor
+from airflow.sdk.exceptions import AirflowException
 
 from tests.integration.operator_runs import OperatorRun
 

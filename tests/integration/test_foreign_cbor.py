@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer, wait_for_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.integration
 
@@ -65,10 +65,11 @@ def test_requests_and_answers_are_those_of_json(local_aws: LocalAwsServer, compr
 
 
 def test_errors_have_their_code_and_status(local_aws: LocalAwsServer, comprehend: Any) -> None:
-    for call, code, status in (
+    refused: tuple[tuple[Callable[[], object], str, int], ...] = (
         (lambda: comprehend.describe_document_classification_job(JobId="0"), "JobNotFoundException", 404),
         (lambda: comprehend.list_document_classifiers(MaxResults=501), "ValidationException", 400),
-    ):
+    )
+    for call, code, status in refused:
         with pytest.raises(ClientError) as caught:
             call()
         response = caught.value.response

@@ -376,7 +376,7 @@ class TestClassifyDocument:
     def test_a_document_that_cannot_be_read_says_why(self, comprehend: Any, endpoint: str) -> None:
         with pytest.raises(ClientError) as caught:
             comprehend.classify_document(EndpointArn=endpoint, Bytes=b"%PDF-1.7" + b"x" * 2_000_000)
-        answer = caught.value.response
+        answer: dict[str, Any] = {**caught.value.response}
         assert (answer["Error"]["Code"], answer["Reason"]) == ("InvalidRequestException", "INVALID_DOCUMENT")
         assert answer["Detail"] == {"Reason": "UNSUPPORTED_DOC_TYPE"}
 

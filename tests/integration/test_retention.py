@@ -14,7 +14,7 @@ from nightsort.cli import app
 from nightsort.tables.retention import OldRun, drop_run, find_runs
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 pytestmark = pytest.mark.integration
 

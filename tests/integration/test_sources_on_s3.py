@@ -61,7 +61,7 @@ def texts(source: Source, folder: Path, access: Access | None = None) -> list[st
             day=None,
             rejects=rejects,
         )
-        return [text for batch in batches for text in batch.column("text").to_pylist()]
+        return [str(text) for batch in batches for text in batch.column("text").to_pylist()]
 
 
 @contextmanager

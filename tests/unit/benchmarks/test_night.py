@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
@@ -34,7 +34,7 @@ def test_ours_closes_the_run_and_all_contenders_account_for_every_document(
     data, service = tmp_path / "data", tmp_path / "service"
     for folder in (data, service):
         folder.mkdir()
-    told = {}
+    told: dict[str, Any] = {}
     with postgres(service) as variables:
         for name, value in variables.items():
             monkeypatch.setenv(name, value)

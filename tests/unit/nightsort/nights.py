@@ -57,7 +57,7 @@ def sent(prepared: PreparedBatches) -> dict[str, str]:
     """The text of each document, found by the manifest as the load does, each place used once."""
     found: dict[str, str] = {}
     for batch in prepared.batches:
-        rows = pq.read_table(UPath(batch.manifest_uri)).to_pylist()
+        rows = pq.read_table(batch.manifest_uri).to_pylist()
         Manifest.read(UPath(batch.manifest_uri))
         assert len(rows) == batch.documents
         for row in rows:

@@ -30,7 +30,7 @@ ROWS = [cells(line) for line in PAGE.splitlines() if line.startswith("| ") and n
 def names_in(path: Path) -> frozenset[str]:
     """The tests of a module, those of classes with the class's name in front."""
     module = ast.parse(path.read_text(encoding="utf-8"))
-    found = [
+    found: list[tuple[str, ast.Module | ast.ClassDef]] = [
         ("", module),
         *((f"{node.name}::", node) for node in module.body if isinstance(node, ast.ClassDef)),
     ]

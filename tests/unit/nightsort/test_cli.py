@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from nightsort.cli import app
 
 if TYPE_CHECKING:
-    from click.testing import Result
+    from typer.testing import Result
 
 PROJECT = Path(__file__).parents[3]
 

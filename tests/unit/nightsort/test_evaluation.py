@@ -54,9 +54,10 @@ def archive(name: str, content: bytes) -> io.BytesIO:
 
 def scikit_learn(actual: Any, predicted: Any, labels: Any, *, accuracy: float, loss: float) -> Metrics:
     def average(kind: str) -> tuple[float, float, float]:
-        return sk.precision_recall_fscore_support(
+        precision, recall, f1, _ = sk.precision_recall_fscore_support(
             actual, predicted, labels=labels, average=kind, zero_division=0
-        )[:3]
+        )
+        return precision, recall, f1
 
     return Metrics(accuracy, *average("macro"), *average("micro"), loss)
 
@@ -73,8 +74,8 @@ class TestAgainstScikitLearn:
             accuracy=sk.accuracy_score(actual, predicted),
             loss=sk.hamming_loss(actual, predicted),
         )
-        sets = ([{label} for label in side] for side in (actual, predicted))
-        assert figures(from_predictions(*sets, LABELS, mode="MULTI_CLASS")) == approx(expected)
+        true, decided = ([{label} for label in side] for side in (actual, predicted))
+        assert figures(from_predictions(true, decided, LABELS, mode="MULTI_CLASS")) == approx(expected)
         matrix = {
             "type": "multi_class",
             "confusion_matrix": sk.confusion_matrix(actual, predicted, labels=LABELS).tolist(),
@@ -96,8 +97,8 @@ class TestAgainstScikitLearn:
             accuracy=sk.accuracy_score(actual, predicted),
             loss=sk.hamming_loss(actual, predicted),
         )
-        sets = ([pair[side] for pair in found] for side in (0, 1))
-        assert figures(from_predictions(*sets, LABELS)) == approx(expected)
+        true, decided = ([pair[side] for pair in found] for side in (0, 1))
+        assert figures(from_predictions(true, decided, LABELS)) == approx(expected)
         matrix = {
             "type": "multi_label",
             "confusion_matrix": sk.multilabel_confusion_matrix(actual, predicted).tolist(),

@@ -246,8 +246,7 @@ def test_so_it_is_where_the_documents_arrive_in_several_blocks(
 
 
 def _ids(manifest_uri: str) -> list[str]:
-    ids: list[str] = pq.read_table(UPath(manifest_uri))["document_id"].to_pylist()
-    return ids
+    return [str(name) for name in pq.read_table(manifest_uri)["document_id"].to_pylist()]
 
 
 def test_the_plan_names_no_folder_so_that_it_may_be_moved(tmp_path: Path) -> None:

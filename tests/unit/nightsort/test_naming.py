@@ -183,4 +183,4 @@ class TestWhatNobodyMade:
 
 
 def test_a_spec_lays_its_files_out_below_its_work_uri() -> None:
-    assert ClassifierSpec.model_construct(work_uri="s3://b/work").layout == WorkLayout("s3://b/work")
+    assert ClassifierSpec.model_construct(work_uri="s3://b/work").layout == WorkLayout("s3://b/work")  # type: ignore[call-arg]

@@ -12,7 +12,7 @@ from nightsort_airflow.waiting import ComprehendWaitingOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-CONNECTION = {
+CONNECTION: dict[str, Any] = {
     "aws_conn_id": "aws_other",
     "region_name": "eu-west-2",
     "verify": False,

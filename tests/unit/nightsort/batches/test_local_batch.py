@@ -76,8 +76,8 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
         assert sum(map(size, batch)) <= most_bytes or len(batch) == 1
         if following is not None:
             assert len(batch) == most_documents or sum(map(size, batch)) + size(following[0]) > most_bytes
-    for batch in made:
-        batch.write_manifest(None if per_file else "name.txt")
+    for cut in made:
+        cut.write_manifest(None if per_file else "name.txt")
     manifests = [pq.read_table(batch.manifest_path).to_pylist() for batch in made]
     assert [row["document_id"] for rows in manifests for row in rows] == [
         f"id-{number}" for number in range(len(texts))

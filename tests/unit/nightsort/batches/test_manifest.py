@@ -17,20 +17,22 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write(path: Path, files: list[str], lines: list[int], ids: list[str] | None = None) -> Path:
-    ids = [f"doc-{n}" for n in range(len(files))] if ids is None else ids
+def write(path: Path, files: list[str], lines: list[int], ids: list[str | None] | None = None) -> UPath:
+    if ids is None:
+        ids = [f"doc-{n}" for n in range(len(files))]
     columns = [
         pa.array(files, pa.string()).dictionary_encode(),
         pa.array(lines, pa.int64()),
         pa.array(ids, pa.string()),
     ]
     pq.write_table(pa.table(columns, schema=MANIFEST_SCHEMA), path, row_group_size=3)
-    return path
+    return UPath(path)
 
 
 def places(manifest: Manifest, *asked: tuple[str, int | None]) -> list[int]:
     files = pa.array([file for file, _ in asked], pa.string())
-    return manifest.positions(files, pa.array([line for _, line in asked], pa.int64())).tolist()
+    lines = pa.array([line for _, line in asked], pa.int64())
+    return [int(place) for place in manifest.positions(files, lines)]
 
 
 def test_one_file_with_a_document_per_line(tmp_path: Path) -> None:
@@ -87,14 +89,14 @@ def test_what_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "m.parquet"
     path.write_bytes(content)
     with pytest.raises(ManifestError, match="not a manifest"):
-        Manifest.read(path)
+        Manifest.read(UPath(path))
 
 
 def test_parquet_with_other_columns_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "m.parquet"
     pq.write_table(pa.table({"file": ["a"], "document_id": ["x"]}), path)
     with pytest.raises(ManifestError, match="not a manifest"):
-        Manifest.read(path)
+        Manifest.read(UPath(path))
 
 
 # 100 damaged files: 0.5 s.
@@ -107,10 +109,10 @@ def test_whatever_is_damaged_it_is_a_manifest_or_refused(
     data = bytearray(path.read_bytes())
     for place, value in damage:
         data[int(place * len(data))] = value
-    path.write_bytes(data)
+    path.write_bytes(bytes(data))
     problem = ""
     try:
-        Manifest.read(UPath(path))
+        Manifest.read(path)
     except ManifestError as error:
         problem = str(error)
     assert not problem or problem.endswith("Run prepare_batches again")

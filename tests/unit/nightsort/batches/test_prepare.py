@@ -21,7 +21,7 @@ from nightsort.batches import prepare as batches
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run
 from nightsort.naming import document_file, run_key
-from nightsort.storage import Access, plain_access
+from nightsort.storage import Access, plain_access, upload
 from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
 from tests.unit.nightsort.nights import DAY, Night, documents, sent
@@ -135,7 +135,7 @@ class TestOneDocumentPerLine:
         assert Counter(reject["reason"] for reject in rejected) == prepared.reject_counts
         for name, text in found.items():
             assert any(name == i and by_hand(t) == text for i, t in source)
-        read = {}
+        read: dict[str | None, str] = {}
         for batch in prepared.batches:
             manifest = Manifest.read(UPath(batch.manifest_uri))
             documents = list(read_job_input(Folder(), batch.input_uri, not per_file))  # type: ignore[arg-type]
@@ -229,14 +229,14 @@ class TestTheSameAgain:
         night = Night(tmp_path, documents(9), batch={"max_documents": 2})
         whole = Night(tmp_path / "other", documents(9), batch={"max_documents": 2})
         whole.prepare()
-        real, uploads = batches.upload, 0
+        uploads = 0
 
         def failing(local: Path, uri: str, access: Access, **options: Any) -> None:
             nonlocal uploads
             uploads += 1
             if uploads == 4:
                 raise ConnectionResetError("the network is gone")
-            real(local, uri, access, **options)
+            upload(local, uri, access, **options)
 
         monkeypatch.setattr(batches, "upload", failing)
         with pytest.raises(ConnectionResetError):

@@ -10,10 +10,12 @@ import tarfile
 import tracemalloc
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from upath import UPath
 
 from nightsort.comprehend import limits
 from nightsort.results.archive import (
@@ -69,8 +71,8 @@ def test_an_empty_member_is_empty() -> None:
     assert read(tar_gz((NAME, b""))) == b""
 
 
-def test_an_archive_as_a_path_is_named_in_the_error(tmp_path) -> None:
-    path = tmp_path / "output.tar.gz"
+def test_an_archive_as_a_path_is_named_in_the_error(tmp_path: Path) -> None:
+    path = UPath(tmp_path / "output.tar.gz")
     path.write_bytes(tar_gz(("report.pdf.out", b"{}")))
     with pytest.raises(ArchiveError, match=r"output\.tar\.gz: has no predictions\.jsonl.*'report\.pdf\.out'"):
         list(read_member(path, NAME))
@@ -324,7 +326,7 @@ KINDS = st.sampled_from([*b"0123456\x007LKSVNMDxgX"]).map(lambda kind: bytes([ki
     st.booleans(),
 )
 def test_whatever_the_members_the_content_is_that_of_one_file_or_there_is_a_named_error(
-    members: list[tuple[tarfile.TarInfo, bytes, int]], tar_format: int, end: bool
+    members: list[tuple[tarfile.TarInfo, bytes, int]], tar_format: Literal[1, 2], end: bool
 ) -> None:
     packed = b""
     for number, (info, kind, size) in enumerate(members):

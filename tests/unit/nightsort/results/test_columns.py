@@ -7,11 +7,12 @@ import json
 import tarfile
 import tracemalloc
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from upath import UPath
 
 from nightsort.results.columns import (
     MAX_LINE_BYTES,
@@ -22,6 +23,9 @@ from nightsort.results.columns import (
     read_predictions,
 )
 from nightsort.results.lines import LineReader, good_label
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 DOCUMENTED = (Path(__file__).parent / "documented_output.txt").read_text(encoding="utf-8").splitlines()
 """The four examples of Comprehend's guide as its page shows them: all objects of a file on one line, and in
@@ -63,7 +67,7 @@ class TestGoodOutput:
             member.size = len(content)
             archive.addfile(member, io.BytesIO(content))
         expected = [("a.txt", n, ["BUG", "OTHER"], [0.9, 0.1]) for n in range(3)]
-        assert rows(list(read_predictions(path))) == expected
+        assert rows(list(read_predictions(UPath(path)))) == expected
         with path.open("rb") as stream:
             assert rows(list(read_predictions(stream))) == expected
 
@@ -240,7 +244,7 @@ class TestUnreadable:
         good = json.dumps(line()).encode()
         chunk = b"x" * 1_000_000
 
-        def chunks():
+        def chunks() -> Iterator[bytes]:
             yield good + b"\n"
             for _ in range(100):
                 yield chunk

@@ -45,7 +45,7 @@ def archive(*lines: Any) -> io.BytesIO:
 def prediction(
     line: int | None, label: str = "BUG", file: str = "batch.txt", key: str = "Classes"
 ) -> dict[str, Any]:
-    row = {"File": file, "Line": None if line is None else str(line)}
+    row: dict[str, Any] = {"File": file, "Line": None if line is None else str(line)}
     row[key] = [{"Name": label, "Score": 0.75}, {"Name": "OTHER", "Score": 0.125}]
     return {name: value for name, value in row.items() if value is not None}
 
@@ -198,7 +198,7 @@ def test_whatever_the_output_each_document_has_exactly_one_result(data: st.DataO
     documents = data.draw(st.integers(1, 6))
     place = st.integers(-1, 7)
     odd = st.binary(max_size=30).filter(lambda raw: b"\n" not in raw)
-    lines = data.draw(
+    lines: list[dict[str, Any] | bytes] = data.draw(
         st.lists(
             place.map(lambda n: prediction(abs(n)))
             | place.map(lambda n: error(n))

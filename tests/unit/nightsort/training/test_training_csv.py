@@ -11,7 +11,7 @@ import pyarrow as pa
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.comprehend.limits import LABEL_DELIMITERS, MODES
+from nightsort.comprehend.limits import LABEL_DELIMITERS, MODES, Mode
 from nightsort.sources.cleaning import clean_label, clean_texts
 from nightsort.training.training_csv import (
     csv_rows,
@@ -36,9 +36,10 @@ def written(rows: list[tuple[str, str]], *, offset: int = 0) -> tuple[bytes, lis
         pa.array([text.encode() for text in [*padding, *(text for _, text in rows)]], pa.binary())
     ).texts
     texts = texts.slice(offset)
+    cleaned = [str(text) for text in texts.to_pylist()]
     cells = [label for label, _ in rows]
     starts = row_starts(pa.array(cells, pa.string()))
-    return bytes(values(csv_rows(starts, texts))), list(zip(cells, texts.to_pylist(), strict=True))
+    return bytes(values(csv_rows(starts, texts))), list(zip(cells, cleaned, strict=True))
 
 
 @given(ROWS, st.integers(0, 2))
@@ -70,7 +71,7 @@ LABELS = st.frozensets(WORDS.map(clean_label).filter(bool), min_size=1, max_size
 @example([(frozenset({'a"', "b,c"}), '",')], "MULTI_LABEL", "|")
 @example([(frozenset({"a"}), "\ufeffx")], "MULTI_CLASS", " ")
 def test_the_local_comprehend_reads_back_what_went_in(
-    rows: list[tuple[frozenset[str], str]], mode: str, delimiter: str
+    rows: list[tuple[frozenset[str], str]], mode: Mode, delimiter: str
 ) -> None:
     """Labels as :func:`check_delimiter` lets them pass, documents as the cleaning does."""
     if mode == "MULTI_CLASS":

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.training import checks as training_checks
+from nightsort.comprehend import limits
 from nightsort.training.checks import TrainingDataError
 from nightsort.training.split_assignment import LEFT_OUT, TEST, TRAINING, SplitAssignment
 from tests.unit.nightsort.training.labelled_rows import Row, stored
@@ -63,7 +63,7 @@ def test_more_bytes_than_comprehend_takes_are_an_error(
 ) -> None:
     documents, writer = stored([("text", ("a",)), ("other", ("a",))], tmp_path)
     both = assignment([TRAINING, TEST], documents.names, set())
-    monkeypatch.setattr(training_checks.limits, "MAX_TRAINING_BYTES", len('a,"text"\na,"other"\n') - 1)
+    monkeypatch.setattr(limits, "MAX_TRAINING_BYTES", len('a,"text"\na,"other"\n') - 1)
 
     with pytest.raises(TrainingDataError, match="more training data than the"):
         writer.finish(documents, both)

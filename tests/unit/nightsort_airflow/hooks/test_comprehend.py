@@ -39,22 +39,22 @@ def test_the_hook_brings_its_waiters(hook: ComprehendClassificationHook) -> None
 
 
 def test_throttled_calls_are_tried_again_with_jitter(hook: ComprehendClassificationHook) -> None:
-    assert hook.client.meta.config.retries == {"mode": "standard", "total_max_attempts": 5}
+    assert vars(hook.client.meta.config)["retries"] == {"mode": "standard", "total_max_attempts": 5}
 
 
 def test_the_callers_configuration_wins_over_the_default() -> None:
     hook = ComprehendClassificationHook(
         aws_conn_id=None, region_name="eu-west-1", config={"retries": {"mode": "adaptive", "max_attempts": 2}}
     )
-    assert hook.client.meta.config.retries == {"mode": "adaptive", "total_max_attempts": 3}
-    assert hook.client.meta.config.read_timeout == 60
+    assert vars(hook.client.meta.config)["retries"] == {"mode": "adaptive", "total_max_attempts": 3}
+    assert vars(hook.client.meta.config)["read_timeout"] == 60
 
 
 def test_the_connections_configuration_wins_over_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {"region_name": "eu-west-1", "config_kwargs": {"retries": {"mode": "legacy", "max_attempts": 1}}}
     monkeypatch.setenv("AIRFLOW_CONN_AWS_IMPATIENT", json.dumps({"conn_type": "aws", "extra": extra}))
     hook = ComprehendClassificationHook(aws_conn_id="aws_impatient")
-    assert hook.client.meta.config.retries["mode"] == "legacy"
+    assert vars(hook.client.meta.config)["retries"]["mode"] == "legacy"
 
 
 @pytest.mark.parametrize(

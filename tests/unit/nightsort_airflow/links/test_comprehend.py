@@ -27,8 +27,8 @@ def test_the_link_leads_to_the_job_in_the_connections_partition_and_region(
 ) -> None:
     link = ComprehendClassificationJobLink()
     link.persist(
-        context=context,  # type: ignore[arg-type]
-        operator=Operator(),  # type: ignore[arg-type]
+        context=context,
+        operator=Operator(),
         region_name=region,
         aws_partition=partition,
         job_id=JOB_ID,

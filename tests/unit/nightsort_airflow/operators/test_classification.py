@@ -36,14 +36,14 @@ def operator(tmp_path: Path) -> ReconcileRunOperator:
 
 def test_a_run_whose_batches_were_never_made_fails_and_says_where_to_look(tmp_path: Path) -> None:
     with pytest.raises(RunIncompleteError, match="Nothing was sent, because prepare did not finish"):
-        operator(tmp_path).execute({"ti": TaskInstance({})})  # type: ignore[arg-type]
+        operator(tmp_path).execute({"ti": TaskInstance({})})  # type: ignore[typeddict-item]
 
 
 def test_failed_jobs_are_those_of_all_batches(tmp_path: Path) -> None:
     first, second = ({"job_id": id_, "job_name": f"night-{id_}-g1"} for id_ in "ab")
     xcoms: dict[tuple[str, str], Any] = {("job", "failed_jobs"): [[first], None, [second]]}
-    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance(xcoms)}) == [first, second]  # type: ignore[arg-type]
-    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance({})}) == []  # type: ignore[arg-type]
+    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance(xcoms)}) == [first, second]  # type: ignore[typeddict-item]
+    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance({})}) == []  # type: ignore[typeddict-item]
 
 
 def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
@@ -89,7 +89,7 @@ def test_the_ui_shows_the_batch_of_a_job(job_name: str, shown: str) -> None:
     operator = StartBatchJobOperator(
         task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/r"
     )
-    operator.render_template_fields({})  # type: ignore[typeddict-item]
+    operator.render_template_fields({})
     assert Template(BATCH_OF_JOB).render(task=operator) == shown
 
 
@@ -105,7 +105,7 @@ def test_a_job_sets_its_five_arguments_and_nothing_else() -> None:
     operator = StartBatchJobOperator(
         task_id="start_job", job=job, data_access_role_arn="arn:aws:iam::1:role/r"
     )
-    operator.render_template_fields({})  # type: ignore[typeddict-item]
+    operator.render_template_fields({})
     assert operator.input_data_config == {"S3Uri": "s3://b/i/"}
     assert operator.input_fingerprint == "f"
     assert operator.pool == "default_pool"

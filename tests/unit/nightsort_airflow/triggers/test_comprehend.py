@@ -37,7 +37,7 @@ def test_the_hook_takes_everything_that_the_task_gave() -> None:
     )
     hook = trigger.hook()
     assert isinstance(hook, ComprehendClassificationHook)
-    assert (hook.region_name, hook.verify, hook.config.read_timeout) == ("eu-west-2", False, 5)
+    assert (hook.region_name, hook.verify, vars(hook.config)["read_timeout"]) == ("eu-west-2", False, 5)
 
 
 @pytest.mark.parametrize(

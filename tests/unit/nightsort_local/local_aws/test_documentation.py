@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -32,7 +33,7 @@ def test_every_delay_with_both_values(delay: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "kind", [model.model_fields["kind"].default for model in AnyFault.__origin__.__args__]
+    "kind", [model.model_fields["kind"].default for model in get_args(get_args(AnyFault)[0])]
 )
 def test_every_fault(kind: str) -> None:
     assert f"| `{kind}` |" in PAGE

@@ -411,7 +411,7 @@ def test_a_quota_that_is_used_up_is_waited_for_in_the_triggerer_longer_each_time
         with pytest.raises(TaskDeferred) as deferred:
             task.execute_after_waiting(context, event=None, **kwargs)  # type: ignore[arg-type]
         assert deferred.value.method_name == "execute_after_waiting"
-        kwargs = deferred.value.kwargs
+        kwargs = deferred.value.kwargs or {}
         assert kwargs == {"waits": round_, "waiting_since": now.isoformat()}
         moment = dt.datetime.fromisoformat(deferred.value.trigger.moment)
         delay = (moment - dt.datetime.now(dt.timezone.utc)).total_seconds()

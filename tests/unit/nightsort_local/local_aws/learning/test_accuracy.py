@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
 from benchmarks.peers import best_of_peers, carried, macro_f1
-from nightsort.comprehend.limits import LANGUAGES
+from nightsort.comprehend.limits import LANGUAGES, Mode
 from nightsort_local.local_aws.learning.metrics import predicted_labels
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
 from nightsort_local.local_aws.learning.text_features import count_terms
@@ -29,7 +29,7 @@ def ours(texts: LabelledTexts) -> float:
     return float(np.mean(found))
 
 
-def trained(mode: str, labels: list[str], rows: list[tuple[tuple[str, ...], str]]) -> TextClassifier:
+def trained(mode: Mode, labels: list[str], rows: list[tuple[tuple[str, ...], str]]) -> TextClassifier:
     return train(mode, labels, count_terms(text for _, text in rows), carried(rows, labels).tocsc())
 
 
@@ -66,7 +66,7 @@ def test_it_learns_each_language(language: str) -> None:
         pytest.param("MULTI_LABEL", 100, 0.9, marks=pytest.mark.slow),
     ],
 )
-def test_as_many_labels_as_there_may_be_are_learnt(mode: str, labels: int, least: float) -> None:
+def test_as_many_labels_as_there_may_be_are_learnt(mode: Mode, labels: int, least: float) -> None:
     """From so few of these documents, chance alone gives a macro-F1 of 0.001 and 0.02."""
     rows = list(islice(made_texts(labels, mode, seed=1), 3_000))
     tested = list(islice(made_texts(labels, mode, seed=2), 1_000))

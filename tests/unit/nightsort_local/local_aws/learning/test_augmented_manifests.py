@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from nightsort_local.local_aws.learning.augmented_manifests import read_manifest
 from nightsort_local.local_aws.learning.examples import Example, Unusable
 from nightsort_local.local_aws.task_errors import TaskError
+
+if TYPE_CHECKING:
+    from nightsort.comprehend.limits import Mode
 
 FILE = "s3://data/output.manifest"
 OBJECTS = {"s3://docs/a.txt": b"from S3", "s3://docs/b.txt": b"caf\xe9"}
@@ -46,13 +49,13 @@ def multi_label(text: str, names: list[str], attribute: str = "kinds") -> dict[s
 
 
 def lines(
-    *items: Any, mode: str = "MULTI_CLASS", attributes: tuple[str, ...] = ("kind",)
+    *items: Any, mode: Mode = "MULTI_CLASS", attributes: tuple[str, ...] = ("kind",)
 ) -> list[Example | Unusable]:
     body = "".join(item if isinstance(item, str) else json.dumps(item) + "\n" for item in items)
     return list(read_manifest(io.BytesIO(body.encode()), FILE, mode, attributes, OBJECTS.__getitem__))
 
 
-def refused(*items: Any, mode: str = "MULTI_CLASS", attributes: tuple[str, ...] = ("kind",)) -> str:
+def refused(*items: Any, mode: Mode = "MULTI_CLASS", attributes: tuple[str, ...] = ("kind",)) -> str:
     with pytest.raises(TaskError) as caught:
         lines(*items, mode=mode, attributes=attributes)
     return str(caught.value)
@@ -171,7 +174,7 @@ def test_a_multi_label_classifier_needs_a_class_map() -> None:
         (multi_label("x", ["A", " "], "kind"), "MULTI_LABEL"),
     ],
 )
-def test_an_empty_label_is_refused(item: dict[str, Any], mode: str) -> None:
+def test_an_empty_label_is_refused(item: dict[str, Any], mode: Mode) -> None:
     assert f"Empty label found on line: 1 of file: {FILE}." in refused(item, mode=mode)
 
 

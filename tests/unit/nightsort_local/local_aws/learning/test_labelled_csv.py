@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from nightsort.comprehend.limits import LABEL_DELIMITERS
+from nightsort.comprehend.limits import LABEL_DELIMITERS, Mode
 from nightsort_local.local_aws.learning.examples import Example, Unusable
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.task_errors import TaskError
@@ -14,12 +14,12 @@ from nightsort_local.local_aws.task_errors import TaskError
 FILE = "s3://data/training.csv"
 
 
-def rows(content: bytes | str, mode: str = "MULTI_CLASS", delimiter: str = "|") -> list[Example | Unusable]:
+def rows(content: bytes | str, mode: Mode = "MULTI_CLASS", delimiter: str = "|") -> list[Example | Unusable]:
     body = content.encode() if isinstance(content, str) else content
     return list(read_csv(io.BytesIO(body), FILE, mode, delimiter))
 
 
-def refused(content: bytes | str, mode: str = "MULTI_CLASS") -> str:
+def refused(content: bytes | str, mode: Mode = "MULTI_CLASS") -> str:
     with pytest.raises(TaskError) as caught:
         rows(content, mode)
     message = str(caught.value)

@@ -25,6 +25,7 @@ from nightsort_local.local_aws.work.training_data import read_labelled_data
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from nightsort.comprehend.limits import Mode
     from nightsort_local.local_aws.learning.examples import Example, Unusable
     from nightsort_local.local_aws.work.object_store import ObjectStore
 
@@ -125,19 +126,20 @@ def test_of_large_data_long_documents_are_cut_and_short_ones_kept(monkeypatch: p
 
 
 def test_the_numbers_of_labels_and_documents_have_limits() -> None:
-    def checked(mode: str, labels: int, documents: int) -> None:
+    def checked(mode: Mode, labels: int, documents: int) -> None:
         rows = "".join(f"L{number % labels},text {number}\n" for number in range(documents))
         check_training_data(read(one=rows), mode, 10)
 
     checked("MULTI_CLASS", 1_000, 10_000)
     checked("MULTI_LABEL", 100, 1_000)
-    for mode, labels, documents, reason in (
+    refused: tuple[tuple[Mode, int, int, str], ...] = (
         ("MULTI_CLASS", 1_001, 10_010, "at most 1,000 labels in MULTI_CLASS mode, not 1,001"),
         ("MULTI_LABEL", 101, 1_010, "at most 100 labels in MULTI_LABEL mode, not 101"),
         ("MULTI_CLASS", 1, 20, "at least 2 labels, not 1"),
         ("MULTI_LABEL", 4, 49, "at least 50 documents, not 49"),
         ("MULTI_CLASS", 4, 39, "at least 10 documents. Too few for: L3 (9)."),
-    ):
+    )
+    for mode, labels, documents, reason in refused:
         with pytest.raises(TaskError, match="CLASSIFIER_INVALID_INPUT") as caught:
             checked(mode, labels, documents)
         assert reason in str(caught.value)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 from scipy import sparse
 from sklearn import metrics as reference
 
 from nightsort_local.local_aws.learning.metrics import confusion_matrix, evaluation_metrics, predicted_labels
+
+if TYPE_CHECKING:
+    from nightsort.comprehend.limits import Mode
 
 LABELS = [f"label-{n}" for n in range(5)]
 
@@ -28,7 +33,7 @@ def counted(carries: np.ndarray) -> sparse.csr_matrix:
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("mode", ["MULTI_CLASS", "MULTI_LABEL"])
-def test_metrics_agree_with_scikit_learn(mode: str, seed: int) -> None:
+def test_metrics_agree_with_scikit_learn(mode: Mode, seed: int) -> None:
     actual, decided = answers(mode, seed)
     truth, prediction = (
         (actual.argmax(axis=1), decided.argmax(axis=1)) if mode == "MULTI_CLASS" else (actual, decided)

@@ -14,6 +14,8 @@ from nightsort_local.local_aws.learning.text_features import count_terms, terms
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nightsort.comprehend.limits import Mode
+
 WORDS = {
     "billing": ["invoice", "payment", "refund", "charge", "card"],
     "bug": ["crash", "error", "broken", "freeze", "exception"],
@@ -40,7 +42,7 @@ def documents(number: int, mode: str, seed: int = 0) -> tuple[list[str], sparse.
     return texts, sparse.csc_matrix(carries)
 
 
-def trained(mode: str) -> TextClassifier:
+def trained(mode: Mode) -> TextClassifier:
     texts, carries = documents(400, mode)
     return train(mode, LABELS, count_terms(texts), carries)
 
@@ -101,7 +103,8 @@ def test_an_empty_document_gets_scores_too(classifier: TextClassifier) -> None:
 
 
 def test_multi_class_scores_are_shares_and_multi_label_scores_are_not() -> None:
-    for mode, sums_to_one in (("MULTI_CLASS", True), ("MULTI_LABEL", False)):
+    modes: dict[Mode, bool] = {"MULTI_CLASS": True, "MULTI_LABEL": False}
+    for mode, sums_to_one in modes.items():
         texts, _ = documents(50, mode, seed=5)
         sums = trained(mode).scores(count_terms(texts)).sum(axis=1)
         assert np.allclose(sums, 1) == sums_to_one
@@ -125,7 +128,7 @@ def test_a_label_that_every_document_carries_is_always_given() -> None:
 
 @pytest.mark.parametrize("mode", ["MULTI_CLASS", "MULTI_LABEL"])
 @pytest.mark.parametrize("number", [1, 2, 4, 5, 9])
-def test_a_handful_of_documents_is_learnt(mode: str, number: int) -> None:
+def test_a_handful_of_documents_is_learnt(mode: Mode, number: int) -> None:
     texts, carries = documents(number, mode)
     classifier = train(mode, LABELS, count_terms(texts), carries)
     assert np.isfinite(classifier.scores(count_terms(texts))).all()

@@ -91,7 +91,7 @@ def test_a_role_is_passed_to_comprehend() -> None:
 )
 def test_s3(method: str, url: str, headers: dict[str, str], needed: list[tuple[str, str]]) -> None:
     environ = EnvironBuilder(
-        method=method, path=url, base_url="http://127.0.0.1/", headers=headers
+        method=method, path=url, base_url="http://127.0.0.1/", headers=headers.items()
     ).get_environ()
     call = s3_call(environ)
     assert call is not None
@@ -123,5 +123,5 @@ def test_a_listing_says_its_prefix_to_conditions() -> None:
     ],
 )
 def test_requests_to_others_are_none_to_s3(url: str, headers: dict[str, str]) -> None:
-    environ = EnvironBuilder(method="POST", path=url, headers=headers).get_environ()
+    environ = EnvironBuilder(method="POST", path=url, headers=headers.items()).get_environ()
     assert s3_call(environ) is None

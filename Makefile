@@ -44,7 +44,7 @@ test-all: $(VENV)/.dev ## Run these and the slow ones: the whole crash matrix, w
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m ruff format --check .
-	$(BIN)/python -m mypy include plugins nightsort_local dags deployment benchmarks
+	$(BIN)/python -m mypy include plugins nightsort_local dags deployment benchmarks tests docs/examples
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/dags
 

@@ -7,6 +7,7 @@ Every task may die at any moment and be tried again: what it had started is foun
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 from airflow.sdk import DAG
 
@@ -43,9 +44,11 @@ with DAG(
         data_access_role_arn=ROLE,
         wait_for_completion=False,
     )
+    # Airflow puts the version's ARN in here once the training has started.
+    version_arn: Any = train.output
     trained = ComprehendDocumentClassifierTrainedSensor(
         task_id="wait_for_training",
-        document_classifier_arn=train.output,
+        document_classifier_arn=version_arn,
         time_limit=timedelta(hours=6),
         stop_training_on_kill=True,
         deferrable=True,
@@ -54,7 +57,7 @@ with DAG(
     classify = ComprehendStartDocumentClassificationJobOperator(
         task_id="classify",
         job_name="reviews-{{ dag_run.run_after.strftime('%Y%m%d') }}",
-        document_classifier_arn=train.output,
+        document_classifier_arn=version_arn,
         input_data_config={"S3Uri": "s3://reviews/new/", "InputFormat": "ONE_DOC_PER_LINE"},
         output_data_config={"S3Uri": "s3://reviews/classified/"},
         data_access_role_arn=ROLE,

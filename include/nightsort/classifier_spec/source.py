@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import date  # noqa: TC003 (pydantic reads the annotation at run time)
 from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -158,21 +157,6 @@ class Source(SpecPart):
     def labelled(self) -> bool:
         """Whether the documents have labels."""
         return False
-
-    def at(self, day: date | None) -> Self:
-        """Return the source of one day: ``{day}`` becomes YYYY-MM-DD.
-
-        :raises ValueError: the source has ``{day}`` and no day is given.
-        """
-        template = self.uri if self.uri is not None else self.sql
-        if template is None or DAY not in template:
-            return self
-        if day is None:
-            raise ValueError(
-                f"the source {template} has {DAY}, but no day was given; give one, as YYYY-MM-DD"
-            )
-        rendered = template.replace(DAY, day.isoformat())
-        return self.model_copy(update={"uri" if self.uri is not None else "sql": rendered})
 
 
 class LabelledSource(Source):

@@ -26,7 +26,6 @@ import pyarrow.compute as pc
 from nightsort.arrow.columns import (
     from_offsets_and_bytes,
     offsets_and_bytes,
-    to_numpy,
     true_indices,
     without_nulls,
 )
@@ -85,7 +84,7 @@ def clean_texts(raw: TextColumn, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Clea
     texts, invalid = _decode(raw)
     status[invalid] = INVALID_UTF8
     texts = _trim(_blank_controls(texts))
-    sizes = to_numpy(pc.binary_length(texts))
+    sizes = np.asarray(pc.binary_length(texts))
     status[(status == GOOD) & ((sizes == 0) | _invisible(texts, sizes))] = BLANK
     status[(status == GOOD) & (sizes > max_bytes)] = TOO_LARGE
     return CleanedTexts(texts, status)
@@ -188,7 +187,7 @@ def _invisible(texts: pa.StringArray, sizes: npt.NDArray[np.int32]) -> Flags:
     """Return which trimmed texts have invisible characters alone; such a text begins beyond ASCII."""
     found = (_edges(texts)[0] >= _BEYOND_ASCII) & (sizes <= _LONGEST_INVISIBLE)
     if found.any():
-        found[found] = to_numpy(pc.match_substring_regex(texts.filter(pa.array(found)), _INVISIBLE))
+        found[found] = np.asarray(pc.match_substring_regex(texts.filter(pa.array(found)), _INVISIBLE))
     return found
 
 

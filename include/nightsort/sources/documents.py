@@ -34,7 +34,7 @@ from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.rejects import REASONS
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
-from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files, source_of_day
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
 from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
@@ -98,7 +98,7 @@ def read_documents(
         there are no documents.
     :raises SourceError: the source cannot be read as its spec says.
     """
-    source = _resolve_source(source, day, uri)
+    source = source_of_day(source, day, uri)
     selection = ColumnSelection(
         text=source.text_column,
         id=source.id_column,
@@ -117,20 +117,6 @@ def read_documents(
             yield validated.batch
         if progress is not None:
             progress("reading documents", seen)
-
-
-def _resolve_source(source: Source, day: date | None, uri: str | None) -> Source:
-    """Return the source of one day, with another URI where one is given."""
-    if uri is None:
-        try:
-            return source.at(day)
-        except ValueError as error:
-            raise SourceError(str(error)) from None
-    if source.uri is None:
-        raise SourceError(
-            f"{uri} cannot take the place of a query; give the spec's source a uri and a format"
-        )
-    return source.model_copy(update={"uri": uri}).at(day)
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,24 @@
-"""The objects behind a source's URI: which they are, and in which order."""
+"""The source of a day, and the objects behind its URI: which they are, and in which order."""
 
 from __future__ import annotations
 
 import logging
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from nightsort.classifier_spec.source import DAY
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from upath import UPath
 
+    from nightsort.classifier_spec.source import Source
     from nightsort.storage import Access
+
+SourceT = TypeVar("SourceT", bound="Source")
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +48,27 @@ class SourceFile:
     name: str
     size: int | None = field(default=None, compare=False)
     version: str | None = field(default=None, compare=False)
+
+
+def source_of_day(source: SourceT, day: date | None, uri: str | None = None) -> SourceT:
+    """Return the source of one day: ``{day}`` becomes YYYY-MM-DD.
+
+    :param uri: takes the place of the source's own URI.
+    :raises SourceError: the source has ``{day}`` and no day is given, or is a query and a URI is given.
+    """
+    if uri is not None:
+        if source.uri is None:
+            raise SourceError(
+                f"{uri} cannot take the place of a query; give the spec's source a uri and a format"
+            )
+        source = source.model_copy(update={"uri": uri})
+    template = source.uri if source.uri is not None else source.sql
+    if template is None or DAY not in template:
+        return source
+    if day is None:
+        raise SourceError(f"the source {template} has {DAY}, but no day was given; give one, as YYYY-MM-DD")
+    rendered = template.replace(DAY, day.isoformat())
+    return source.model_copy(update={"uri" if source.uri is not None else "sql": rendered})
 
 
 def list_files(uri: str, access: Access) -> list[SourceFile]:

@@ -25,6 +25,7 @@ from nightsort.naming import (
 )
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import REASONS, RejectLog
+from nightsort.sources.source_files import source_of_day
 from nightsort.storage import upload
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import Counts, TrainingDataError
@@ -177,7 +178,7 @@ def _read(
     if documents is None:
         raise training_checks.too_many(f"more than {_MAX_READ:,} labelled documents")
     if not len(documents):
-        raise _nothing(spec.labelled.at(day).uri or "the query", rejects)
+        raise _nothing(source_of_day(spec.labelled, day).uri or "the query", rejects)
     return documents
 
 

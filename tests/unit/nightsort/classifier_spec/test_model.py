@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -281,10 +280,3 @@ def test_two_hundred_specs_are_read_well_within_two_seconds(tmp_path: Path) -> N
 
     assert len(loaded.specs) == 200
     assert time.process_time() - started < 2
-
-
-def test_the_day_is_rendered_in_both_sources(tmp_path: Path) -> None:
-    spec = load(tmp_path, labelled={"uri": "s3://bucket/until-{day}.csv", "format": "csv"})
-
-    assert spec.labelled.at(date(2026, 11, 8)).uri == "s3://bucket/until-2026-11-08.csv"
-    assert spec.incoming.at(date(2026, 11, 8)).uri == "s3://bucket/incoming/2026-11-08/"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Any
 
 import pytest
@@ -86,24 +85,6 @@ def test_files_have_no_label_column() -> None:
     assert "label_column: does not go with format files" in "".join(
         refused(LabelledSource, uri="a/", format="files", label_column="label")
     )
-
-
-def test_a_query_of_a_day() -> None:
-    source = Source(sql="SELECT * FROM t WHERE day = '{day}';", conn_id="db", id_column="id")
-
-    assert source.at(date(2026, 1, 2)).sql == "SELECT * FROM t WHERE day = '2026-01-02'"
-
-
-def test_a_source_with_a_day_asks_for_one() -> None:
-    with pytest.raises(ValueError, match="no day was given"):
-        Source(uri="s3://bucket/{day}/", format="lines").at(None)
-
-
-def test_a_source_without_a_day_is_the_same_every_day() -> None:
-    source = Source(uri="s3://bucket/x/", format="lines")
-
-    assert source.at(date(2026, 1, 2)) == source
-    assert source.at(None) == source
 
 
 def test_only_a_labelled_source_is_labelled() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.sources.source_files import SourceError, SourceFile, list_files
+from nightsort.classifier_spec.source import LabelledSource, Source
+from nightsort.sources.source_files import SourceError, SourceFile, list_files, source_of_day
 from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
@@ -104,3 +106,37 @@ def test_sizes_are_those_of_the_listing(folder: Path) -> None:
     assert [file.size for file in list_files(f"{folder}/", plain_access())] == [5, 5, 5, 9, 14]
     assert [file.size for file in list_files(f"{folder}/sub/*", plain_access())] == [9]
     assert [file.size for file in list_files(f"{folder}/a.csv", plain_access())] == [5]
+
+
+def test_a_query_of_a_day() -> None:
+    source = Source(sql="SELECT * FROM t WHERE day = '{day}';", conn_id="db", id_column="id")
+
+    assert source_of_day(source, date(2026, 1, 2)).sql == "SELECT * FROM t WHERE day = '2026-01-02'"
+
+
+def test_a_source_with_a_day_asks_for_one() -> None:
+    with pytest.raises(SourceError, match="no day was given"):
+        source_of_day(Source(uri="s3://bucket/{day}/", format="lines"), None)
+
+
+def test_a_source_without_a_day_is_the_same_every_day() -> None:
+    source = Source(uri="s3://bucket/x/", format="lines")
+
+    assert source_of_day(source, date(2026, 1, 2)) == source
+    assert source_of_day(source, None) == source
+
+
+def test_the_day_is_rendered_in_a_labelled_and_an_incoming_uri() -> None:
+    labelled = LabelledSource(uri="s3://bucket/until-{day}.csv", format="csv")
+    incoming = Source(uri="s3://bucket/incoming/{day}/", format="jsonl", id_column="id")
+
+    assert source_of_day(labelled, date(2026, 11, 8)).uri == "s3://bucket/until-2026-11-08.csv"
+    assert source_of_day(incoming, date(2026, 11, 8)).uri == "s3://bucket/incoming/2026-11-08/"
+
+
+def test_a_uri_in_place_of_the_sources_own_is_rendered_too() -> None:
+    source = Source(uri="s3://bucket/x/", format="lines")
+
+    assert source_of_day(source, date(2026, 1, 2), "s3://b/{day}/").uri == "s3://b/2026-01-02/"
+    with pytest.raises(SourceError, match="no day was given"):
+        source_of_day(source, None, "s3://b/{day}/")

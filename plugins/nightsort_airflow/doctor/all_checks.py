@@ -13,6 +13,7 @@ from nightsort_airflow.doctor.airflow_parts import (
 )
 from nightsort_airflow.doctor.aws_access import AwsAccess, aws_checks
 from nightsort_airflow.doctor.buckets import bucket_checks
+from nightsort_airflow.doctor.dag_parsing import parse_in_new_process
 from nightsort_airflow.doctor.database import database_checks
 from nightsort_airflow.doctor.deployed_code import code_checks
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
@@ -22,26 +23,33 @@ from nightsort_airflow.doctor.versions import version_checks
 from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from nightsort.classifier_spec.model import ClassifierSpec, LoadedSpecs
+    from nightsort_airflow.doctor.dag_parsing import ParsedDags
     from nightsort_airflow.doctor.findings import Outcome
 
 SPECS: Final = "specs"
 
 
-def deployment_checks(names: Sequence[str] = (), *, in_a_task: bool) -> Iterator[Check]:
+def deployment_checks(
+    names: Sequence[str] = (),
+    *,
+    in_a_task: bool,
+    parse: Callable[[], ParsedDags] = parse_in_new_process,
+) -> Iterator[Check]:
     """
     Return all checks of a deployment.
 
     :param names: the specs to check; none: all.
     :param in_a_task: whether a task checks, which may not read Airflow's database.
+    :param parse: parses the DAG files.
     """
     loaded = read_specs()
     specs = [spec for name, spec in loaded.specs.items() if not names or name in names]
     yield from version_checks()
     yield from _spec_checks(loaded, names)
-    yield from code_checks([spec.name for spec in specs])
+    yield from code_checks([spec.name for spec in specs], parse)
     used = [spec.name for spec in specs]
     yield from airflow_checks_in_a_task() if in_a_task else airflow_checks(used)
     for conn_id in dict.fromkeys(spec.aws_conn_id for spec in specs):

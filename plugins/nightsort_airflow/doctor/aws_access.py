@@ -19,6 +19,8 @@ from nightsort_airflow.states import JOB_RUNNING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from boto3.session import Session
+
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.findings import Outcome
 
@@ -64,8 +66,22 @@ class AwsAccess:
         :param service: the service's name in boto3.
         """
         if service not in self._clients:
-            self._clients[service] = QuickHook(aws_conn_id=self.conn_id, client_type=service).conn
+            # One session for all: each session loads the data on endpoints anew, and may assume a role.
+            self._clients[service] = self._session.client(
+                service,
+                endpoint_url=self._hook.conn_config.get_service_endpoint_url(service_name=service),
+                config=self._hook.config,
+                verify=self._hook.verify,
+            )
         return self._clients[service]
+
+    @cached_property
+    def _hook(self) -> QuickHook:
+        return QuickHook(aws_conn_id=self.conn_id)
+
+    @cached_property
+    def _session(self) -> Session:
+        return self._hook.get_session()
 
     @cached_property
     def region(self) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from nightsort_airflow.doctor.all_checks import deployment_checks
+from nightsort_airflow.doctor.dag_parsing import begin_parse_in_fork
 from nightsort_airflow.doctor.findings import State, counted, report_lines
 from nightsort_airflow.doctor.run_checks import examine
 
@@ -34,8 +35,9 @@ def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     :param as_json: whether to print JSON.
     :param seconds: the time that one check may take.
     """
+    parse = begin_parse_in_fork()  # before the status line, which has a thread
     with Console(stderr=True).status("checking the deployment"):
-        findings = examine(deployment_checks(specs, in_a_task=False), seconds)
+        findings = examine(deployment_checks(specs, in_a_task=False, parse=parse), seconds)
     if as_json:
         print(
             json.dumps(

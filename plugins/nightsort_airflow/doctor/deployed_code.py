@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -15,18 +14,22 @@ from airflow import plugins_manager
 from airflow.configuration import conf
 
 import nightsort_airflow
+from nightsort_airflow.doctor.dag_parsing import (
+    DAG_FILES,
+    PARSE_SECONDS,
+    ParseError,
+    dag_files,
+    parse_in_new_process,
+)
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from nightsort_airflow.doctor.dag_parsing import ParsedDags
     from nightsort_airflow.doctor.findings import Outcome
 
 GROUP: Final = "code"
-
-DAG_FILES: Final = ("check_specs.py", "classify_documents.py", "nightsort_doctor.py", "train_classifier.py")
-# On a busy machine, importing Airflow alone takes long.
-PARSE_SECONDS: Final = 120.0
 
 # Another process, so that neither this process's modules nor its folder can hide what is missing.
 FIND_NIGHTSORT: Final = """
@@ -35,28 +38,19 @@ sys.path.append(sys.argv[1])
 import nightsort
 print(nightsort.__path__[0])
 """
-PARSE: Final = """
-import json, sys
-from airflow.dag_processing.dagbag import DagBag
-dags, errors = [], {}
-for file in sys.argv[1:]:
-    bag = DagBag(file)
-    dags += bag.dags
-    errors.update(bag.import_errors)
-print("\\n" + json.dumps([dags, errors]))
-"""
 
 
-def code_checks(names: Sequence[str]) -> list[Check]:
+def code_checks(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> list[Check]:
     """
     Return the checks of the code.
 
     :param names: the specs of which there must be DAGs.
+    :param parse: parses the DAG files.
     """
     return [
         Check(GROUP, "package nightsort", package, apart=True),
         Check(GROUP, "plugin", plugin),
-        Check(GROUP, "DAGs", lambda: dags(names), seconds=PARSE_SECONDS + 5, apart=True),
+        Check(GROUP, "DAGs", lambda: dags(names, parse), seconds=PARSE_SECONDS + 5, apart=True),
     ]
 
 
@@ -109,21 +103,15 @@ def plugin() -> Outcome:
     return ok(str(folder))
 
 
-def _as_the_dag_processor() -> dict[str, str]:
-    """Return this process's environment without what only a task has: its DAG's id and its database."""
-    environment = {name: value for name, value in os.environ.items() if "PARSING_CONTEXT" not in name}
-    # SQLAlchemy cannot read a task's own value. No DAG file of Nightsort asks a database.
-    return {**environment, "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://"}
-
-
-def dags(names: Sequence[str]) -> Outcome:
+def dags(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> Outcome:
     """
-    Parse the DAG files as the DAG processor does.
+    Check that the DAG files can be parsed, and contain the DAGs of the specs.
 
     :param names: the specs of which there must be DAGs.
+    :param parse: parses the DAG files.
     """
     folder = Path(conf.get("core", "dags_folder"))
-    files = sorted(file for name in DAG_FILES for file in folder.rglob(name))
+    files = dag_files()
     absent = sorted({*DAG_FILES} - {file.name for file in files})
     if absent:
         return cannot_tell(
@@ -131,22 +119,11 @@ def dags(names: Sequence[str]) -> Outcome:
             "where DAGs come from a bundle, see Import Errors in the UI; otherwise copy dags/ there",
         )
     try:
-        done = subprocess.run(  # noqa: S603 - our own arguments
-            [sys.executable, "-c", PARSE, *map(str, files)],
-            cwd="/",
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PARSE_SECONDS,
-            env=_as_the_dag_processor(),
-        )
-    except subprocess.TimeoutExpired:
+        found, errors = parse()
+    except TimeoutError:
         return failed(f"not parsed within {PARSE_SECONDS:g} s", "find out what keeps this machine busy")
-    if done.returncode:
-        return failed(
-            f"the parse failed: {done.stderr.strip().splitlines()[-1]}", "correct what the message names"
-        )
-    found, errors = json.loads(done.stdout.strip().splitlines()[-1])
+    except ParseError as error:
+        return failed(f"the parse failed: {error}", "correct what the message names")
     if errors:
         messages = "; ".join(
             f"{Path(file).name}: {error.strip().splitlines()[-1]}" for file, error in errors.items()

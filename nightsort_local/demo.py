@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 
 from nightsort.storage import plain_access
 from nightsort.tables.schema import ensure_schema
-from nightsort_local import environment as settings
 from nightsort_local import postgres, sample_corpus
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.home import INSTALLED
 from nightsort_local.night_report import read_known_labels, read_night, show_night
+from nightsort_local.stack_settings import enter
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,7 +40,7 @@ def run_demo(stack: LocalStack, progress: Progress) -> bool:
         sample = background.submit(sample_corpus.aws_services)
         start(stack, progress)
         # Storage and Comprehend are reached from here as any other program would, by the environment.
-        settings.enter(stack.environment())
+        enter(stack.environment())
         access = plain_access()
         others = None
         if not _has_samples(access):

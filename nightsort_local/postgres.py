@@ -12,8 +12,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from nightsort_local.environment import postgres_programs
 from nightsort_local.errors import StackError
+from nightsort_local.stack_settings import postgres_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from nightsort_local import environment as settings
-from nightsort_local import postgres, startup, supervision
+from nightsort_local import postgres, stack_settings, startup, supervision
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
 from nightsort_local.errors import StackError
@@ -119,7 +118,7 @@ class LocalStack:
 
     def environment(self) -> dict[str, str]:
         """Return the environment with which a program sees the stack as its components do."""
-        return settings.component_environment(
+        return stack_settings.component_environment(
             self.home, aws_port=self._ports()[1], specs=self.specs, outer=os.environ
         )
 
@@ -220,14 +219,14 @@ class LocalStack:
         return supervisor
 
     def _write_configurations(self, claim: PortClaim) -> None:
-        airflow_settings = settings.airflow_settings(
+        airflow_settings = stack_settings.airflow_settings(
             self.home,
             self.home.secrets(),
             api_port=claim.api_port,
             dags=self.dags,
             schedules=self.schedules,
         )
-        settings.write_airflow_configuration(self.home, airflow_settings)
+        stack_settings.write_airflow_configuration(self.home, airflow_settings)
         supervision.write_configuration(self.home, self.components, claim.aws_port)
 
     def down(self) -> bool:

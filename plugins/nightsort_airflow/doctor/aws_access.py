@@ -19,8 +19,6 @@ from nightsort_airflow.states import JOB_RUNNING
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from boto3.session import Session
-
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.findings import Outcome
 
@@ -80,7 +78,7 @@ class AwsAccess:
         return QuickHook(aws_conn_id=self.conn_id)
 
     @cached_property
-    def _session(self) -> Session:
+    def _session(self) -> Any:
         return self._hook.get_session()
 
     @cached_property

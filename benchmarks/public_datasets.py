@@ -27,8 +27,8 @@ from rich.table import Table
 from nightsort.classifier_spec.model import ClassifierSpec, load_spec
 from nightsort.evaluation import Metrics, from_predictions
 from nightsort.storage import plain_access
-from nightsort_local.environment import enter
 from nightsort_local.stack import LocalStack
+from nightsort_local.stack_settings import enter
 
 if TYPE_CHECKING:
     from upath import UPath

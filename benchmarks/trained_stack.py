@@ -18,8 +18,8 @@ import yaml
 from benchmarks.measuring import ROOT
 from nightsort.naming import run_key
 from nightsort.storage import plain_access
-from nightsort_local.environment import enter
 from nightsort_local.stack import LocalStack
+from nightsort_local.stack_settings import enter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 from rich.text import Text
 
-from nightsort_local.environment import ADMIN
+from nightsort_local.stack_settings import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from nightsort_local.environment import ADMIN
 from nightsort_local.errors import StackError
+from nightsort_local.stack_settings import ADMIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

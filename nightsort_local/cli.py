@@ -15,12 +15,12 @@ from rich.table import Table
 from rich.text import Text
 
 from nightsort.classifier_spec.loading import FOLDERS_VARIABLE, spec_folders
-from nightsort_local import environment as settings
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.errors import StackError
 from nightsort_local.home import SPECS, home_from_environment
 from nightsort_local.progress import Progress, make_console
 from nightsort_local.stack import LocalStack
+from nightsort_local.stack_settings import shell_exports
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -141,7 +141,7 @@ def env() -> None:
     with _reported_errors():
         stack = _running_stack()
         # Not through rich, which would wrap and colour the lines for the shell.
-        typer.echo(settings.shell_exports(stack.environment(), os.environ))
+        typer.echo(shell_exports(stack.environment(), os.environ))
 
 
 @app.command(context_settings=PASSED_ON)

@@ -1,4 +1,4 @@
-"""The whole trip, as `make run` takes it: train once, then one more day of the sample at every call."""
+"""The demo of `make run`: train once, then classify one more day of the sample at every call."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from botocore.exceptions import ClientError
 
 from nightsort.storage import plain_access
 from nightsort.tables.schema import ensure_schema
-from nightsort_local import environment as settings
 from nightsort_local import postgres, sample_corpus
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.home import INSTALLED
 from nightsort_local.night_report import read_known_labels, read_night, show_night
+from nightsort_local.stack_settings import enter
 
 if TYPE_CHECKING:
     from datetime import date
@@ -26,21 +26,23 @@ if TYPE_CHECKING:
     from nightsort_local.stack import LocalStack
 
 CLASSIFIER = "aws-services"
-# Written last, so that an upload that was interrupted is done again.
+# Written last, so that an interrupted upload is repeated.
 MARKER = f"{sample_corpus.BUCKET}/sample-corpus.json"
 
 
 def run_demo(stack: LocalStack, progress: Progress) -> bool:
-    """Take the trip, and print what came of it.
+    """Train, classify a day and print the result.
 
-    :returns: whether it succeeded.
+    :param stack: the stack; it is started if it does not run.
+    :param progress: shows the steps.
+    :returns: whether all runs succeeded.
     """
-    # One thread: two samples that are cut at once would slow the start of the stack down.
+    # One thread, because making two samples at once would slow down the start of the stack.
     with ThreadPoolExecutor(1) as background:
         sample = background.submit(sample_corpus.aws_services)
         start(stack, progress)
-        # Storage and Comprehend are reached from here as any other program would, by the environment.
-        settings.enter(stack.environment())
+        # boto3 and fsspec find the local AWS by the environment.
+        enter(stack.environment())
         access = plain_access()
         others = None
         if not _has_samples(access):
@@ -62,7 +64,7 @@ def _train_and_classify(stack: LocalStack, access: Access, progress: Progress) -
     day, is_new = _next_day(stack)
     if not is_new:
         progress.console.print(
-            f"All {len(sample_corpus.days())} days of the sample are classified: {day} once more."
+            f"All {len(sample_corpus.days())} days of the sample are classified; {day} is classified again."
         )
     if not follow(stack, f"classify_{CLASSIFIER}", {"day": day.isoformat()}, progress).succeeded:
         return False
@@ -79,7 +81,7 @@ def _has_samples(access: Access) -> bool:
 
 
 def _upload_other_sample(access: Access) -> None:
-    """Write the sample that this trip does not use, then the marker."""
+    """Upload the sample that the demo does not use, then the marker."""
     sample_corpus.upload_sample(access, sample_corpus.aws_topics())
     access.path(MARKER).write_text(json.dumps(_wanted_samples()), encoding="utf-8")
 
@@ -89,7 +91,7 @@ def _wanted_samples() -> dict[str, str]:
 
 
 def _has_usable_version(stack: LocalStack) -> bool:
-    """Whether a version is active and the local Comprehend still has it."""
+    """Return whether a version is active and still exists in the local Comprehend."""
     with postgres.connect(stack.home, "nightsort") as connection:
         ensure_schema(connection)
         row = connection.execute(

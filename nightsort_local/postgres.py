@@ -1,4 +1,4 @@
-"""PostgreSQL 18 out of a wheel: its folder, its command line, its databases."""
+"""PostgreSQL 18 from a wheel: its data folder, its command line and its databases."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
-from nightsort_local.environment import postgres_programs
 from nightsort_local.errors import StackError
+from nightsort_local.stack_settings import postgres_programs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ UNPRIVILEGED = "nobody"
 SETTINGS = {
     "listen_addresses": "",
     "max_connections": "200",
-    # A crash of the machine may cost the last moments, never the consistency.
+    # A crash of the machine may lose the last transactions, but the data stay consistent.
     "synchronous_commit": "off",
     "jit": "off",
     "log_min_messages": "warning",
@@ -38,18 +38,20 @@ SETTINGS = {
 
 
 def unprivileged_prefix() -> list[str]:
-    """Return what to put before a PostgreSQL program, which refuses to run as root.
+    """Return the command that runs a PostgreSQL program as an ordinary user, since it refuses to run as root.
 
-    An ordinary user needs nothing. For root, `setpriv` changes to ``nobody`` and leaves it the one capability
-    to pass folders that only root may enter: a checkout below ``/root`` or in a fresh temporary folder works,
-    and no user is created, no folder's mode changed.
+    For an ordinary user it is empty. For root, `setpriv` changes the user to ``nobody`` and keeps one
+    capability: to enter folders that only root may enter, such as a checkout below ``/root``.
+
+    :returns: the beginning of a command line.
+    :raises StackError: if root has no `setpriv`.
     """
     if os.geteuid() != 0:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
         raise StackError(
-            "PostgreSQL does not run as root, and setpriv (util-linux) is not there to change the user: "
+            "PostgreSQL does not run as root, and setpriv (util-linux), which changes the user, is missing: "
             "install util-linux, or run make as an ordinary user."
         )
     return [
@@ -73,7 +75,10 @@ def server_command(home: Home) -> list[str]:
 
 
 def initialise(home: Home, environment: Mapping[str, str]) -> None:
-    """Create the database cluster unless it is there; a half-made one, from a kill, is made anew."""
+    """Create the database cluster unless it exists. An incomplete one is deleted and created again.
+
+    :raises StackError: if it belongs to another version of PostgreSQL, or cannot be created.
+    """
     data = home.postgres_data
     marker = data / "PG_VERSION"
     finished = data / "global" / "pg_control"
@@ -81,8 +86,8 @@ def initialise(home: Home, environment: Mapping[str, str]) -> None:
         version = marker.read_text(encoding="ascii").strip()
         if version != "18":
             raise StackError(
-                f"{data} holds data of PostgreSQL {version}, this checkout brings 18: "
-                "run `make clean` to start anew, or dump the data with the older version first."
+                f"{data} holds data of PostgreSQL {version}, but this checkout uses 18: "
+                "run `make clean` to start with no data, or dump the data with the older version first."
             )
         return
     draft = home.root / "postgres.new"
@@ -109,32 +114,32 @@ def initialise(home: Home, environment: Mapping[str, str]) -> None:
     )
     if done.returncode != 0:
         raise StackError(f"initdb could not create {draft}:\n{(done.stdout + done.stderr)[-2000:].strip()}")
-    # Renamed when complete, so that a kill in between leaves no half cluster that looks like one.
+    # Renamed when complete, so that a killed initdb leaves no incomplete cluster in this folder.
     draft.rename(data)
 
 
 def give_to_server(*folders: Path) -> None:
-    """Make the folders the server's own where it runs as another user than we do."""
+    """Make the server's user the owner of the folders, if it is not the current user."""
     if os.geteuid() == 0:
         for folder in folders:
             shutil.chown(folder, UNPRIVILEGED)
 
 
 def clean_up_after_crash(home: Home) -> None:
-    """Stop a server that outlived its supervisor, and remove a lock file whose server is gone.
+    """Stop a server that still runs after its supervisor has ended, and remove the lock file.
 
-    PostgreSQL removes its own stale lock file, but not when another process has got the same pid since.
+    PostgreSQL removes a stale lock file itself, but not if another process has the same pid now.
     """
     lock = home.postgres_data / "postmaster.pid"
     try:
         pid = int(lock.read_text(encoding="utf-8").split("\n", 1)[0])
         server = psutil.Process(pid)
-        # A server's working folder is its data folder; its title is no proof, it rewrites that.
+        # Its working directory is its data folder. Its command line proves nothing: PostgreSQL rewrites it.
         ours = server.cwd() == str(home.postgres_data)
     except (FileNotFoundError, ValueError, psutil.NoSuchProcess):
         ours = False
     except psutil.AccessDenied:
-        # A process of another user is no server of ours.
+        # The process of another user is not our server.
         ours = False
     if ours:
         server.send_signal(2)
@@ -159,16 +164,16 @@ def connect(home: Home, database: str) -> psycopg.Connection:
 
 
 def wait_until_ready(home: Home, timeout: float) -> None:
-    """Wait until the server takes connections.
+    """Wait until the server accepts connections.
 
     :param timeout: seconds.
-    :raises StackError: if it does not.
+    :raises StackError: if it does not in time.
     """
     deadline = time.monotonic() + timeout
     while problem := _problem_with_connecting(home):
         if time.monotonic() > deadline:
             raise StackError(
-                f"PostgreSQL takes no connection after {timeout:.0f} s ({problem}): "
+                f"PostgreSQL accepts no connection after {timeout:.0f} s ({problem}): "
                 f"see {home.logs / 'postgres.log'}."
             )
         time.sleep(0.05)
@@ -183,7 +188,7 @@ def _problem_with_connecting(home: Home) -> str | None:
 
 
 def create_databases(home: Home) -> None:
-    """Create those of the two databases that are missing."""
+    """Create the databases of Airflow and Nightsort that do not exist."""
     with connect(home, "postgres") as connection:
         present = {row[0] for row in connection.execute("SELECT datname FROM pg_database")}
         for name in DATABASES:
@@ -192,7 +197,7 @@ def create_databases(home: Home) -> None:
 
 
 def has_tables_of_airflow(home: Home) -> bool:
-    """Whether the metadata database was ever migrated."""
+    """Return whether Airflow's tables exist."""
     with connect(home, "airflow") as connection:
         row = connection.execute("SELECT to_regclass('public.alembic_version') IS NOT NULL").fetchone()
     return bool(row and row[0])

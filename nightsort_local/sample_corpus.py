@@ -1,15 +1,16 @@
-"""Real text that every machine with boto3 already holds: the API documentation inside botocore.
+"""Two samples of real text from the API documentation inside botocore.
 
-Two samples are cut from it, the same on every machine for one botocore version:
+They depend only on the version of botocore:
 
 ``aws-services`` (multi-class)
     A document is the description of one operation or one member; its label is the service it belongs to.
 ``aws-topics`` (multi-label)
     A document is the description of one operation; its labels are what the operation does (``create``,
     ``read``, …, from its name) and the fields that its service belongs to (``compute``, ``security``, …).
-    No label is derived from the text itself, so there is something to learn.
+    No label comes from the text itself.
 
-Part of each sample is labelled, the rest arrives over :func:`days`, with known labels in truth files.
+Part of each sample is labelled. The rest are the incoming documents of :func:`days`; truth files have their
+labels.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ ACTIONS_OF_VERBS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class SampleDocument:
-    """One description: its id (where it stands in botocore's models), its text and its known labels."""
+    """A description: its id (its place in botocore's models), its text and its known labels."""
 
     document_id: str
     text: str
@@ -99,7 +100,7 @@ class SampleDocument:
 
 @dataclass(frozen=True)
 class Sample:
-    """Where one sample lies in the bucket and what it holds."""
+    """A sample: its documents and its place in the bucket."""
 
     name: str
     labelled: list[SampleDocument]
@@ -121,7 +122,7 @@ def truth_uri(name: str, day: date) -> str:
 
 
 def aws_services() -> Sample:
-    """Cut the multi-class sample: at most 320 descriptions of each of 36 services."""
+    """Make the multi-class sample: at most 320 descriptions of each of 36 services."""
     documents = []
     services_of_text: defaultdict[str, set[str]] = defaultdict(set)
     for service in SERVICES:
@@ -131,7 +132,7 @@ def aws_services() -> Sample:
         documents += [
             SampleDocument(document_id, text, (service,)) for text, document_id in descriptions.items()
         ]
-    # "The token for the next page of results." belongs to nobody: a text of two services has no right answer.
+    # A text of two services, such as "The token for the next page of results.", has no single right label.
     unique = [document for document in documents if len(services_of_text[document.text]) == 1]
     by_service: defaultdict[str, list[SampleDocument]] = defaultdict(list)
     for document in sorted(unique, key=lambda document: _position(document.document_id)):
@@ -141,7 +142,7 @@ def aws_services() -> Sample:
 
 
 def aws_topics() -> Sample:
-    """Cut the multi-label sample: operations, labelled by their action and the fields of their service."""
+    """Make the multi-label sample: operations, labelled by their action and the fields of their service."""
     fields: defaultdict[str, list[str]] = defaultdict(list)
     for label, services in FIELDS_OF_SERVICES.items():
         for service in services.split():
@@ -160,7 +161,7 @@ def upload(access: Access, *, progress: Callable[[str], None] | None = None) -> 
     Write both samples into the bucket of the sample specs.
 
     :param access: how to reach the bucket; it is created if it does not exist
-    :param progress: is told what is being written, for a person to read
+    :param progress: receives a short text on what is written
     """
     for sample in (aws_services(), aws_topics()):
         upload_sample(access, sample, progress=progress)
@@ -204,7 +205,7 @@ def _objects(sample: Sample) -> dict[str, bytes]:
 
 
 def _with_dirt(documents: list[SampleDocument]) -> list[SampleDocument]:
-    """Add what real nights bring: line breaks and U+2028 inside a text, a blank document, a doubled id."""
+    """Add cases from real data: line breaks and U+2028 in a text, a blank document, a duplicate id."""
     broken = replace(documents[0], text=documents[0].text.replace(" ", "\r\n\n", 1))
     separated = replace(documents[1], text=documents[1].text.replace(" ", "\u2028", 1))
     blank = SampleDocument(f"{documents[2].document_id}.blank", " \t\n ", ())
@@ -228,7 +229,7 @@ def _split(name: str, documents: Iterable[SampleDocument], most_per_day: int | N
 
 
 def _position(key: str) -> float:
-    """Spread keys evenly over [0, 1), the same on every machine."""
+    """Return a number in [0, 1) for a key: evenly distributed, and the same on every machine."""
     return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=6).digest(), "big") / 2**48
 
 

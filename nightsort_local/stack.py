@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
-from nightsort_local import environment as settings
-from nightsort_local import postgres, startup, supervision
+from nightsort_local import postgres, stack_settings, startup, supervision
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
 from nightsort_local.errors import StackError
@@ -35,17 +34,17 @@ if TYPE_CHECKING:
 
 
 class LocalStack:
-    """One local stack in one folder; every call may be made from any process.
+    """A local stack in one folder. Any process may call any method.
 
-    What is left out is as it was when the stack was last started, or else the default.
+    A parameter that is None keeps its value of the last start, or else the default.
 
     :param home: the state folder.
     :param specs: the folders of classifier specs, by default this checkout's.
     :param dags: the folder of DAG files, by default this checkout's.
-    :param schedules: whether cron schedules and asset events start runs, by default not (`airflow_settings`).
+    :param schedules: whether cron schedules and asset events start runs; by default they do not.
     :param components: which of the components to start; Airflow's need ``postgres``.
-    :param first_slot: where the search for free ports begins; 0 stands for Airflow's usual 8080.
-    :param report: is told in a few words what is being done now.
+    :param first_slot: where the search for free ports begins; 0 means Airflow's default 8080.
+    :param report: receives a short text on each step.
     """
 
     def __init__(
@@ -73,12 +72,12 @@ class LocalStack:
 
     @property
     def airflow_url(self) -> str:
-        """Where a browser finds Airflow."""
+        """The URL of Airflow in a browser."""
         return f"http://localhost:{self._ports()[0]}"
 
     @property
     def aws_url(self) -> str:
-        """Where the AWS SDKs find the local AWS."""
+        """The endpoint URL of the local AWS."""
         return f"http://{LOOPBACK}:{self._ports()[1]}"
 
     @property
@@ -118,8 +117,8 @@ class LocalStack:
         return state.api_port, state.aws_port
 
     def environment(self) -> dict[str, str]:
-        """Return the environment with which a program sees the stack as its components do."""
-        return settings.component_environment(
+        """Return the environment for a program that uses the stack."""
+        return stack_settings.component_environment(
             self.home, aws_port=self._ports()[1], specs=self.specs, outer=os.environ
         )
 
@@ -133,16 +132,16 @@ class LocalStack:
             return {}
 
     def is_up(self) -> bool:
-        """Whether all components run."""
+        """Return whether all components run."""
         states = self.status()
         return all(name in states and states[name].state == "RUNNING" for name in self.components)
 
     def up(self) -> bool:
-        """Bring the stack up; what runs already is left alone.
+        """Start the stack. Components that run already stay as they are.
 
         :returns: whether anything had to be started.
-        :raises StackError: if a component does not come up; then everything is stopped again. Also if the
-            stack runs already, with other settings than these.
+        :raises StackError: if a component does not start; then everything is stopped. Also if the stack
+            already runs with other settings.
         """
         with self.home.locked():
             if self.status():
@@ -192,7 +191,7 @@ class LocalStack:
             startup.wait_for_airflow(self.home, supervisor, self.api, airflow, since, self.report)
 
     def _supervisor(self) -> Supervisor:
-        """Return the running supervisor, or start one after clearing what a dead one left."""
+        """Return the running supervisor. If there is none, clean up after a crash and start one."""
         state = self.home.read_state()
         supervisor = Supervisor(self.home)
         if supervision.supervisor_process(state) is not None:
@@ -201,7 +200,7 @@ class LocalStack:
                 return supervisor
         left = supervision.stragglers(state)
         if left:
-            self.report(f"ending {len(left)} processes that a crash left behind")
+            self.report(f"ending {len(left)} processes that survived a crash")
             supervision.end(left, patience=10)
         supervision.end_lost_supervisors(self.home, state)
         postgres.clean_up_after_crash(self.home)
@@ -220,18 +219,18 @@ class LocalStack:
         return supervisor
 
     def _write_configurations(self, claim: PortClaim) -> None:
-        airflow_settings = settings.airflow_settings(
+        airflow_settings = stack_settings.airflow_settings(
             self.home,
             self.home.secrets(),
             api_port=claim.api_port,
             dags=self.dags,
             schedules=self.schedules,
         )
-        settings.write_airflow_configuration(self.home, airflow_settings)
+        stack_settings.write_airflow_configuration(self.home, airflow_settings)
         supervision.write_configuration(self.home, self.components, claim.aws_port)
 
     def down(self) -> bool:
-        """Stop everything and keep the data.
+        """Stop all processes and keep the data.
 
         :returns: whether anything was running.
         """
@@ -264,7 +263,7 @@ class LocalStack:
         return process is not None or bool(left)
 
     def remove(self) -> None:
-        """Stop everything and delete the data too."""
+        """Stop all processes and delete the data."""
         self.down()
         self.home.remove()
 
@@ -276,11 +275,14 @@ class LocalStack:
         timeout: float = 3600,
         observer: RunObserver | None = None,
     ) -> DagRunResult:
-        """Run a DAG through the real scheduler, with its files as they are now, and wait for its end.
+        """Run a DAG with the current DAG files, and wait for its end.
 
+        :param dag_id: the DAG.
         :param conf: the params that differ from their defaults.
         :param timeout: seconds.
-        :raises StackError: if there is no such DAG, or the run is not over in time. A failed run is a result.
+        :param observer: receives the states of the run and its tasks.
+        :returns: the run and its tasks, also if the run failed.
+        :raises StackError: if there is no such DAG, or if the run takes longer than the timeout.
         """
         if not self.status():
             raise StackError("The stack is down: `nightsort-local up` starts it.")

@@ -1,4 +1,4 @@
-"""What has to be waited for until a stack is of use."""
+"""Wait until the components of a stack are ready."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ if TYPE_CHECKING:
     from nightsort_local.supervision import Supervisor
 
 START_SECONDS = 180
-"""Until then a component must have shown life; on two busy cores the slowest needed a tenth of that."""
+"""The time limit for a component's first heartbeat; on two busy cores the slowest needed 18 s."""
 
 
 def migrate(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -> None:
-    """Create or migrate Airflow's tables, unless this version of Airflow has done it here before."""
+    """Create or migrate Airflow's tables, unless this version of Airflow has migrated them before.
+
+    :raises StackError: if the migration fails.
+    """
     wanted = version("apache-airflow-core")
     state = home.read_state()
     if state.migrated_to == wanted and postgres.has_tables_of_airflow(home):
@@ -40,7 +43,10 @@ def migrate(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -
 
 
 def wait_for_local_aws(home: Home, supervisor: Supervisor, url: str, report: Callable[[str], None]) -> None:
-    """Wait until the local AWS answers at `url`."""
+    """Wait until the local AWS answers at `url`.
+
+    :raises StackError: if it does not start.
+    """
     with httpx.Client(trust_env=False, timeout=5) as client:
 
         def missing() -> list[str]:
@@ -61,19 +67,24 @@ def wait_for_airflow(
     since: datetime,
     report: Callable[[str], None],
 ) -> None:
-    """Wait until the components have shown life since `since`, then see to the pool."""
+    """Wait until each component has sent a heartbeat, then create the pool of the jobs.
+
+    :param started: the components to wait for.
+    :param since: heartbeats before this time do not count.
+    :raises StackError: if a component does not start.
+    """
 
     def missing() -> list[str]:
         return [part for part in api.unhealthy(since) if part in started]
 
     _wait(home, supervisor, lambda: [part for part in missing() if part == API_SERVER], report)
-    # While the others start: else the first task waits for it.
+    # Done while the other components start; otherwise the first task would wait for it.
     api.prepare_for_tasks()
     _wait(home, supervisor, missing, report)
     api.ensure_pool(
         POOL,
         slots=MAX_ACTIVE_CLASSIFICATION_JOBS,
-        description="Comprehend's quota of active jobs; deferred tasks count, since their jobs are active.",
+        description="Comprehend's quota of active jobs. Deferred tasks count, because their jobs are active.",
     )
 
 
@@ -90,7 +101,7 @@ def _wait(
             if state.state == "FATAL":
                 raise _failure(home, state.name, "ends as soon as it starts")
         if time.monotonic() > deadline:
-            raise _failure(home, missing[0], f"shows no life after {START_SECONDS} s")
+            raise _failure(home, missing[0], f"sent no heartbeat within {START_SECONDS} s")
         time.sleep(0.2)
 
 

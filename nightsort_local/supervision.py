@@ -31,7 +31,7 @@ LOCAL_AWS = "local_aws"
 API_SERVER = "api-server"
 AIRFLOW = (API_SERVER, "scheduler", "dag-processor", "triggerer")
 COMPONENTS = (POSTGRES, LOCAL_AWS, *AIRFLOW)
-"""In the order in which they depend on one another."""
+"""All components; each depends only on those before it."""
 
 MIGRATION = "migration"
 """Creates or migrates Airflow's tables, and ends."""
@@ -48,11 +48,11 @@ AIRFLOW_STOP_SECONDS = 8
 
 @dataclass(frozen=True)
 class ComponentState:
-    """What the supervisor knows about one process."""
+    """The state of one process in supervisord."""
 
     name: str
     state: str
-    """``RUNNING``, ``STARTING``, ``STOPPED``, ``BACKOFF`` (died, is restarted) or ``FATAL`` (dies always)."""
+    """``RUNNING``, ``STARTING``, ``STOPPED``, ``BACKOFF`` (ended, is restarted), ``FATAL`` (always ends)."""
     pid: int
     started: float
     """Seconds since the epoch."""
@@ -60,7 +60,7 @@ class ComponentState:
 
     @property
     def is_running(self) -> bool:
-        """Whether the process is there."""
+        """Whether the process exists."""
         return self.state in ("RUNNING", "STARTING")
 
 
@@ -74,7 +74,7 @@ def commands(home: Home, aws_port: int) -> dict[str, list[str]]:
             "--host", LOOPBACK, "--port", str(aws_port), "--data", str(home.local_aws_data),
         ],
         API_SERVER: [*airflow, "api-server"],
-        # Task logs are read from the folder that all share: the two log servers would only take ports.
+        # All components read task logs from one folder, so no log server is needed.
         "scheduler": [*airflow, "scheduler", "--skip-serve-logs"],
         "dag-processor": [*airflow, "dag-processor"],
         "triggerer": [*airflow, "triggerer", "--skip-serve-logs"],
@@ -83,12 +83,17 @@ def commands(home: Home, aws_port: int) -> dict[str, list[str]]:
 
 
 def write_configuration(home: Home, components: Iterable[str], aws_port: int) -> None:
-    """Write supervisord's configuration; nothing starts by itself, the stack knows the order."""
+    """Write supervisord's configuration. No program starts by itself: the stack starts them in order.
+
+    :param home: the state folder.
+    :param components: the components to include.
+    :param aws_port: the port of the local AWS.
+    """
     sections = [
         "[supervisord]",
         "nodaemon=true",
         "silent=true",
-        # Relative to the home, where it is started: of some settings it expands percent signs twice.
+        # Relative to the home, its working directory: in some settings it expands percent signs twice.
         "logfile=logs/supervisord.log",
         "logfile_maxbytes=1MB",
         "logfile_backups=1",
@@ -112,13 +117,13 @@ def write_configuration(home: Home, components: Iterable[str], aws_port: int) ->
             f"[program:{name}]",
             f"command={_escaped(' '.join(map(_quoted, command)))}",
             "autostart=false",
-            # Tasks are forks of the scheduler, DAG files are parsed in forks of the processor: what these two
-            # have imported at their start, nobody has to import again.
+            # Tasks are forks of the scheduler, and DAG files are parsed in forks of the processor. They need
+            # not import again what these two imported at their start.
             *(['environment=AIRFLOW__CORE__LAZY_LOAD_PLUGINS="False"'] if name in PARENTS else []),
             f"autorestart={str(name != MIGRATION).lower()}",
             f"startsecs={0 if name == MIGRATION else 2}",
             "startretries=3",
-            # The signal goes to the leader, which ends its workers in order; what then is left is killed.
+            # The signal goes to the leader, which ends its workers; then the whole process group is killed.
             f"stopsignal={'INT' if name == POSTGRES else 'TERM'}",
             f"stopwaitsecs={STOP_SECONDS.get(name, AIRFLOW_STOP_SECONDS)}",
             "killasgroup=true",
@@ -141,7 +146,7 @@ def _quoted(argument: str) -> str:
 
 
 def supervisor_process(state: State) -> psutil.Process | None:
-    """Return the supervisor that the state names, if it is still the same process."""
+    """Return the supervisor that the state names; None if that process has ended."""
     if state.supervisor_pid is None or state.supervisor_started is None:
         return None
     try:
@@ -153,25 +158,28 @@ def supervisor_process(state: State) -> psutil.Process | None:
 
 
 def end_lost_supervisors(home: Home, state: State) -> int:
-    """End what runs for this home although the state does not know it: its folder was deleted under its feet.
+    """End supervisors of this home that its state does not name, because the folder was deleted.
 
+    :param home: the state folder.
+    :param state: its state.
     :returns: the number of supervisors that were found.
     """
-    lost = [process for process in psutil.process_iter() if _is_supervisor_of(process, home)]
-    lost = [process for process in lost if process.pid != state.supervisor_pid]
+    lost = [
+        process
+        for process in psutil.process_iter()
+        if process.pid != state.supervisor_pid and _is_supervisor_of(process, home)
+    ]
     for process in lost:
         session = State(supervisor_pid=process.pid, supervisor_started=process.create_time())
-        with suppress(psutil.NoSuchProcess):
-            # It stops its components in order before it ends.
-            process.terminate()
-        psutil.wait_procs([process], timeout=sum(STOP_SECONDS.values()) + AIRFLOW_STOP_SECONDS)
+        # It stops its components in order before it ends.
+        end([process], patience=sum(STOP_SECONDS.values()) + AIRFLOW_STOP_SECONDS)
         end(stragglers(session), patience=5)
     return len(lost)
 
 
 def _is_supervisor_of(process: psutil.Process, home: Home) -> bool:
     try:
-        # A component that was just forked still has the command line of its supervisor.
+        # A fork has its supervisor's command line until it starts its program, but leads no session.
         leads = os.getsid(process.pid) == process.pid
         return leads and process.cmdline()[1:] == supervisor_command(home)[1:]
     except (psutil.Error, OSError):
@@ -179,12 +187,12 @@ def _is_supervisor_of(process: psutil.Process, home: Home) -> bool:
 
 
 def supervisor_command(home: Home) -> list[str]:
-    """Return the command line of supervisord, by which it can be told from that of another home."""
+    """Return the command line of supervisord, which differs between homes."""
     return [sys.executable, "-m", "nightsort_local.supervisord", "-c", str(home.supervisor_configuration)]
 
 
 def start_supervisor(home: Home, environment: Mapping[str, str], claim: PortClaim) -> subprocess.Popen[bytes]:
-    """Start supervisord as the leader of a session of its own, which all its descendants stay in."""
+    """Start supervisord as the leader of a new session, in which all its descendants stay."""
     with (home.logs / "supervisord.err").open("wb") as errors:
         return subprocess.Popen(  # noqa: S603 - our own interpreter
             supervisor_command(home),
@@ -198,10 +206,10 @@ def start_supervisor(home: Home, environment: Mapping[str, str], claim: PortClai
 
 
 def stragglers(state: State) -> list[psutil.Process]:
-    """Return the processes of a session whose supervisor is gone, or is about to be.
+    """Return the processes of the supervisor's session, also after the supervisor has ended.
 
-    Tasks have process groups of their own, but nothing in the stack leaves the session, save PostgreSQL's
-    backends, which end when their server does.
+    Tasks have process groups of their own, but stay in the session. Only PostgreSQL's backends leave it, and
+    they end with their server.
     """
     leader, since = state.supervisor_pid, state.supervisor_started
     if leader is None or since is None:
@@ -211,7 +219,7 @@ def stragglers(state: State) -> list[psutil.Process]:
         with suppress(psutil.Error, OSError):
             if os.getsid(process.pid) != leader or process.status() == psutil.STATUS_ZOMBIE:
                 continue
-            # A number that was given to another session since: none of its processes is ours.
+            # The pid was reused by another session, whose processes are not ours.
             if process.pid == leader and abs(process.create_time() - since) >= 1:
                 return []
             if process.create_time() >= since - 1:
@@ -220,7 +228,12 @@ def stragglers(state: State) -> list[psutil.Process]:
 
 
 def end(processes: Sequence[psutil.Process], *, patience: float) -> list[psutil.Process]:
-    """Ask the processes to end, and make those end that have not after `patience` seconds; return those."""
+    """Terminate the processes, and kill those that still run after some time.
+
+    :param processes: the processes to end.
+    :param patience: seconds until they are killed.
+    :returns: the processes that were killed.
+    """
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
@@ -240,15 +253,16 @@ class Supervisor:
 
     @property
     def _calls(self) -> Any:
-        # A new connection each time: supervisor's transport cannot go on with one that was refused or cut.
+        # A new connection for each call, because supervisor's transport does not reconnect after an error.
         transport = SupervisorTransport(None, None, f"unix://{self._home.supervisor_socket}")
         return ServerProxy("http://localhost", transport=transport).supervisor
 
     def wait_until_ready(self, process: subprocess.Popen[bytes], timeout: float) -> None:
-        """Wait until it answers.
+        """Wait until supervisord answers.
 
+        :param process: the process of supervisord.
         :param timeout: seconds.
-        :raises StackError: if it died, or does not answer in time.
+        :raises StackError: if it ends, or does not answer in time.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():
@@ -268,7 +282,10 @@ class Supervisor:
         return True
 
     def start(self, names: Iterable[str]) -> None:
-        """Start the components without waiting; those that run already are left alone."""
+        """Start the components without waiting. Those that run already stay as they are.
+
+        :raises StackError: if one cannot be started.
+        """
         for name in names:
             fault = self._fault_of("startProcess", name, False)
             if fault and not fault.startswith("ALREADY_STARTED"):
@@ -283,7 +300,7 @@ class Supervisor:
         return None
 
     def states(self) -> dict[str, ComponentState]:
-        """Return the state of every component, in their order of dependence."""
+        """Return the state of each component, in the order of :data:`COMPONENTS`."""
         raw = {info["name"]: info for info in self._calls.getAllProcessInfo()}
         return {
             name: ComponentState(
@@ -305,7 +322,10 @@ class Supervisor:
         return int(info["exitstatus"])
 
     def stop(self, names: Iterable[str]) -> None:
-        """Stop the components together and wait for their end; supervisord itself kills the obstinate."""
+        """Stop the components at once and wait for their end. supervisord kills those that do not stop.
+
+        :raises StackError: if one cannot be stopped.
+        """
         waited_for = set(names)
         for name in waited_for:
             fault = self._fault_of("stopProcess", name, False)
@@ -318,8 +338,8 @@ class Supervisor:
             if waited_for.isdisjoint(stopping):
                 return
             if TRIGGERER in stopping and not impatient and time.monotonic() - start > TRIGGERER_PATIENCE:
-                # It gives its triggers 10 s even if there are none; a second signal ends it at once, and the
-                # next triggerer takes the triggers over.
+                # It waits 10 s for its triggers even if there are none. A second signal ends it at once, and
+                # the next triggerer takes over the triggers.
                 self._fault_of("signalProcess", TRIGGERER, "TERM")
                 impatient = True
             time.sleep(0.05)
@@ -330,7 +350,7 @@ class Supervisor:
 
 
 def tail(path: Path, lines: int) -> str:
-    """Return the last lines of a log file, or nothing if there is none."""
+    """Return the last lines of a log file; an empty string if there is no file."""
     try:
         with path.open("rb") as file:
             file.seek(0, 2)

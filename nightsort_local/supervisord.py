@@ -1,8 +1,8 @@
-"""supervisord whose Airflow components are forks of it: what all of them import is imported once.
+"""A supervisord that forks Airflow's components from itself, so that their imports happen once.
 
-A component that starts with a Python of its own spends 3 to 10 seconds of a core on imports, and in a new
-checkout four components compile the same modules at the same time. On macOS, where a fork of a process with
-system libraries may crash, each component starts with a Python of its own.
+A component in a new Python process needs 3 to 10 CPU seconds for imports, and in a new checkout four
+components compile the same modules at the same time. On macOS each component starts in a new Python process,
+because a fork of a process with system libraries may crash there.
 """
 
 from __future__ import annotations
@@ -47,31 +47,31 @@ MODULES = (
 )
 LAZY_PLUGINS = "AIRFLOW__CORE__LAZY_LOAD_PLUGINS"
 SIGNALS = ("SIGTERM", "SIGINT", "SIGQUIT", "SIGHUP", "SIGCHLD", "SIGUSR2")
-"""Those that supervisord handles; a new program would find their defaults."""
+"""The signals that supervisord handles. A new program has their default handlers."""
 
 
 def is_airflow(argv: Sequence[str]) -> bool:
-    """Whether a command line starts Airflow with this Python."""
+    """Return whether a command line starts Airflow with this Python."""
     return list(argv[:3]) == [sys.executable, "-m", "airflow"]
 
 
 def import_airflow() -> None:
-    """Import what Airflow's components and the tasks need; what cannot be imported fails in the component."""
-    # Only before the environment is changed does it find where the command line lies in memory.
+    """Import what Airflow's components and tasks need. An import error appears in the component itself."""
+    # setproctitle finds the command line in memory only before the environment is changed.
     getproctitle()
-    # Airflow then loads its plugins at once, and ours imports what tasks need.
+    # Airflow then loads its plugins on import, and ours imports what tasks need.
     os.environ[LAZY_PLUGINS] = "False"
     for name in MODULES:
         with suppress(Exception):
             import_module(name)
     del os.environ[LAZY_PLUGINS]
-    # The collector would touch, and so copy, the memory that the forks share.
+    # The garbage collector would write to, and so copy, the memory that the forks share.
     gc.collect()
     gc.freeze()
 
 
 def run_airflow(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
-    """Be ``python -m airflow`` in a process that was just forked, and end it.
+    """Run ``python -m airflow`` in a new fork, and end the process.
 
     :param argv: the whole command line.
     :param environment: all variables of the program.
@@ -91,7 +91,7 @@ def run_airflow(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn
     except BaseException:
         traceback.print_exc()
     finally:
-        # As at the end of every Python, and of every process of `multiprocessing`.
+        # Python does the same at its end, and so does `multiprocessing` at the end of a process.
         threading._shutdown()  # type: ignore[attr-defined]
         atexit._run_exitfuncs()
         with suppress(OSError, ValueError):
@@ -108,26 +108,26 @@ def _exit_code(ending: SystemExit) -> int:
 
 
 class Options(ServerOptions):  # type: ignore[misc]
-    """supervisord's options and system calls."""
+    """Options of supervisord, with a fork in place of a new Python for Airflow."""
 
     _has_imported = False
 
     def check_execv_args(self, filename: str, argv: Sequence[str], st: Any) -> None:
-        """Look whether the program can be started; before Airflow's first component, import Airflow."""
+        """Check that the program can be started. Before the first component of Airflow, import Airflow."""
         super().check_execv_args(filename, argv, st)
         if FORKS and is_airflow(argv) and not self._has_imported:
             import_airflow()
             self._has_imported = True
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
-        """Become the program, in a new process."""
+        """Run the program in this process, which was just forked."""
         if FORKS and is_airflow(argv):
             run_airflow(argv, env)
         super().execve(filename, argv, env)
 
 
 def main() -> None:
-    """Be supervisord."""
+    """Run supervisord."""
     supervisord.ServerOptions = Options
     supervisord.main()
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from nightsort_local import postgres, sample_corpus
-from nightsort_local.environment import SECRET_KEY
 from nightsort_local.home import REPOSITORY
+from nightsort_local.stack_settings import SECRET_KEY
 
 if TYPE_CHECKING:
     from datetime import date

@@ -15,8 +15,8 @@ import psycopg
 import pytest
 
 from nightsort_local import postgres
-from nightsort_local.environment import ADMIN, SECRET_KEY
 from nightsort_local.local_aws.control.client import LocalAwsControl
+from nightsort_local.stack_settings import ADMIN, SECRET_KEY
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:

@@ -179,7 +179,7 @@ def test_a_start_that_fails_says_why_and_leaves_nothing_running(make_home: Calla
     old.up()
     old.down()
     (old.home.postgres_data / "PG_VERSION").write_text("17\n")
-    with pytest.raises(StackError, match=r"data of PostgreSQL 17, this checkout brings 18"):
+    with pytest.raises(StackError, match=r"data of PostgreSQL 17, but this checkout uses 18"):
         old.up()
     assert old.status() == {}
 

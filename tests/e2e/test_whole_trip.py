@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nightsort_local import postgres, sample_corpus
-from nightsort_local.environment import SECRET_KEY
 from nightsort_local.home import REPOSITORY
+from nightsort_local.stack_settings import SECRET_KEY
 from tests.e2e.sample_stack import (
     DAGS,
     FIRST,

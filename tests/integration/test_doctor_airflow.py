@@ -136,7 +136,7 @@ def assert_airflow_is_known(told: dict[str, Any]) -> None:
         assert (fresh[component]["state"], fresh[component]["says"]) == ("failed", "never ran")
         assert f"airflow {command}" in fresh[component]["remedy"]
     assert fresh["pool comprehend_jobs"]["state"] == "failed"
-    assert fresh["pool comprehend_jobs"]["says"].startswith("is not there")
+    assert fresh["pool comprehend_jobs"]["says"].startswith("does not exist")
     assert "airflow pools set comprehend_jobs 10" in fresh["pool comprehend_jobs"]["remedy"]
     assert fresh["DAGs in the database"]["state"] == "ok"
 

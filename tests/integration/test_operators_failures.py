@@ -139,7 +139,7 @@ def test_a_day_that_is_paid_for_is_prepared_again_whatever_the_budget(trip: Trip
 
 def test_a_training_above_its_budget_starts_nothing(trip: Trip) -> None:
     trip.spec = trip.spec.model_copy(update={"budget": Budget(training_usd=1.0)})
-    with pytest.raises(BudgetExceededError, match=r"120 documents takes.*Raise budget\.training_usd"):
+    with pytest.raises(BudgetExceededError, match=r"Estimate for 120 documents.*Raise budget\.training_usd"):
         trip.train()
     found = trip.aws.client("comprehend").list_document_classifiers(
         Filter={"DocumentClassifierName": trip.spec.name}

@@ -78,7 +78,7 @@ class AwsAccess:
         return QuickHook(aws_conn_id=self.conn_id)
 
     @cached_property
-    def _session(self) -> Any:  # a boto3 session; its types want each service's name as a literal
+    def _session(self) -> Any:
         return self._hook.get_session()
 
     @cached_property

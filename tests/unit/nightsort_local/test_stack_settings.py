@@ -13,14 +13,14 @@ from unittest.mock import patch
 import pytest
 import yaml
 
-from nightsort_local import environment
-from nightsort_local.environment import (
+from nightsort_local.home import Home
+from nightsort_local.stack_settings import (
     airflow_settings,
     component_environment,
+    enter,
     shell_exports,
     write_airflow_configuration,
 )
-from nightsort_local.home import Home
 
 OF_THE_USER = {
     "HOME": "/home/ada",
@@ -145,7 +145,7 @@ def test_every_setting_is_one_that_airflow_knows(home: Home) -> None:
 def test_what_enters_the_stack_leaves_the_user_behind(home: Home) -> None:
     # Takes back all of it at the end: what is removed here, other tests of this process need.
     with patch.dict(os.environ, OF_THE_USER):
-        environment.enter(component_environment(home, aws_port=1, specs=[], outer=os.environ))
+        enter(component_environment(home, aws_port=1, specs=[], outer=os.environ))
         assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
         assert "AWS_PROFILE" not in os.environ
         assert "AIRFLOW__CORE__EXECUTOR" not in os.environ

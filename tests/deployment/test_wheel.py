@@ -91,7 +91,7 @@ def test_without_an_extra_the_command_line_works_without_airflow(
     assert "Usage: nightsort " in run(programs / "nightsort", "--help", cwd=tmp_path).stdout
     doctor = run(programs / "nightsort", "doctor", cwd=tmp_path)
     assert doctor.returncode == 2
-    assert "there is none here" in doctor.stderr
+    assert "Airflow is not installed here" in doctor.stderr
     stack = run(programs / "nightsort-local", "status", cwd=tmp_path)
     assert stack.returncode == 1
     assert "install nightsort[local]" in stack.stderr

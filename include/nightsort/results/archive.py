@@ -37,7 +37,6 @@ _MAX_HEADER_BYTES = 2 * tarfile.RECORDSIZE
 """tarfile reads whole records, and keeps all headers of a member in memory. Some versions take quadratic time
 for them: 20 kB take about a second."""
 
-_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, tarfile.TarError)
 _NAMES_SHOWN, _NAME_LENGTH_SHOWN = 5, 100
 
 

@@ -97,7 +97,7 @@ def test_a_second_demo_takes_the_next_day_and_trains_nothing(
 ) -> None:
     second = command(whole_stack, "demo")
     assert second.returncode == 0, second.stdout + second.stderr
-    assert "The local stack was up already" in second.stdout
+    assert "The local stack was already up" in second.stdout
     assert "train_" not in second.stdout.split("What the same")[0]
     assert f"aws-services, {SECOND}, version v" in second.stdout
 

@@ -50,9 +50,16 @@ def label_distribution(predictions: pd.DataFrame) -> pd.DataFrame:
         for accepted, label in zip(classified["accepted"], classified["label"], strict=True)
     ]
     each = pd.DataFrame({"day": classified["day"].to_numpy(), "label": labels}).explode("label")
-    counts = pd.crosstab(each["day"], each["label"])
-    most_frequent_first = counts.sum().sort_values(ascending=False, kind="stable").index
-    return counts[most_frequent_first]
+    return most_frequent_first(pd.crosstab(each["day"], each["label"]))
+
+
+def most_frequent_first(counts: pd.DataFrame) -> pd.DataFrame:
+    """Order the columns of a label distribution by their sums.
+
+    :param counts: one row a day, one column a label.
+    :returns: the same counts; the most frequent label is first.
+    """
+    return counts[counts.sum().sort_values(ascending=False, kind="stable").index]
 
 
 def confusion_matrix(matrix: Mapping[str, Any]) -> pd.DataFrame:

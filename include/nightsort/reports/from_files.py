@@ -73,9 +73,7 @@ def rejects(uri: str, *, access: Access | None = None) -> pd.DataFrame:
     return pd.DataFrame(found, columns=[*frames.REJECT_COLUMNS, "file", "row", "detail"])
 
 
-def label_distribution(predictions: pd.DataFrame) -> pd.DataFrame:
-    """Count the documents of each day by label, see :func:`nightsort.reports.frames.label_distribution`."""
-    return frames.label_distribution(predictions)
+label_distribution = frames.label_distribution
 
 
 def confusion_matrix(uri: str, *, access: Access | None = None) -> pd.DataFrame:

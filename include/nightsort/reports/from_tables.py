@@ -93,7 +93,7 @@ def label_distribution(
     counted = _read(conn, _LABELS, classifier=classifier, since=since)
     counted["day"] = pd.to_datetime(counted["day"])
     table = counted.pivot_table("documents", "day", "label", aggfunc="sum", fill_value=0).astype("int64")
-    return table[table.sum().sort_values(ascending=False, kind="stable").index]
+    return frames.most_frequent_first(table)
 
 
 def confusion_matrix(

@@ -38,7 +38,7 @@ class Wire:
     """
 
     def __init__(self, url: str) -> None:
-        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
+        self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=240)
 
     def __call__(self, operation: str, body: Any, region: str = REGION) -> Answer:
         """Send one request; a body that is bytes goes out as it is."""

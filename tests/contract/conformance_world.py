@@ -34,6 +34,8 @@ TRAINING = "".join(f"{label},{text} {n}\n" for n in range(30) for label, text in
 MULTI_LABEL = TRAINING + "".join(f"BILLING|BUG,{' and '.join(TEXTS.values())} {n}\n" for n in range(30))
 
 QUICK = {"endpoint_seconds": 0, "deletion_seconds": 0}
+LONG_SECONDS = 3_600
+"""A delay that holds a state until the test changes it, however slow the machine is."""
 
 CLASSIFIER_ENDS = ("TRAINED", "TRAINED_WITH_WARNING", "IN_ERROR", "STOPPED")
 JOB_ENDS = ("COMPLETED", "FAILED")
@@ -169,6 +171,24 @@ class World:
         """An endpoint's properties, once it is in one of the states."""
         return self._once("DescribeEndpoint", {"EndpointArn": arn}, "EndpointProperties", "Status", states)
 
+    def wait_until_nothing_runs(self) -> None:
+        """Wait for the trainings and jobs that earlier tests left, because they count against the limits."""
+        states = (
+            ("ListDocumentClassifiers", "Status", "SUBMITTED TRAINING STOP_REQUESTED"),
+            ("ListDocumentClassificationJobs", "JobStatus", "SUBMITTED IN_PROGRESS"),
+        )
+
+        def nothing_runs() -> bool:
+            # In the order of the states: nothing moves from a later one into an earlier one.
+            return not any(
+                found
+                for operation, member, names in states
+                for state in names.split()
+                for found in self.good(operation, {"Filter": {member: state}}).values()
+            )
+
+        self._wait(nothing_runs, "all trainings and jobs to end")
+
     def without_endpoint(self, arn: str) -> None:
         """Delete an endpoint once it is made, and wait until it is gone."""
         self.endpoint_in(arn, ("IN_SERVICE", "FAILED"))
@@ -192,7 +212,7 @@ class World:
         return found
 
     @staticmethod
-    def _wait(condition: Callable[[], bool], what: str, seconds: float = 60) -> None:
+    def _wait(condition: Callable[[], bool], what: str, seconds: float = 240) -> None:
         end = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < end, f"waited {seconds} s for {what}"

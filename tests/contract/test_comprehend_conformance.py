@@ -26,7 +26,7 @@ from tests.contract.conformance_requests import (
     expected_error,
     settle,
 )
-from tests.contract.conformance_world import BUCKET, KEY, ROLE, World
+from tests.contract.conformance_world import BUCKET, KEY, LONG_SECONDS, ROLE, World
 from tests.found_by_tests import CONFORMANCE
 from tests.integration.comprehend_answers import answer_problems
 
@@ -198,14 +198,14 @@ def classifier_stages(world: World) -> list[Stage]:
 
     for make in (whole, least):
         source = {"S3Uri": f"s3://{BUCKET}/training.csv"}
-        with slow(world, submitted_seconds=60):
+        with slow(world, submitted_seconds=LONG_SECONDS):
             show(make(world), "SUBMITTED")
-        with slow(world, training_seconds=60, stopping_seconds=60):
+        with slow(world, training_seconds=LONG_SECONDS, stopping_seconds=LONG_SECONDS):
             arn = show(make(world), "TRAINING", "STOP_REQUESTED")
         stages.append(Stage(stages[-1].request, world.classifier_in(arn, ("STOPPED",))))
         show(make(world), "IN_ERROR")
         arn = show({**make(world), "InputDataConfig": source}, "TRAINED")
-        with slow(world, deletion_seconds=60):
+        with slow(world, deletion_seconds=LONG_SECONDS):
             world.good("DeleteDocumentClassifier", {"DocumentClassifierArn": arn})
             stages.append(Stage(stages[-1].request, world.classifier_in(arn, ("DELETING",))))
         warning = {**make(world), "InputDataConfig": {"S3Uri": f"s3://{BUCKET}/warning.csv"}}
@@ -219,8 +219,8 @@ def job_stages(world: World) -> list[Stage]:
     stages = []
     for make in (GOOD["StartDocumentClassificationJob"][0], World.new_job):
         for state, delays in (
-            ("SUBMITTED", {"submitted_seconds": 60}),
-            ("IN_PROGRESS", {"job_seconds": 60}),
+            ("SUBMITTED", {"submitted_seconds": LONG_SECONDS}),
+            ("IN_PROGRESS", {"job_seconds": LONG_SECONDS}),
             ("COMPLETED", {}),
             ("FAILED", {}),
         ):
@@ -240,18 +240,18 @@ def endpoint_stages(world: World) -> list[Stage]:
     stages = []
     for make in (GOOD["CreateEndpoint"][0], World.new_endpoint):
         request = make(world)
-        with slow(world, endpoint_seconds=60):
+        with slow(world, endpoint_seconds=LONG_SECONDS):
             arn = world.good("CreateEndpoint", request)["EndpointArn"]
             stages.append(Stage(request, world.endpoint_in(arn, ("CREATING",))))
         stages.append(Stage(request, world.endpoint_in(arn, ("IN_SERVICE",))))
         update = {"DesiredDataAccessRoleArn": ROLE, "DesiredInferenceUnits": 2}
-        with slow(world, endpoint_seconds=60):
+        with slow(world, endpoint_seconds=LONG_SECONDS):
             world.good("UpdateEndpoint", {"EndpointArn": arn, **update})
             stages.append(Stage({**request, **update}, world.endpoint_in(arn, ("UPDATING",))))
         # An update that is done shows the new role as the role.
         updated = {**request, **update, "DataAccessRoleArn": ROLE}
         stages.append(Stage(updated, world.endpoint_in(arn, ("IN_SERVICE",))))
-        with slow(world, deletion_seconds=60):
+        with slow(world, deletion_seconds=LONG_SECONDS):
             world.good("DeleteEndpoint", {"EndpointArn": arn})
             stages.append(Stage(updated, world.endpoint_in(arn, ("DELETING",))))
     request = world.new_endpoint(ModelArn=encrypted)

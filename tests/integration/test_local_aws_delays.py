@@ -112,20 +112,19 @@ class TestTraining:
     def test_it_can_be_stopped_before_its_work_begins(
         self, comprehend: Any, training: str, slow: Callable[..., None]
     ) -> None:
-        slow(submitted_seconds=3_600, stopping_seconds=3_600)
-        waiting = created(comprehend, "stopped-1", training)
-        slow(submitted_seconds=0, training_seconds=3_600)
+        slow(training_seconds=3_600, stopping_seconds=3_600)
+        in_training = created(comprehend, "stopped-1", training)
+        wait_until(lambda: properties_of(comprehend, in_training)["Status"] == "TRAINING")
         slow(submitted_seconds=3_600)
-        training_arn = created(comprehend, "stopped-2", training)
-        wait_until(lambda: properties_of(comprehend, waiting)["Status"] == "TRAINING")
-        for arn in (waiting, training_arn):
+        submitted = created(comprehend, "stopped-2", training)
+        for arn in (in_training, submitted):
             comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
             assert properties_of(comprehend, arn)["Status"] == "STOP_REQUESTED"
             comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
             with pytest.raises(comprehend.exceptions.ResourceUnavailableException):
                 comprehend.delete_document_classifier(DocumentClassifierArn=arn)
         slow(profile="fast")
-        for arn in (waiting, training_arn):
+        for arn in (in_training, submitted):
             properties = wait_for_classifier(comprehend, arn)
             assert properties["Status"] == "STOPPED"
             assert "TrainingStartTime" not in properties

@@ -13,15 +13,17 @@ from typing import TYPE_CHECKING, Any
 from nightsort_local.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer, launch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
 __all__ = [
-    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "local_aws", "wait_for_classifier",
-    "wait_for_job",
+    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "hold_reads", "local_aws",
+    "wait_for_classifier", "wait_for_job", "wait_until",
 ]  # fmt: skip
 
 ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
+
+PATIENCE_SECONDS = 240
 
 
 @contextmanager
@@ -33,25 +35,42 @@ def local_aws(
         yield server
 
 
-def wait_for_classifier(comprehend: Any, arn: str, seconds: float = 120) -> dict[str, Any]:
+def wait_until(condition: Callable[[], bool], what: str) -> None:
+    """Wait for a state, however slow the machine is; the limit is only a little below pytest's own."""
+    end = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < end, f"waited {PATIENCE_SECONDS} s for {what}"
+        time.sleep(0.02)
+
+
+def wait_for_classifier(comprehend: Any, arn: str) -> dict[str, Any]:
     """Wait until a classifier is in a final state; return its properties."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
         answer = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
-        properties: dict[str, Any] = answer["DocumentClassifierProperties"]
-        if properties["Status"] not in ("SUBMITTED", "TRAINING", "STOP_REQUESTED"):
-            return properties
-        time.sleep(0.05)
-    raise AssertionError(f"{arn} is still {properties['Status']} after {seconds} s")
+        found.clear()
+        found.update(answer["DocumentClassifierProperties"])
+        return found["Status"] not in ("SUBMITTED", "TRAINING", "STOP_REQUESTED")
+
+    wait_until(ended, f"{arn} to end")
+    return found
 
 
-def wait_for_job(comprehend: Any, job_id: str, seconds: float = 120) -> dict[str, Any]:
+def wait_for_job(comprehend: Any, job_id: str) -> dict[str, Any]:
     """Wait until a job is in a final state; return its properties."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    found: dict[str, Any] = {}
+
+    def ended() -> bool:
         answer = comprehend.describe_document_classification_job(JobId=job_id)
-        properties: dict[str, Any] = answer["DocumentClassificationJobProperties"]
-        if properties["JobStatus"] not in ("SUBMITTED", "IN_PROGRESS"):
-            return properties
-        time.sleep(0.05)
-    raise AssertionError(f"job {job_id} is still {properties['JobStatus']} after {seconds} s")
+        found.clear()
+        found.update(answer["DocumentClassificationJobProperties"])
+        return found["JobStatus"] not in ("SUBMITTED", "IN_PROGRESS")
+
+    wait_until(ended, f"job {job_id} to end")
+    return found
+
+
+def hold_reads(aws: LocalAwsServer) -> None:
+    """Keep work in its first read from S3, where it occupies its worker, until the faults are cleared."""
+    aws.control.inject("latency", operation="s3:GetObject", seconds=3_600, times=None)

@@ -20,7 +20,14 @@ from botocore import xform_name
 
 from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from tests.integration.classification_data import csv_bytes, labelled_rows, predictions, put, read
-from tests.integration.local_aws_server import ROLE, LocalAwsServer, wait_for_classifier, wait_for_job
+from tests.integration.local_aws_server import (
+    PATIENCE_SECONDS,
+    ROLE,
+    LocalAwsServer,
+    wait_for_classifier,
+    wait_for_job,
+    wait_until,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -84,16 +91,17 @@ def aws(server: LocalAwsServer, *arguments: str) -> subprocess.CompletedProcess[
         env={**os.environ, **server.environment},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 
 
-def in_service(comprehend: Any, endpoint: str, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while comprehend.describe_endpoint(EndpointArn=endpoint)["EndpointProperties"]["Status"] != "IN_SERVICE":
-        assert time.monotonic() < end, f"{endpoint} is not in service after {seconds} s"
-        time.sleep(0.05)
+def in_service(comprehend: Any, endpoint: str) -> None:
+    def serves() -> bool:
+        answer = comprehend.describe_endpoint(EndpointArn=endpoint)
+        return bool(answer["EndpointProperties"]["Status"] == "IN_SERVICE")
+
+    wait_until(serves, f"{endpoint} to be in service")
 
 
 def test_it_brings_its_own_botocore() -> None:

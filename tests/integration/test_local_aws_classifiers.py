@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -21,7 +20,17 @@ from tests.integration.classification_data import (
     trained_classifier,
 )
 from tests.integration.comprehend_answers import check_answers
-from tests.integration.local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import (
+    ROLE,
+    LocalAwsServer,
+    hold_reads,
+    local_aws,
+    wait_for_classifier,
+    wait_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 pytestmark = pytest.mark.integration
 
@@ -385,26 +394,28 @@ class TestLists:
 
 
 def wait_until_gone(comprehend: Any, arn: str) -> None:
-    end = time.monotonic() + 10
-    while time.monotonic() < end:
+    def gone() -> bool:
         try:
             comprehend.describe_document_classifier(DocumentClassifierArn=arn)
         except comprehend.exceptions.ResourceNotFoundException:
-            return
-        time.sleep(0.02)
-    raise AssertionError(f"{arn} is still there")
+            return True
+        return False
+
+    wait_until(gone, f"{arn} to be gone")
 
 
 class TestEnds:
     def test_a_deleted_classifier_is_gone_a_little_later(
-        self, aws: LocalAwsServer, comprehend: Any, training: str
+        self, aws: LocalAwsServer, comprehend: Any, training: str, slow: Callable[..., None]
     ) -> None:
         arn = trained_classifier(aws, comprehend, "deleted")
+        slow(deletion_seconds=3_600)
         comprehend.delete_document_classifier(DocumentClassifierArn=arn)
         properties = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
         assert properties["DocumentClassifierProperties"]["Status"] == "DELETING"
         code, status, _ = refusal(comprehend.delete_document_classifier, DocumentClassifierArn=arn)
         assert (code, status) == ("ResourceUnavailableException", 404)
+        slow(deletion_seconds=0)
         wait_until_gone(comprehend, arn)
         assert trained(comprehend, "deleted", training)["Status"] == "TRAINED", "its name is free again"
 
@@ -419,48 +430,40 @@ class TestStop:
 
     def test_waiting_and_running_trainings_stop(self) -> None:
         with local_aws() as aws:
+            hold_reads(aws)
             comprehend = check_answers(aws.client("comprehend"))
-            slow = put(
-                aws, "slow.csv", csv_bytes([(f"L{n % 300}", f"word{n} word{n % 300}") for n in range(30_000)])
-            )
+            uri = put(aws, "training.csv", csv_bytes(labelled_rows(12)))
             arns = [
-                comprehend.create_document_classifier(**create_request(f"slow-{n}", slow))[
+                comprehend.create_document_classifier(**create_request(f"held-{n}", uri))[
                     "DocumentClassifierArn"
                 ]
                 for n in range(10)
             ]
             code, status, _ = refusal(
-                comprehend.create_document_classifier, **create_request("eleventh", slow)
+                comprehend.create_document_classifier, **create_request("eleventh", uri)
             )
             assert (code, status) == ("ResourceLimitExceededException", 400)
 
-            self.wait_until_training(comprehend, arns[0])
-            waiting = comprehend.describe_document_classifier(DocumentClassifierArn=arns[1])
-            assert waiting["DocumentClassifierProperties"]["Status"] == "SUBMITTED"
+            def properties_of(arn: str) -> dict[str, Any]:
+                answer = comprehend.describe_document_classifier(DocumentClassifierArn=arn)
+                properties: dict[str, Any] = answer["DocumentClassifierProperties"]
+                return properties
+
+            wait_until(lambda: properties_of(arns[0])["Status"] == "TRAINING", "TRAINING")
+            assert "TrainingStartTime" not in properties_of(arns[0])
+            assert properties_of(arns[1])["Status"] == "SUBMITTED"
             code, status, _ = refusal(comprehend.delete_document_classifier, DocumentClassifierArn=arns[0])
             assert (code, status) == ("ResourceUnavailableException", 404)
 
             for arn in arns:
                 comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
             for arn in arns:
-                properties = wait_for_classifier(comprehend, arn, seconds=20)
+                properties = wait_for_classifier(comprehend, arn)
                 assert properties["Status"] == "STOPPED"
                 assert "ClassifierMetadata" not in properties
+            aws.control.clear()
             assert trained_classifier(aws, comprehend, "after"), "the worker is there again"
             comprehend.delete_document_classifier(DocumentClassifierArn=arns[0])
-
-    @staticmethod
-    def wait_until_training(comprehend: Any, arn: str) -> None:
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            found = comprehend.describe_document_classifier(DocumentClassifierArn=arn)[
-                "DocumentClassifierProperties"
-            ]
-            if found["Status"] == "TRAINING":
-                assert "TrainingStartTime" not in found
-                return
-            time.sleep(0.02)
-        raise AssertionError("the training has not begun")
 
 
 class TestTags:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -22,6 +21,7 @@ from tests.integration.local_aws_server import (
     local_aws,
     wait_for_classifier,
     wait_for_job,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -75,13 +75,6 @@ def job_status(comprehend: Any, job_id: str) -> str:
     return str(answer["DocumentClassificationJobProperties"]["JobStatus"])
 
 
-def wait_until(condition: Callable[[], bool], seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 class TestTraining:
     def test_it_goes_through_its_states_while_others_work(
         self, comprehend: Any, training: str, slow: Callable[..., None]
@@ -90,7 +83,7 @@ class TestTraining:
         arn = created(comprehend, "realistic", training)
         assert properties_of(comprehend, arn)["Status"] == "SUBMITTED"
         slow(submitted_seconds=0)
-        wait_until(lambda: properties_of(comprehend, arn)["Status"] == "TRAINING")
+        wait_until(lambda: properties_of(comprehend, arn)["Status"] == "TRAINING", "TRAINING")
         assert "TrainingStartTime" not in properties_of(comprehend, arn)
 
         slow(training_seconds=0)
@@ -114,7 +107,7 @@ class TestTraining:
     ) -> None:
         slow(training_seconds=3_600, stopping_seconds=3_600)
         in_training = created(comprehend, "stopped-1", training)
-        wait_until(lambda: properties_of(comprehend, in_training)["Status"] == "TRAINING")
+        wait_until(lambda: properties_of(comprehend, in_training)["Status"] == "TRAINING", "TRAINING")
         slow(submitted_seconds=3_600)
         submitted = created(comprehend, "stopped-2", training)
         for arn in (in_training, submitted):
@@ -136,7 +129,7 @@ class TestTraining:
         slow(stopping_seconds=3_600)
         with aws.control.injected("stuck", resource="training", name="stuck"):
             arn = created(comprehend, "stuck", put(aws, "stuck.csv", csv_bytes(labelled_rows(30))))
-            wait_until(lambda: properties_of(comprehend, arn)["Status"] == "TRAINING")
+            wait_until(lambda: properties_of(comprehend, arn)["Status"] == "TRAINING", "TRAINING")
             comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
         assert properties_of(comprehend, arn)["Status"] == "STOP_REQUESTED"
         slow(stopping_seconds=0)
@@ -157,7 +150,7 @@ class TestTraining:
             found = comprehend.list_document_classifiers(Filter={"DocumentClassifierName": "deleted"})
             return not found["DocumentClassifierPropertiesList"]
 
-        wait_until(gone)
+        wait_until(gone, "the deletion")
 
 
 class TestJobs:
@@ -167,7 +160,7 @@ class TestJobs:
         source = put(aws, "in.txt", b"a refund of my payment\n")
         slow(job_seconds=3_600)
         jobs = [started(comprehend, classifier, source) for _ in range(10)]
-        wait_until(lambda: {job_status(comprehend, job) for job in jobs} == {"IN_PROGRESS"})
+        wait_until(lambda: {job_status(comprehend, job) for job in jobs} == {"IN_PROGRESS"}, "IN_PROGRESS")
         with pytest.raises(comprehend.exceptions.TooManyRequestsException):
             started(comprehend, classifier, source)
         with pytest.raises(comprehend.exceptions.ResourceInUseException):
@@ -195,14 +188,18 @@ def test_delays_survive_a_restart(tmp_path: Path) -> None:
         assert wait_for_classifier(comprehend, stopped)["Status"] == "STOPPED"
 
 
-def test_calls_are_limited_when_they_are_to_be(aws: LocalAwsServer, comprehend: Any, training: str) -> None:
+def test_calls_are_limited_when_they_are_to_be(aws: LocalAwsServer, comprehend: Any, classifier: str) -> None:
+    def call_many_times() -> None:
+        # One call a second is allowed.
+        for _ in range(500):
+            comprehend.stop_training_document_classifier(DocumentClassifierArn=classifier)
+
     aws.control.set_behaviour(rate_limits=True)
     try:
-        created(comprehend, "limited-1", training)
         with pytest.raises(ClientError) as caught:
-            created(comprehend, "limited-2", training)
+            call_many_times()
         patient = aws.client("comprehend", retries={"mode": "standard", "total_max_attempts": 8})
-        assert created(patient, "limited-3", training), "a client that retries gets there"
+        patient.stop_training_document_classifier(DocumentClassifierArn=classifier)
     finally:
         aws.control.set_behaviour(rate_limits=False)
     response = caught.value.response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -20,11 +19,13 @@ from tests.integration.classification_data import (
 )
 from tests.integration.comprehend_answers import check_answers
 from tests.integration.local_aws_server import (
+    PATIENCE_SECONDS,
     ROLE,
     LocalAwsServer,
     local_aws,
     wait_for_classifier,
     wait_for_job,
+    wait_until,
 )
 
 if TYPE_CHECKING:
@@ -60,11 +61,8 @@ def described(comprehend: Any, arn: str) -> dict[str, Any]:
 
 def settled(comprehend: Any, arn: str) -> dict[str, Any]:
     """Wait until an endpoint is made or updated; return its properties."""
-    end = time.monotonic() + 30
-    while (properties := described(comprehend, arn))["Status"] in ("CREATING", "UPDATING"):
-        assert time.monotonic() < end
-        time.sleep(0.02)
-    return properties
+    wait_until(lambda: described(comprehend, arn)["Status"] not in ("CREATING", "UPDATING"), f"{arn}")
+    return described(comprehend, arn)
 
 
 def created(comprehend: Any, name: str, classifier: str, units: int = 1, **members: Any) -> str:
@@ -79,14 +77,15 @@ def created(comprehend: Any, name: str, classifier: str, units: int = 1, **membe
 def deleted(comprehend: Any, arn: str) -> None:
     """Delete an endpoint and wait until it is gone."""
     comprehend.delete_endpoint(EndpointArn=arn)
-    end = time.monotonic() + 30
-    while True:
+
+    def gone() -> bool:
         try:
             assert described(comprehend, arn)["Status"] == "DELETING"
         except comprehend.exceptions.ResourceNotFoundException:
-            return
-        assert time.monotonic() < end
-        time.sleep(0.02)
+            return True
+        return False
+
+    wait_until(gone, f"{arn} to be gone")
 
 
 def refusal(call: Any, **request: Any) -> tuple[str, int]:
@@ -134,9 +133,9 @@ class TestLife:
         update = refusal(comprehend.update_endpoint, EndpointArn=arn, DesiredInferenceUnits=1)
         assert update == ("ResourceUnavailableException", 404)
         slow(deletion_seconds=0)
-        deadline = time.monotonic() + 10
-        while any(found["EndpointArn"] == arn for found in listed(comprehend)):
-            assert time.monotonic() < deadline
+        wait_until(
+            lambda: all(found["EndpointArn"] != arn for found in listed(comprehend)), f"{arn} to be gone"
+        )
 
     def test_an_update_shows_what_is_desired_until_it_is_done(
         self, comprehend: Any, classifier: str, multi_label: str, slow: Callable[..., None]
@@ -425,5 +424,5 @@ def test_endpoints_survive_a_restart(tmp_path: Path) -> None:
 
         family = psutil.Process(aws.process.pid).children()
         aws.process.kill()
-        _, alive = psutil.wait_procs(family, timeout=10)
+        _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
         assert not alive, "the process with the models ends with a server that is killed"

@@ -326,14 +326,15 @@ def test_ten_jobs_may_be_active_and_keep_their_classifier() -> None:
         classifier = trained_classifier(aws, comprehend, "busy")
         uri = put(aws, "busy/in.txt", b"a refund of my payment\n" * 100_000)
         start = comprehend.start_document_classification_job
+        aws.control.inject("stuck", resource="job", times=None)
         small = put(aws, "small/in.txt", b"a refund of my payment\n")
         ids = [start(**job_request(classifier, source))["JobId"] for source in [uri, *[small] * 9]]
         assert refusal(start, **job_request(classifier, small)) == ("TooManyRequestsException", 429)
         states = comprehend.list_document_classification_jobs()["DocumentClassificationJobPropertiesList"]
-        assert {job["JobStatus"] for job in states} <= {"SUBMITTED", "IN_PROGRESS", "COMPLETED"}
-        assert len([job for job in states if job["JobStatus"] == "IN_PROGRESS"]) <= 1
+        assert {job["JobStatus"] for job in states} <= {"SUBMITTED", "IN_PROGRESS"}
         answer = refusal(comprehend.delete_document_classifier, DocumentClassifierArn=classifier)
         assert answer == ("ResourceInUseException", 400)
+        aws.control.clear()
         first, *others = [wait_for_job(comprehend, job_id) for job_id in ids]
         assert {job["JobStatus"] for job in others} == {"COMPLETED"}
         members = archive_members(aws, first["OutputDataConfig"]["S3Uri"])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -25,28 +25,23 @@ from tests.integration.classification_data import (
 )
 from tests.integration.comprehend_answers import check_answers
 from tests.integration.local_aws_server import (
+    PATIENCE_SECONDS,
     PROJECT,
     ROLE,
     LocalAwsServer,
+    hold_reads,
     local_aws,
     wait_for_classifier,
     wait_for_job,
+    wait_until,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
-SLOW = csv_bytes([(f"L{n % 300}", f"word{n} word{n % 300}") for n in range(30_000)])
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 15) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, f"{what} did not come about within {seconds} s"
-        time.sleep(0.05)
+TRAINING = csv_bytes(labelled_rows(30))
 
 
 def workers(aws: LocalAwsServer) -> list[psutil.Process]:
@@ -69,20 +64,20 @@ def status(comprehend: Any, arn: str) -> str:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_no_process_and_no_folder_is_left(number: signal.Signals, tmp_path: Path) -> None:
     with local_aws(environment={"TMPDIR": str(tmp_path), "NIGHTSORT_LOCAL_AWS_WORKERS": "2"}) as aws:
+        hold_reads(aws)
         server = psutil.Process(aws.process.pid)
-        slow = put(aws, "slow.csv", SLOW)
         comprehend = aws.client("comprehend")
-        request = create_request("slow", slow)
+        request = create_request("held", put(aws, "training.csv", TRAINING))
         arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
         workers(aws)
         wait_until(lambda: status(comprehend, arn) == "TRAINING", "the training")
         family = [server, *server.children(recursive=True)]
         assert list(tmp_path.iterdir())
         os.kill(aws.process.pid, number)
-        aws.process.wait(timeout=10)
+        aws.process.wait(timeout=PATIENCE_SECONDS)
         if number != signal.SIGKILL:
             assert aws.process.returncode == 0
-        _, alive = psutil.wait_procs(family[1:], timeout=10)
+        _, alive = psutil.wait_procs(family[1:], timeout=PATIENCE_SECONDS)
         assert not alive
         wait_until(lambda: not list(tmp_path.iterdir()), "an empty scratch folder")
 
@@ -139,20 +134,21 @@ def holds(file: Path, text: str) -> bool:
 
 
 def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
-    with local_aws(tmp_path) as aws:
+    held = {"kind": "stuck", "resource": "training", "name": "held", "times": None}
+    environment = {"NIGHTSORT_LOCAL_AWS_FAULTS": json.dumps([held])}
+    with local_aws(tmp_path, environment) as aws:
         comprehend = aws.client("comprehend")
-        uri = put(aws, "training.csv", csv_bytes(labelled_rows(30)))
-        slow = put(aws, "slow.csv", SLOW)
+        uri = put(aws, "training.csv", TRAINING)
         arns = [
-            comprehend.create_document_classifier(**create_request(name, source))["DocumentClassifierArn"]
-            for name, source in (("stopped", slow), ("a", slow), ("b", slow), ("waits", uri))
+            comprehend.create_document_classifier(**create_request(name, uri))["DocumentClassifierArn"]
+            for name in ("held-stopped", "held-1", "held-2", "waits")
         ]
         comprehend.stop_training_document_classifier(DocumentClassifierArn=arns[0])
         wait_until(lambda: holds(tmp_path / "comprehend.json", "waits"), "the saved classifiers")
-        wait_until(lambda: holds(tmp_path / "buckets.json", "slow.csv"), "the saved buckets")
+        wait_until(lambda: holds(tmp_path / "buckets.json", "training.csv"), "the saved buckets")
         aws.process.kill()
         aws.process.wait()
-    with local_aws(tmp_path) as aws:
+    with local_aws(tmp_path, environment) as aws:
         comprehend = check_answers(aws.client("comprehend"))
         for arn in arns[1:3]:
             comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
@@ -163,8 +159,9 @@ def test_a_killed_server_takes_its_trainings_up_again(tmp_path: Path) -> None:
 
 def test_a_worker_that_dies_costs_its_own_work_only() -> None:
     with local_aws() as aws:
+        hold_reads(aws)
         comprehend = check_answers(aws.client("comprehend"))
-        request = create_request("slow", put(aws, "slow.csv", SLOW))
+        request = create_request("held", put(aws, "training.csv", TRAINING))
         arn = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
         (worker,) = workers(aws)
         wait_until(lambda: status(comprehend, arn) == "TRAINING", "the training")
@@ -172,6 +169,7 @@ def test_a_worker_that_dies_costs_its_own_work_only() -> None:
         properties = wait_for_classifier(comprehend, arn)
         assert properties["Status"] == "IN_ERROR"
         assert properties["Message"].startswith("INTERNAL_ERROR: ")
+        aws.control.clear()
         trained_classifier(aws, comprehend, "after")
 
 

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import TYPE_CHECKING, Any
 
-import psutil
 import pytest
 
 from tests.integration.classification_data import (
     LABELS,
     create_request,
-    csv_bytes,
     labelled_rows,
     multi_label_rows,
     put,
-    trained_classifier,
 )
-from tests.integration.comprehend_answers import check_answers
-from tests.integration.local_aws_server import LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import LocalAwsServer, wait_for_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -103,28 +98,3 @@ def test_a_line_that_cannot_be_read_ends_the_training(aws: LocalAwsServer, compr
         assert properties["Status"] == "IN_ERROR"
         assert reason in properties["Message"]
         assert "secret" not in properties["Message"]
-
-
-def test_a_training_that_the_system_kills_for_its_memory_ends_and_the_next_one_trains() -> None:
-    with local_aws() as aws:
-        comprehend = check_answers(aws.client("comprehend"))
-        rows = [(f"L{number % 300}", f"word{number} word{number % 300}") for number in range(30_000)]
-        slow = comprehend.create_document_classifier(
-            **create_request("slow", put(aws, "slow.csv", csv_bytes(rows)))
-        )["DocumentClassifierArn"]
-        end = time.monotonic() + 30
-        while not comprehend.list_document_classifiers(Filter={"Status": "TRAINING"})[
-            "DocumentClassifierPropertiesList"
-        ]:
-            assert time.monotonic() < end, "the training has not begun"
-            time.sleep(0.02)
-        (worker,) = [
-            child
-            for child in psutil.Process(aws.process.pid).children(recursive=True)
-            if any("spawn_main" in part for part in child.cmdline())
-        ]
-        worker.kill()
-        properties = wait_for_classifier(comprehend, slow)
-        assert properties["Status"] == "IN_ERROR"
-        assert properties["Message"].startswith("INTERNAL_ERROR: ")
-        assert trained_classifier(aws, comprehend, "after"), "the worker is there again"

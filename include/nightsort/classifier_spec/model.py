@@ -21,6 +21,7 @@ from nightsort.classifier_spec.aws import Kms, Vpc
 from nightsort.classifier_spec.export import Export
 from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
+from nightsort.classifier_spec.quality import Quality
 from nightsort.classifier_spec.source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
 from nightsort.comprehend import limits
 from nightsort.naming import WorkLayout
@@ -41,6 +42,7 @@ __all__ = [
     "Notifier",
     "Problem",
     "Promotion",
+    "Quality",
     "Source",
     "SpecError",
     "Vpc",
@@ -116,6 +118,7 @@ class ClassifierSpec(SpecPart):
     stop_training_on_kill: bool = True
     training_time_limit_hours: float | None = Field(24.0, gt=0, le=24 * 30, strict=True)
     budget: Budget = Budget()
+    quality: Quality = Quality()
     loaded_by: str | None = Field(None, description="HH:MM in `timezone`; a later night calls the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
     batch: BatchLimits = BatchLimits()
@@ -148,6 +151,7 @@ class ClassifierSpec(SpecPart):
             "name",
             "notifiers",
             "promotion",
+            "quality",
             "recommended_documents_per_label",
             "schedule",
             "stop_training_on_kill",
@@ -349,6 +353,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "promotion": Promotion,
     "batch": BatchLimits,
     "budget": Budget,
+    "quality": Quality,
     "export": Export,
     "notifiers": Notifier,
     "kms": Kms,

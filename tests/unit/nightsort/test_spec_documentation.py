@@ -17,6 +17,7 @@ from nightsort.classifier_spec.model import (
     LabelledSource,
     Notifier,
     Promotion,
+    Quality,
     Vpc,
 )
 
@@ -30,6 +31,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "promotion.": Promotion,
     "batch.": BatchLimits,
     "budget.": Budget,
+    "quality.": Quality,
     "export.": Export,
     "kms.": Kms,
     "vpc.": Vpc,

@@ -9,7 +9,9 @@ from typing import Annotated
 
 import typer
 
-from nightsort.cli import AsJson, app, err
+import nightsort.cli  # noqa: F401 (adds the commands)
+from nightsort.cli.command import AsJson, app
+from nightsort.cli.output import err
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from botocore.exceptions import NoCredentialsError
 
 import nightsort
-from nightsort.cli import _user_errors
+from nightsort.cli.output import user_errors
 from nightsort.errors import NightsortError
 
 # By name: whether another try may help. Who adds an error decides here.
@@ -73,7 +73,7 @@ def test_the_command_line_shows_what_a_user_has_to_mend(
     kind: type[Exception], capsys: pytest.CaptureFixture[str]
 ) -> None:
     error = kind.__new__(kind, "this and that")
-    with pytest.raises(typer.Exit) as ended, _user_errors():
+    with pytest.raises(typer.Exit) as ended, user_errors():
         raise error
 
     assert ended.value.exit_code == 2
@@ -81,5 +81,5 @@ def test_the_command_line_shows_what_a_user_has_to_mend(
 
 
 def test_the_command_line_hides_no_mistake_of_ours() -> None:
-    with pytest.raises(ValueError, match="ours"), _user_errors():
+    with pytest.raises(ValueError, match="ours"), user_errors():
         raise ValueError("ours")

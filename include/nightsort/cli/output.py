@@ -1,0 +1,85 @@
+"""What commands print: values, JSON, progress, and the errors that a user can correct."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from nightsort.errors import NightsortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from nightsort.storage import Progress
+
+out = Console()
+err = Console(stderr=True)
+
+QUIET_SECONDS = 2
+_AWS_SDK = ("botocore.", "aiobotocore.")
+
+
+@contextmanager
+def user_errors(*others: type[Exception]) -> Iterator[None]:
+    """Show only the message of errors that the user can correct; other errors keep their traceback.
+
+    :param others: errors of a library that the user can correct too.
+    """
+    try:
+        yield
+    except Exception as error:
+        # The AWS SDK is not imported here, so its errors are recognised by name: the user can correct
+        # credentials and buckets.
+        is_aws_error = type(error).__module__.startswith(_AWS_SDK)
+        if not is_aws_error and not isinstance(error, (NightsortError, OSError, *others)):
+            raise
+        raise _error_exit(error) from error
+
+
+def _error_exit(error: Exception) -> typer.Exit:
+    err.print(str(error) or type(error).__name__, style="red", markup=False, soft_wrap=True)
+    return typer.Exit(2)
+
+
+@contextmanager
+def progress_shown() -> Iterator[Progress]:
+    """Show the progress after two seconds."""
+    began = time.monotonic()
+    with err.status("") as status:
+        status.stop()
+        shown = False
+
+        def show(step: str, documents: int) -> None:
+            nonlocal shown
+            elapsed = time.monotonic() - began
+            if elapsed < QUIET_SECONDS:
+                return
+            if not shown:
+                status.start()
+                shown = True
+            status.update(f"{step}: {documents:,} documents, {elapsed:.0f} s")
+
+        yield show
+
+
+def print_json(values: Any) -> None:
+    """Print values as JSON to standard output."""
+    typer.echo(json.dumps(values, indent=2, default=str))
+
+
+def print_values(values: Mapping[str, Any]) -> None:
+    """Print names with their values as a table."""
+    table = Table(show_header=False, box=None, pad_edge=False)
+    for key, value in values.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{name} {number:,}" for name, number in value.items()) or "none"
+        elif isinstance(value, list):
+            value = ", ".join(map(str, value)) or "none"
+        table.add_row(key.replace("_", " "), f"{value:,}" if isinstance(value, int) else str(value))
+    out.print(table)

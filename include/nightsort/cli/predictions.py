@@ -1,0 +1,59 @@
+"""The command that reads Comprehend's output."""
+
+from __future__ import annotations
+
+from pathlib import Path  # noqa: TC003 (Typer reads annotations)
+from typing import Annotated
+
+import typer
+
+from nightsort.cli.command import AsJson, app
+from nightsort.cli.output import print_json, print_values, progress_shown, user_errors
+
+
+@app.command()
+def read_predictions(
+    archive: Annotated[str, typer.Argument(help="A job's output.tar.gz.", show_default=False)],
+    manifest: Annotated[
+        str | None,
+        typer.Option(
+            help="The batch's manifest: writes a row per document, with its id.", show_default=False
+        ),
+    ] = None,
+    spec: Annotated[
+        Path | None,
+        typer.Option(help="The classifier spec, for its mode and threshold."),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Write rows to this file: .jsonl, .csv or .parquet.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Read a job's output: count its results and, with --output, write them as rows.
+
+    With --manifest, there is a row for each document of the batch, as in the table predictions: its label, or
+    the reason why it has none. Without, there is a row for each prediction, with its file and line.
+    """
+    with user_errors(), progress_shown() as progress:
+        from upath import UPath
+
+        from nightsort.classifier_spec.model import load_spec
+        from nightsort.results.files import write_predictions, write_results
+
+        if manifest is None:
+            counts = write_predictions(UPath(archive), output, progress=progress)
+        else:
+            loaded = None if spec is None else load_spec(spec)
+            counts = write_results(
+                UPath(archive),
+                UPath(manifest),
+                output,
+                mode="MULTI_CLASS" if loaded is None else loaded.mode,
+                threshold=0.5 if loaded is None else loaded.threshold,
+                progress=progress,
+            )
+    if as_json:
+        print_json(counts)
+    else:
+        print_values(counts)

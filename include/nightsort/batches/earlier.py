@@ -15,21 +15,17 @@ from __future__ import annotations
 
 import logging
 import os
-from contextlib import closing
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from nightsort.arrow.columns import one_column
 from nightsort.arrow.hashing import StoredRun, hash_texts, mix
-from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
+from nightsort.batches.manifest import ManifestError
 from nightsort.batches.plan import RunPlan
-from nightsort.sources.source_files import SourceError, SourceFile
-from nightsort.sources.streams import open_file, open_files
-from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
+from nightsort.batches.stored import read_batch
+from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,10 +37,10 @@ if TYPE_CHECKING:
     from nightsort.arrow.columns import Column
     from nightsort.arrow.hashing import Hashes
     from nightsort.batches.plan import Batch
+    from nightsort.batches.stored import IdsAndTexts
     from nightsort.naming import RunFolder
     from nightsort.storage import Access
 
-    IdsAndTexts = tuple[Column, Column]
     Chosen = npt.NDArray[np.bool_]
 
 log = logging.getLogger(__name__)
@@ -53,8 +49,6 @@ BLOCK_DOCUMENTS: Final = 2**18
 BLOCK_BYTES: Final = 2**28
 """A block of arriving documents ends at the first of these two limits."""
 
-_FILES_TOGETHER: Final = 8_192
-_SENT: Final = pa.schema([MANIFEST_SCHEMA.field("file"), MANIFEST_SCHEMA.field("document_id")])
 _ARRIVING: Final = pa.schema({"document_id": pa.string(), "text": pa.string()})
 
 
@@ -106,7 +100,7 @@ class EarlierBatches:
         for sent in self._sent:
             if sent.number_found and not sent.complete:
                 log.info("Batch %s has lost documents; its other documents are sent again", sent.batch.name)
-                yield from _chosen(self._read(sent.batch), sent.found)
+                yield from _chosen(read_batch(sent.batch, self._access, per_file=self._per_file), sent.found)
 
     @property
     def kept(self) -> list[Batch]:
@@ -132,7 +126,7 @@ class EarlierBatches:
         keys = np.empty((2, batch.documents), np.uint64)
         number = size = 0
         try:
-            for ids, texts in self._read(batch):
+            for ids, texts in read_batch(batch, self._access, per_file=self._per_file):
                 keys[:, number : number + len(texts)] = _keys(ids, texts)
                 number += len(texts)
                 size += pc.sum(pc.binary_length(texts)).as_py() + (0 if self._per_file else len(texts))
@@ -144,44 +138,6 @@ class EarlierBatches:
             )
             return None
         return keys
-
-    def _read(self, batch: Batch) -> Iterator[IdsAndTexts]:
-        """Yield a batch's documents, as they were sent."""
-        manifest = self._manifest(batch)
-        ids: Column = manifest["document_id"]
-        start = 0
-        for texts in self._texts(batch, manifest["file"]):
-            here = one_column(ids.slice(start, len(texts)))
-            if len(here) < len(texts):
-                raise ManifestError(f"{batch.manifest_uri}: the batch has more documents")
-            yield here, texts
-            start += len(texts)
-
-    def _manifest(self, batch: Batch) -> Any:
-        """Return the files and ids of a batch's documents."""
-        content = self._access.path(batch.manifest_uri).read_bytes()
-        try:
-            manifest: Any = pq.read_table(pa.BufferReader(content), columns=["file", "document_id"])
-            return manifest.cast(_SENT)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise ManifestError(f"{batch.manifest_uri}: not a manifest") from error
-
-    def _texts(self, batch: Batch, names: Column) -> Iterator[Column]:
-        if not self._per_file:
-            file = SourceFile(batch.input_uri, batch.name)
-            with open_file(file, self._access) as stream:
-                for block in read_lines([(file, stream)]):
-                    yield pc.utf8_rtrim(block.texts.cast(pa.string()), "\n")
-            return
-        for start in range(0, len(names), _FILES_TOGETHER):
-            # Named by number: a file whose name ends in .gz would be read as compressed.
-            files = [
-                SourceFile(batch.input_uri + name, str(number))
-                for number, name in enumerate(names.slice(start, _FILES_TOGETHER).to_pylist())
-            ]
-            with closing(open_files(files, self._access, limit=MAX_FILE_BYTES)) as opened:
-                for block in read_files(opened, labelled=False):
-                    yield block.texts.cast(pa.string())
 
 
 class _SentBatch:

@@ -1,0 +1,74 @@
+"""Name batches that are complete on local disk, and upload them with their manifests."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Final
+
+from nightsort.batches.plan import Batch
+from nightsort.naming import BatchName, batch_file
+from nightsort.storage import upload, upload_texts
+
+if TYPE_CHECKING:
+    from nightsort.batches.local_batch import LocalBatch
+    from nightsort.naming import RunFolder
+    from nightsort.storage import Access
+
+log = logging.getLogger(__name__)
+
+_WAITING_BATCHES: Final = 2
+
+
+class Uploads:
+    """Names batches and uploads them in the background, few at a time, so that disk use is bounded."""
+
+    def __init__(self, access: Access, folder: RunFolder, input_format: str) -> None:
+        self.batches: list[Batch] = []
+        self._access = access
+        self._folder = folder
+        self._input_format = input_format
+        self._per_file = input_format == "ONE_DOC_PER_FILE"
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="nightsort-upload")
+        self._waiting: deque[Future[None]] = deque()
+
+    def __enter__(self) -> Uploads:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            while self._waiting and kind is None:
+                self._waiting.popleft().result()
+        finally:
+            self._pool.shutdown(cancel_futures=True)
+
+    def add(self, local: LocalBatch, run_key: str) -> None:
+        """Name a batch, and upload it in the background."""
+        while len(self._waiting) >= _WAITING_BATCHES:
+            self._waiting.popleft().result()
+        fingerprint = local.fingerprint(per_file=self._per_file)
+        batch = Batch.below(
+            self._folder,
+            self._input_format,
+            name=str(BatchName.of(run_key, local.number, fingerprint)),
+            documents=local.documents,
+            bytes=local.text_bytes + (0 if self._per_file else local.documents),
+            units=local.units,
+            fingerprint=fingerprint,
+        )
+        self.batches.append(batch)
+        # On this thread, not the upload thread, so that the allocator reuses memory that it has freed here.
+        local.write_manifest(None if self._per_file else batch_file(batch.name))
+        self._waiting.append(self._pool.submit(self._upload, local, batch))
+
+    def _upload(self, local: LocalBatch, batch: Batch) -> None:
+        if self._per_file:
+            with local.path.open("rb") as lines:
+                texts = (line.removesuffix(b"\n") for line in lines)
+                upload_texts(zip(local.file_names(), texts, strict=True), batch.input_uri, self._access)
+        else:
+            upload(local.path, batch.input_uri, self._access, move=True)
+        upload(local.manifest_path, batch.manifest_uri, self._access, move=True)
+        local.remove()
+        log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)

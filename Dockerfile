@@ -22,8 +22,8 @@ HEALTHCHECK --interval=30s --timeout=20s --start-period=90s --retries=3 \
 FROM packages AS wheel
 COPY requirements/build.txt /tmp/nightsort/
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement /tmp/nightsort/build.txt
-# The images have DAGs and specs beside the wheel, so none travel in it.
-RUN mkdir -p /tmp/tree/dags /tmp/tree/include/classifiers
+# The images have the DAGs beside the wheel, so none travel in it.
+RUN mkdir -p /tmp/tree/dags
 WORKDIR /tmp/tree
 COPY pyproject.toml README.md ./
 COPY include/nightsort/ include/nightsort/
@@ -34,10 +34,12 @@ RUN pip wheel --no-deps --no-build-isolation --wheel-dir /tmp/wheel .
 
 # Of its own, so that both images below take it last: a change of a DAG or a spec installs nothing anew.
 FROM scratch AS code
+# The folder of specs; nightsort_local/samples for a trial with the samples.
+ARG CLASSIFIERS=include/classifiers
 WORKDIR /code
 COPY deployment/__init__.py deployment/
 COPY deployment/container/ deployment/container/
-COPY include/classifiers/ include/classifiers/
+COPY ${CLASSIFIERS}/ include/classifiers/
 COPY dags/ dags/
 
 

@@ -41,7 +41,7 @@ for number in range({dags}):
 def make(folder: Path, size: int) -> None:
     """Write so many specs, copies of the sample's with other names; and one file with as many plain DAGs."""
     (folder / "specs").mkdir()
-    sample = yaml.safe_load((ROOT / "include" / "classifiers" / "aws-services.yaml").read_text())
+    sample = yaml.safe_load((ROOT / "nightsort_local" / "samples" / "aws-services.yaml").read_text())
     for number in range(size):
         spec = {**sample, "name": f"classifier-{number:03}", "work_uri": f"s3://nightsort/{number:03}/work"}
         (folder / "specs" / f"{number:03}.yaml").write_text(yaml.safe_dump(spec))

@@ -28,6 +28,7 @@ AIRFLOW_ADMIN_PASSWORD={admin}
 # Settings; all of them may be left as they are (docs/deployment.md).
 #AIRFLOW_UI_ADDRESS=127.0.0.1:8080
 #COMPREHEND_ACTIVE_JOBS=10
+#CLASSIFIERS=include/classifiers
 #NIGHTSORT_POLL_SECONDS=1
 #AWS_DEFAULT_REGION=us-east-1
 #AIRFLOW_CONN_AWS_DEFAULT={{"conn_type":"aws","extra":{{"role_arn":"arn:aws:iam::123456789012:role/Airflow"}}}}

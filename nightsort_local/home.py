@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _SHIPPED = Path(__file__).resolve().parent / "shipped"
 INSTALLED = _SHIPPED.is_dir()
-"""Whether this is no checkout but a wheel, which brings its own ``dags/`` and ``include/classifiers/``."""
+"""Whether this is no checkout but a wheel, which brings its own ``dags/``."""
 REPOSITORY = _SHIPPED if INSTALLED else Path(__file__).resolve().parents[1]
-SPECS = REPOSITORY / "include" / "classifiers"
+SPECS = Path(__file__).resolve().parent / "samples"
 """The specs of the samples."""
 
 # Bytes of a socket's path: 107 on Linux, 103 on macOS (sun_path in sys/un.h without the final NUL).

@@ -12,7 +12,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-SAMPLE_SPECS = ROOT / "include" / "classifiers"
+SAMPLE_SPECS = ROOT / "nightsort_local" / "samples"
 
 STORED_DAGS = """
 from airflow.utils.db import initdb

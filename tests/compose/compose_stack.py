@@ -54,6 +54,7 @@ class ComposeStack:
             address = f"127.0.0.1:{free.getsockname()[1]}"
         with env_file.open("a", encoding="utf-8") as file:
             file.write(f"AIRFLOW_UI_ADDRESS={address}\nNIGHTSORT_POLL_SECONDS=1\n")
+            file.write("CLASSIFIERS=nightsort_local/samples\n")
         return cls(env_file, f"http://{address}")
 
     def compose(self, *arguments: str) -> str:

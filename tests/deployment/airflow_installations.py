@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
-SPECS = sorted(path.stem for path in (REPOSITORY / "include" / "classifiers").glob("*.yaml"))
+SAMPLES = REPOSITORY / "nightsort_local" / "samples"
+SPECS = sorted(path.stem for path in SAMPLES.glob("*.yaml"))
 DAGS_OF_NO_SPEC = [path.stem for path in (REPOSITORY / "dags").glob("nightsort_*.py")]
 DAG_IDS = sorted(DAGS_OF_NO_SPEC + [f"{kind}_{name}" for kind in ("classify", "train") for name in SPECS])
 TRIGGERS = ("ComprehendDocumentClassificationJobTrigger", "ComprehendDocumentClassifierTrainedTrigger")

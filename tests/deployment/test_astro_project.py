@@ -10,6 +10,7 @@ import yaml
 from tests.deployment.airflow_installations import (
     DAG_IDS,
     REPOSITORY,
+    SAMPLES,
     TRIGGERS,
     AirflowInstallation,
     packages_alone,
@@ -37,6 +38,7 @@ def test_with_include_on_the_path_every_dag_parses_and_every_trigger_imports(
     home = tmp_path / "astro"
     for name in FOLDERS:
         shutil.copytree(REPOSITORY / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SAMPLES, home / "include" / "classifiers", dirs_exist_ok=True)
     # Astro's images set AIRFLOW_HOME to the one folder that the project is copied into; the Dockerfile leads
     # PYTHONPATH to its include/.
     programs = packages_alone(tmp_path / "environment")

@@ -16,6 +16,8 @@ from deployment.mwaa_bundle import AIRFLOW, CONSTRAINTS, write_bundle
 from tests.deployment.airflow_installations import (
     DAG_IDS,
     REPOSITORY,
+    SAMPLES,
+    SPECS,
     TRIGGERS,
     AirflowInstallation,
     packages_alone,
@@ -56,6 +58,11 @@ def test_the_bundle_is_the_three_things_that_mwaa_takes(bundle: Path) -> None:
 
 def test_the_plugin_scanners_ignore_file_comes_first(bundle: Path) -> None:
     assert plugin_members(bundle)[0] == ".airflowignore"
+
+
+def test_the_samples_do_not_travel_into_a_deployment(bundle: Path) -> None:
+    assert SPECS
+    assert not [name for name in plugin_members(bundle) if Path(name).stem in SPECS]
 
 
 def test_the_archive_holds_the_plugin_and_the_domain_and_nothing_of_the_local_stack(bundle: Path) -> None:
@@ -120,6 +127,7 @@ def test_with_only_the_plugins_folder_on_the_path_every_dag_parses_and_every_tri
     shutil.copytree(bundle / "dags", home / "dags")
     with ZipFile(bundle / "plugins.zip") as archive:
         archive.extractall(home / "plugins")
+    shutil.copytree(SAMPLES, home / "plugins" / "classifiers", dirs_exist_ok=True)
     programs = packages_alone(tmp_path / "environment")
     seen = AirflowInstallation(home, pythonpath=tmp_path / "python", programs=programs).look_around()
     assert seen["import_errors"] == {}

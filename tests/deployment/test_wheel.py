@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
-SPEC = REPOSITORY / "include" / "classifiers" / "aws-services.yaml"
+SPEC = REPOSITORY / "nightsort_local" / "samples" / "aws-services.yaml"
 
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:

@@ -69,7 +69,7 @@ def make_home() -> Iterator[Callable[[str], Path]]:
 def specs(make_home: Callable[[str], Path]) -> Path:
     """A folder with the sample specs, to which tests may add their own."""
     folder = make_home("specs")
-    shutil.copytree(REPOSITORY / "include" / "classifiers", folder)
+    shutil.copytree(REPOSITORY / "nightsort_local" / "samples", folder)
     return folder
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
 SAMPLES_ROLE = "NightsortComprehendDataAccess"
-"""The role of the sample specs in ``include/classifiers``."""
+"""The role of the sample specs in ``nightsort_local/samples``."""
 
 _PARTITION = "aws"
 _SESSION_SECONDS = 3_600

@@ -43,7 +43,7 @@ def prepare_batches(
         from nightsort.naming import run_key
         from nightsort.storage import plain_access
 
-        classifies = day_of(day) or date.today_of()
+        classifies = day_of(day) or date.today()
         prepared = batches.prepare_batches(
             load_spec(spec),
             plain_access(),

@@ -87,7 +87,7 @@ class TrainResult:
     :param started: start of the billed interval, in epoch seconds.
     :param ended: end of the billed interval.
     :param metadata: the ClassifierMetadata.
-    :param warning: the Message of TRAINED_WITH_WARNING: which rows could not be used; None for TRAINED.
+    :param warning: the Message of TRAINED_WITH_WARNING; None for TRAINED.
     """
 
     started: float

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from nightsort_local.local_aws.clock import now
+from nightsort_local.local_aws.learning.evaluation_split import split
 from nightsort_local.local_aws.learning.labelled_data import (
     LabelledData,
     check_test_data,
@@ -26,13 +28,12 @@ if TYPE_CHECKING:
     from scipy import sparse
 
 
-TEST_SHARE = 0.1
-MAX_TEST_DOCUMENTS = 10_000
-"""Without test data, a tenth is split off, but no more than this (real trainings: 557 of 5,573 documents and
-10,000 of 1,000,000)."""
+log = logging.getLogger(__name__)
+
+WARNING = "Unable to parse some documents. See details in the output S3 location. These documents have been skipped."  # noqa: E501
+"""The Message of TRAINED_WITH_WARNING in the tests of Airflow's amazon provider."""
 
 _BLOCK_DOCUMENTS = 4_096
-_SEED = 0
 
 
 def run_training(task: TrainTask) -> TrainResult:
@@ -40,12 +41,12 @@ def run_training(task: TrainTask) -> TrainResult:
     store = ObjectStore(task.endpoint, task.region, task.credentials)
     data = read_labelled_data(store, sources_of(store, task, "TRAIN"))
     check_training_data(data, task.mode, task.min_per_label)
-    warnings = _warnings(data, "training")
+    has_skipped = _log_skipped(data, "training")
     tests = sources_of(store, task, "TEST")
     if tests:
         test = read_labelled_data(store, tests)
         check_test_data(test, data.labels)
-        warnings += _warnings(test, "test")
+        has_skipped |= _log_skipped(test, "test")
     else:
         data, test = split(data)
     started = now()
@@ -62,20 +63,16 @@ def run_training(task: TrainTask) -> TrainResult:
         "NumberOfTestDocuments": len(test),
         "EvaluationMetrics": evaluation_metrics(actual, predicted, task.mode),
     }
-    return TrainResult(started=started, ended=now(), metadata=metadata, warning=" ".join(warnings) or None)
+    return TrainResult(
+        started=started, ended=now(), metadata=metadata, warning=WARNING if has_skipped else None
+    )
 
 
-def split(data: LabelledData) -> tuple[LabelledData, LabelledData]:
-    """Split data that has no test set into training and test documents."""
-    number = min(max(int(len(data) * TEST_SHARE), 1), MAX_TEST_DOCUMENTS)
-    shuffled = np.random.RandomState(_SEED).permutation(len(data))
-    return data.rows(np.sort(shuffled[number:])), data.rows(np.sort(shuffled[:number]))
-
-
-def _warnings(data: LabelledData, part: str) -> list[str]:
-    if not data.skipped:
-        return []
-    return [f"Skipped rows of the {part} data: {data.skipped}; the first is {data.first_skipped}."]
+def _log_skipped(data: LabelledData, part: str) -> bool:
+    """Log which rows were skipped, which the recorded message does not say; return whether any were."""
+    if data.skipped:
+        log.warning("%s of the %s data are skipped; the first is %s.", data.skipped, part, data.first_skipped)
+    return bool(data.skipped)
 
 
 def _predict(classifier: TextClassifier, test: LabelledData) -> sparse.csr_matrix:

@@ -6,13 +6,14 @@ import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from nightsort.comprehend.limits import MIN_DOCUMENTS_PER_LABEL
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
 MIN_DOCUMENTS = "NIGHTSORT_LOCAL_AWS_MIN_DOCUMENTS_PER_LABEL"
+MIN_DOCUMENTS_PER_LABEL = 1
+"""Recorded trainings had labels of one and of three documents, although AWS's pages ask for 10 and for 50."""
+
 WORKERS = "NIGHTSORT_LOCAL_AWS_WORKERS"
 
 
@@ -39,7 +40,7 @@ class Settings:
 
 
 def min_documents_per_label(environment: Mapping[str, str]) -> int:
-    """Return the minimum of documents per label. It is a setting because AWS's pages say both 10 and 50."""
+    """Return the minimum of documents per label; a higher one is for users who want to be strict."""
     return _positive(environment, MIN_DOCUMENTS, MIN_DOCUMENTS_PER_LABEL)
 
 

@@ -114,7 +114,8 @@ MAX_LABEL_CHARACTERS: Final = 5_000
 
 MIN_DOCUMENTS_PER_LABEL: Final = 10
 """Training documents of each label (guide, prep-classifier-data). The guide's quota table says 50 for
-multi-class: sources disagree, a spec may ask for more (``min_documents_per_label``)."""
+multi-class: sources disagree, a spec may ask for more (``min_documents_per_label``). Real trainings with one
+and three documents of a label did not fail (docs/local-comprehend.md), so only this check stops them."""
 
 RECOMMENDED_DOCUMENTS_PER_LABEL: Final = 50
 """Documents of each label from which the guide expects good models (guide, prep-classifier-data)."""

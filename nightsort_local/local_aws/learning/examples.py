@@ -1,8 +1,9 @@
 """A labelled document of any format, and the errors of training data.
 
 The messages are those of AWS's own converter for Comprehend, which repeats the checks of a training
-(aws-samples/amazon-comprehend-examples, ``customer_errors.py``). The code in front was seen in a real
-IN_ERROR message (https://github.com/aws/aws-sdk-js-v3/issues/5402). No message contains text of a document.
+(aws-samples/amazon-comprehend-examples, ``customer_errors.py``). The code in front is assumed: it was seen in
+the answer to a real call (https://github.com/aws/aws-sdk-js-v3/issues/5402), but no source shows the message
+of a real IN_ERROR. No message contains text of a document.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Unusable(NamedTuple):
 
 
 def invalid_input(reason: str) -> TaskError:
-    """Return the error for unusable training data, with the code of the real service."""
+    """Return the error for unusable training data."""
     return TaskError(f"CLASSIFIER_INVALID_INPUT: {reason}")
 
 

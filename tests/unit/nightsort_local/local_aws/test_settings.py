@@ -8,7 +8,7 @@ from nightsort_local.local_aws.settings import SettingError, min_documents_per_l
 
 
 def test_the_floor_of_documents_per_label_can_be_set() -> None:
-    assert min_documents_per_label({}) == 10
+    assert min_documents_per_label({}) == 1, "recorded trainings had labels of one and of three documents"
     assert min_documents_per_label({"NIGHTSORT_LOCAL_AWS_MIN_DOCUMENTS_PER_LABEL": "50"}) == 50
 
 

@@ -102,7 +102,8 @@ def confusion_matrix(
         refused = actual.shape[0] - hits - false_alarms - misses
         cells = np.stack([refused, false_alarms, misses, hits], axis=1)
         matrix = cells.reshape(-1, 2, 2).tolist()
-    return {"type": mode.lower(), "confusion_matrix": matrix, "labels": shown, "all_labels": list(labels)}
+    # In the order of the real files.
+    return {"confusion_matrix": matrix, "labels": shown, "type": mode.lower(), "all_labels": list(labels)}
 
 
 def _occurring(actual: sparse.csr_matrix, predicted: sparse.csr_matrix) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -9,11 +10,13 @@ from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_JOB_BYTES, MAX_J
 from nightsort_local.local_aws.task_errors import TaskError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
+    from nightsort_local.local_aws.s3.location import S3Location
     from nightsort_local.local_aws.work.object_store import ObjectStore
 
 _CHUNK = 1 << 20
+_SEED = 0
 
 
 @dataclass(frozen=True)
@@ -21,20 +24,22 @@ class Document:
     """One document of a job, or the reason why it cannot be classified.
 
     :param file: the base name of its object's key.
-    :param line: its zero-based line; None with one document per file.
+    :param line: its zero-based line; 0 with one document per file, as recorded.
     :param text: its text; None for a document with an error.
     :param error_code: an ErrorCode, with its ErrorMessage.
     """
 
     file: str
-    line: int | None
+    line: int
     text: str | None
     error_code: str | None = None
     error_message: str | None = None
 
 
 def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator[Document]:
-    """Yield the documents of every object whose key begins with the URI's key, in the order of the keys.
+    """Yield the documents of every object whose key begins with the URI's key, file by file.
+
+    The files have an order of their own, as recorded; the same files always have the same one.
 
     :raises TaskError: an object cannot be read, or the input exceeds the limits of a job.
     """
@@ -42,7 +47,7 @@ def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator
     if sum(size for _, size in objects) > MAX_JOB_BYTES:
         raise TaskError(f"INPUT_SIZE_EXCEEDED: More than {MAX_JOB_BYTES:,} bytes.")
     number = 0
-    for location, _ in objects:
+    for location in shuffled([location for location, _ in objects]):
         file = location.key.rpartition("/")[2]
         with store.open(location) as stream:
             for document in _lines(stream, file) if one_per_line else _file(stream, file):
@@ -52,8 +57,18 @@ def read_job_input(store: ObjectStore, uri: str, one_per_line: bool) -> Iterator
                 yield document
 
 
+def shuffled(locations: Sequence[S3Location]) -> list[S3Location]:
+    """Return objects in another order than the given one.
+
+    So a caller who takes the output's lines in the order of the files sees the mistake with two files, too.
+    """
+    order = list(locations)
+    random.Random(_SEED).shuffle(order)
+    return order[::-1] if order == list(locations) else order
+
+
 def _file(stream: BinaryIO, file: str) -> Iterator[Document]:
-    yield _document(stream.read(MAX_DOCUMENT_BYTES + 1), file, None)
+    yield _document(stream.read(MAX_DOCUMENT_BYTES + 1), file, 0)
 
 
 def _lines(stream: BinaryIO, file: str) -> Iterator[Document]:
@@ -83,7 +98,7 @@ def split_lines(chunks: Iterator[bytes], max_line: int = MAX_DOCUMENT_BYTES) -> 
         yield rest.rstrip(b"\r\n")
 
 
-def _document(content: bytes, file: str, line: int | None) -> Document:
+def _document(content: bytes, file: str, line: int) -> Document:
     if len(content) > MAX_DOCUMENT_BYTES:
         return Document(
             file,

@@ -48,16 +48,20 @@ class PredictionLines:
             classes = ", ".join(
                 [f"{starts[column]}{score}}}" for column, score in zip(best, values, strict=True)]
             )
-            line = "" if document.line is None else f'"Line": "{document.line}", '
-            lines.append(f'{{"File": {json.dumps(document.file)}, {line}"{self._member}": [{classes}]}}\n')
+            head = f'"File": {json.dumps(document.file)}, "Line": "{document.line}"'
+            lines.append(f'{{{head}, "{self._member}": [{classes}]}}\n')
         return lines
 
 
 def error_line(document: Document) -> str:
     """Return the line of a document with an error; its Line is a number, as in other asynchronous jobs."""
-    line = {} if document.line is None else {"Line": document.line}
-    error = {"ErrorCode": document.error_code, "ErrorMessage": document.error_message}
-    return json.dumps({"File": document.file, **line, **error}) + "\n"
+    content = {
+        "File": document.file,
+        "Line": document.line,
+        "ErrorCode": document.error_code,
+        "ErrorMessage": document.error_message,
+    }
+    return json.dumps(content) + "\n"
 
 
 def write_archive(archive: Path, file: Path, member: str) -> None:

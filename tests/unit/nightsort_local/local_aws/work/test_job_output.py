@@ -33,10 +33,10 @@ def test_a_line_is_byte_for_byte_that_of_the_service() -> None:
     )
 
 
-def test_multi_label_has_labels_and_a_file_has_no_line() -> None:
-    (line,) = PredictionLines("MULTI_LABEL", LABELS).format([Document('a"b', None, "x")], COLUMNS, SCORES)
+def test_multi_label_has_labels() -> None:
+    (line,) = PredictionLines("MULTI_LABEL", LABELS).format([Document('a"b', 0, "x")], COLUMNS, SCORES)
     content = json.loads(line)
-    assert list(content) == ["File", "Labels"]
+    assert list(content) == ["File", "Line", "Labels"]
     assert content["File"] == 'a"b'
     assert [label["Name"] for label in content["Labels"]] == ["BUG", 'SAY "HÉ"', "BILLING"]
 

@@ -23,6 +23,10 @@ _GRANT: Final = (
     "Grant the connection's identity this permission; docs/iam/airflow-policy.json lists all of them."
 )
 _KEYS: Final = "AWS does not know the keys of the AWS connection: correct the connection."
+_NOT_OFFERED: Final = (
+    "Comprehend does not offer custom classification to this account in this region, and no IAM permission "
+    "changes that: use another region for the connection and `work_uri`, or ask AWS Support."
+)
 _VALUE: Final = "Comprehend refuses the request: correct the named value in the spec."
 
 # What to do about a permanent error, by botocore's error code.
@@ -30,6 +34,7 @@ REMEDIES: Final = {
     "AccessDeniedException": _GRANT,
     "AccessDenied": _GRANT,
     "UnauthorizedOperation": _GRANT,
+    "NotAuthorizedException": _NOT_OFFERED,
     "UnrecognizedClientException": _KEYS,
     "InvalidClientTokenId": _KEYS,
     "InvalidSignatureException": "The secret key of the AWS connection or the clock is wrong: correct it.",
@@ -65,6 +70,8 @@ def remedy(error: BaseException) -> str | None:
     :param error: any exception; only botocore's have a remedy.
     """
     if isinstance(error, ClientError):
+        if error.response.get("Error", {}).get("Message", "").startswith("UNSUPPORTED_OPERATION"):
+            return _NOT_OFFERED
         return REMEDIES.get(error_code(error))
     if isinstance(error, ParamValidationError):
         return "Correct the named value."

@@ -273,6 +273,36 @@ def test_jobs_that_are_active_now_are_counted(airflow: LocalAwsUser, admin: Loca
         assert "; 1 " in look()["Comprehend"].says
 
 
+@pytest.mark.parametrize(
+    ("operation", "code", "message", "subject"),
+    [
+        (
+            "*",
+            "NotAuthorizedException",
+            "Your account is not authorized to make this call.",
+            "Comprehend",
+        ),
+        (
+            "DescribeDocumentClassifier",
+            "InvalidRequestException",
+            "UNSUPPORTED_OPERATION: This operation is not supported in this region.",
+            "may describe jobs and versions",
+        ),
+    ],
+)
+def test_a_region_without_custom_classification_is_not_a_missing_permission(
+    airflow: LocalAwsUser, admin: LocalAwsUser, operation: str, code: str, message: str, subject: str
+) -> None:
+    """icearp/disco-cli, a scanner of live accounts, met both answers."""
+    refusal = {"operation": operation, "code": code, "message": message}
+    with admin.control.injected("error", times=None, **refusal):
+        found = look()[subject]
+    assert found.state is State.FAILED
+    assert message in found.says
+    assert "use another region" in found.remedy
+    assert "docs/iam" not in found.remedy
+
+
 def test_a_pool_that_is_larger_than_the_quota_is_a_warning_with_the_command(airflow: LocalAwsUser) -> None:
     jobs = look(slots=20)["active classification jobs"]
     assert jobs.state is State.WARNING

@@ -27,6 +27,7 @@ def refused(code: str) -> ClientError:
         ("KmsKeyValidationException", "`kms`"),
         ("UnsupportedLanguageException", "`language`"),
         ("UnrecognizedClientException", "correct the connection"),
+        ("NotAuthorizedException", "another region"),
     ],
 )
 def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy: str) -> None:
@@ -35,6 +36,14 @@ def test_what_no_retry_cures_ends_the_task_and_says_the_remedy(code: str, remedy
     assert "Cannot start the job x" in str(raised.value)
     assert "says AWS" in str(raised.value)
     assert remedy in str(raised.value)
+
+
+def test_what_a_region_does_not_offer_is_not_a_value_of_the_spec() -> None:
+    """A scanner of live accounts (icearp/disco-cli) met this message."""
+    error = refused("InvalidRequestException")
+    error.response["Error"]["Message"] = "UNSUPPORTED_OPERATION: not in this region"
+    with pytest.raises(AirflowFailException, match="another region"), fail_on_permanent_aws_errors("start"):
+        raise error
 
 
 def test_missing_credentials_and_bad_parameters_end_the_task_too() -> None:

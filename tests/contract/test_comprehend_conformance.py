@@ -14,7 +14,7 @@ import pytest
 from nightsort_local.local_aws.comprehend.service import CLASSIFY_DOCUMENT, OPERATIONS
 from nightsort_local.local_aws.launcher import PROJECT, launch
 from tests.contract.comprehend_model import enum, service_model
-from tests.contract.conformance_answers import UNSENT, names, of_classifier, of_endpoint, of_job, shown
+from tests.contract.conformance_answers import names, of_classifier, of_endpoint, of_job, shown, unsent
 from tests.contract.conformance_cases import has, members, violations
 from tests.contract.conformance_coverage import Coverage
 from tests.contract.conformance_errors import ON_DEMAND, SCENARIOS, STATUS, on_demand, slow
@@ -100,13 +100,17 @@ def test_the_page_tells_how_much_is_covered() -> None:
     alone = sum(len(reasons) for reasons in ON_DEMAND.values())
     assert f"{rules:,} of {rules:,}" in page
     assert f"| {len(MODELLED)} of {len(MODELLED)} | of these {alone} only by the fault control" in page
-    for shapes, missing in (
-        ([input_shape(operation) for operation in SERVED], NOT_TAKEN),
-        ([model(operation).output_shape for operation in SERVED], UNSENT),
-    ):
-        paths = [path for shape in shapes if shape is not None for path, _ in members(shape)]
-        covered = [path for path in paths if not set(path) & set(missing)]
-        assert f"| {len(covered)} of {len(paths)} |" in page
+    taken = [
+        not set(path) & set(NOT_TAKEN) for operation in SERVED for path, _ in members(input_shape(operation))
+    ]
+    sent = [
+        unsent(operation, path) is None
+        for operation in SERVED
+        if (shape := model(operation).output_shape) is not None
+        for path, _ in members(shape)
+    ]
+    for covered in (taken, sent):
+        assert f"| {sum(covered)} of {len(covered)} |" in page
 
 
 class TestRequests:
@@ -320,10 +324,10 @@ class TestAnswers:
         known = {path for path, _ in members(shape)} if shape is not None else set()
         seen = {path for content in contents for path in shown(content)}
         coverage.record(operation, "members out", seen, known)
-        unsent = {path: name for path in known for name in path if name in UNSENT}
-        for name in unsent.values():
-            coverage.explain(f"not covered, {UNSENT[name]}", name)
-        assert known - seen == set(unsent)
+        missing = {path: found for path in known if (found := unsent(operation, path))}
+        for name, reason in missing.values():
+            coverage.explain(f"not covered, {reason}", name)
+        assert known - seen == set(missing)
 
 
 # --- errors -------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
-from nightsort_local.local_aws.comprehend.listing import page, select
+from nightsort_local.local_aws.comprehend.listing import Order, page, select
 from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB
 from nightsort_local.local_aws.comprehend.tags import check_tags
 from nightsort_local.local_aws.comprehend.training_input import (
@@ -95,16 +95,17 @@ class ClassifierOperations:
                 "Status": lambda classifier, status: classifier.state == status,
                 "DocumentClassifierName": lambda classifier, name: _name(classifier) == name,
             },
+            Order.OLDEST_FIRST,
         )
         items = [(classifier.arn, classifier.shown()) for classifier in found]
         return page(items, request, "DocumentClassifierPropertiesList", region)
 
     def list_document_classifier_summaries(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
-        """List classifier names, with the number of versions and the latest version."""
+        """List classifier names, with the number of versions and the latest version, newest first."""
         versions: dict[str, list[Resource]] = {}
-        for classifier in self._store.all_of(CLASSIFIER, region):
+        for classifier in reversed(self._store.all_of(CLASSIFIER, region)):
             versions.setdefault(_name(classifier), []).append(classifier)
-        items = [(name, _summary(name, versions[name])) for name in sorted(versions)]
+        items = [(name, _summary(name, found)) for name, found in versions.items()]
         return page(items, request, "DocumentClassifierSummariesList", region)
 
     def stop_training_document_classifier(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -212,7 +213,10 @@ def _properties(request: Mapping[str, Any], arn: str) -> dict[str, Any]:
         "DataAccessRoleArn": request["DataAccessRoleArn"],
         "Mode": request.get("Mode", "MULTI_CLASS"),
     }
-    output = properties["OutputDataConfig"]
+    source, output = properties["InputDataConfig"], properties["OutputDataConfig"]
+    if properties["Mode"] == "MULTI_LABEL" and source["DataFormat"] == COMPREHEND_CSV:
+        # Terraform's acceptance tests demand the delimiter from Describe although none is given.
+        source.setdefault("LabelDelimiter", DEFAULT_LABEL_DELIMITER)
     if "S3Uri" in output:
         # The real service shows the full path of the output from the first Describe on.
         output["S3Uri"] = arns.output_archive(output["S3Uri"], "CLR", arns.new_id())
@@ -249,7 +253,7 @@ def _name(classifier: Resource) -> str:
 
 
 def _summary(name: str, versions: list[Resource]) -> dict[str, Any]:
-    latest = max(versions, key=lambda version: version.number)
+    latest = versions[0]
     summary = {
         "DocumentClassifierName": name,
         "NumberOfVersions": len(versions),

@@ -14,7 +14,7 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
-from nightsort_local.local_aws.comprehend.listing import page, select
+from nightsort_local.local_aws.comprehend.listing import Order, page, select
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER, USABLE_ENDPOINT
 from nightsort_local.local_aws.comprehend.store import ENDPOINT
 from nightsort_local.local_aws.comprehend.tags import check_tags
@@ -84,7 +84,8 @@ class EndpointOperations:
             endpoint = self._store.add(ENDPOINT, arn, region, _properties(request, arn), request)
             endpoint.properties["LastModifiedTime"] = endpoint.created
             self._lifecycle.schedule_next(endpoint)
-        return {"EndpointArn": endpoint.arn, "ModelArn": endpoint.properties["ModelArn"]}
+        # In recordings there is no ModelArn: it seems to be for endpoints of a flywheel.
+        return {"EndpointArn": endpoint.arn}
 
     def describe_endpoint(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Return an endpoint's properties."""
@@ -108,7 +109,8 @@ class EndpointOperations:
             self._check_quota(region, desired["DesiredInferenceUnits"], endpoint)
         endpoint.change_state("UPDATING", **desired, LastModifiedTime=now())
         self._lifecycle.schedule_next(endpoint)
-        return {"DesiredModelArn": endpoint.properties["DesiredModelArn"]}
+        # In recordings there is no DesiredModelArn: it seems to be for endpoints of a flywheel.
+        return {}
 
     def list_endpoints(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """List endpoints."""
@@ -119,6 +121,7 @@ class EndpointOperations:
                 "Status": lambda endpoint, status: endpoint.state == status,
                 "ModelArn": lambda endpoint, arn: endpoint.properties["ModelArn"] == arn,
             },
+            Order.NEWEST_FIRST,
             # The operation models no InvalidFilterException.
             wrong_filter="InvalidRequestException",
         )
@@ -212,7 +215,7 @@ def _model_of(request: Mapping[str, Any], member: str) -> str | None:
         return model
     if member in request:
         raise invalid_request(f"INVALID_REQUEST: Give either {member} or FlywheelArn.")
-    raise resource_not_found(request["FlywheelArn"])
+    raise resource_not_found()
 
 
 def _refuse_while_changing(endpoint: Resource, what: str) -> None:

@@ -47,9 +47,9 @@ def invalid_request(message: str, **members: Any) -> ApiError:
     return ApiError("InvalidRequestException", message, **members)
 
 
-def resource_not_found(arn: str) -> ApiError:
-    """Return the error for an ARN without a resource."""
-    return ApiError("ResourceNotFoundException", f"RESOURCE_NOT_FOUND: Could not find the resource {arn}.")
+def resource_not_found() -> ApiError:
+    """Return the error for an ARN without a resource, with the text of a CloudTrail record of AWS."""
+    return ApiError("ResourceNotFoundException", "RESOURCE_NOT_FOUND: Could not find specified resource.")
 
 
 def resource_in_use(message: str) -> ApiError:

@@ -15,7 +15,7 @@ from nightsort_local.local_aws.comprehend.errors import (
     resource_unavailable,
 )
 from nightsort_local.local_aws.comprehend.lifecycle import Lifecycle
-from nightsort_local.local_aws.comprehend.listing import page, select
+from nightsort_local.local_aws.comprehend.listing import Order, page, select
 from nightsort_local.local_aws.comprehend.real_time_input import check_reader_config
 from nightsort_local.local_aws.comprehend.states import USABLE_CLASSIFIER
 from nightsort_local.local_aws.comprehend.store import JOB
@@ -65,8 +65,8 @@ class JobOperations:
             arn = arns.job_arn(region, job_id)
             job = self._store.add(JOB, arn, region, _properties(request, arn, job_id), request)
             self._lifecycle.schedule_next(job)
-        shown = ("JobId", "JobArn", "JobStatus", "DocumentClassifierArn")
-        return {member: job.properties[member] for member in shown}
+        # In recordings there is no DocumentClassifierArn: it seems to be for jobs of a flywheel.
+        return {member: job.properties[member] for member in ("JobId", "JobArn", "JobStatus")}
 
     def describe_document_classification_job(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Return a job's properties."""
@@ -86,6 +86,7 @@ class JobOperations:
                 "JobName": lambda job, name: job.properties.get("JobName") == name,
                 "JobStatus": lambda job, status: job.state == status,
             },
+            Order.OLDEST_FIRST,
         )
         items = [(job.arn, job.shown()) for job in found]
         return page(items, request, "DocumentClassificationJobPropertiesList", region)
@@ -128,7 +129,7 @@ class JobOperations:
         if ("DocumentClassifierArn" in request) == ("FlywheelArn" in request):
             raise invalid_request("Give either a DocumentClassifierArn or a FlywheelArn.")
         if "FlywheelArn" in request:
-            raise resource_not_found(request["FlywheelArn"])
+            raise resource_not_found()
         check_reader_config(request["InputDataConfig"].get("DocumentReaderConfig"))
         check_keys(request)
         check_tags(request.get("Tags", ()))

@@ -7,6 +7,7 @@ import hmac
 import json
 import secrets
 from dataclasses import dataclass
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from nightsort_local.local_aws.comprehend.errors import ApiError, invalid_request
@@ -22,18 +23,26 @@ PAGE = 100
 _KEY = secrets.token_bytes(32)
 
 
+class Order(Enum):
+    """The order of a list without a filter of times."""
+
+    OLDEST_FIRST = "oldest first"
+    NEWEST_FIRST = "newest first"
+
+
 def select(
     resources: Iterable[Resource],
     request: Mapping[str, Any],
     matches: Mapping[str, Callable[[Resource, Any], bool]],
+    order: Order,
     wrong_filter: str = "InvalidFilterException",
 ) -> list[Resource]:
     """Return the resources that match the request's Filter, in the order of that filter.
 
-    A Before filter lists the oldest first, an After filter the newest first (service model). Without either,
-    the newest come first (assumed).
+    A Before filter lists the oldest first, an After filter the newest first (service model).
 
     :param matches: a predicate for each member of the Filter, except the two times.
+    :param order: the order without either filter.
     :param wrong_filter: the error code for a Filter with two members.
     """
     criteria = request.get("Filter", {})
@@ -42,15 +51,15 @@ def select(
             wrong_filter,
             f"INVALID_FILTER: Only one filter may be set at a time, not {', '.join(sorted(criteria))}.",
         )
-    found = sorted(resources, key=lambda resource: resource.number, reverse=True)
+    found = sorted(resources, key=lambda resource: resource.number)
     for name, value in criteria.items():
         if name.endswith("TimeBefore"):
-            found = [resource for resource in reversed(found) if resource.created < value]
+            found, order = [resource for resource in found if resource.created < value], Order.OLDEST_FIRST
         elif name.endswith("TimeAfter"):
-            found = [resource for resource in found if resource.created > value]
+            found, order = [resource for resource in found if resource.created > value], Order.NEWEST_FIRST
         else:
             found = [resource for resource in found if matches[name](resource, value)]
-    return found
+    return found if order is Order.OLDEST_FIRST else found[::-1]
 
 
 @dataclass(frozen=True)

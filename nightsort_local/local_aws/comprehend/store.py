@@ -152,7 +152,7 @@ class Store:
         """
         resource = self._resources.get(arn)
         if resource is None or resource.region != region:
-            raise resource_not_found(arn)
+            raise resource_not_found()
         return resource
 
     def all_of(self, kind: str, region: str | None = None) -> list[Resource]:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.listing import (
+    Order,
     PagePosition,
     page,
     read_token,
@@ -30,12 +31,20 @@ def jobs(number: int) -> list[Resource]:
 
 
 def chosen(**criteria: Any) -> list[int]:
-    return [job.number for job in select(jobs(4), {"Filter": criteria}, MATCHES)]
+    request = {"Filter": criteria}
+    return [job.number for job in select(jobs(4), request, MATCHES, Order.OLDEST_FIRST)]
 
 
 class TestFilters:
-    def test_without_a_filter_the_newest_come_first(self) -> None:
-        assert [job.number for job in select(jobs(3), {}, MATCHES)] == [2, 1, 0]
+    @pytest.mark.parametrize(
+        ("order", "numbers"), [(Order.OLDEST_FIRST, [0, 1, 2]), (Order.NEWEST_FIRST, [2, 1, 0])]
+    )
+    def test_without_a_filter_of_times_each_list_has_its_own_order(
+        self, order: Order, numbers: list[int]
+    ) -> None:
+        assert [job.number for job in select(jobs(3), {}, MATCHES, order)] == numbers
+        both = {"Filter": {"JobName": "job0"}}
+        assert [job.number for job in select(jobs(3), both, MATCHES, order)] == numbers[::2]
 
     def test_before_a_time_the_oldest_come_first(self) -> None:
         assert chosen(SubmitTimeBefore=2.0) == [0, 1]
@@ -44,7 +53,7 @@ class TestFilters:
         assert chosen(SubmitTimeAfter=0.0) == [3, 2, 1]
 
     def test_other_members_choose(self) -> None:
-        assert chosen(JobName="job1") == [3, 1]
+        assert chosen(JobName="job1") == [1, 3]
 
     def test_two_members_are_one_too_many(self) -> None:
         with pytest.raises(ApiError, match="InvalidFilterException"):
@@ -52,9 +61,9 @@ class TestFilters:
 
     def test_each_kind_has_its_own_time(self) -> None:
         endpoints = [Resource(ENDPOINT, f"arn:{n}", REGION, n, {"CreationTime": float(n)}) for n in range(4)]
-        before = select(endpoints, {"Filter": {"CreationTimeBefore": 2.0}}, {})
+        before = select(endpoints, {"Filter": {"CreationTimeBefore": 2.0}}, {}, Order.NEWEST_FIRST)
         assert [endpoint.number for endpoint in before] == [0, 1]
-        after = select(endpoints, {"Filter": {"CreationTimeAfter": 1.0}}, {})
+        after = select(endpoints, {"Filter": {"CreationTimeAfter": 1.0}}, {}, Order.OLDEST_FIRST)
         assert [endpoint.number for endpoint in after] == [3, 2]
 
 

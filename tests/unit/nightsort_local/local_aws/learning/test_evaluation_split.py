@@ -45,7 +45,7 @@ def labelled(sizes: list[int], *, also: int | None = None) -> LabelledData:
     )
 
 
-def tested(data: LabelledData) -> list[int]:
+def sizes_of_test(data: LabelledData) -> list[int]:
     return list(split(data)[1].documents_per_label().values())
 
 
@@ -70,7 +70,7 @@ def test_each_document_is_in_one_of_the_two_parts_and_always_in_the_same() -> No
     assert len(training) + len(test) == 68
     assert sorted([*training.counts.indices, *test.counts.indices]) == list(range(68))
     assert (split(data)[1].counts != test.counts).nnz == 0
-    assert tested(data) == [2, 4, 0]
+    assert sizes_of_test(data) == [2, 4, 0]
 
 
 def test_the_documents_of_a_label_are_drawn_and_not_the_first_ones() -> None:
@@ -79,7 +79,7 @@ def test_the_documents_of_a_label_are_drawn_and_not_the_first_ones() -> None:
 
 
 def test_a_document_with_several_labels_counts_for_the_rarest() -> None:
-    assert tested(labelled([60, 30, 10], also=0)) == [10, 3, 1]
+    assert sizes_of_test(labelled([60, 30, 10], also=0)) == [10, 3, 1]
 
 
 @pytest.mark.parametrize("sizes", [[1, 1], [2, 1], [5], [1] * 9])

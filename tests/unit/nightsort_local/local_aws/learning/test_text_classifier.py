@@ -9,7 +9,7 @@ import pytest
 from scipy import sparse
 
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
-from nightsort_local.local_aws.learning.text_features import count_terms, terms
+from nightsort_local.local_aws.learning.text_features import count_terms
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -132,11 +132,3 @@ def test_a_handful_of_documents_is_learnt(mode: Mode, number: int) -> None:
     texts, carries = documents(number, mode)
     classifier = train(mode, LABELS, count_terms(texts), carries)
     assert np.isfinite(classifier.scores(count_terms(texts))).all()
-
-
-def test_terms_are_words_pairs_and_pieces_of_words() -> None:
-    assert terms("Don't overs") == [
-        "don", "'", "t", "overs",
-        "don '", "' t", "t overs",
-        "~<ov", "~ove", "~ver", "~ers", "~rs>",
-    ]  # fmt: skip

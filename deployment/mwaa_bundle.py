@@ -80,8 +80,6 @@ def write_bundle(target: Path) -> None:
 
 def _plugin_files() -> Iterator[tuple[str, Path]]:
     """Return every member of ``plugins.zip``: its name there, and the file."""
-    # First, so that no moment of unzipping shows the plugin scanner a file that it may not execute.
-    yield ".airflowignore", REPOSITORY / "plugins" / ".airflowignore"
     for folder in PLUGIN_FOLDERS:
         yield from _files(folder, folder.partition("/")[2])
 

@@ -1,6 +1,6 @@
 """The plugin ``nightsort``: Airflow finds it by the installed package's entry point, or in ``plugins/``.
 
-Of that folder Airflow's scanner may execute this one file (see ``plugins/.airflowignore``).
+Of this folder Airflow's scanner may execute this one file (see the ``.airflowignore`` beside it).
 """
 
 from __future__ import annotations

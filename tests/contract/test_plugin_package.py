@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow._shared.module_loading import find_path_from_directory
 from airflow.sdk import BaseOperator
 from airflow.triggers.base import BaseTrigger
-from pathspec import GitIgnoreSpec
 
 from tests.contract.plugin_package import PACKAGE, PLUGINS, classes, module_files, module_name
 
@@ -104,6 +104,7 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "botocore_config": {"read_timeout": 5},
         "stop_training_on_kill": True,
         "end_from_trigger": True,
+        "others": "Trainings of 6,838 documents have taken 0.5 to 0.9 h on AWS.",
         "moment": "2026-11-20T02:00:00+00:00",
         "document_classifier_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier/c/version/v1",
         "job_id": "0123456789abcdef0123456789abcdef",
@@ -131,8 +132,12 @@ def test_each_trigger_survives_the_way_through_the_database(trigger: type[BaseTr
 def test_airflow_may_execute_one_file_of_the_plugins_folder_and_it_holds_the_plugin() -> None:
     """The scanner executes what is not ignored under its bare stem: a csv.py would replace the standard
     library's."""
-    spec = GitIgnoreSpec.from_lines((PLUGINS / ".airflowignore").read_text().splitlines())
-    scanned = [path for path in PLUGINS.rglob("*.py") if not spec.match_file(str(path.relative_to(PLUGINS)))]
+    scanned = [
+        Path(file)
+        for folder in (PLUGINS, ROOT / "include")
+        for file in find_path_from_directory(folder, ".airflowignore")
+        if file.endswith(".py")
+    ]
     with_plugin = [
         path
         for path in PLUGINS.rglob("*.py")

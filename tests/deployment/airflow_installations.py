@@ -63,6 +63,24 @@ def packages_alone(folder: Path) -> Path:
     return folder / "bin"
 
 
+def write_plugin_of_a_team(plugins: Path) -> list[str]:
+    """
+    Write what a team has in its plugins folder: a plugin, an ignore file, and a file that this one hides.
+
+    :returns: the modules that Airflow executes.
+    """
+    (plugins / "hidden").mkdir()
+    (plugins / "hidden" / "csv.py").write_text("raise AssertionError('executed')")
+    ignore_file = plugins / ".airflowignore"
+    assert not ignore_file.exists(), "the team's own file stays as it is"
+    ignore_file.write_text("hidden/\n")
+    (plugins / "my_macros.py").write_text(
+        "from airflow.sdk.plugins_manager import AirflowPlugin\n"
+        "class Mine(AirflowPlugin):\n    name = 'my_own_plugin'\n"
+    )
+    return ["my_macros"]
+
+
 def startup_environment(home: str) -> dict[str, str]:
     """
     What MWAA takes over from our startup script: it runs it by bash, and then reads what bash exports.

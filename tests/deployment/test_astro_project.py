@@ -14,6 +14,7 @@ from tests.deployment.airflow_installations import (
     TRIGGERS,
     AirflowInstallation,
     packages_alone,
+    write_plugin_of_a_team,
 )
 
 FOLDERS = ("dags", "include", "plugins")
@@ -39,6 +40,7 @@ def test_with_include_on_the_path_every_dag_parses_and_every_trigger_imports(
     for name in FOLDERS:
         shutil.copytree(REPOSITORY / name, home / name, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(SAMPLES, home / "include" / "classifiers", dirs_exist_ok=True)
+    theirs = write_plugin_of_a_team(home / "plugins")
     # Astro's images set AIRFLOW_HOME to the one folder that the project is copied into; the Dockerfile leads
     # PYTHONPATH to its include/.
     programs = packages_alone(tmp_path / "environment")
@@ -46,6 +48,6 @@ def test_with_include_on_the_path_every_dag_parses_and_every_trigger_imports(
     assert seen["import_errors"] == {}
     assert seen["dag_ids"] == DAG_IDS
     assert {*TRIGGERS} <= {*seen["triggers"]}
-    assert seen["plugins"] == ["nightsort"]
-    assert seen["executed"] == ["airflow_plugin"], "the one file that the scanner may execute"
+    assert sorted(seen["plugins"]) == ["my_own_plugin", "nightsort"]
+    assert seen["executed"] == ["airflow_plugin", *theirs], "one file of ours, and all of theirs"
     assert Path(seen["nightsort"]) == home / "include" / "nightsort"

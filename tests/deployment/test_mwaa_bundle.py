@@ -22,6 +22,7 @@ from tests.deployment.airflow_installations import (
     AirflowInstallation,
     packages_alone,
     startup_environment,
+    write_plugin_of_a_team,
 )
 
 
@@ -56,8 +57,14 @@ def test_the_bundle_is_the_three_things_that_mwaa_takes(bundle: Path) -> None:
     )
 
 
-def test_the_plugin_scanners_ignore_file_comes_first(bundle: Path) -> None:
-    assert plugin_members(bundle)[0] == ".airflowignore"
+def test_the_plugin_scanners_ignore_file_comes_first_in_each_package_and_hides_nothing_else(
+    bundle: Path,
+) -> None:
+    """So no moment of unzipping shows the scanner a file that it may not execute."""
+    members = plugin_members(bundle)
+    for package in ("nightsort", "nightsort_airflow"):
+        assert next(name for name in members if name.startswith(f"{package}/")) == f"{package}/.airflowignore"
+    assert ".airflowignore" not in members
 
 
 def test_the_samples_do_not_travel_into_a_deployment(bundle: Path) -> None:
@@ -68,7 +75,7 @@ def test_the_samples_do_not_travel_into_a_deployment(bundle: Path) -> None:
 def test_the_archive_holds_the_plugin_and_the_domain_and_nothing_of_the_local_stack(bundle: Path) -> None:
     members = plugin_members(bundle)
     roots = {name.split("/")[0] for name in members}
-    assert roots == {".airflowignore", "classifiers", "nightsort", "nightsort_airflow"}
+    assert roots == {"classifiers", "nightsort", "nightsort_airflow"}
     assert "nightsort_airflow/waiters/comprehend.json" in members
     assert "nightsort/tables/migrations/0001_first_tables.sql" in members
     assert not [name for name in members if "__pycache__" in name or name.endswith(".pyc")]
@@ -128,12 +135,13 @@ def test_with_only_the_plugins_folder_on_the_path_every_dag_parses_and_every_tri
     with ZipFile(bundle / "plugins.zip") as archive:
         archive.extractall(home / "plugins")
     shutil.copytree(SAMPLES, home / "plugins" / "classifiers", dirs_exist_ok=True)
+    theirs = write_plugin_of_a_team(home / "plugins")
     programs = packages_alone(tmp_path / "environment")
     seen = AirflowInstallation(home, pythonpath=tmp_path / "python", programs=programs).look_around()
     assert seen["import_errors"] == {}
     assert seen["dag_ids"] == DAG_IDS
     assert {*TRIGGERS} <= {*seen["triggers"]}
-    assert seen["plugins"] == ["nightsort"]
-    assert seen["executed"] == ["airflow_plugin"], "the one file that the scanner may execute"
+    assert sorted(seen["plugins"]) == ["my_own_plugin", "nightsort"]
+    assert seen["executed"] == ["airflow_plugin", *theirs], "one file of ours, and all of theirs"
     assert Path(seen["nightsort"]) == home / "plugins" / "nightsort"
     assert not seen["local_stack"]

@@ -21,7 +21,7 @@ from nightsort_airflow.doctor.dag_parsing import (
     dag_files,
     parse_in_new_process,
 )
-from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
+from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok, warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from nightsort_airflow.doctor.findings import Outcome
 
 GROUP: Final = "code"
+IGNORE_FILE: Final = ".airflowignore"
+# Until 0.1 these hid all of plugins/.
+EARLIER_RULES: Final = {"*.py", "!airflow_plugin.py"}
 
 # Another process, so that neither this process's modules nor its folder can hide what is missing.
 FIND_NIGHTSORT: Final = """
@@ -95,12 +98,33 @@ def plugin() -> Outcome:
             "install the wheel, or let plugins_folder be this tree's plugins/, in every Airflow process",
         )
     if "nightsort" not in [found["name"] for found in plugins_manager.get_plugin_info()]:
-        return failed(f"the plugin in {imported} is not loaded", "see the log of Airflow's plugin manager")
+        return failed(
+            f"the plugin in {imported} is not loaded",
+            f"see the log of Airflow's plugin manager, and whether {folder / IGNORE_FILE} hides it",
+        )
+    for package in (imported.name, "nightsort"):
+        if (folder / package).is_dir() and not (folder / package / IGNORE_FILE).is_file():
+            return failed(
+                f"{folder / package} has no {IGNORE_FILE}, so Airflow executes every file there",
+                "copy it too: it is part of that folder",
+            )
+    if hidden := _hidden_plugins(folder):
+        return warning(
+            f"{folder / IGNORE_FILE}, of an earlier Nightsort, hides your own plugins: {', '.join(hidden)}",
+            f"remove it; what Nightsort needs is in {imported.name}/{IGNORE_FILE}",
+        )
     if installed:
         return ok(f"nightsort {version('nightsort')}, installed: {imported}")
-    if not (folder / ".airflowignore").is_file():
-        return failed(f"{folder} has no .airflowignore, so Airflow executes every file there", "copy it too")
     return ok(str(folder))
+
+
+def _hidden_plugins(folder: Path) -> list[str]:
+    """Return the user's files that an ignore file of an earlier Nightsort hides from Airflow."""
+    ignore_file = folder / IGNORE_FILE
+    if not ignore_file.is_file() or not {*ignore_file.read_text("utf-8").splitlines()} >= EARLIER_RULES:
+        return []
+    files = (path.relative_to(folder) for path in sorted(folder.rglob("*.py")))
+    return [path.as_posix() for path in files if path.parts[0] not in ("nightsort", "nightsort_airflow")]
 
 
 def dags(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> Outcome:

@@ -92,6 +92,38 @@ def test_without_a_wheel_the_plugin_is_loaded_from_airflows_plugins_folder(
     assert str(tmp_path) in outcome.says
 
 
+@pytest.fixture
+def copied(monkeypatch: pytest.MonkeyPatch, not_installed: None, tmp_path: Path) -> Path:
+    """A plugins folder with a copy of the plugin, which is the one that is imported."""
+    package = tmp_path / "nightsort_airflow"
+    package.mkdir()
+    (package / ".airflowignore").write_text("*.py\n!airflow_plugin.py\n")
+    monkeypatch.setattr(deployed_code.nightsort_airflow, "__file__", str(package / "__init__.py"))
+    monkeypatch.setenv("AIRFLOW__CORE__PLUGINS_FOLDER", str(tmp_path))
+    return tmp_path
+
+
+def test_a_package_whose_ignore_file_was_not_copied_is_reported(copied: Path) -> None:
+    assert plugin().state is State.OK
+    (copied / "nightsort").mkdir()
+    outcome = plugin()
+    assert outcome.state is State.FAILED
+    assert outcome.says.startswith(f"{copied / 'nightsort'} has no .airflowignore")
+
+
+def test_an_ignore_file_that_hides_the_teams_own_plugins_is_reported(copied: Path) -> None:
+    (copied / "team").mkdir()
+    (copied / "team" / "macros.py").touch()
+    assert plugin().state is State.OK
+    (copied / ".airflowignore").write_text("# Of an earlier Nightsort.\n*.py\n!airflow_plugin.py\n")
+    outcome = plugin()
+    assert outcome.state is State.WARNING
+    assert outcome.says.endswith("hides your own plugins: team/macros.py")
+    # A team's own rules are its own affair.
+    (copied / ".airflowignore").write_text("*.py\n")
+    assert plugin().state is State.OK
+
+
 def test_a_spec_whose_dags_are_missing_where_the_files_are_parsed_is_told(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -76,7 +76,7 @@ def remedy(error: BaseException) -> str | None:
     if isinstance(error, ParamValidationError):
         return "Correct the named value."
     if isinstance(error, NoRegionError):
-        return "Set region_name in the extra of the AWS connection."
+        return "Set region_name in the extra of the AWS connection; without one, set AWS_DEFAULT_REGION."
     if isinstance(error, NoCredentialsError):
         return "Add keys or a role to the AWS connection, or run the worker with a role."
     return None
@@ -85,6 +85,16 @@ def remedy(error: BaseException) -> str | None:
 def error_code(error: ClientError) -> str:
     """Return the code in an answer of AWS, for instance ``ThrottlingException``."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def is_temporary(error: ClientError) -> bool:
+    """
+    Return whether the same call may succeed a little later.
+
+    :param error: what AWS answered.
+    """
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return error_code(error) in THROTTLED or status >= 500
 
 
 @contextmanager

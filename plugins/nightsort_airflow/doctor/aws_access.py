@@ -98,7 +98,7 @@ class AwsAccess:
         try:
             region = self.region
         except NoRegionError:
-            return failed(f"{where}, and no region", "set region_name in the extra of the AWS connection")
+            return failed(f"{where}, and no region", self._set_region())
         try:
             self.caller = self.client("sts").get_caller_identity()["Arn"]
         except UNREACHABLE as error:
@@ -109,11 +109,27 @@ class AwsAccess:
         return ok(f"{where}: {self.caller}, region {region}")
 
     def _origin(self) -> str:
+        if self._exists:
+            return "the connection exists"
+        return "no such connection, so boto3 uses its own chain (role, environment)"
+
+    @cached_property
+    def _exists(self) -> bool:
         try:
             BaseHook.get_connection(self.conn_id)
         except AirflowNotFoundException:
-            return "no such connection, so boto3 uses its own chain (role, environment)"
-        return "the connection exists"
+            return False
+        return True
+
+    def _set_region(self) -> str:
+        """Return how to set the region."""
+        if self._exists:
+            return f"set region_name in the extra of the AWS connection {self.conn_id}"
+        extra = """'{"region_name": "eu-west-1"}'"""
+        return (
+            f"create it with your region: airflow connections add {self.conn_id} --conn-type aws "
+            f"--conn-extra {extra}; or set AWS_DEFAULT_REGION for every Airflow process"
+        )
 
 
 def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check]:

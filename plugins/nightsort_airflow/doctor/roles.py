@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 GROUP: Final = "roles"
 
+EXAMPLE_ACCOUNT: Final = "123456789012"
+"""The account of AWS's examples, and of the samples' role."""
+EXAMPLE_REMEDY: Final = f"; {EXAMPLE_ACCOUNT} is AWS's example, so if this spec is a copied sample, remove it"
+
 
 def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check) -> Iterator[Check]:
     """
@@ -86,7 +90,8 @@ def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outc
     if access.account is not None and account != access.account:
         return failed(
             f"{arn} is a role of another account than {access.caller}, and cannot be passed",
-            "name a role of the connection's account in data_access_role_arn",
+            "name a role of the connection's account in data_access_role_arn"
+            + (EXAMPLE_REMEDY if account == EXAMPLE_ACCOUNT else ""),
         )
     by_hand = f"read the trust policy of {arn}: docs/iam/data-access-role-trust.json"
     try:

@@ -34,7 +34,10 @@ def test_a_connection_without_region_says_where_to_set_it(
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     identity, *_ = examine(aws_checks(AwsAccess("aws_nowhere"), [local_spec(tmp_path)]))
     assert identity.state is State.FAILED
-    assert "region_name" in identity.remedy
+    assert identity.remedy.startswith("create it with your region: airflow connections add aws_nowhere ")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_NOWHERE", '{"conn_type": "aws"}')
+    identity, *_ = examine(aws_checks(AwsAccess("aws_nowhere"), [local_spec(tmp_path)]))
+    assert identity.remedy == "set region_name in the extra of the AWS connection aws_nowhere"
 
 
 def test_a_region_that_has_no_comprehend_is_told_from_a_way_that_is_closed(

@@ -7,6 +7,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import threading
 import uuid
 from contextlib import suppress
@@ -30,6 +31,7 @@ from tests.integration.local_aws_server import (
 )
 
 # isort: split
+from nightsort_airflow import wait_log
 from nightsort_airflow.exceptions import JobFailedForGoodError, TrainingFailedError
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
@@ -389,6 +391,22 @@ def test_a_trigger_resumes_the_task_of_a_job_that_failed_or_before_which_one_fai
     assert ended(failed["job_id"], end_from_trigger=True).payload["status"] == "error"
     assert ended(done["job_id"], end_from_trigger=True).payload["status"] == "success"
     assert xcoms == []
+
+
+def test_a_wait_says_each_minute_what_it_waits_for_and_how_long_others_took(
+    aws: LocalAwsServer, classifier: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    OperatorRun().execute(start(classifier, fresh("earlier")))
+    monkeypatch.setattr(wait_log, "SAY_SECONDS", 0.0)
+    aws.control.set_behaviour(delays={"job_seconds": 3})
+    try:
+        job_id = OperatorRun().execute(start(classifier, fresh("slow"), wait_for_completion=False))["job_id"]
+        assert ended(job_id).payload["status"] == "success"
+    finally:
+        aws.control.set_behaviour(delays={"job_seconds": 0})
+    said = capsys.readouterr().out
+    assert re.search(r"The classification job is [A-Z_]+, \d+ seconds? after its submission", said)
+    assert re.search(r"\d+ other jobs? of this classifier took \d+ second", said)
 
 
 def test_the_triggers_say_what_came_of_it(classifier: str) -> None:

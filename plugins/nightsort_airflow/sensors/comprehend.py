@@ -16,6 +16,7 @@ from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+from nightsort_airflow.wait_log import WaitLog, other_trainings
 from nightsort_airflow.waiting import DEFAULT_DEFERRABLE, ComprehendWaiting
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class ComprehendDocumentClassifierTrainedSensor(
         self.deferrable = deferrable
         self.max_retries = max_retries or attempts(seconds)
         self._waiting = False
+        self._lines: WaitLog | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask once for the state, then wait in the triggerer or here."""
@@ -101,6 +103,7 @@ class ComprehendDocumentClassifierTrainedSensor(
         with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
             training = self._poll()
             if training.is_running:
+                self._say(training)
                 self._wait_in_triggerer(self._time_left(training))
             return self._result(training)
 
@@ -108,6 +111,8 @@ class ComprehendDocumentClassifierTrainedSensor(
         """Ask once for the state."""
         with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
             training = self._poll()
+            if training.is_running and (self._lines is None or self._lines.is_due):
+                self._say(training)
             result = None if training.is_running else self._result(training)
         return PokeReturnValue(is_done=result is not None, xcom_value=result)
 
@@ -139,6 +144,16 @@ class ComprehendDocumentClassifierTrainedSensor(
         self.hook.enforce_time_limit(training, self.time_limit)
         return training
 
+    def _say(self, training: TrainingState) -> None:
+        """Write the state into the log, and how long such trainings take."""
+        self._lines = self._lines or WaitLog(self.log, "The training")
+        submitted = training.properties.get("SubmitTime")
+        self._lines.say(training.status, submitted, other_trainings(self._documents_sent))
+
+    @property
+    def _documents_sent(self) -> int | None:
+        return int(self.expected_documents) if self.expected_documents else None
+
     def _time_left(self, training: TrainingState) -> timedelta | None:
         return None if self.time_limit is None else training.time_left(self.time_limit)
 
@@ -151,6 +166,7 @@ class ComprehendDocumentClassifierTrainedSensor(
             ComprehendDocumentClassifierTrainedTrigger,
             document_classifier_arn=self.document_classifier_arn,
             stop_training_on_kill=self.stop_training_on_kill,
+            others=other_trainings(self._documents_sent),
             delay=delay,
             max_attempts=polls,
             resume_kwargs={"stopping": left == timedelta(0)},
@@ -162,7 +178,7 @@ class ComprehendDocumentClassifierTrainedSensor(
         )
         metadata = properties.get("ClassifierMetadata", {})
         trained, tested = metadata.get("NumberOfTrainedDocuments"), metadata.get("NumberOfTestDocuments")
-        sent = None if self.expected_documents in (None, "") else int(self.expected_documents)
+        sent = self._documents_sent
         missing = None if sent is None or trained is None or tested is None else sent - trained - tested
         self.log.info(
             "Trained on %s documents, tested on %s: %s", trained, tested, self.document_classifier_arn

@@ -10,35 +10,77 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from airflow.providers.amazon.aws.triggers.base import AwsBaseWaiterTrigger
-from airflow.providers.amazon.aws.utils.waiter_with_logging import async_wait
-from airflow.sdk.exceptions import AirflowException
 from airflow.sdk.execution_time.xcom import XCom
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
-from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import (
+    ClientError,
+    CredentialRetrievalError,
+    HTTPClientError,
+    NoCredentialsError,
+)
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
 from nightsort.naming import JobName
+from nightsort_airflow.aws_errors import is_temporary
 from nightsort_airflow.hooks.comprehend import (
     WAITER_JOB_COMPLETE,
     WAITER_TRAINED,
     ComprehendClassificationHook,
 )
 from nightsort_airflow.job_xcom import job_result
-from nightsort_airflow.states import JobStatus
+from nightsort_airflow.states import JobStatus, ModelStatus, Phase
+from nightsort_airflow.wait_log import WaitLog, other_jobs
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+# A role's credentials may be missing for a moment, too.
+LOST_CONNECTION: Final = (
+    BotocoreConnectionError, HTTPClientError, NoCredentialsError, CredentialRetrievalError,
+)  # fmt: skip
+MOST_OTHER_JOBS: Final = 100
+
+
+@dataclass(frozen=True)
+class Work:
+    """
+    A training or a job as Comprehend described it.
+
+    :param status: its state.
+    :param phase: the phase of the state; None for a state that is not in botocore's enum.
+    :param properties: all that Comprehend answered.
+    """
+
+    status: str
+    phase: Phase | None
+    properties: dict[str, Any]
+
+    @property
+    def submitted(self) -> datetime | None:
+        """When it was submitted."""
+        return self.properties.get("SubmitTime")
+
+
+def phase_of(status: str, states: type[ModelStatus] | type[JobStatus]) -> Phase | None:
+    """
+    Return the phase of a state; None for a state that is not in botocore's enum.
+
+    :param status: the state.
+    :param states: the enum.
+    """
+    return states(status).phase if status in {*states} else None
+
 
 class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
     """
-    Wait on one of the waiters of :class:`~nightsort_airflow.hooks.comprehend.ComprehendClassificationHook`.
+    Poll Comprehend until a training or a job has ended, and write a line a minute into the task's log.
 
-    Not for use by itself; the subclasses below name the waiter.
+    Not for use by itself; the subclasses below say what they wait for.
 
     :param waiter_delay: Seconds between two polls.
     :param waiter_max_attempts: The number of polls.
@@ -47,6 +89,8 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
     :param verify: Whether or not to verify SSL certificates.
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
+
+    what: ClassVar[str]
 
     # The provider knows aws_hook_class since 9.38 only, and on Python 3.10 the newest provider is 9.37.
     def hook(self) -> ComprehendClassificationHook:
@@ -67,11 +111,13 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
         before that (apache/airflow#67287).
         """
         end = time.monotonic() + self.waiter_delay * self.attempts
+        lines = WaitLog(self.log, self.what)
         while True:
             await asyncio.sleep(self.waiter_delay)
             try:
-                yield await self._wait()
-            except (BotocoreConnectionError, HTTPClientError) as error:
+                async with await self.hook().get_async_conn() as client:  # type: ignore[no-untyped-call]
+                    yield await self._wait(client, lines, end)
+            except LOST_CONNECTION as error:
                 if time.monotonic() < end:
                     self.log.warning(
                         "No connection to Comprehend, next attempt in %s s: %s", self.waiter_delay, error
@@ -80,26 +126,38 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
                 yield self._event("error", message=f"No connection: {error}")
             return
 
-    async def _wait(self) -> TriggerEvent:
-        hook = self.hook()
-        async with await hook.get_async_conn() as client:  # type: ignore[no-untyped-call]
-            waiter = hook.get_waiter(self.waiter_name, deferrable=True, client=client)
+    async def _wait(self, client: Any, lines: WaitLog, end: float) -> TriggerEvent:
+        """Poll until the work has ended, or until a moment of :func:`time.monotonic`."""
+        while True:
             try:
-                await async_wait(
-                    waiter,
-                    self.waiter_delay,
-                    self.attempts,
-                    self.waiter_args,
-                    self.failure_message,
-                    self.status_message,
-                    self.status_queries,
+                work = await self._look(client)
+            except ClientError as error:
+                if not is_temporary(error):
+                    return self._event("error", message=str(error))
+                self.log.warning(
+                    "Comprehend cannot answer, next attempt in %s s: %s", self.waiter_delay, error
                 )
-            except AirflowException as error:
-                return self._event("error", message=str(error))
-            return await self._succeeded(client)
+            else:
+                if work.phase is Phase.SUCCEEDED:
+                    return await self._succeeded(work)
+                if work.phase is not Phase.RUNNING:
+                    return self._event("error", message=f"It ended {work.status}.")
+                if lines.is_due:
+                    lines.say(work.status, work.submitted, await self._others(client, work))
+            if time.monotonic() >= end:
+                return self._event("error", message=f"It has not ended after {self.attempts} polls.")
+            await asyncio.sleep(self.waiter_delay)
 
-    async def _succeeded(self, client: Any) -> TriggerEvent:
-        """Return the event for a success that the waiter reported."""
+    async def _look(self, client: Any) -> Work:
+        """Ask Comprehend once."""
+        raise NotImplementedError
+
+    async def _others(self, client: Any, work: Work) -> str:
+        """Return a sentence on how long others took."""
+        raise NotImplementedError
+
+    async def _succeeded(self, work: Work) -> TriggerEvent:
+        """Return the event for a success."""
         return self._event("success")
 
     def _event(self, status: str, **more: str) -> TriggerEvent:
@@ -116,17 +174,21 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
     :param stop_training_on_kill: Ask Comprehend to stop the training when a person marks the deferred task
         failed or successful, or clears it. Airflow does not tell these apart, so clearing stops the training
         too. A restart of the triggerer and a time-out do not. (default: False)
+    :param others: How long other trainings took, as a sentence for the log. (default: none)
     :param waiter_delay: Seconds between two polls. (default: 60)
     :param waiter_max_attempts: The number of polls. (default: 1440)
 
     Further parameters are those of :class:`ComprehendWaiterTrigger`.
     """
 
+    what = "The training"
+
     def __init__(
         self,
         *,
         document_classifier_arn: str,
         stop_training_on_kill: bool = False,
+        others: str = "",
         waiter_delay: int = 60,
         waiter_max_attempts: int = 1440,
         **connection: Any,
@@ -135,12 +197,13 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
             serialized_fields={
                 "document_classifier_arn": document_classifier_arn,
                 "stop_training_on_kill": stop_training_on_kill,
+                "others": others,
             },
             waiter_name=WAITER_TRAINED,
             waiter_args={"DocumentClassifierArn": document_classifier_arn},
-            failure_message="The training ended without a model",
-            status_message="The training of the document classifier is not finished",
-            status_queries=["DocumentClassifierProperties.Status", "DocumentClassifierProperties.Message"],
+            failure_message="",
+            status_message="",
+            status_queries=[],
             return_key="document_classifier_arn",
             return_value=document_classifier_arn,
             waiter_delay=waiter_delay,
@@ -149,6 +212,16 @@ class ComprehendDocumentClassifierTrainedTrigger(ComprehendWaiterTrigger):
         )
         self.document_classifier_arn = document_classifier_arn
         self.stop_training_on_kill = stop_training_on_kill
+        self.others = others
+
+    async def _look(self, client: Any) -> Work:
+        answer = await client.describe_document_classifier(DocumentClassifierArn=self.document_classifier_arn)
+        properties = answer["DocumentClassifierProperties"]
+        status = properties.get("Status", "")
+        return Work(status, phase_of(status, ModelStatus), properties)
+
+    async def _others(self, client: Any, work: Work) -> str:
+        return self.others
 
     async def on_kill(self) -> None:
         """Stop the training, or log that it continues and is billed."""
@@ -177,6 +250,8 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
     Further parameters are those of :class:`ComprehendWaiterTrigger`.
     """
 
+    what = "The classification job"
+
     def __init__(
         self,
         *,
@@ -190,12 +265,9 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
             serialized_fields={"job_id": job_id, "end_from_trigger": end_from_trigger},
             waiter_name=WAITER_JOB_COMPLETE,
             waiter_args={"JobId": job_id},
-            failure_message="The classification job failed",
-            status_message="The classification job is not finished",
-            status_queries=[
-                "DocumentClassificationJobProperties.JobStatus",
-                "DocumentClassificationJobProperties.Message",
-            ],
+            failure_message="",
+            status_message="",
+            status_queries=[],
             return_key="job_id",
             return_value=job_id,
             waiter_delay=waiter_delay,
@@ -204,22 +276,36 @@ class ComprehendDocumentClassificationJobTrigger(ComprehendWaiterTrigger):
         )
         self.job_id = job_id
         self.end_from_trigger = end_from_trigger
+        self._other_jobs: str | None = None
 
-    async def _succeeded(self, client: Any) -> TriggerEvent:
-        resumes = await super()._succeeded(client)
-        task = self.task_instance
+    async def _look(self, client: Any) -> Work:
+        answer = await client.describe_document_classification_job(JobId=self.job_id)
+        properties = answer["DocumentClassificationJobProperties"]
+        status = properties.get("JobStatus", "")
+        return Work(status, phase_of(status, JobStatus), properties)
+
+    async def _others(self, client: Any, work: Work) -> str:
+        if self._other_jobs is None:
+            try:
+                answer = await client.list_document_classification_jobs(
+                    Filter={"JobStatus": JobStatus.COMPLETED}, MaxResults=MOST_OTHER_JOBS
+                )
+            except ClientError:
+                # It is not worth a failure: the wait itself needs no list.
+                return ""
+            jobs = answer["DocumentClassificationJobPropertiesList"]
+            self._other_jobs = other_jobs(jobs, work.properties.get("DocumentClassifierArn", ""))
+        return self._other_jobs
+
+    async def _succeeded(self, work: Work) -> TriggerEvent:
+        resumes = await super()._succeeded(work)
+        task, job = self.task_instance, work.properties
         # `dag.test()` runs triggers without their tasks, and can only resume them.
         if not self.end_from_trigger or task is None:
             return resumes
-        try:
-            answer = await client.describe_document_classification_job(JobId=self.job_id)
-        except ClientError as error:
-            self.log.warning("Job %s could not be described, the task resumes: %s", self.job_id, error)
-            return resumes
-        job = answer["DocumentClassificationJobProperties"]
         # Only a later generation has failed ones before it, which the operator looks for.
         name = JobName.parse(job.get("JobName", ""))
-        if job.get("JobStatus") != JobStatus.COMPLETED or name is None or name.generation > 1:
+        if name is None or name.generation > 1:
             return resumes
         # Not by the event: Airflow 3.3 stores an event's XComs as JSON within JSON, so tasks read a string.
         await XCom.aset(

@@ -23,6 +23,7 @@ from benchmarks.trained_stack import (
     unused_day,
     write,
 )
+from nightsort_local.dag_runs import Silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -97,15 +98,12 @@ def task_peak_mb(ancestor: psutil.Process) -> float:
     return max(peaks)
 
 
-class _TaskMemory:
+class _TaskMemory(Silent):
     """Watches a run: the most memory that one of its tasks' processes had."""
 
     def __init__(self, stack: LocalStack) -> None:
         self.peak_mb = 0.0
         self._stack = psutil.Process(stack.home.read_state().supervisor_pid)
-
-    def run_started(self, dag_id: str, run_id: str) -> None:
-        """No task runs yet."""
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
         """Ask the processes of tasks for their peak."""

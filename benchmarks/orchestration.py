@@ -26,6 +26,7 @@ from benchmarks.trained_stack import (
     write,
 )
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS
+from nightsort_local.dag_runs import Silent
 from nightsort_local.local_aws.control.client import LocalAwsControl
 
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _figures(stack: LocalStack, result: DagRunResult, waited: float) -> dict[str
     return {"run_seconds": seconds, "waited_seconds": waited, "overhead_seconds": seconds - waited}
 
 
-class _SlotsHeld:
+class _SlotsHeld(Silent):
     """Watches a run: how many of its tasks ran while as many jobs as there may be were waited for.
 
     :param day: the run's.
@@ -172,9 +173,6 @@ class _SlotsHeld:
     def most(self) -> int:
         """Return the greatest number; there must have been such a moment."""
         return max(self._running)
-
-    def run_started(self, dag_id: str, run_id: str) -> None:
-        """Nothing waits yet."""
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
         """Count the running tasks, if this is such a moment."""

@@ -60,4 +60,5 @@ def print_access(console: Console, stack: LocalStack) -> None:
     table.add_row("Airflow", f"{stack.airflow_url}  user {ADMIN}  password {stack.password}")
     table.add_row("local AWS", stack.aws_url)
     table.add_row("schedules", schedules)
+    table.add_row("specs", "\n".join(stack.specs))
     console.print(table)

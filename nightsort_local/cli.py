@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,15 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from nightsort.classifier_spec.loading import FOLDERS_VARIABLE, spec_folders
+from nightsort.wording import number_of
 from nightsort_local.actions import follow, print_access, start
-from nightsort_local.errors import StackError
-from nightsort_local.home import SPECS, home_from_environment
+from nightsort_local.errors import StackError, StillRunningError
+from nightsort_local.home import OWN_SPECS, home_from_environment
 from nightsort_local.progress import Progress, make_console
 from nightsort_local.stack import LocalStack
-from nightsort_local.stack_settings import shell_exports
+from nightsort_local.stack_settings import enter, shell_exports
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 app = typer.Typer(
@@ -37,6 +39,16 @@ ERRORS = make_console(stderr=True)
 PASSED_ON = {"ignore_unknown_options": True, "allow_extra_args": True}
 """The settings of a command whose arguments another parser reads."""
 
+Source = Annotated[
+    Path, typer.Argument(help="A file, or a folder with all that is in it.", show_default=False)
+]
+Target = Annotated[
+    str, typer.Argument(help="Where to, such as s3://my-bucket/tickets/labelled/.", show_default=False)
+]
+
+STILL_RUNNING = 3
+"""The exit code when the command has waited as long as it may, and the run goes on."""
+
 INTERRUPTED = 130
 """The exit code after Ctrl-C."""
 
@@ -46,6 +58,9 @@ def _reported_errors() -> Iterator[None]:
     """Print an error of the stack as a message, and exit with code 1."""
     try:
         yield
+    except StillRunningError as error:
+        ERRORS.print(str(error), soft_wrap=True, markup=False)
+        raise typer.Exit(STILL_RUNNING) from error
     except StackError as error:
         ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
@@ -54,19 +69,31 @@ def _reported_errors() -> Iterator[None]:
         raise typer.Exit(INTERRUPTED) from None
 
 
-def _running_stack() -> LocalStack:
+def _running_stack(report: Callable[[str], None] | None = None) -> LocalStack:
     """Return the stack of this checkout, with the settings of its start."""
-    return LocalStack(home_from_environment(os.environ))
+    return LocalStack(home_from_environment(os.environ), report=report)
 
 
 def _stack_to_start(progress: Progress, *, schedules: bool | None = None) -> LocalStack:
-    """Return the stack of this checkout, with the settings of this shell."""
-    return LocalStack(
-        home_from_environment(os.environ),
-        spec_folders(os.environ) if os.environ.get(FOLDERS_VARIABLE) else [SPECS],
-        schedules=schedules,
-        report=progress.detail,
-    )
+    """Return the stack of this checkout, with the settings of this shell.
+
+    Where the shell names no folders of specs, a stack that runs keeps its own.
+    """
+    home = home_from_environment(os.environ)
+    specs = None
+    if os.environ.get(FOLDERS_VARIABLE, "").strip():
+        specs = spec_folders(os.environ)
+        for folder in specs:
+            if not folder.is_dir():
+                CONSOLE.print(
+                    f"Warning: {FOLDERS_VARIABLE} names {folder}, which is not a folder: create it, or "
+                    "correct the variable.",
+                    style="yellow",
+                    soft_wrap=True,
+                )
+    elif not LocalStack(home).status():
+        specs = [OWN_SPECS] if OWN_SPECS.is_dir() else []
+    return LocalStack(home, specs, schedules=schedules, report=progress.detail)
 
 
 @app.command()
@@ -95,8 +122,7 @@ def down(
     """Stop all processes of the stack, and keep the data."""
     progress = Progress(CONSOLE)
     with _reported_errors():
-        stack = _running_stack()
-        stack.report = progress.detail
+        stack = _running_stack(progress.detail)
         with progress.step("Stopping the local stack"):
             progress.retitle("The local stack is down" if stack.down() else "No local stack was up")
             if remove:
@@ -144,6 +170,22 @@ def env() -> None:
         typer.echo(shell_exports(stack.environment(), os.environ))
 
 
+@app.command()
+def put(source: Source, uri: Target) -> None:
+    """Copy files into the local S3, and create the bucket if needed."""
+    # Imported here: s3fs would make every other command a second slower.
+    from nightsort.storage import plain_access
+    from nightsort_local.put_files import put_files
+
+    with _reported_errors():
+        stack = _running_stack()
+        if not stack.status():
+            raise StackError("The stack is down: `nightsort-local up` starts it.")
+        enter(stack.environment())
+        number = put_files(source, uri, plain_access())
+        CONSOLE.print(f"{number_of(number, 'file')} copied to {uri}", soft_wrap=True, markup=False)
+
+
 @app.command(context_settings=PASSED_ON)
 def doctor(context: typer.Context) -> None:
     """Check the stack as a deployment. It takes the options of `nightsort doctor`."""
@@ -167,13 +209,30 @@ def run_dag(
     conf: Annotated[str, typer.Option(help='The params as JSON, such as {"day": "2026-11-01"}.')] = "{}",
     timeout: Annotated[float, typer.Option(help="Seconds to wait for the end of the run.")] = 3600,
 ) -> None:
-    """Run a DAG and show its tasks. Exit code 0 if it succeeds, 1 if not."""
+    """Run a DAG and show its tasks. Exit code 0 if it succeeds, 1 if not, 3 if it still runs.
+
+    A run with the same params that has not ended is followed, and no other is started.
+    """
     with _reported_errors():
         params = _params(conf)
         progress = Progress(CONSOLE)
-        result = follow(_running_stack(), dag_id, params, progress, timeout=timeout)
+        stack = _running_stack(progress.detail)
+        _note_other_specs(stack)
+        result = follow(stack, dag_id, params, progress, timeout=timeout)
         if not result.succeeded:
             raise typer.Exit(1)
+
+
+def _note_other_specs(stack: LocalStack) -> None:
+    """Say that this shell names folders of specs with which the stack does not run."""
+    named = [str(folder.resolve()) for folder in spec_folders(os.environ)]
+    if os.environ.get(FOLDERS_VARIABLE) and not {*named} <= {*stack.specs}:
+        CONSOLE.print(
+            f"{FOLDERS_VARIABLE} names {' and '.join(named)}, but the stack runs with the specs of "
+            f"{' and '.join(stack.specs)}. `nightsort-local up` changes that.",
+            style="yellow",
+            soft_wrap=True,
+        )
 
 
 @app.command()

@@ -8,7 +8,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from nightsort_local.errors import StackError
+from nightsort.wording import number_of
+from nightsort_local.dag_specs import FILES_OF_KINDS
+from nightsort_local.errors import StackError, StillRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -18,6 +20,14 @@ if TYPE_CHECKING:
 POLL_SECONDS = 0.3
 PARSE_ROUND_SECONDS = 30
 """Twice the sum of the DAG processor's two intervals: by then it has parsed every file."""
+SAY_SECONDS = 60
+"""How often a task that takes long is shown with the last line of its log."""
+MOST_SAID = 4
+MOST_CHARACTERS = 300
+STALE_LOOK_SECONDS = 10
+STALE_SECONDS = 60
+"""A DAG that its file no longer has for so long does not come back by itself."""
+UNSTARTED_STATES = ("waiting", "scheduled", "queued")
 SETTLED_STATES = ("success", "failed", "upstream_failed", "skipped", "removed")
 
 
@@ -55,6 +65,9 @@ class RunObserver(Protocol):
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
         """Handle the current state; called several times per second."""
 
+    def run_says(self, what: str) -> None:
+        """Handle a text on what the run waits for."""
+
 
 class Silent:
     """An observer that prints nothing."""
@@ -63,6 +76,9 @@ class Silent:
         """Say nothing."""
 
     def run_moved(self, run: DagRun, tasks: Sequence[TaskInstance]) -> None:
+        """Say nothing."""
+
+    def run_says(self, what: str) -> None:
         """Say nothing."""
 
 
@@ -85,10 +101,12 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeou
     began = time.monotonic()
     while True:
         dag = api.dag(dag_id)
+        if dag is not None and dag.is_stale:
+            dag = None
         if dag is not None and _is_newer(dag, changed):
             return dag
         waited = time.monotonic() - began
-        if waited > timeout:
+        if waited > timeout or (dag is None and _has_failed_since(api, changed)):
             break
         if dag is None and waited > PARSE_ROUND_SECONDS:
             others = api.dags()
@@ -110,6 +128,15 @@ def _is_newer(dag: DagInfo, changed: datetime) -> bool:
     return dag.last_parsed is not None and dag.last_parsed > changed
 
 
+def _has_failed_since(api: AirflowApi, changed: datetime) -> bool:
+    """Return whether one of the files that make DAGs of specs could not be imported after the last change."""
+    ours = FILES_OF_KINDS.values()
+    return any(
+        Path(problem.file).name in ours and problem.found is not None and problem.found > changed
+        for problem in api.import_problems()
+    )
+
+
 def run_and_follow(
     api: AirflowApi,
     dag: DagInfo,
@@ -120,16 +147,46 @@ def run_and_follow(
 ) -> DagRunResult:
     """Trigger the DAG, unpause it if needed, and follow the run to its end.
 
-    :param timeout: seconds to wait. After that, the run itself continues.
-    :raises StackError: the run has not ended in time.
+    A run with the same params that has not ended is followed, and no other is triggered: it is that of a
+    command that was interrupted.
+
+    :param timeout: seconds to wait. Until then, a request that fails is sent again.
+    :raises StillRunningError: the run has not ended in time. It goes on.
+    :raises StackError: Airflow no longer has the DAG.
     """
     started = time.monotonic()
-    run = api.trigger(dag.dag_id, conf)
-    if dag.is_paused:
-        # After the trigger: the run exists and so keeps a schedule from starting another (max_active_runs).
-        api.unpause(dag.dag_id)
-    observer.run_started(run.dag_id, run.run_id)
-    rank = {task_id: position for position, task_id in enumerate(api.task_order(dag.dag_id))}
+    with api.patient_until(started + timeout):
+        run = _same_run(api, dag.dag_id, conf)
+        if run is not None:
+            observer.run_says(f"{run.run_id} runs already, and is followed")
+        else:
+            run = api.trigger(dag.dag_id, conf)
+        if dag.is_paused:
+            # After the trigger: the run exists and so keeps a schedule from starting another
+            # (max_active_runs).
+            api.unpause(dag.dag_id)
+        observer.run_started(run.dag_id, run.run_id)
+        run, tasks = _follow(api, run, started + timeout, observer)
+        tails = {
+            task.label: "\n".join(api.log_lines(run.dag_id, run.run_id, task)[-25:])
+            for task in tasks
+            if task.state == "failed" and task.try_number > 0
+        }
+    return DagRunResult(run.dag_id, run.run_id, run.state, time.monotonic() - started, tuple(tasks), tails)
+
+
+def _same_run(api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> DagRun | None:
+    runs = (run for run in api.active_runs(dag_id) if run.is_manual and dict(run.conf) == dict(conf))
+    return next(runs, None)
+
+
+def _follow(
+    api: AirflowApi, run: DagRun, until: float, observer: RunObserver
+) -> tuple[DagRun, list[TaskInstance]]:
+    """Follow a run until it ends, or until this moment of :func:`time.monotonic`."""
+    rank = {task_id: position for position, task_id in enumerate(api.task_order(run.dag_id))}
+    began = said = time.monotonic()
+    absence = _Absence(api, run)
     while True:
         run = api.run(run.dag_id, run.run_id)
         tasks = sorted(
@@ -138,18 +195,68 @@ def run_and_follow(
         )
         observer.run_moved(run, tasks)
         if run.is_over:
-            break
-        if time.monotonic() - started > timeout:
-            unsettled = [task for task in tasks if task.state not in SETTLED_STATES]
+            return run, tasks
+        now = time.monotonic()
+        unsettled = [task for task in tasks if task.state not in SETTLED_STATES]
+        if now > until:
             waiting = ", ".join(f"{task.label} ({task.state})" for task in unsettled)
-            raise StackError(
-                f"The run {run.run_id} of {run.dag_id} is still {run.state} after {timeout:.0f} s; "
-                f"unfinished tasks: {waiting or 'none'}."
+            raise StillRunningError(
+                f"The run {run.run_id} of {run.dag_id} is still {run.state} after {now - began:.0f} s, and "
+                f"goes on. Unfinished tasks: {waiting or 'none'}. The same command follows it again."
             )
+        if now - said >= SAY_SECONDS:
+            said = now
+            for what in _long_waits(api, run, unsettled):
+                observer.run_says(what)
+        absence.look()
         time.sleep(POLL_SECONDS)
-    tails = {
-        task.label: "\n".join(api.log_lines(run.dag_id, run.run_id, task)[-25:])
-        for task in tasks
-        if task.state == "failed" and task.try_number > 0
-    }
-    return DagRunResult(run.dag_id, run.run_id, run.state, time.monotonic() - started, tuple(tasks), tails)
+
+
+def _long_waits(api: AirflowApi, run: DagRun, unsettled: Sequence[TaskInstance]) -> list[str]:
+    """Return a line for each task that works or waits: its state, and the last line of its log."""
+    begun = [task for task in unsettled if task.state not in UNSTARTED_STATES]
+    if not begun:
+        return [f"the run is {run.state}; no task has begun to work"]
+    lines = []
+    for task in begun[:MOST_SAID]:
+        took = f" for {number_of(int(task.seconds // 60), 'minute')}" if task.seconds else ""
+        log = api.log_lines(run.dag_id, run.run_id, task) if task.try_number > 0 else []
+        last = log[-1].partition("\n")[0] if log else ""
+        lines.append(f"{task.label}: {task.state}{took}. {last[:MOST_CHARACTERS]}".rstrip())
+    if len(begun) > MOST_SAID:
+        lines.append(f"and {number_of(len(begun) - MOST_SAID, 'more task')}")
+    return lines
+
+
+class _Absence:
+    """End a run whose DAG is no longer there: Airflow would let it wait for ever."""
+
+    def __init__(self, api: AirflowApi, run: DagRun) -> None:
+        self._api = api
+        self._run = run
+        self._looked = time.monotonic()
+        self._since: float | None = None
+
+    def look(self) -> None:
+        """Look from time to time.
+
+        :raises StackError: the DAG has been absent for too long.
+        """
+        now = time.monotonic()
+        if now - self._looked < STALE_LOOK_SECONDS:
+            return
+        self._looked = now
+        dag = self._api.dag(self._run.dag_id)
+        if dag is not None and not dag.is_stale:
+            self._since = None
+            return
+        self._since = self._since or now
+        if now - self._since < STALE_SECONDS:
+            return
+        self._api.fail_run(self._run)
+        problems = "".join(f"\n{each.file}:\n{each.stack_trace}" for each in self._api.import_problems())
+        raise StackError(
+            f"Airflow no longer has the DAG {self._run.dag_id}, so the run {self._run.run_id} could not go "
+            "on and was marked as failed. Correct its spec or its file, then run it again: finished work is "
+            f"found and not repeated.{problems}"
+        )

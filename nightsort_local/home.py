@@ -18,14 +18,16 @@ from typing import TYPE_CHECKING
 from nightsort_local.errors import StackError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 _SHIPPED = Path(__file__).resolve().parent / "shipped"
 INSTALLED = _SHIPPED.is_dir()
 """Whether this is no checkout but a wheel, which brings its own ``dags/``."""
 REPOSITORY = _SHIPPED if INSTALLED else Path(__file__).resolve().parents[1]
-SPECS = Path(__file__).resolve().parent / "samples"
-"""The specs of the samples."""
+SAMPLES = Path(__file__).resolve().parent / "samples"
+"""The specs of the samples. They are no part of a deployment."""
+OWN_SPECS = REPOSITORY / "include" / "classifiers"
+"""The user's own specs. A wheel has no such folder."""
 
 # Bytes of a socket's path: 107 on Linux, 103 on macOS (sun_path in sys/un.h without the final NUL).
 MAX_SOCKET_PATH = 103
@@ -175,11 +177,18 @@ class Home:
         return self._state_file.exists()
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Lock this home against other commands. The kernel releases the lock when its holder dies."""
+    def locked(self, report: Callable[[str], None]) -> Iterator[None]:
+        """Lock this home against other commands. The kernel releases the lock when its holder dies.
+
+        :param report: receives a text if another command has the lock.
+        """
         self.root.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.root / "lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                report("waiting for another command that starts or stops this stack")
+                fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
     def read_state(self) -> State:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import time
 from typing import TYPE_CHECKING
 
 import psutil
@@ -163,28 +162,13 @@ def connect(home: Home, database: str) -> psycopg.Connection:
     )
 
 
-def wait_until_ready(home: Home, timeout: float) -> None:
-    """Wait until the server accepts connections.
-
-    :param timeout: seconds.
-    :raises StackError: if it does not in time.
-    """
-    deadline = time.monotonic() + timeout
-    while problem := _problem_with_connecting(home):
-        if time.monotonic() > deadline:
-            raise StackError(
-                f"PostgreSQL accepts no connection after {timeout:.0f} s ({problem}): "
-                f"see {home.logs / 'postgres.log'}."
-            )
-        time.sleep(0.05)
-
-
-def _problem_with_connecting(home: Home) -> str | None:
+def accepts_connections(home: Home) -> bool:
+    """Return whether the server accepts connections."""
     try:
         connect(home, "postgres").close()
-    except psycopg.OperationalError as error:
-        return str(error).strip()
-    return None
+    except psycopg.OperationalError:
+        return False
+    return True
 
 
 def create_databases(home: Home) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import time
 from collections import Counter
 from contextlib import contextmanager
@@ -14,6 +16,9 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
+
+from nightsort.wording import number_of
+from nightsort_local.errors import StillRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -32,9 +37,16 @@ STYLES = {
     "scheduled": "dim",
     "queued": "dim",
 }
+FAILED = ("✘", "bold red")
+SUCCEEDED = ("✔", "green")
+UNFINISHED = ("…", "yellow")
 UNEVENTFUL = ("waiting", "scheduled", "queued")
 MAX_ROWS_PER_TASK = 4
 PLAIN_WIDTH = 118
+QUIET_SECONDS = 60
+"""A step that says nothing for so long is shown again."""
+BUSY_LOAD = 1.5
+"""A machine with more load than this per processor is busy."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +59,14 @@ class TaskRow:
     state: str
     style: str
     seconds: float | None
+
+
+def busy_machine() -> str:
+    """Return a sentence on how busy this machine is; empty if it is not."""
+    load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    if load < BUSY_LOAD * processors:
+        return ""
+    return f"This machine is busy: load {load:.0f} on {number_of(processors, 'processor')}."
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -91,7 +111,7 @@ class Progress:
     def __init__(self, console: Console) -> None:
         self.console = console
         self._began = time.monotonic()
-        self._step_began = self._began
+        self._step_began = self._said = self._began
         self._title = ""
         self._detail = ""
         self._rows: list[TaskRow] = []
@@ -105,7 +125,9 @@ class Progress:
         self._title, self._detail, self._rows = title, "", []
         self._reported, self._failed = set(), False
         self._step_began = time.monotonic()
-        failed = True
+        mark, style = FAILED
+        ended = threading.Event()
+        threading.Thread(target=self._repeat, args=(ended,), daemon=True).start()
         try:
             if self.console.is_terminal:
                 with Live(
@@ -115,10 +137,14 @@ class Progress:
             else:
                 self._say(title)
                 yield
-            failed = self._failed
+            if not self._failed:
+                mark, style = SUCCEEDED
+        except StillRunningError:
+            mark, style = UNFINISHED
+            raise
         finally:
+            ended.set()
             seconds = time.monotonic() - self._step_began
-            mark, style = ("✘", "bold red") if failed else ("✔", "green")
             if self.console.is_terminal:
                 line = Text.assemble((mark, style), f" {self._title}", (f"  {seconds:.1f} s", "dim"))
                 self.console.print(line)
@@ -159,13 +185,31 @@ class Progress:
                 took = f" ({row.seconds:.1f} s)" if row.seconds is not None and row.state != "running" else ""
                 self._say(f"  {row.label}: {row.state}{took}")
 
+    def run_says(self, what: str) -> None:
+        """Show what the run waits for."""
+        if self.console.is_terminal:
+            self._detail = what
+        else:
+            self._say(f"  {what}")
+
+    def _repeat(self, ended: threading.Event) -> None:
+        """Say again what the step does, whenever nothing was said for a while."""
+        while not self.console.is_terminal and not ended.wait(QUIET_SECONDS / 10):
+            if time.monotonic() - self._said >= QUIET_SECONDS:
+                minutes = number_of(int(time.monotonic() - self._step_began) // 60, "minute")
+                self._say(f"  still {self._detail or self._title}: {minutes}. {busy_machine()}".rstrip())
+
     def _say(self, line: str) -> None:
+        self._said = time.monotonic()
         self.console.print(f"{time.monotonic() - self._began:6.1f} s  {line}", soft_wrap=True, markup=False)
 
     def _render(self) -> RenderableType:
         seconds = time.monotonic() - self._step_began
+        busy = f"  {busy_machine()}" if seconds > QUIET_SECONDS else ""
         self._spinner.update(
-            text=Text.assemble((self._title, "bold"), f"  {self._detail}", (f"  {seconds:.0f} s", "dim"))
+            text=Text.assemble(
+                (self._title, "bold"), f"  {self._detail}", (f"  {seconds:.0f} s", "dim"), (busy, "yellow")
+            )
         )
         return Group(self._spinner, self._table()) if self._rows else self._spinner
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import psutil
@@ -12,8 +11,9 @@ import psutil
 from nightsort_local import postgres, stack_settings, startup, supervision
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, newest_change, run_and_follow, wait_until_parsed
-from nightsort_local.errors import StackError
-from nightsort_local.home import REPOSITORY, SPECS, Home
+from nightsort_local.dag_specs import FILES_OF_KINDS, spec_problem, unknown_params
+from nightsort_local.errors import StackError, StillStartingError
+from nightsort_local.home import OWN_SPECS, REPOSITORY, SAMPLES, Home
 from nightsort_local.ports import LOOPBACK, claim_ports
 from nightsort_local.supervision import (
     AIRFLOW,
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
     from nightsort_local.ports import PortClaim
     from nightsort_local.supervision import ComponentState
 
+START_SECONDS = 300
+"""The time limit for the supervisor's first answer, which takes a second on a machine that is not busy."""
+PARSE_SECONDS = 600
+"""The time limit for the parse of a DAG whose spec is valid."""
+
 
 class LocalStack:
     """A local stack in one folder. Any process may call any method.
@@ -39,7 +44,7 @@ class LocalStack:
     A parameter that is None keeps its value of the last start, or else the default.
 
     :param home: the state folder.
-    :param specs: the folders of classifier specs, by default this checkout's.
+    :param specs: the folders of the user's specs, by default this checkout's; the samples are always there.
     :param dags: the folder of DAG files, by default this checkout's.
     :param schedules: whether cron schedules and asset events start runs; by default they do not.
     :param components: which of the components to start; Airflow's need ``postgres``.
@@ -90,13 +95,28 @@ class LocalStack:
         """The client of Airflow's REST API."""
         url = f"http://{LOOPBACK}:{self._ports()[0]}"
         if self._api is None or self._api.url != url:
-            self._api = AirflowApi(url, self.password)
+            self._api = AirflowApi(
+                url, self.password, why_silent=self._why_silent, report=lambda what: self.report(what)
+            )
         return self._api
+
+    def _why_silent(self) -> str | None:
+        """Return why the API server cannot answer; None if it may answer soon."""
+        states = self.status()
+        if not states:
+            return "the stack was stopped. Start it again: the run goes on, and the same command follows it."
+        server = states.get(API_SERVER)
+        if server is not None and server.state == "FATAL":
+            return f"the API server ends as soon as it starts: see {self.home.logs / API_SERVER}.log"
+        return None
 
     @property
     def specs(self) -> list[str]:
-        """The folders of classifier specs."""
-        return self._asked_specs or self.home.read_state().specs or [str(SPECS)]
+        """The folders of classifier specs: the samples' and the user's."""
+        own = self._asked_specs
+        if own is None:
+            own = self.home.read_state().specs or ([str(OWN_SPECS)] if OWN_SPECS.is_dir() else [])
+        return list(dict.fromkeys([str(SAMPLES), *own]))
 
     @property
     def dags(self) -> str:
@@ -137,39 +157,50 @@ class LocalStack:
         return all(name in states and states[name].state == "RUNNING" for name in self.components)
 
     def up(self) -> bool:
-        """Start the stack. Components that run already stay as they are.
+        """Start the stack, and wait until it is ready. Components that run already stay as they are.
+
+        If it runs with other settings, it is started anew.
 
         :returns: whether anything had to be started.
-        :raises StackError: if a component does not start; then everything is stopped. Also if the stack
-            already runs with other settings.
+        :raises StillStartingError: if a component makes no progress. What was started stays up.
+        :raises StackError: if a component ends; then everything is stopped. Also if the stack would be
+            started anew while DAGs run.
         """
-        with self.home.locked():
-            if self.status():
-                self._refuse_other_settings()
-                if self.is_up():
-                    return False
+        with self.home.locked(self.report):
+            if self.status() and (changed := self._changed_settings()):
+                self._refuse_while_dags_run(changed)
+                self.report(f"starting anew, with other {changed}")
+                self._stop()
+            was_up = self.is_up()
             self.home.prepare()
             try:
                 self._start()
-            except BaseException:
+            except StillStartingError:
+                raise
+            except Exception:
                 self._stop()
                 raise
-            return True
+            return not was_up
 
-    def _refuse_other_settings(self) -> None:
+    def _changed_settings(self) -> str:
+        """Return the names of the settings that differ from those with which the stack runs."""
         state = self.home.read_state()
-        for what, asked, runs in (
-            ("specs", self._asked_specs, state.specs),
-            ("dags", self._asked_dags, state.dags),
-            ("schedules", self._asked_schedules, state.schedules),
-        ):
-            if asked is not None and asked != runs:
-                raise StackError(
-                    f"The stack runs with {what} {runs}, not {asked}: `make stop` it, then start it anew."
-                )
+        changed = (
+            ("specs", self._asked_specs is not None and self.specs != state.specs),
+            ("DAGs", self._asked_dags not in (None, state.dags)),
+            ("schedules", self._asked_schedules not in (None, state.schedules)),
+        )
+        return " and ".join(name for name, differs in changed if differs)
+
+    def _refuse_while_dags_run(self, changed: str) -> None:
+        running = self.api.running_dags() if API_SERVER in self.status() else []
+        if running:
+            raise StackError(
+                f"The stack has to be started anew for other {changed}, but {', '.join(running)} runs. Wait "
+                "for its end, or run `nightsort-local down` first: the run goes on after the start."
+            )
 
     def _start(self) -> None:
-        since = datetime.now(timezone.utc)
         supervisor = self._supervisor()
         environment = self.environment()
         airflow = [name for name in AIRFLOW if name in self.components]
@@ -179,7 +210,7 @@ class LocalStack:
             self.report("starting PostgreSQL")
             postgres.initialise(self.home, environment)
             supervisor.start([POSTGRES])
-            postgres.wait_until_ready(self.home, 60)
+            startup.wait_for_postgres(self.home, supervisor, self.report)
             postgres.create_databases(self.home)
         if airflow:
             startup.migrate(self.home, supervisor, self.report)
@@ -188,7 +219,7 @@ class LocalStack:
         if LOCAL_AWS in self.components:
             startup.wait_for_local_aws(self.home, supervisor, self.aws_url, self.report)
         if API_SERVER in airflow:
-            startup.wait_for_airflow(self.home, supervisor, self.api, airflow, since, self.report)
+            startup.wait_for_airflow(self.home, supervisor, self.api, airflow, self.report)
 
     def _supervisor(self) -> Supervisor:
         """Return the running supervisor. If there is none, clean up after a crash and start one."""
@@ -215,7 +246,7 @@ class LocalStack:
         state.supervisor_pid = process.pid
         state.supervisor_started = psutil.Process(process.pid).create_time()
         self.home.write_state(state)
-        supervisor.wait_until_ready(process, 20)
+        supervisor.wait_until_ready(process, START_SECONDS)
         return supervisor
 
     def _write_configurations(self, claim: PortClaim) -> None:
@@ -236,7 +267,7 @@ class LocalStack:
         """
         if not self.home.exists():
             return supervision.end_lost_supervisors(self.home, self.home.read_state()) > 0
-        with self.home.locked():
+        with self.home.locked(self.report):
             return self._stop()
 
     def _stop(self) -> bool:
@@ -282,10 +313,25 @@ class LocalStack:
         :param timeout: seconds.
         :param observer: receives the states of the run and its tasks.
         :returns: the run and its tasks, also if the run failed.
-        :raises StackError: if there is no such DAG, or if the run takes longer than the timeout.
+        :raises StillRunningError: if the run takes longer than the timeout. It goes on.
+        :raises StackError: if there is no such DAG, its spec is broken, or it has no such param.
         """
         if not self.status():
             raise StackError("The stack is down: `nightsort-local up` starts it.")
+        self._require_spec(dag_id)
+        observer = observer or Silent()
         changed = newest_change([self.dags, *self.specs])
-        dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=60)
-        return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer or Silent())
+        dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=PARSE_SECONDS)
+        if conf and (problem := unknown_params(conf, self.api.params(dag_id), dag_id)):
+            raise StackError(problem)
+        return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer)
+
+    def _require_spec(self, dag_id: str) -> None:
+        """Refuse the DAG of a spec that is broken or missing, before Airflow is waited for."""
+        problem = spec_problem(dag_id, self.specs)
+        if problem is None:
+            return
+        dag = self.api.dag(dag_id)
+        # A user's own DAG file may make a DAG with such an id.
+        if dag is None or dag.file in FILES_OF_KINDS.values():
+            raise StackError(problem)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -10,19 +11,16 @@ import httpx
 
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, POOL
 from nightsort_local import postgres, supervision
-from nightsort_local.errors import StackError
-from nightsort_local.supervision import API_SERVER, LOCAL_AWS, MIGRATION
+from nightsort_local.errors import StackError, StillStartingError
+from nightsort_local.patience import STILL_SECONDS, Patience, signs_of
+from nightsort_local.supervision import API_SERVER, LOCAL_AWS, MIGRATION, POSTGRES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import datetime
 
     from nightsort_local.airflow_api import AirflowApi
     from nightsort_local.home import Home
     from nightsort_local.supervision import Supervisor
-
-START_SECONDS = 180
-"""The time limit for a component's first heartbeat; on two busy cores the slowest needed 18 s."""
 
 
 def migrate(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -> None:
@@ -42,12 +40,20 @@ def migrate(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -
     home.write_state(state)
 
 
+def wait_for_postgres(home: Home, supervisor: Supervisor, report: Callable[[str], None]) -> None:
+    """Wait until the server accepts connections.
+
+    :raises StackError: if it does not start.
+    """
+    _wait(home, supervisor, lambda: [] if postgres.accepts_connections(home) else [POSTGRES], report)
+
+
 def wait_for_local_aws(home: Home, supervisor: Supervisor, url: str, report: Callable[[str], None]) -> None:
     """Wait until the local AWS answers at `url`.
 
     :raises StackError: if it does not start.
     """
-    with httpx.Client(trust_env=False, timeout=5) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
 
         def missing() -> list[str]:
             try:
@@ -63,19 +69,19 @@ def wait_for_airflow(
     home: Home,
     supervisor: Supervisor,
     api: AirflowApi,
-    started: Sequence[str],
-    since: datetime,
+    names: Sequence[str],
     report: Callable[[str], None],
 ) -> None:
-    """Wait until each component has sent a heartbeat, then create the pool of the jobs.
+    """Wait until each component has sent a heartbeat since its start, then create the pool of the jobs.
 
-    :param started: the components to wait for.
-    :param since: heartbeats before this time do not count.
+    :param names: the components to wait for.
     :raises StackError: if a component does not start.
     """
 
     def missing() -> list[str]:
-        return [part for part in api.unhealthy(since) if part in started]
+        states = supervisor.states()
+        started = {name: datetime.fromtimestamp(states[name].started, timezone.utc) for name in names}
+        return api.unhealthy(started)
 
     _wait(home, supervisor, lambda: [part for part in missing() if part == API_SERVER], report)
     # Done while the other components start; otherwise the first task would wait for it.
@@ -91,20 +97,28 @@ def wait_for_airflow(
 def _wait(
     home: Home, supervisor: Supervisor, find_missing: Callable[[], list[str]], report: Callable[[str], None]
 ) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    said: list[str] = []
-    while missing := find_missing():
-        if missing != said:
-            said = missing
-            report("waiting for " + ", ".join(missing))
+    missing = find_missing()
+    patience = Patience(
+        lambda: signs_of(
+            [state.pid for state in supervisor.states().values() if state.name in missing and state.pid],
+            [home.logs / f"{name}.log" for name in missing],
+        )
+    )
+    while missing:
+        report("waiting for " + ", ".join(missing))
         for state in supervisor.states().values():
             if state.state == "FATAL":
-                raise _failure(home, state.name, "ends as soon as it starts")
-        if time.monotonic() > deadline:
-            raise _failure(home, missing[0], f"sent no heartbeat within {START_SECONDS} s")
-        time.sleep(0.2)
+                raise StackError(f"{state.name} ends as soon as it starts. {_end_of_log(home, state.name)}")
+        if patience.is_over():
+            raise StillStartingError(
+                f"{missing[0]} is not ready, and neither its log nor its processor time has grown for "
+                f"{STILL_SECONDS} s. What was started stays up: start again to go on from there, or stop it "
+                f"with `nightsort-local down`. {_end_of_log(home, missing[0])}"
+            )
+        time.sleep(0.1)
+        missing = find_missing()
 
 
-def _failure(home: Home, component: str, what: str) -> StackError:
+def _end_of_log(home: Home, component: str) -> str:
     log = home.logs / f"{component}.log"
-    return StackError(f"{component} {what}. The end of {log}:\n{supervision.tail(log, 20)}")
+    return f"The end of {log}:\n{supervision.tail(log, 20)}"

@@ -15,7 +15,7 @@ import psutil
 from supervisor.xmlrpc import SupervisorTransport
 
 from nightsort_local import postgres
-from nightsort_local.errors import StackError
+from nightsort_local.errors import StackError, StillStartingError
 from nightsort_local.home import State, write_private
 from nightsort_local.ports import LOOPBACK
 
@@ -262,7 +262,8 @@ class Supervisor:
 
         :param process: the process of supervisord.
         :param timeout: seconds.
-        :raises StackError: if it ends, or does not answer in time.
+        :raises StackError: if it ends.
+        :raises StillStartingError: if it does not answer in time.
         """
         deadline = time.monotonic() + timeout
         while not self._answers():
@@ -271,7 +272,10 @@ class Supervisor:
                 raise StackError(f"supervisord ended with code {process.returncode}: {said}")
             if time.monotonic() > deadline:
                 log = self._home.logs / "supervisord.log"
-                raise StackError(f"supervisord does not answer after {timeout:.0f} s: see {log}.")
+                raise StillStartingError(
+                    f"supervisord does not answer after {timeout:.0f} s: see {log}. "
+                    "It stays up: start again to go on from there."
+                )
             time.sleep(0.03)
 
     def _answers(self) -> bool:

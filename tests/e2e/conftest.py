@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from nightsort_local.home import REPOSITORY
 from nightsort_local.stack import LocalStack
 
 if TYPE_CHECKING:
@@ -67,9 +66,9 @@ def make_home() -> Iterator[Callable[[str], Path]]:
 
 @pytest.fixture(scope="session")
 def specs(make_home: Callable[[str], Path]) -> Path:
-    """A folder with the sample specs, to which tests may add their own."""
+    """A folder for the tests' own specs; the stack has the samples by itself."""
     folder = make_home("specs")
-    shutil.copytree(REPOSITORY / "nightsort_local" / "samples", folder)
+    folder.mkdir()
     return folder
 
 

@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 from nightsort_local import postgres
-from nightsort_local.errors import StackError
-from nightsort_local.home import Home
+from nightsort_local.errors import StackError, StillStartingError
+from nightsort_local.home import SAMPLES, Home
 from nightsort_local.stack import LocalStack
 from nightsort_local.supervision import supervisor_process
 
@@ -199,10 +199,44 @@ def test_a_component_that_dies_at_once_is_reported_with_the_end_of_its_log(
     assert broken.status() == {}
 
 
-def test_other_settings_than_those_it_runs_with_are_refused(stack: LocalStack, tmp_path: Path) -> None:
-    with pytest.raises(StackError, match=r"The stack runs with specs .* `make stop` it"):
-        LocalStack(stack.home.root, [tmp_path], components=["postgres"]).up()
-    assert stack.is_up()
+def test_with_other_settings_a_stack_is_started_anew_with_its_data(stack: LocalStack, tmp_path: Path) -> None:
+    query(stack, "CREATE TABLE stays AS SELECT 1 AS one")
+    before = supervisor_of(stack).pid
+    said: list[str] = []
+    changed = LocalStack(stack.home.root, [tmp_path], components=["postgres"], report=said.append)
+    assert changed.up() is True
+    assert supervisor_of(stack).pid != before
+    assert "starting anew, with other specs" in said
+    assert query(stack, "TABLE stays") == [(1,)]
+    assert LocalStack(stack.home.root).environment()["NIGHTSORT_SPECS"] == f"{SAMPLES}:{tmp_path}"
+    # A shell that names no folders changes nothing, and neither does one that names the same.
+    running = supervisor_of(stack).pid
+    for specs in (None, [SAMPLES, tmp_path]):
+        LocalStack(stack.home.root, specs, components=["postgres"]).up()
+    assert supervisor_of(stack).pid == running
+
+
+def test_a_start_without_progress_leaves_what_was_started_so_that_the_next_goes_on_from_there(
+    make_home: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ready = tmp_path / "ready"
+    slow = f"until [ -e {ready} ]; do sleep 0.1; done; exec python3 -m http.server --directory {tmp_path} $0"
+    health = tmp_path / "nightsort" / "health"
+    health.parent.mkdir()
+    health.touch()
+    monkeypatch.setattr(
+        "nightsort_local.supervision.commands",
+        lambda home, aws_port: {"local_aws": ["/bin/sh", "-c", slow, str(aws_port)]},
+    )
+    monkeypatch.setattr("nightsort_local.patience.STILL_SECONDS", 3)
+    stuck = LocalStack(make_home("stuck"), components=["local_aws"], first_slot=50)
+    with pytest.raises(StillStartingError, match=r"local_aws is not ready(.|\n)*start again to go on"):
+        stuck.up()
+    pid = stuck.status()["local_aws"].pid
+    ready.touch()
+    stuck.up()
+    assert stuck.status()["local_aws"].pid == pid
+    stuck.down()
 
 
 def test_the_home_of_the_tests_is_as_awkward_as_it_says(home: Path) -> None:

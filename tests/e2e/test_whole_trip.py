@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nightsort_local import postgres, sample_corpus
-from nightsort_local.home import REPOSITORY
+from nightsort_local.home import REPOSITORY, SAMPLES
 from nightsort_local.stack_settings import SECRET_KEY
 from tests.e2e.sample_stack import (
     DAGS,
@@ -169,7 +169,7 @@ def test_a_classifier_without_a_version_fails_at_once_and_names_the_dag_that_tra
     whole_stack: LocalStack, specs: Path, first_demo: subprocess.CompletedProcess[str]
 ) -> None:
     untrained = specs / "untrained.yaml"
-    sample = (specs / f"{SERVICES}.yaml").read_text(encoding="utf-8")
+    sample = (SAMPLES / f"{SERVICES}.yaml").read_text(encoding="utf-8")
     untrained.write_text(
         sample.replace(f"name: {SERVICES}", "name: untrained").replace(f"{SERVICES}/work", "untrained/work"),
         encoding="utf-8",
@@ -249,7 +249,7 @@ def test_our_code_uses_nothing_that_airflow_is_about_to_drop(trained_topics: Loc
 def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: str) -> Path:
     """Write a spec on the sample's documents under another name, and wait until Airflow has its DAGs."""
     file = specs / f"{name}.yaml"
-    text = (specs / f"{sample}.yaml").read_text(encoding="utf-8")
+    text = (SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8")
     text = text.replace(f"name: {sample}", f"name: {name}").replace(f"{sample}/work", f"{name}/work")
     kept = [line for line in text.splitlines() if line.partition(":")[0] not in keys]
     file.write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in keys.items()), ""]), "utf-8")

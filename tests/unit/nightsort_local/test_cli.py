@@ -36,6 +36,7 @@ def stack(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         (["env"], 1, "No stack was ever up here: `make run`"),
         (["doctor", "--json"], 1, "No stack was ever up here: `make run`"),
         (["run-dag", "train_x"], 1, "The stack is down"),
+        (["put", ".", "s3://bucket/x/"], 1, "The stack is down"),
         (["run-dag", "train_x", "--conf", "{day"], 1, "--conf is not JSON"),
         (["run-dag", "train_x", "--conf", "[]"], 1, "--conf must be a JSON object, not []"),
     ],

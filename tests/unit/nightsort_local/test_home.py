@@ -113,12 +113,13 @@ def test_a_home_that_cannot_be_made_is_an_error_that_says_what_to_do(tmp_path: P
 def test_two_commands_on_one_home_take_turns(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     seen: list[str] = []
+    said: list[str] = []
 
     def second() -> None:
-        with Home(home.root).locked():
+        with Home(home.root).locked(said.append):
             seen.append("second")
 
-    with home.locked():
+    with home.locked(said.append):
         other = threading.Thread(target=second)
         other.start()
         other.join(0.3)
@@ -126,3 +127,4 @@ def test_two_commands_on_one_home_take_turns(tmp_path: Path) -> None:
         seen.append("first")
     other.join(5)
     assert seen == ["first", "second"]
+    assert said == ["waiting for another command that starts or stops this stack"]

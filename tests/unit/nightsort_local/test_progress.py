@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import re
+import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
 from rich.console import Console
 
+from nightsort_local import progress as progress_module
 from nightsort_local.airflow_api import DagRun, TaskInstance
+from nightsort_local.errors import StillRunningError
 from nightsort_local.progress import Progress, task_rows
 
 BEGAN = datetime(2026, 11, 1, 2, 0, tzinfo=timezone.utc)
@@ -77,3 +80,34 @@ def test_many_mapped_tasks_have_one_line_that_counts_them() -> None:
     assert row.label == "start_job (10)"
     assert row.state == "7 success, 2 deferred, 1 failed"
     assert row.style == "bold red"
+
+
+def test_a_step_that_is_quiet_for_long_is_said_again_and_why_it_is_slow(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress_module, "QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(progress_module.os, "getloadavg", lambda: (20.3, 9.0, 5.0))
+    monkeypatch.setattr(progress_module.os, "cpu_count", lambda: 2)
+    out = io.StringIO()
+    progress = Progress(Console(file=out, width=200))
+    with progress.step("Starting the local stack"):
+        progress.detail("waiting for api-server")
+        while "still" not in out.getvalue():
+            time.sleep(0.01)
+    assert (
+        "still waiting for api-server: 0 minutes. This machine is busy: load 20 on 2 processors."
+        in out.getvalue()
+    )
+
+
+def test_a_machine_that_is_not_busy_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module.os, "getloadavg", lambda: (1.0, 1.0, 1.0))
+    assert progress_module.busy_machine() == ""
+
+
+def test_a_run_that_goes_on_has_no_cross() -> None:
+    out = io.StringIO()
+    with pytest.raises(StillRunningError), Progress(Console(file=out, width=100)).step("train_x"):
+        raise StillRunningError("still running")
+    assert "… train_x (" in out.getvalue()
+    assert "✘" not in out.getvalue()

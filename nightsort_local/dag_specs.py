@@ -1,0 +1,68 @@
+"""Which spec makes a DAG, and what is wrong with it, without asking Airflow."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nightsort.classifier_spec.model import load_specs
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+FILES_OF_KINDS = {"train": "train_classifier.py", "classify": "classify_documents.py"}
+"""The DAG file of each kind of DAG that a spec makes."""
+
+
+def spec_problem(dag_id: str, folders: Sequence[str]) -> str | None:
+    """Return why no spec makes this DAG; None if one does, or if its id is not that of a spec's DAG.
+
+    :param dag_id: the DAG.
+    :param folders: the folders of specs.
+    """
+    kind, _, name = dag_id.partition("_")
+    if kind not in FILES_OF_KINDS:
+        return None
+    paths = [Path(folder) for folder in folders]
+    naming = load_specs(paths, containing=name)
+    if name in naming.specs:
+        return None
+    if errors := [error for error in naming.errors if _is_about(error.file, name)]:
+        return "\n".join(map(str, errors))
+    names = load_specs(paths).specs
+    return (
+        f'no spec has the name "{name}", so there is no DAG {dag_id}. {did_you_mean(name, names)}'
+        f"The folders of specs are {' and '.join(folders)}."
+    )
+
+
+def _is_about(file: Path, name: str) -> bool:
+    """Return whether a broken spec is that of a name, as far as its text shows."""
+    if not file.is_file() or file.stem == name:
+        return True
+    text = file.read_text(encoding="utf-8", errors="replace")
+    return re.search(rf"""^name:\s*["']?{re.escape(name)}["']?\s*(#|$)""", text, re.MULTILINE) is not None
+
+
+def did_you_mean(given: str, known: Collection[str]) -> str:
+    """Return a sentence with the known name that is most like the given one, or with all known names."""
+    if close := difflib.get_close_matches(given, known, n=1):
+        return f'Did you mean "{close[0]}"? '
+    return f"There is: {', '.join(sorted(known))}. " if known else ""
+
+
+def unknown_params(given: Iterable[str], known: Collection[str], dag_id: str) -> str | None:
+    """Return what is wrong with the keys of a run's conf; None if each is a Param of the DAG.
+
+    :param given: the keys of the conf.
+    :param known: the Params of the DAG. A DAG without Params may read any key.
+    :param dag_id: the DAG.
+    """
+    unknown = [name for name in given if name not in known] if known else []
+    if not unknown:
+        return None
+    return " ".join(
+        f'{dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
+    )

@@ -1,0 +1,67 @@
+"""A DAG whose spec is broken or missing is explained at once, and so is a param that nobody reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from nightsort_local.dag_specs import spec_problem, unknown_params
+from nightsort_local.home import SAMPLES
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+SAMPLE = (SAMPLES / "aws-services.yaml").read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[str]:
+    (tmp_path / "tickets.yaml").write_text(SAMPLE.replace("name: aws-services", "name: tickets"))
+    broken = SAMPLE.replace("name: aws-services", "name: reviews").replace("MULTI_CLASS", "MULTICLASS")
+    (tmp_path / "of-ada.yaml").write_text(broken)
+    return [str(SAMPLES), str(tmp_path)]
+
+
+@pytest.mark.parametrize("dag_id", ["train_tickets", "classify_aws-services", "nightsort_doctor", "mine"])
+def test_a_dag_of_a_valid_spec_and_a_dag_of_no_spec_have_no_problem(folders: list[str], dag_id: str) -> None:
+    assert spec_problem(dag_id, folders) is None
+
+
+def test_a_broken_spec_is_said_with_file_key_and_remedy(folders: list[str]) -> None:
+    problem = spec_problem("train_reviews", folders)
+    assert problem is not None
+    assert problem.startswith(f"{folders[1]}/of-ada.yaml: mode: ")
+    assert "MULTI_CLASS" in problem
+    assert "tickets" not in problem
+
+
+def test_a_missing_spec_is_said_with_the_folders_and_the_name_that_may_be_meant(folders: list[str]) -> None:
+    assert spec_problem("train_tickts", folders) == (
+        'no spec has the name "tickts", so there is no DAG train_tickts. Did you mean "tickets"? '
+        f"The folders of specs are {folders[0]} and {folders[1]}."
+    )
+    nothing_like_it = spec_problem("classify_x", folders)
+    assert nothing_like_it is not None
+    assert "There is: aws-services, aws-topics, tickets. " in nothing_like_it
+
+
+def test_a_folder_that_is_not_there_is_said(folders: list[str]) -> None:
+    problem = spec_problem("train_x", [*folders, "/nowhere/at/all"])
+    assert problem is not None
+    assert "/nowhere/at/all: there is no such folder" in problem
+
+
+def test_a_key_that_is_no_param_is_refused_with_the_one_that_may_be_meant() -> None:
+    known = ["day", "source_uri"]
+    assert unknown_params(["day"], known, "classify_x") is None
+    assert unknown_params(["dya"], known, "classify_x") == (
+        'classify_x has no Param "dya". Did you mean "day"?'
+    )
+    assert unknown_params(["a", "day", "source"], known, "d") == (
+        'd has no Param "a". There is: day, source_uri. d has no Param "source". Did you mean "source_uri"?'
+    )
+
+
+def test_a_dag_without_params_takes_any_conf() -> None:
+    assert unknown_params(["anything"], [], "mine") is None

@@ -11,5 +11,10 @@ def get_provider_info() -> dict[str, Any]:
         "package-name": "nightsort",
         "name": "Nightsort",
         "description": "Train Amazon Comprehend classifiers, and classify every night's documents.",
-        "extra-links": ["nightsort_airflow.links.comprehend.ComprehendClassificationJobLink"],
+        "extra-links": [
+            "nightsort_airflow.links.comprehend.ComprehendClassificationJobLink",
+            "nightsort_airflow.links.comprehend.ComprehendClassifierVersionLink",
+            "nightsort_airflow.links.comprehend.JobOutputLink",
+            "nightsort_airflow.links.comprehend.TrainingDataLink",
+        ],
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
@@ -15,9 +16,9 @@ from nightsort_airflow.settings import attempts, poll_seconds
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
     from airflow.sdk import Context
 
+    from nightsort_airflow.links.comprehend import ConsoleLink
     from nightsort_airflow.triggers.comprehend import ComprehendWaiterTrigger
 
 DEFAULT_DEFERRABLE: bool = conf.getboolean("operators", "default_deferrable", fallback=False)
@@ -31,6 +32,7 @@ class ComprehendWaiting(AwsBaseHookMixin[ComprehendClassificationHook]):
 
     if TYPE_CHECKING:
         defer: Callable[..., NoReturn]
+        do_xcom_push: bool
 
     def defer_to(
         self,
@@ -65,21 +67,28 @@ class ComprehendWaiting(AwsBaseHookMixin[ComprehendClassificationHook]):
             timeout=timedelta(seconds=delay * (max_attempts + 2)),
         )
 
-    def persist_link(self, link: type[BaseAwsLink], context: Context, **ids: str) -> None:
+    @cached_property
+    def console_links(self) -> dict[str, str]:
+        """The addresses of the task's links, by XCom key."""
+        return {}
+
+    def persist_link(self, link: type[ConsoleLink], context: Context, **ids: str) -> None:
         """
-        Store what a link to AWS's console needs.
+        Store the address of a link to the AWS console, so that the UI shows it from now on.
+
+        There is none where Comprehend is not AWS's, as in the local stack: the console knows nothing of it.
 
         :param link: the link's class.
         :param context: the task's context.
-        :param ids: what the link's address names.
+        :param ids: what the link's page shows.
         """
-        link.persist(
-            context=context,
-            operator=self,
-            region_name=self.hook.conn_region_name,
-            aws_partition=self.hook.conn_partition,
-            **ids,
-        )
+        if not self.do_xcom_push or not self.hook.is_aws:
+            return
+        address = link.address(partition=self.hook.conn_partition, region=self.hook.conn_region_name, **ids)
+        key = link().xcom_key
+        if address and self.console_links.get(key) != address:
+            self.console_links[key] = address
+            context["ti"].xcom_push(key=key, value=address)
 
 
 class ComprehendWaitingOperator(ComprehendWaiting, AwsBaseOperator[ComprehendClassificationHook]):

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from airflow.providers.amazon.aws.hooks.comprehend import ComprehendHook
 from botocore.config import Config
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 DEFAULT_CONFIG: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=10, read_timeout=60
 )
+
+# The domains of the endpoints in the partitions whose consoles have known addresses.
+AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.amazonwebservices.com.cn")
 
 WAITER_TRAINED: Final = "document_classifier_trained"
 WAITER_JOB_COMPLETE: Final = "document_classification_job_complete"
@@ -109,6 +113,11 @@ class ComprehendClassificationHook(ComprehendHook):
         """The boto3 client, typed."""
         client: ComprehendClient = self.conn
         return client
+
+    @property
+    def is_aws(self) -> bool:
+        """Whether the connection leads to AWS, and not to a local stand-in."""
+        return (urlsplit(self.client.meta.endpoint_url).hostname or "").endswith(AWS_DOMAINS)
 
     def version_arn(self, data_access_role_arn: str, classifier: str, version: str) -> str:
         """

@@ -13,7 +13,7 @@ from airflow.sdk import PokeReturnValue
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
-from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
+from nightsort_airflow.links.comprehend import ComprehendClassifierVersionLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
 from nightsort_airflow.wait_log import WaitLog, other_trainings
@@ -65,7 +65,8 @@ class ComprehendDocumentClassifierTrainedSensor(
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
-    operator_extra_links = (ComprehendDocumentClassifierLink(),)
+    custom_operator_name = "Comprehend training sensor"
+    operator_extra_links = (ComprehendClassifierVersionLink(),)
     template_fields: Sequence[str] = aws_template_fields("document_classifier_arn", "expected_documents")
 
     def __init__(
@@ -95,12 +96,12 @@ class ComprehendDocumentClassifierTrainedSensor(
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Ask once for the state, then wait in the triggerer or here."""
-        self.persist_link(ComprehendDocumentClassifierLink, context, arn=self.document_classifier_arn)
         if not self.deferrable:
             self._waiting = True
             result: dict[str, Any] = super().execute(context)
             return result
         with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
+            self._persist_link(context)
             training = self._poll()
             if training.is_running:
                 self._say(training)
@@ -110,6 +111,7 @@ class ComprehendDocumentClassifierTrainedSensor(
     def poke(self, context: Context) -> PokeReturnValue:
         """Ask once for the state."""
         with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
+            self._persist_link(context)
             training = self._poll()
             if training.is_running and (self._lines is None or self._lines.is_due):
                 self._say(training)
@@ -121,6 +123,7 @@ class ComprehendDocumentClassifierTrainedSensor(
     ) -> dict[str, Any]:
         """Return the result after a deferral. The state comes from Comprehend, not from the event."""
         with fail_on_permanent_aws_errors(f"describe {self.document_classifier_arn}"):
+            self._persist_link(context)
             training = self._poll()
             if not training.is_running:
                 return self._result(training)
@@ -137,6 +140,9 @@ class ComprehendDocumentClassifierTrainedSensor(
         if self._waiting and self.stop_training_on_kill:
             self.hook.stop_training(self.document_classifier_arn)
             self.log.warning("Asked Comprehend to stop the training: %s", self.document_classifier_arn)
+
+    def _persist_link(self, context: Context) -> None:
+        self.persist_link(ComprehendClassifierVersionLink, context, arn=self.document_classifier_arn)
 
     def _poll(self) -> TrainingState:
         """Ask for the state; stop a training that takes too long, which the next poll sees STOPPED."""

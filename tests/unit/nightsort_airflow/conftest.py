@@ -56,6 +56,12 @@ def no_real_aws(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
+def real_endpoint(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client of AWS itself, for tests whose answers are scripted. Links lead to the console of AWS only."""
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+
+
+@pytest.fixture
 def answers() -> Iterator[Any]:
     """Script Comprehend's answers to a hook, call by call; botocore checks both sides against its model."""
     from botocore.stub import Stubber

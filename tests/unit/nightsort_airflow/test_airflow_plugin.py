@@ -13,7 +13,7 @@ def test_airflow_knows_the_deadline() -> None:
     assert get_import_errors() == {}
 
 
-def test_the_operator_names_its_link_and_the_plugin_does_not_name_it_again() -> None:
+def test_the_operator_names_its_links_and_the_plugin_does_not_name_them_again() -> None:
     links = ComprehendStartDocumentClassificationJobOperator.operator_extra_links
-    assert [link.name for link in links] == ["Classification Job"]
+    assert [link.name for link in links] == ["Job in the AWS console", "Output in S3"]
     assert not NightsortPlugin.operator_extra_links

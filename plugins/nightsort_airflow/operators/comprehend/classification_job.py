@@ -25,7 +25,7 @@ from nightsort_airflow.exceptions import (
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE
 from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, job_summary
-from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink
+from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink, JobOutputLink
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS
 from nightsort_airflow.states import JOB_RUNNING, JobStatus, Phase
 from nightsort_airflow.trigger_completion import needs_worker_to_finish
@@ -103,7 +103,8 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
     """
 
     default_waiter_delay = JOB_POLL_SECONDS
-    operator_extra_links = (ComprehendClassificationJobLink(),)
+    custom_operator_name = "Comprehend job"
+    operator_extra_links = (ComprehendClassificationJobLink(), JobOutputLink())
     external_id_key = "comprehend_job_id"
     template_fields: Sequence[str] = aws_template_fields(
         "document_classifier_arn",
@@ -226,8 +227,8 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
     def poll_until_complete(self, external_id: JsonValue, context: Context) -> dict[str, Any]:  # type: ignore[override]
         """Wait for the end of the job: in the triggerer when deferrable, else here."""
         job_id = self._job_id = str(external_id)
-        self.persist_link(ComprehendClassificationJobLink, context, job_id=job_id)
         job = self.hook.describe_job(job_id)
+        self._persist_links(context, job_id, job)
         if self.wait_for_completion and job and self.hook.job_status(job).phase is Phase.RUNNING:
             if self.deferrable:
                 self.defer_to(
@@ -255,7 +256,7 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
                 f"There has been no room for the job since {since.isoformat(timespec='seconds')}: {error} "
                 "See which jobs are active in this account, or ask AWS for a higher quota. A retry waits "
                 f"again. Job {self.job_name}"
-            ) from error
+            ) from None
         self._waits += 1
         # Random, so that tasks that were refused together do not come back together.
         delay = self.waiter_delay * min(2**self._waits, MAX_BACKOFF_FACTOR) * random.uniform(0.5, 1)
@@ -300,8 +301,16 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
                 f"({job.get('JobId')}) has {differences}"
             )
 
+    def _persist_links(
+        self, context: Context, job_id: str, job: DocumentClassificationJobPropertiesTypeDef | None
+    ) -> None:
+        self.persist_link(ComprehendClassificationJobLink, context, job_id=job_id)
+        output = job.get("OutputDataConfig", {}).get("S3Uri", "") if job else ""
+        self.persist_link(JobOutputLink, context, uri=output)
+
     def _ended(self, job_id: str, context: Context, message: str = "") -> dict[str, Any]:
         job = self.hook.describe_job(job_id)
+        self._persist_links(context, job_id, job)
         if job is None:
             raise JobGoneError(
                 f"The classification job does not exist (any more). A retry looks for it by name. {job_id}"

@@ -16,7 +16,7 @@ from nightsort_airflow.exceptions import (
     VersionGoneError,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_TRAINED
-from nightsort_airflow.links.comprehend import ComprehendDocumentClassifierLink
+from nightsort_airflow.links.comprehend import ComprehendClassifierVersionLink, TrainingDataLink
 from nightsort_airflow.settings import TRAINING_POLL_SECONDS
 from nightsort_airflow.states import Phase
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
@@ -70,7 +70,8 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
     """
 
     default_waiter_delay = TRAINING_POLL_SECONDS
-    operator_extra_links = (ComprehendDocumentClassifierLink(),)
+    custom_operator_name = "Comprehend training"
+    operator_extra_links = (ComprehendClassifierVersionLink(), TrainingDataLink())
     template_fields: Sequence[str] = aws_template_fields(
         "document_classifier_name",
         "version_name",
@@ -119,7 +120,7 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
         """Find or train the version, wait for it if asked to, and return its ARN."""
         with fail_on_permanent_aws_errors(f"train {self.document_classifier_name} {self.version_name}"):
             arn = self._find_or_create()
-            self.persist_link(ComprehendDocumentClassifierLink, context, arn=arn)
+            self._persist_links(context, arn)
             if not self.wait_for_completion or self._is_trained(arn):
                 return arn
             if self.deferrable:
@@ -141,6 +142,7 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
         """Return the ARN after a deferral. Success comes from Comprehend, not from the event."""
         arn: str = (event or {}).get("document_classifier_arn", "")
         with fail_on_permanent_aws_errors(f"describe {arn}"):
+            self._persist_links(context, arn)
             return self._ended(arn, (event or {}).get("message", ""))
 
     def on_kill(self) -> None:
@@ -148,6 +150,11 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
         if self._waiting_for and self.stop_training_on_kill:
             self.hook.stop_training(self._waiting_for)
             self.log.warning("Asked Comprehend to stop the training: %s", self._waiting_for)
+
+    def _persist_links(self, context: Context, arn: str) -> None:
+        self.persist_link(ComprehendClassifierVersionLink, context, arn=arn)
+        folder = self.input_data_config.get("S3Uri", "").rpartition("/")[0]
+        self.persist_link(TrainingDataLink, context, uri=f"{folder}/")
 
     def _find_or_create(self) -> str:
         for generation in count(1):

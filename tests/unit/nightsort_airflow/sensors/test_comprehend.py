@@ -160,12 +160,13 @@ def test_a_training_whose_time_is_up_is_stopped_and_waited_for_once(
         task.execute_complete(context, event, stopping=True)  # type: ignore[arg-type]
 
 
-def test_the_link_leads_to_the_version(context: dict[str, Any], answers: Any) -> None:
+def test_the_link_leads_to_the_version(context: dict[str, Any], answers: Any, real_endpoint: None) -> None:
     task = sensor()
     is_in(answers(task.hook), "TRAINED")
     task.execute(context)  # type: ignore[arg-type]
     (link,) = task.operator_extra_links
-    url = link.format_link(**context["ti"].pushed[link.key])
+    url = context["ti"].pushed[link.xcom_key]
+    assert url == link.get_link(task, ti_key=None)  # type: ignore[arg-type]
     assert url.startswith("https://console.aws.amazon.com/comprehend/home?region=eu-west-1#")
     assert url.endswith(ARN)
 

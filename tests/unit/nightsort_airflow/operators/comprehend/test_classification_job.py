@@ -104,7 +104,47 @@ def test_a_job_is_started_remembered_and_waited_for_in_the_triggerer(
     assert isinstance(trigger, ComprehendDocumentClassificationJobTrigger)
     assert (trigger.job_id, trigger.end_from_trigger) == (f"{1:032x}", True)
     assert context["task_state_store"]["comprehend_job_id"] == f"{1:032x}"
-    assert context["ti"].pushed["comprehend_classification_job"]["job_id"] == f"{1:032x}"
+    assert not [key for key in context["ti"].pushed if key.startswith("_link_")], "no console has this job"
+
+
+def test_the_links_are_there_while_the_job_runs_for_its_end_may_never_come_to_a_worker(
+    context: dict[str, Any], answers: Any, real_endpoint: None
+) -> None:
+    task = operator()
+    script = answers(task.hook)
+    lists(script, "night-g1")
+    starts(script, 1, "night-g1")
+    describes(script, job(1, "SUBMITTED"))
+    with pytest.raises(TaskDeferred):
+        task.execute(context)  # type: ignore[arg-type]
+    pushed = context["ti"].pushed
+    assert pushed["_link_ComprehendClassificationJobLink"].endswith(f"{1:032x}")
+    assert pushed["_link_JobOutputLink"].endswith("output.tar.gz")
+    for link in task.operator_extra_links:
+        assert link.get_link(task, ti_key=None) == pushed[link.xcom_key]  # type: ignore[arg-type]
+
+
+def test_a_resumed_task_keeps_its_links_when_its_job_has_failed(
+    context: dict[str, Any], answers: Any, real_endpoint: None
+) -> None:
+    task = operator()
+    describes(answers(task.hook), job(1, "FAILED", Message="INTERNAL_ERROR: x"))
+    with pytest.raises(JobFailedError):
+        task.execute_complete(context, {"status": "error", "job_id": f"{1:032x}"})  # type: ignore[arg-type]
+    for link in task.operator_extra_links:
+        assert link.get_link(task, ti_key=None), link.name  # type: ignore[arg-type]
+
+
+def test_a_task_that_could_not_start_a_job_asks_for_no_link(
+    context: dict[str, Any], answers: Any, real_endpoint: None
+) -> None:
+    task = operator()
+    script = answers(task.hook)
+    lists(script, "night-g1")
+    script.add_client_error("start_document_classification_job", "AccessDeniedException")
+    with pytest.raises(AirflowFailException):
+        task.execute(context)  # type: ignore[arg-type]
+    assert [link.get_link(task, ti_key=None) for link in task.operator_extra_links] == ["", ""]  # type: ignore[arg-type]
 
 
 def test_a_job_whose_task_has_outlets_is_ended_by_a_worker(context: dict[str, Any], answers: Any) -> None:

@@ -70,14 +70,18 @@ def is_created(script: Any, version: str) -> dict[str, Any]:
     return request
 
 
-def test_a_version_that_does_not_exist_is_trained(context: dict[str, Any], answers: Any) -> None:
+def test_a_version_that_does_not_exist_is_trained(
+    context: dict[str, Any], answers: Any, real_endpoint: None
+) -> None:
     task = operator()
     script = answers(task.hook)
     is_absent(script, "v1")
     is_created(script, "v1")
     assert task.execute(context) == BASE + "v1"  # type: ignore[arg-type]
-    link = context["ti"].pushed["comprehend_document_classifier"]
-    assert (link["arn"], link["region_name"]) == (BASE + "v1", "eu-west-1")
+    version, data = (link.get_link(task, ti_key=None) for link in task.operator_extra_links)  # type: ignore[arg-type]
+    assert version.endswith(f"region=eu-west-1#classifier-version-details/{BASE}v1")
+    assert data.endswith("/s3/buckets/bucket?region=eu-west-1&prefix=")
+    assert set(context["ti"].pushed.values()) == {version, data}
 
 
 @pytest.mark.parametrize(

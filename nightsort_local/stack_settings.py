@@ -89,6 +89,8 @@ def component_environment(
         **{name: outer[name] for name in KEPT if name in outer},
         "PATH": os.pathsep.join([*programs, "/usr/local/bin", "/usr/bin", "/bin"]),
         "PYTHONUNBUFFERED": "1",
+        # Airflow's own import of pathspec warns in the log of every task.
+        "PYTHONWARNINGS": "ignore:GitWildMatchPattern:DeprecationWarning",
         "NIGHTSORT_HOME": str(home.root),
         # The local Comprehend finishes within seconds; the operators' defaults are meant for AWS.
         "NIGHTSORT_POLL_SECONDS": "1",
@@ -154,6 +156,8 @@ def airflow_settings(
             "secret_key": secrets.api_secret_key,
             "workers": "1",
             "instance_name": "Nightsort, local stack",
+            # Long lines of logs are wrapped, so that the remedy at the end of a message can be read.
+            "default_wrap": "True",
         },
         "api_auth": {"jwt_secret": secrets.jwt_secret},
         "scheduler": {
@@ -205,7 +209,7 @@ def shell_exports(environment: Mapping[str, str], outer: Mapping[str, str]) -> s
     """
     lines = [f"unset {name}" for name in sorted(outer) if is_foreign(name) and name not in environment]
     for name, value in environment.items():
-        if name in KEPT or name == "PYTHONUNBUFFERED":
+        if name in KEPT or name in {"PYTHONUNBUFFERED", "PYTHONWARNINGS"}:
             continue
         if name == "PATH":
             front = os.pathsep.join(value.split(os.pathsep)[:2])

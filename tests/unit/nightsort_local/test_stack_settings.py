@@ -142,6 +142,18 @@ def test_every_setting_is_one_that_airflow_knows(home: Home) -> None:
         assert not set(values) - set(known[section]["options"]), section
 
 
+def test_long_log_lines_are_wrapped_and_airflows_own_deprecation_is_in_no_log(home: Home) -> None:
+    settings = airflow_settings(home, home.secrets(), api_port=1, dags="", schedules=True)
+    assert settings["api"]["default_wrap"] == "True"
+    environment = component_environment(home, aws_port=1, specs=[], outer=os.environ)
+    made = "from pathspec.patterns import GitWildMatchPattern; GitWildMatchPattern('*.py')"
+    for how in (["-W", "always"], []):
+        run = subprocess.run(
+            [sys.executable, *how, "-c", made], env=environment, capture_output=True, text=True, check=True
+        )
+        assert ("GitWildMatchPattern" in run.stderr) == bool(how)
+
+
 def test_what_enters_the_stack_leaves_the_user_behind(home: Home) -> None:
     # Takes back all of it at the end: what is removed here, other tests of this process need.
     with patch.dict(os.environ, OF_THE_USER):

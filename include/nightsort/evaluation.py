@@ -81,6 +81,21 @@ class Metrics:
 
 
 @dataclass(frozen=True)
+class LabelMetrics:
+    """How well one label is found.
+
+    :param label: the label.
+    :param documents: how many test documents have it.
+    """
+
+    label: str
+    documents: int
+    precision: float
+    recall: float
+    f1: float
+
+
+@dataclass(frozen=True)
 class PromotionDecision:
     """Whether a new version becomes active.
 
@@ -157,6 +172,35 @@ def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
     :returns: the metrics.
     :raises EvaluationError: it is not such a matrix.
     """
+    values, (hits, wrong, missed) = _decisions(matrix)
+    if matrix["type"] == "multi_class":
+        accuracy = float(hits.sum()) / float(values.sum())
+        return _metrics(hits, wrong, missed, accuracy=accuracy, loss=1 - accuracy)
+    loss = float((wrong + missed).sum()) / float(values.sum())
+    return _metrics(hits, wrong, missed, accuracy=None, loss=loss)
+
+
+def weakest_labels(matrix: Mapping[str, Any], most: int) -> list[LabelMetrics]:
+    """Return the labels with the lowest F1 in Comprehend's confusion matrix, lowest first.
+
+    :param matrix: the content of ``confusion_matrix.json``.
+    :param most: how many labels at most. A label without test documents is not measured, so it is left out.
+    :raises EvaluationError: it is not such a matrix.
+    """
+    _, (hits, wrong, missed) = _decisions(matrix)
+    rates = zip(matrix.get("labels", ()), hits + missed, *_rates(hits, wrong, missed), strict=False)
+    measured = [
+        LabelMetrics(label, int(documents), float(precision), float(recall), float(f1))
+        for label, documents, precision, recall, f1 in rates
+        if documents
+    ]
+    return sorted(measured, key=lambda label: label.f1)[:most]
+
+
+def _decisions(
+    matrix: Mapping[str, Any],
+) -> tuple[npt.NDArray[np.float64], tuple[npt.NDArray[np.float64], ...]]:
+    """Return the matrix's numbers, and per label: true positives, false positives, false negatives."""
     kind = matrix.get("type")
     try:
         values = np.asarray(matrix["confusion_matrix"], dtype=np.float64)
@@ -166,14 +210,9 @@ def from_confusion_matrix(matrix: Mapping[str, Any]) -> Metrics:
         raise EvaluationError("the confusion matrix is empty, or has values that are not counts")
     if kind == "multi_class" and values.ndim == 2 and values.shape[0] == values.shape[1]:
         hits = np.diag(values)
-        accuracy = float(hits.sum()) / float(values.sum())
-        wrong, missed = values.sum(axis=0) - hits, values.sum(axis=1) - hits
-        return _metrics(hits, wrong, missed, accuracy=accuracy, loss=1 - accuracy)
+        return values, (hits, values.sum(axis=0) - hits, values.sum(axis=1) - hits)
     if kind == "multi_label" and values.ndim == 3 and values.shape[1:] == (2, 2):
-        wrong, missed, hits = values[:, 0, 1], values[:, 1, 0], values[:, 1, 1]
-        return _metrics(
-            hits, wrong, missed, accuracy=None, loss=float((wrong + missed).sum()) / float(values.sum())
-        )
+        return values, (values[:, 1, 1], values[:, 0, 1], values[:, 1, 0])
     raise EvaluationError(
         f"a confusion matrix of type {kind!r} and shape {values.shape} is not documented by Comprehend"
     )
@@ -251,9 +290,7 @@ def decide_promotion(
     metric, minimum = promotion.metric, promotion.least_gain
     new = getattr(challenger, metric)
     if champion is None:
-        return PromotionDecision(
-            True, "No version is active yet: the first one becomes active.", metric, None, new
-        )
+        return PromotionDecision(True, "No version was active before.", metric, None, new)
     old = getattr(champion, metric)
     if new is None:
         return PromotionDecision(

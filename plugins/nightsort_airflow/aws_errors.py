@@ -15,6 +15,7 @@ from botocore.exceptions import (
 )
 
 from nightsort.comprehend.limits import LANGUAGES
+from nightsort_airflow.exceptions import TriedAgainError, logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,11 +103,17 @@ def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
     """
     Fail the task with a remedy and without a retry on permanent AWS errors; pass on all others.
 
+    The cause of every expected failure is logged first, as one line.
+
     :param doing: what was attempted, for the message, for instance ``"start the classification job x"``.
     """
     try:
         yield
+    except (AirflowFailException, TriedAgainError) as error:
+        logged(error)
+        raise
     except (BotoCoreError, ClientError) as error:
         if (what_to_do := remedy(error)) is None:
             raise
-        raise AirflowFailException(f"Cannot {doing}: {error} {what_to_do}") from error
+        cause = str(error).rstrip(".")
+        raise logged(AirflowFailException(f"Cannot {doing}: {cause}. {what_to_do}")) from None

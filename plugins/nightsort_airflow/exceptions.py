@@ -2,12 +2,14 @@
 The failures that Nightsort's operators raise.
 
 A subclass of ``AirflowFailException`` fails the task without a retry: a person has to act, and the message
-says how. Airflow retries after all others; every operator finds what it has already started.
+says how. Airflow retries after a :class:`TriedAgainError`; every operator finds what it has already started.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import logging
+import re
+from typing import TYPE_CHECKING, TypeVar
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
@@ -15,6 +17,23 @@ from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+log = logging.getLogger(__name__)
+
+ErrorT = TypeVar("ErrorT", bound=Exception)
+
+
+def logged(error: ErrorT) -> ErrorT:
+    """
+    Log the cause of an expected failure as one line, and return the failure to raise it.
+
+    Airflow logs every failure with its whole traceback. People read this line first.
+
+    :param error: the failure, whose message begins with the cause.
+    """
+    log.error("%s.", re.split(r"[.:]?\n|\.\s|\.$", str(error), maxsplit=1)[0])
+    return error
 
 
 class BrokenSpecsError(ValueError):
@@ -28,6 +47,10 @@ class BrokenSpecsError(ValueError):
         specs = number_of(len(errors), "classifier spec")
         messages = "\n".join(str(error) for error in errors)
         super().__init__(f"{specs} cannot be used, so the DAGs are missing:\n{messages}")
+
+
+class TriedAgainError(AirflowException):
+    """A failure after which Airflow tries again. Not for use by itself."""
 
 
 class ClassifierStateUnknownError(AirflowFailException):
@@ -50,15 +73,15 @@ class TrainingTimeLimitError(AirflowFailException):
     """The training took longer than it may, and was stopped."""
 
 
-class TrainingUnfinishedError(AirflowException):
+class TrainingUnfinishedError(TriedAgainError):
     """The training still runs after the longest wait; a retry waits for the same training."""
 
 
-class VersionGoneError(AirflowException):
+class VersionGoneError(TriedAgainError):
     """AWS said that the version exists, and then that it does not; a retry asks again."""
 
 
-class JobFailedError(AirflowException):
+class JobFailedError(TriedAgainError):
     """The classification job ended FAILED or STOPPED; a retry starts the next generation."""
 
 
@@ -66,15 +89,15 @@ class JobFailedForGoodError(AirflowFailException):
     """The classification job failed, and another generation would not help or has not helped."""
 
 
-class JobUnfinishedError(AirflowException):
+class JobUnfinishedError(TriedAgainError):
     """The classification job still runs after the longest wait; a retry waits for the same job."""
 
 
-class JobGoneError(AirflowException):
+class JobGoneError(TriedAgainError):
     """Comprehend no longer knows the job; a retry looks for it by name."""
 
 
-class QuotaFullError(AirflowException):
+class QuotaFullError(TriedAgainError):
     """The account had no room for another job for the longest wait; a retry waits again."""
 
 

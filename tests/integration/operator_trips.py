@@ -117,6 +117,7 @@ class Trip:
             scores = run.execute(
                 ScoreActiveVersionOperator(
                     task_id="score_active_version",
+                    nothing_to_score=evaluation["nothing_to_score"],
                     document_classifier_arn=evaluation["score_arn"],
                     job_name=evaluation["score_job_name"],
                     input_data_config={

@@ -9,7 +9,7 @@ from airflow.providers.standard.exceptions import HITLRejectException, HITLTimeo
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 
 from nightsort.wording import number_of
-from nightsort_airflow.exceptions import CostNotApprovedError
+from nightsort_airflow.exceptions import CostNotApprovedError, logged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -101,17 +101,17 @@ class ApproveCostOperator(ApprovalOperator):
         """Succeed after an approval; fail otherwise."""
         try:
             answer = super().execute_complete(context, event)
-        except HITLRejectException as error:
-            raise CostNotApprovedError(
-                f"{self._name(event) or 'A person'} rejected the cost to {self.purpose}; nothing was "
-                f"started. Clear this task to ask again. {self.forecast['text']}"
-            ) from error
-        except HITLTimeoutError as error:
-            raise CostNotApprovedError(
-                f"Nobody approved the cost to {self.purpose} within {number_of(self.answer_hours, 'hour')}; "
-                f"nothing was started. Clear this task to ask again. {self.forecast['text']}"
-            ) from error
+        except HITLRejectException:
+            rejected = f"{self._name(event) or 'A person'} rejected the cost to {self.purpose}"
+            raise self._not_approved(rejected) from None
+        except HITLTimeoutError:
+            within = number_of(self.answer_hours, "hour")
+            raise self._not_approved(f"Nobody approved the cost to {self.purpose} within {within}") from None
         return {"asked": True, "approved_by": self._name(answer)}
+
+    def _not_approved(self, cause: str) -> CostNotApprovedError:
+        message = f"{cause}; nothing was started. Clear this task to ask again. {self.forecast['text']}"
+        return logged(CostNotApprovedError(message))
 
     def _question(self, budget_usd: float) -> str:
         units = self.forecast["units"]

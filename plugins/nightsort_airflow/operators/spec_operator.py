@@ -11,7 +11,7 @@ from airflow.sdk import Asset, BaseOperator
 
 from nightsort.errors import NightsortError
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
-from nightsort_airflow.exceptions import BadInputError, BudgetExceededError
+from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,14 +109,15 @@ class SpecOperator(BaseOperator):
             with fail_on_permanent_aws_errors(doing):
                 yield
         except OverBudgetError as error:
-            raise BudgetExceededError(f"Will not {doing}: {error}") from error
+            raise logged(BudgetExceededError(f"Will not {doing}: {error}")) from None
         except NightsortError as error:
             if error.retryable:
                 raise
-            raise BadInputError(f"Cannot {doing}: {error}") from error
+            raise logged(BadInputError(f"Cannot {doing}: {error}")) from None
         except PermissionError as error:
             and_export = " and, for the export, airflow-export-policy.json" if self.spec.export else ""
-            raise BadInputError(
+            message = (
                 f"Cannot {doing}: {error}. Grant the identity of the connection {self.spec.aws_conn_id} this "
                 f"permission: docs/iam/airflow-policy.json{and_export} lists them all."
-            ) from error
+            )
+            raise logged(BadInputError(message)) from None

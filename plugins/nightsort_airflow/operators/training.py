@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from mypy_boto3_comprehend.type_defs import DocumentClassifierPropertiesTypeDef
 
-    from nightsort.evaluation import Metrics
+    from nightsort.evaluation import LabelMetrics, Metrics
     from nightsort.tables.versions import ClassifierVersion
 
 # Comprehend reports four decimals.
 ROUNDING = 0.0001
+WEAKEST_LABELS = 5
 
 
 class PrepareTrainingDataOperator(SpecOperator):
@@ -93,9 +94,10 @@ class EvaluateClassifierOperator(SpecOperator):
     Read the metrics and the confusion matrix of a trained version, and write its row.
 
     The row is in ``classifier_versions``. The return value is a dict: ``version``, ``arn``, ``metrics``,
-    ``champion`` (the active version to compare with, or None), ``score_arn`` and ``score_job_name``. The last
-    two are None, unless the champion was measured on other test data and has to be scored on these. Each key
-    is an XCom of its own too.
+    ``champion`` (the active version to compare with, or None), ``score_arn``, ``score_job_name`` and
+    ``nothing_to_score``. ``score_arn`` and ``score_job_name`` are None, unless the champion was measured on
+    other test data and has to be scored on these; ``nothing_to_score`` says why they are None. Each key is an
+    XCom of its own too.
 
     :param spec: The classifier spec.
     :param document_classifier_arn: The ARN of the version. (templated)
@@ -126,11 +128,8 @@ class EvaluateClassifierOperator(SpecOperator):
             with self.database() as connection:
                 record_version(connection, row)
                 champion = active_version(connection, self.spec.name)
-            scoring = self._scoring(champion, row)
-        values = ", ".join(
-            f"{name} {value:.4f}" for name, value in metrics.to_dict().items() if value is not None
-        )
-        self.log.info("Version %s: %s", row.version, values)
+            scoring = self.scoring(champion, row)
+        self.log_figures(row, metrics, evaluation.weakest_labels(matrix, WEAKEST_LABELS))
         return {
             "version": row.version,
             "arn": row.arn,
@@ -138,6 +137,26 @@ class EvaluateClassifierOperator(SpecOperator):
             "champion": champion.version if champion else None,
             **scoring,
         }
+
+    def log_figures(self, row: ClassifierVersion, metrics: Metrics, weakest: Sequence[LabelMetrics]) -> None:
+        """Log a small table of the version's metrics and of its weakest labels, one line each."""
+        self.log.info(
+            "Version %s, measured on %s:", row.version, number_of(row.test_documents or 0, "test document")
+        )
+        for name, value in metrics.to_dict().items():
+            if value is not None:
+                self.log.info("  %-16s %.4f", name.replace("_", " "), value)
+        if weakest:
+            self.log.info("The weakest labels, by F1:")
+        for label in weakest:
+            self.log.info(
+                "  F1 %.2f, precision %.2f, recall %.2f, %s: %s",
+                label.f1,
+                label.precision,
+                label.recall,
+                number_of(label.documents, "test document"),
+                label.label,
+            )
 
     def _describe(self) -> DocumentClassifierPropertiesTypeDef:
         hook = ComprehendClassificationHook(aws_conn_id=self.spec.aws_conn_id)
@@ -190,39 +209,51 @@ class EvaluateClassifierOperator(SpecOperator):
             trained_at=ended,
         )
 
-    def _scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
-        """Return ARN and job name for scoring the champion, if it was measured on other test data."""
+    def scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
+        """Return ARN and job name for scoring the champion, or why it needs no scoring."""
         from nightsort.comprehend.prices import forecast_classification
 
-        if (
-            champion is None
-            or champion.version == row.version
-            or champion.test_fingerprint == row.test_fingerprint
-        ):
-            return {"score_arn": None, "score_job_name": None}
+        def nothing(reason: str) -> dict[str, str | None]:
+            return {"score_arn": None, "score_job_name": None, "nothing_to_score": reason}
+
+        if champion is None:
+            return nothing("no version is active yet")
+        if champion.version == row.version:
+            return nothing(f"{row.version} is the active version")
+        if champion.test_fingerprint == row.test_fingerprint:
+            return nothing(f"{champion.version}, the active version, was measured on the same test data")
         forecast = forecast_classification(self.training["test_documents"], self.training["test_units"])
         self.log.info(
             "%s was measured on other test data, so it is scored on these. %s", champion.version, forecast
         )
         name = score_job_base(self.spec.name, champion.version, self.training["test_fingerprint"])
-        return {"score_arn": champion.arn, "score_job_name": name}
+        return {"score_arn": champion.arn, "score_job_name": name, "nothing_to_score": None}
 
 
 class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperator):
     """
     Let the active version classify the new version's test documents, to measure both on the same data.
 
-    The task is skipped where :class:`EvaluateClassifierOperator` found no need for it. The parameters are
+    The task is skipped where :class:`EvaluateClassifierOperator` found no need for it. Further parameters are
     those of
     :class:`~nightsort_airflow.operators.comprehend.ComprehendStartDocumentClassificationJobOperator`.
+
+    :param nothing_to_score: Why there is nothing to score; None where there is. (templated)
     """
+
+    template_fields: Sequence[str] = (
+        "nothing_to_score",
+        *ComprehendStartDocumentClassificationJobOperator.template_fields,
+    )
+
+    def __init__(self, *, nothing_to_score: str | None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.nothing_to_score = nothing_to_score
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job; skip the task when there is no version to score."""
-        if not self.document_classifier_arn:
-            raise AirflowSkipException(
-                "Nothing to score: no version is active, or it was measured on the same test data."
-            )
+        if self.nothing_to_score:
+            raise AirflowSkipException(f"Nothing to score: {self.nothing_to_score}.")
         return super().execute(context)
 
 
@@ -281,8 +312,8 @@ class PromoteClassifierOperator(SpecOperator):
                 decision=decision,
                 test_fingerprint=self.training["test_fingerprint"],
             )
-        outcome = "Promoted" if decision.promote else "Did not promote"
-        self.log.info("%s %s: %s", outcome, version, decision.reason)
+        outcome = "Promoted" if decision.promote else "Not promoted"
+        self.log.info("%s: %s. %s", outcome, version, decision.reason)
         if decision.promote:
             self._announce(context)
         return {

@@ -24,6 +24,7 @@ from nightsort.evaluation import (
     from_job_output,
     from_predictions,
     read_confusion_matrix,
+    weakest_labels,
 )
 from nightsort.results.archive import ArchiveError
 
@@ -106,6 +107,42 @@ class TestAgainstScikitLearn:
         }
         without_accuracy = {**expected.to_dict(), "accuracy": None}
         assert figures(from_confusion_matrix(matrix)) == approx(Metrics.from_dict(without_accuracy))
+
+
+class TestWeakestLabels:
+    @settings(max_examples=100, deadline=None)
+    @given(pairs)
+    def test_precision_recall_and_f1_of_each_label_are_scikit_learns(
+        self, found: list[tuple[str, str]]
+    ) -> None:
+        actual, predicted = ([pair[side] for pair in found] for side in (0, 1))
+        matrix = {
+            "type": "multi_class",
+            "confusion_matrix": sk.confusion_matrix(actual, predicted, labels=LABELS).tolist(),
+            "labels": LABELS,
+        }
+        precision, recall, f1, documents = sk.precision_recall_fscore_support(
+            actual, predicted, labels=LABELS, zero_division=0
+        )
+        weakest = weakest_labels(matrix, len(LABELS))
+        assert [label.f1 for label in weakest] == sorted(label.f1 for label in weakest)
+        assert {label.label for label in weakest} == set(actual)
+        for label in weakest:
+            at = LABELS.index(label.label)
+            assert label.documents == documents[at]
+            found_rates = (label.precision, label.recall, label.f1)
+            assert found_rates == pytest.approx((precision[at], recall[at], f1[at]))
+
+    def test_of_many_labels_the_weakest_are_named(self) -> None:
+        matrix = {
+            "type": "multi_label",
+            "confusion_matrix": [[[5, 0], [0, 5]], [[5, 1], [4, 1]], [[5, 2], [1, 2]]],
+            "labels": ["sure", "worst", "weak"],
+        }
+        assert [label.label for label in weakest_labels(matrix, 2)] == ["worst", "weak"]
+
+    def test_a_matrix_without_labels_names_none(self) -> None:
+        assert weakest_labels({"type": "multi_class", "confusion_matrix": [[1, 0], [0, 1]]}, 5) == []
 
 
 def test_a_label_outside_of_the_averages_is_a_wrong_decision() -> None:

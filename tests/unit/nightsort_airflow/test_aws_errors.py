@@ -11,6 +11,7 @@ from botocore.exceptions import (
 )
 
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from nightsort_airflow.exceptions import JobFailedError, NoActiveVersionError
 
 
 def refused(code: str) -> ClientError:
@@ -66,3 +67,36 @@ def test_what_passes_by_itself_stays_as_it_is_so_that_airflow_tries_again(error:
     with pytest.raises(type(error)) as raised, fail_on_permanent_aws_errors("start"):
         raise error
     assert raised.value is error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        JobFailedError("The job ended FAILED: x. A retry is next. Job 1"),
+        NoActiveVersionError("It has no version. Train it.\nSee the DAG."),
+    ],
+)
+def test_an_expected_failure_is_one_short_line_before_airflow_logs_its_traceback(
+    error: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(type(error)) as raised, fail_on_permanent_aws_errors("start"):
+        raise error
+    assert raised.value is error
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("ERROR", str(error).partition(". ")[0] + ".")
+    ]
+
+
+def test_a_refusal_of_aws_has_one_message_and_no_second_traceback(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(AirflowFailException) as raised, fail_on_permanent_aws_errors("start the job x"):
+        raise refused("AccessDeniedException")
+    assert raised.value.__suppress_context__
+    (line,) = caplog.messages
+    assert line.startswith("Cannot start the job x: An error occurred")
+    assert "docs/iam" not in line
+
+
+def test_what_is_tried_again_by_airflow_alone_is_not_logged_twice(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(ClientError), fail_on_permanent_aws_errors("start"):
+        raise refused("ThrottlingException")
+    assert caplog.messages == []

@@ -13,6 +13,11 @@ FAILURES = {
 
 def test_each_failure_either_ends_the_task_or_is_tried_again() -> None:
     """Airflow tries again after every exception that is not its AirflowFailException."""
+    assert all(
+        issubclass(member, (AirflowFailException, exceptions.TriedAgainError))
+        for member in FAILURES.values()
+        if member is not AirflowException
+    )
     permanent = {name for name, member in FAILURES.items() if issubclass(member, AirflowFailException)}
     assert {"TrainingFailedError", "JobFailedForGoodError", "BadInputError"} <= permanent
     assert {"TrainingUnfinishedError", "JobFailedError", "QuotaFullError"} <= FAILURES.keys() - permanent

@@ -69,6 +69,7 @@ def test_what_a_person_has_to_mend_ends_the_task_at_once(
     ):
         raise kind("do this")
     assert isinstance(raised.value, AirflowFailException)
+    assert raised.value.__suppress_context__, "the message says it all"
 
 
 def test_a_forecast_over_budget_ends_the_task_at_once(operator: SpecOperator) -> None:

@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
+from nightsort.evaluation import LabelMetrics, Metrics
+from nightsort.tables.versions import ClassifierVersion
 from nightsort_airflow.exceptions import BadInputError
 from nightsort_airflow.operators.training import (
+    EvaluateClassifierOperator,
     PrepareTrainingDataOperator,
     PromoteClassifierOperator,
     ScoreActiveVersionOperator,
@@ -18,6 +21,21 @@ from tests.unit.nightsort_airflow.airflow_specs import local_spec, write_labelle
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/"
+
+
+def version(name: str, *, test: str) -> ClassifierVersion:
+    return ClassifierVersion(
+        classifier="tickets",
+        version=name,
+        arn=f"{ARN}{name}",
+        mode="MULTI_CLASS",
+        language="en",
+        fingerprint="f",
+        test_fingerprint=test,
+        test_documents=10,
+    )
 
 
 @pytest.fixture
@@ -71,20 +89,56 @@ def test_the_day_is_rendered_in_the_labelled_source(run: Any, tmp_path: Path) ->
         PrepareTrainingDataOperator(task_id="prepare", spec=spec).execute(run)
 
 
-@pytest.mark.parametrize("arn", [None, ""])
-def test_where_there_is_nothing_to_score_the_task_is_skipped_and_nothing_is_asked(
-    run: Any, arn: str | None
-) -> None:
+def test_where_there_is_nothing_to_score_the_task_is_skipped_says_why_and_asks_nobody(run: Any) -> None:
     task = ScoreActiveVersionOperator(
         task_id="score",
-        document_classifier_arn=arn,  # type: ignore[arg-type]
-        job_name=None,  # type: ignore[arg-type]
+        nothing_to_score="no version is active yet",
+        document_classifier_arn=None,
+        job_name=None,
         input_data_config={"S3Uri": "s3://bucket/test.txt"},
         output_data_config={"S3Uri": "s3://bucket/scores/"},
         data_access_role_arn="arn:aws:iam::123456789012:role/x",
     )
-    with pytest.raises(AirflowSkipException, match="no version is active, or it was measured on the same"):
+    with pytest.raises(AirflowSkipException, match=r"^Nothing to score: no version is active yet\.$"):
         task.execute(run)
+
+
+@pytest.mark.parametrize(
+    ("active", "reason"),
+    [
+        (None, "no version is active yet"),
+        (version("v2", test="new"), "v2 is the active version"),
+        (version("v1", test="new"), "v1, the active version, was measured on the same test data"),
+        (version("v1", test="old"), None),
+    ],
+)
+def test_evaluating_says_which_reason_there_is_not_to_score(
+    tmp_path: Path, active: ClassifierVersion | None, reason: str | None
+) -> None:
+    training = {"test_documents": 10, "test_units": 30, "test_fingerprint": "0123456789abcdef"}
+    task = EvaluateClassifierOperator(
+        task_id="evaluate", spec=local_spec(tmp_path), document_classifier_arn=ARN, training=training
+    )
+    scoring = task.scoring(active, version("v2", test="new"))
+    assert scoring["nothing_to_score"] == reason
+    assert (scoring["score_arn"] is None) == (scoring["score_job_name"] is None) == (reason is not None)
+
+
+def test_the_figures_of_a_version_are_a_small_table_and_its_weakest_labels(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    task = EvaluateClassifierOperator(
+        task_id="evaluate", spec=local_spec(tmp_path), document_classifier_arn=ARN, training={}
+    )
+    weakest = [LabelMetrics("billing", 7, 0.5, 0.25, 1 / 3)]
+    task.log_figures(version("v2", test="new"), Metrics(accuracy=0.8308, macro_f1=0.81), weakest)
+    told = capsys.readouterr().out
+    assert "Version v2, measured on 10 test documents" in told
+    assert "accuracy         0.8308" in told
+    assert "macro f1         0.8100" in told
+    assert "hamming" not in told
+    assert "F1 0.33, precision 0.50, recall 0.25, 7 test documents: billing" in told
+    assert "Metrics(" not in told
 
 
 def test_a_version_that_is_active_already_is_left_as_it_is_and_the_database_is_not_asked(

@@ -6,22 +6,22 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, TriggerRule, chain, task_group
 
-from nightsort_airflow.alerts import failure_notices, late_alerts
-from nightsort_airflow.assets import export_asset, predictions_asset
+from nightsort_airflow.alerts import late_alerts
+from nightsort_airflow.assets import active_version_asset, export_asset, predictions_asset
 from nightsort_airflow.comprehend_requests import job_parameters
 from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
     BATCH_OF_LOAD,
-    DEFAULT_ARGS,
     DEFERRABLE_TASK_ARGS,
     cost_approval,
     day_param,
+    of_spec,
     set_params,
     source_uri_param,
     timetable,
-    xcom_of,
 )
+from nightsort_airflow.earlier_xcoms import mapped_value, xcom_of
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
@@ -38,22 +38,19 @@ if TYPE_CHECKING:
 def classify_dag(spec: ClassifierSpec) -> None:
     """Make the DAG ``classify_<name>``."""
     with DAG(
-        dag_id=f"classify_{spec.name}",
+        **of_spec(spec, "classify"),
         description=f"Classify a day's documents with {spec.name} and load the predictions",
         doc_md=classify_doc(spec),
         schedule=timetable(spec),
         catchup=False,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        on_failure_callback=failure_notices(spec) or None,
         deadline=late_alerts(spec) or None,
-        tags=["nightsort", "classify", spec.name],
     ) as dag:
         prepared = PrepareBatchesOperator(
             task_id="prepare_batches",
             spec=spec,
             day="{{ params.day or '' }}",
             source_uri="{{ params.source_uri or '' }}",
+            inlets=[active_version_asset(spec.name)],
         )
 
         @task_group(group_id="classify_batch", tooltip="One Comprehend job and its results")
@@ -67,12 +64,13 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 map_index_template=BATCH_OF_JOB,
                 **DEFERRABLE_TASK_ARGS,
             )
+            output: Any = started.output
             LoadPredictionsOperator(
                 task_id="load_predictions",
                 spec=spec,
                 run=xcom_of(prepared, "run"),
-                batch=batch,
-                job=xcom_of(started),
+                batch=mapped_value(batch),
+                job=output,
                 map_index_template=BATCH_OF_LOAD,
             )
 
@@ -90,7 +88,6 @@ def classify_dag(spec: ClassifierSpec) -> None:
         )
         classified = classify_batch.expand_kwargs(prepared.output)
         exported = export(spec, prepared)
-        prepared >> reconciled  # which reads its XComs
         chain(prepared, *approved, classified, reconciled, *exported)
     day = day_param("the last complete day (yesterday)")
     set_params(dag, day=day, source_uri=source_uri_param())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk import DAG, TriggerRule, chain
 
-from nightsort_airflow.alerts import failure_notices
 from nightsort_airflow.assets import active_version_alias
 from nightsort_airflow.comprehend_requests import (
     classifier_parameters,
@@ -16,14 +15,14 @@ from nightsort_airflow.comprehend_requests import (
 )
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
-    DEFAULT_ARGS,
     DEFERRABLE_TASK_ARGS,
     cost_approval,
     day_param,
+    of_spec,
     set_params,
     training_time_limit,
-    xcom_of,
 )
+from nightsort_airflow.earlier_xcoms import xcom_of
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import (
     EvaluateClassifierOperator,
@@ -41,14 +40,10 @@ if TYPE_CHECKING:
 def train_dag(spec: ClassifierSpec) -> None:
     """Make the DAG ``train_<name>``."""
     with DAG(
-        dag_id=f"train_{spec.name}",
+        **of_spec(spec, "train"),
         description=f"Train, measure and promote versions of the classifier {spec.name}",
         doc_md=train_doc(spec),
         schedule=None,
-        max_active_runs=1,
-        default_args=DEFAULT_ARGS,
-        on_failure_callback=failure_notices(spec) or None,
-        tags=["nightsort", "train", spec.name],
     ) as dag:
         prepared = PrepareTrainingDataOperator(
             task_id="prepare_training_data", spec=spec, day="{{ params.day or '' }}"
@@ -86,6 +81,7 @@ def train_dag(spec: ClassifierSpec) -> None:
         )
         scored = ScoreActiveVersionOperator(
             task_id="score_active_version",
+            nothing_to_score=xcom_of(evaluated, "nothing_to_score"),
             document_classifier_arn=xcom_of(evaluated, "score_arn"),
             job_name=xcom_of(evaluated, "score_job_name"),
             input_data_config={

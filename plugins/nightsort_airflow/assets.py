@@ -1,8 +1,17 @@
-"""The assets that the DAGs update, for DAGs that shall run after them."""
+"""
+The assets that the DAGs update, for DAGs that shall run after them.
+
+Their names and URIs have the same parts: ``nightsort/<classifier>/<what>`` and
+``x-nightsort://<classifier>/<what>``. The UI groups them under ``nightsort`` and shows their description.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 from airflow.sdk import Asset, AssetAlias
+
+GROUP: Final = "nightsort"
 
 
 def predictions_asset(name: str) -> Asset:
@@ -13,8 +22,11 @@ def predictions_asset(name: str) -> Asset:
 
     :param name: the classifier.
     """
-    return Asset(
-        name=f"nightsort_{name}_predictions", uri=f"x-nightsort://{name}/predictions", group="nightsort"
+    return _asset(
+        name,
+        "predictions",
+        f"The predictions of {name} in the table nightsort.predictions. Updated when a run is complete; each "
+        "event has the run's day, version and counts.",
     )
 
 
@@ -26,7 +38,12 @@ def export_asset(name: str) -> Asset:
 
     :param name: the classifier.
     """
-    return Asset(name=f"nightsort_{name}_export", uri=f"x-nightsort://{name}/export", group="nightsort")
+    return _asset(
+        name,
+        "export",
+        f"The results of {name} as Parquet files. Updated when the files of a run are complete; each event "
+        "has their place and the day.",
+    )
 
 
 def active_version_asset(name: str) -> Asset:
@@ -37,8 +54,11 @@ def active_version_asset(name: str) -> Asset:
 
     :param name: the classifier.
     """
-    return Asset(
-        name=f"nightsort_{name}_active_version", uri=f"x-nightsort://{name}/active-version", group="nightsort"
+    return _asset(
+        name,
+        "active-version",
+        f"The version of {name} that classifies. Updated when a training's version is promoted; each event "
+        "has the version and its metrics.",
     )
 
 
@@ -51,4 +71,13 @@ def active_version_alias(name: str) -> AssetAlias:
 
     :param name: the classifier.
     """
-    return AssetAlias(name=f"nightsort_{name}_promotion", group="nightsort")
+    return AssetAlias(name=f"nightsort/{name}/promotion", group=GROUP)
+
+
+def _asset(name: str, what: str, description: str) -> Asset:
+    return Asset(
+        name=f"nightsort/{name}/{what}",
+        uri=f"x-nightsort://{name}/{what}",
+        group=GROUP,
+        extra={"description": description},
+    )

@@ -1,5 +1,5 @@
 """
-The page that each DAG shows in Airflow's UI: what to do when it is red, what it does, what it costs.
+What Airflow's UI shows of each DAG: its title, and a page on what to do when it is red and what it costs.
 
 The pages are the Markdown templates in ``doc_templates/``.
 """
@@ -22,6 +22,16 @@ PRICE = (
     f"{limits.UNIT_USD} USD per {limits.UNIT_CHARACTERS} characters, at least {limits.MIN_UNITS} such units "
     f"({limits.UNIT_USD * limits.MIN_UNITS:.4f} USD) per document"
 )
+
+
+def dag_title(what: str, classifier: str) -> str:
+    """
+    Return the name of a DAG in the UI. It begins with the classifier, so its two DAGs are neighbours there.
+
+    :param what: ``train`` or ``classify``.
+    :param classifier: the name of the spec.
+    """
+    return f"{classifier}: {what}"
 
 
 def train_doc(spec: ClassifierSpec) -> str:
@@ -70,7 +80,13 @@ def _render(name: str, spec: ClassifierSpec, **values: Any) -> str:
     template = _templates().get_template(f"{name}.md.jinja")
     asks = spec.budget.when_over == "ask"
     return template.render(
-        spec=spec, limits=limits, price=PRICE, headline=_headline(spec), asks=asks, **values
+        spec=spec,
+        limits=limits,
+        price=PRICE,
+        headline=_headline(spec),
+        asks=asks,
+        train_title=dag_title("train", spec.name),
+        **values,
     )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from airflow.sdk import CronDataIntervalTimetable, Param, XComArg
+from airflow.sdk import CronDataIntervalTimetable, Param
 from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort.comprehend.limits import POOL
-from nightsort_airflow.alerts import question_notices
+from nightsort_airflow.alerts import failure_notices, question_notices
+from nightsort_airflow.dag_docs import dag_title
+from nightsort_airflow.earlier_xcoms import xcom_of
 from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
 from nightsort_airflow.retries import AWS_RETRIES
 
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
 
-OWNER: Final = "nightsort"
-
 DEFAULT_ARGS: Final[dict[str, Any]] = {
-    "owner": OWNER,
+    "owner": "nightsort",
     "retries": 2,
     "retry_delay": timedelta(seconds=30),
     "retry_exponential_backoff": 2.0,
@@ -43,14 +43,23 @@ BATCH_OF_JOB: Final = "{{ task.batch_name }}"
 BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
 
-def xcom_of(task: BaseOperator, key: str = "return_value") -> Any:
+def of_spec(spec: ClassifierSpec, what: str) -> dict[str, Any]:
     """
-    Return a reference to a task's XCom. A task that takes it as an argument becomes downstream.
+    Return the arguments that both DAGs of a spec have in common.
 
-    :param task: the earlier task.
-    :param key: the XCom's key; without it, the task's return value.
+    :param spec: the classifier spec.
+    :param what: ``train`` or ``classify``.
     """
-    return XComArg(task, key)
+    return {
+        "dag_id": f"{what}_{spec.name}",
+        "dag_display_name": dag_title(what, spec.name),
+        "max_active_runs": 1,
+        "default_args": {**DEFAULT_ARGS, "owner": spec.owner},
+        # Airflow needs a link that it can open, or none.
+        "owner_links": {spec.owner: f"mailto:{spec.owner}"} if "@" in spec.owner else {},
+        "on_failure_callback": failure_notices(spec) or None,
+        "tags": ["nightsort", what, spec.name],
+    }
 
 
 def cost_approval(

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import warnings
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +15,10 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
 from airflow.sdk.definitions._internal.expandinput import MappedArgument
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
+from airflow.utils.dag_edges import dag_edges
 
+from nightsort_airflow.assets import active_version_asset
+from nightsort_airflow.earlier_xcoms import MappedValue
 from nightsort_airflow.operators.doctor import CheckDeploymentOperator
 from nightsort_airflow.retries import AwsRetryPolicy
 from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
@@ -107,10 +111,28 @@ def test_the_tasks_are_those_of_the_design_in_its_order(dags: dict[str, DAG]) ->
         assert [task.task_id for task in ordered] == TRAIN_TASKS
         classify = dags[f"classify_{name}"]
         assert set(classify.task_ids) == {*CLASSIFY_TASKS, LAST[name]}
-        assert classify.get_task("classify_batch.load_predictions").upstream_task_ids == {
-            "classify_batch.start_job",
-            "prepare_batches",
-        }
+
+
+def drawn(dag: DAG) -> set[tuple[str, str]]:
+    """The arrows of the UI's graph, between tasks; those that meet at the edge of a group are joined."""
+    arrows = [
+        (arrow["source_id"], arrow["target_id"])
+        for arrow in dag_edges(DagSerialization.from_dict(DagSerialization.to_dict(dag)))
+    ]
+    joins = {target for _, target in arrows if target.endswith("_join_id")}
+    return {
+        (origin, target)
+        for source, target in arrows
+        for origin in ([first for first, join in arrows if join == source] if source in joins else [source])
+        if target not in joins
+    }
+
+
+def test_the_graph_is_the_chain_of_the_readme_without_further_arrows(dags: dict[str, DAG]) -> None:
+    for name in SAMPLES:
+        assert drawn(dags[f"train_{name}"]) == set(pairwise(TRAIN_TASKS))
+        chain = list(dict.fromkeys([*CLASSIFY_TASKS, LAST[name]]))
+        assert drawn(dags[f"classify_{name}"]) == set(pairwise(chain))
 
 
 def test_specs_come_from_all_folders_that_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -157,7 +179,62 @@ def test_each_dag_has_an_owner_known_tags_and_a_description(dags: dict[str, DAG]
         assert dag.tags == {"nightsort", kind, name}
         assert dag.tags <= TAGS
         assert dag.owner == "nightsort"
+        assert not dag.owner_links
         assert dag.description
+
+
+@pytest.mark.parametrize(
+    ("owner", "links"), [("Support, 2nd level", {}), ("a@b.c", {"a@b.c": "mailto:a@b.c"})]
+)
+def test_the_owner_is_the_specs_and_an_address_can_be_written_to(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, owner: str, links: dict[str, str]
+) -> None:
+    (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets") + f'owner: "{owner}"\n')
+    bag = parse(monkeypatch, (tmp_path,))
+    assert bag.import_errors == {}
+    for name in ("train_tickets", "classify_tickets"):
+        assert bag.dags[name].owner == owner
+        assert bag.dags[name].owner_links == links
+        DagSerialization.from_dict(DagSerialization.to_dict(bag.dags[name]))
+
+
+def test_the_list_shows_the_two_dags_of_a_classifier_side_by_side(dags: dict[str, DAG]) -> None:
+    listed = sorted(dag.dag_display_name for dag in dags.values())
+    assert listed == [
+        "aws-services: classify",
+        "aws-services: train",
+        "aws-topics: classify",
+        "aws-topics: train",
+    ]
+    for dag in dags.values():
+        assert dag.dag_id in (dag.doc_md or "")
+
+
+def test_no_task_shows_the_name_of_a_class_that_the_graph_would_cut_off(dags: dict[str, DAG]) -> None:
+    names = {task.task_id: task.operator_name for dag in dags.values() for task in dag.tasks}
+    assert names["wait_for_training"] == "Comprehend training sensor"
+    assert names["classify_batch.start_job"] == names["score_active_version"] == "Comprehend job"
+    assert names["create_classifier"] == "Comprehend training"
+    assert max(map(len, names.values())) <= 27
+
+
+def test_each_link_is_named_for_what_it_opens(dags: dict[str, DAG]) -> None:
+    def links(dag: str, task: str) -> list[str]:
+        return [link.name for link in dags[f"{dag}_aws-services"].get_task(task).operator_extra_links]
+
+    job = ["Job in the AWS console", "Output in S3"]
+    assert links("classify", "classify_batch.start_job") == links("train", "score_active_version") == job
+    assert links("train", "create_classifier") == ["Version in the AWS console", "Training data in S3"]
+    assert links("train", "wait_for_training") == ["Version in the AWS console"]
+
+
+def test_the_asset_that_a_promotion_updates_is_known_with_its_group_before_that(dags: dict[str, DAG]) -> None:
+    """Airflow makes an asset that comes from an alias only, without its group."""
+    for name in SAMPLES:
+        (read,) = dags[f"classify_{name}"].get_task("prepare_batches").inlets
+        assert read == active_version_asset(name)
+        assert read.group == "nightsort"
+        assert "description" in read.extra
 
 
 def test_nights_run_one_at_a_time_without_catching_up_over_the_interval_of_the_spec(
@@ -202,6 +279,10 @@ def test_money_is_spent_only_after_the_approval_where_the_spec_wants_one(
     ):
         approval = dag.get_task("approve_cost")
         assert approval.upstream_task_ids == {prepared}
+        chain = [prepared, "approve_cost", *(TRAIN_TASKS if dag is train else CLASSIFY_TASKS)[1:]]
+        # A mapped group has an arrow from the task that it is mapped over; the rest is the chain.
+        mapped = {(prepared, paid)} if dag is classify else set()
+        assert drawn(dag) == {*pairwise(chain), *mapped}
         assert paid in approval.downstream_task_ids
         assert dag.get_task(paid).trigger_rule == TriggerRule.ALL_SUCCESS
         DagSerialization.from_dict(DagSerialization.to_dict(dag))
@@ -269,7 +350,7 @@ def test_each_mapped_task_pulls_the_list_of_batches_once(dags: dict[str, DAG]) -
         for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
             task = dags[f"classify_{name}"].get_task(task_id)
             values = [getattr(task, field) for field in task.template_fields]
-            assert sum(isinstance(value, MappedArgument) for value in values) == 1
+            assert sum(isinstance(value, MappedArgument | MappedValue) for value in values) == 1
 
 
 def test_the_sums_are_made_whatever_became_of_the_batches(dags: dict[str, DAG]) -> None:

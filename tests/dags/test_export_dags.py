@@ -31,7 +31,7 @@ def test_only_a_complete_run_is_exported_and_the_page_says_where(
     plain, dag = bag.dags["classify_plain"], bag.dags["classify_tickets"]
     assert set(dag.task_ids) - set(plain.task_ids) == {"export_predictions"}
     task = dag.get_task("export_predictions")
-    assert task.upstream_task_ids == {"prepare_batches", "reconcile_run"}
+    assert task.upstream_task_ids == {"reconcile_run"}
     assert task.trigger_rule == TriggerRule.ALL_SUCCESS
     assert [asset.uri for asset in task.outlets] == ["x-nightsort://tickets/export"]
     text = dag.doc_md or ""

@@ -92,6 +92,7 @@ class ClassifierSpec(SpecPart):
 
     name: str = Field(description="Names the DAGs, the classifier, the S3 keys and the jobs.")
     description: str | None = None
+    owner: str = Field("nightsort", min_length=1, description="Who answers for it; Airflow shows it.")
     mode: limits.Mode
     language: limits.Language = "en"
     label_delimiter: str | None = Field(
@@ -150,6 +151,7 @@ class ClassifierSpec(SpecPart):
             "loaded_by",
             "name",
             "notifiers",
+            "owner",
             "promotion",
             "quality",
             "recommended_documents_per_label",
@@ -319,9 +321,7 @@ class ClassifierSpec(SpecPart):
     @property
     def export_uri(self) -> str | None:
         """The folder of the export's partitions; ``None`` if there is no export."""
-        if self.export is None:
-            return None
-        return self.export.uri or self.layout.exports
+        return (self.export.uri or self.layout.exports) if self.export else None
 
 
 def overlap(source_uri: str, work_uri: str) -> bool:

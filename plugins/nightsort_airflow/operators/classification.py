@@ -9,6 +9,7 @@ from airflow.sdk.configuration import conf
 from nightsort.naming import JobName, batch_job_base, run_key
 from nightsort.wording import number_of
 from nightsort_airflow.comprehend_requests import output_config
+from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
 from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
@@ -116,8 +117,8 @@ class PrepareBatchesOperator(SpecOperator):
             active = active_version(connection, self.spec.name)
         if active is None:
             raise NoActiveVersionError(
-                f"{self.spec.name} has no active version yet: run the DAG train_{self.spec.name} first, then "
-                "clear this task."
+                f"{self.spec.name} has no active version yet. Run the DAG train_{self.spec.name} "
+                f"({dag_title('train', self.spec.name)}) first, then clear this task."
             )
         return active
 

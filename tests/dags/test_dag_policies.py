@@ -212,7 +212,7 @@ def test_the_list_shows_the_two_dags_of_a_classifier_side_by_side(dags: dict[str
 
 def test_no_task_shows_the_name_of_a_class_that_the_graph_would_cut_off(dags: dict[str, DAG]) -> None:
     names = {task.task_id: task.operator_name for dag in dags.values() for task in dag.tasks}
-    assert names["wait_for_training"] == "Comprehend training sensor"
+    assert names["wait_for_training"] == "Training sensor"
     assert names["classify_batch.start_job"] == names["score_active_version"] == "Comprehend job"
     assert names["create_classifier"] == "Comprehend training"
     assert max(map(len, names.values())) <= 27

@@ -253,6 +253,8 @@ class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperato
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the job; skip the task when there is no version to score."""
         if self.nothing_to_score:
+            # Airflow logs the reason itself only where the UI folds it away.
+            self.log.info("Nothing to score: %s.", self.nothing_to_score)
             raise AirflowSkipException(f"Nothing to score: {self.nothing_to_score}.")
         return super().execute(context)
 

@@ -65,7 +65,7 @@ class ComprehendDocumentClassifierTrainedSensor(
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
-    custom_operator_name = "Comprehend training sensor"
+    custom_operator_name = "Training sensor"
     operator_extra_links = (ComprehendClassifierVersionLink(),)
     template_fields: Sequence[str] = aws_template_fields("document_classifier_arn", "expected_documents")
 

@@ -270,7 +270,7 @@ class TestDecision:
     def test_the_first_version_becomes_active(self) -> None:
         decision = decide_promotion(Metrics(macro_f1=0.1), None, Promotion())
         assert decision.promote
-        assert "first" in decision.reason
+        assert decision.reason == "No version was active before."
 
     @pytest.mark.parametrize(
         ("old", "new", "promoted"), [(None, 0.5, True), (0.5, None, False), (None, None, False)]

@@ -193,7 +193,9 @@ class LocalStack:
         return " and ".join(name for name, differs in changed if differs)
 
     def _refuse_while_dags_run(self, changed: str) -> None:
-        running = self.api.running_dags() if API_SERVER in self.status() else []
+        if API_SERVER not in self.status():
+            return
+        running = sorted({run.dag_id for run in self.api.active_runs()})
         if running:
             raise StackError(
                 f"The stack has to be started anew for other {changed}, but {', '.join(running)} runs. Wait "

@@ -58,12 +58,13 @@ class Work:
 
     status: str
     phase: Phase | None
-    properties: dict[str, Any]
+    properties: Any
 
     @property
     def submitted(self) -> datetime | None:
         """When it was submitted."""
-        return self.properties.get("SubmitTime")
+        submitted: datetime | None = self.properties.get("SubmitTime")
+        return submitted
 
 
 def phase_of(status: str, states: type[ModelStatus] | type[JobStatus]) -> Phase | None:

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from nightsort_airflow import wait_log
 from nightsort_airflow.wait_log import WaitLog, duration_text, other_jobs, other_trainings
 
 ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v2"
@@ -43,7 +42,7 @@ def test_a_line_names_the_state_the_time_and_the_others() -> None:
 
 def test_the_next_line_is_due_after_a_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(wait_log.time, "monotonic", lambda: now)
+    monkeypatch.setattr("nightsort_airflow.wait_log.time.monotonic", lambda: now)
     log = WaitLog(Lines(), "The training")  # type: ignore[arg-type]
     due = []
     for second in range(0, 181, 30):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort_local import patience
 from nightsort_local.patience import LONGEST_SECONDS, STILL_SECONDS, Patience, Signs, signs_of
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def over_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[float], S
 
     def wait(signs: Callable[[float], Signs]) -> float:
         now = 0.0
-        monkeypatch.setattr(patience.time, "monotonic", lambda: now)
+        monkeypatch.setattr("nightsort_local.patience.time.monotonic", lambda: now)
         waits = Patience(lambda: signs(now))
         while not waits.is_over():
             now += 5

@@ -86,8 +86,8 @@ def test_a_step_that_is_quiet_for_long_is_said_again_and_why_it_is_slow(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(progress_module, "QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(progress_module.os, "getloadavg", lambda: (20.3, 9.0, 5.0))
-    monkeypatch.setattr(progress_module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr("nightsort_local.progress.os.getloadavg", lambda: (20.3, 9.0, 5.0))
+    monkeypatch.setattr("nightsort_local.progress.os.cpu_count", lambda: 2)
     out = io.StringIO()
     progress = Progress(Console(file=out, width=200))
     with progress.step("Starting the local stack"):
@@ -101,7 +101,7 @@ def test_a_step_that_is_quiet_for_long_is_said_again_and_why_it_is_slow(
 
 
 def test_a_machine_that_is_not_busy_is_not_blamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_module.os, "getloadavg", lambda: (1.0, 1.0, 1.0))
+    monkeypatch.setattr("nightsort_local.progress.os.getloadavg", lambda: (1.0, 1.0, 1.0))
     assert progress_module.busy_machine() == ""
 
 

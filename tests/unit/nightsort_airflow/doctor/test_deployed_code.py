@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import nightsort_airflow
 from nightsort_airflow.doctor import deployed_code
 from nightsort_airflow.doctor.deployed_code import dags, package, plugin
 from nightsort_airflow.doctor.findings import State
@@ -98,7 +99,7 @@ def copied(monkeypatch: pytest.MonkeyPatch, not_installed: None, tmp_path: Path)
     package = tmp_path / "nightsort_airflow"
     package.mkdir()
     (package / ".airflowignore").write_text("*.py\n!airflow_plugin.py\n")
-    monkeypatch.setattr(deployed_code.nightsort_airflow, "__file__", str(package / "__init__.py"))
+    monkeypatch.setattr(nightsort_airflow, "__file__", str(package / "__init__.py"))
     monkeypatch.setenv("AIRFLOW__CORE__PLUGINS_FOLDER", str(tmp_path))
     return tmp_path
 

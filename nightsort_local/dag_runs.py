@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nightsort.wording import number_of
-from nightsort_local.dag_specs import FILES_OF_KINDS
+from nightsort_local.dag_specs import FILES_OF_KINDS, SPEC_CHECK
 from nightsort_local.errors import StackError, StillRunningError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from nightsort_local.airflow_api import AirflowApi, DagInfo, DagRun, TaskInstance
 
@@ -91,11 +91,19 @@ def newest_change(folders: Iterable[str]) -> datetime:
     return datetime.fromtimestamp(max(moments), timezone.utc)
 
 
-def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeout: float) -> DagInfo:
+def wait_until_parsed(
+    api: AirflowApi,
+    dag_id: str,
+    *,
+    changed: datetime,
+    timeout: float,
+    report: Callable[[str], None] = lambda what: None,
+) -> DagInfo:
     """Wait until Airflow has parsed the current version of the DAG.
 
     :param changed: last change of its files; a DAG parsed earlier is outdated.
     :param timeout: seconds.
+    :param report: receives a short text if there is something to wait for.
     :raises StackError: Airflow does not have the DAG in time; the message lists import errors or all DAGs.
     """
     began = time.monotonic()
@@ -112,11 +120,13 @@ def wait_until_parsed(api: AirflowApi, dag_id: str, *, changed: datetime, timeou
             others = api.dags()
             if others and all(_is_newer(other, changed) for other in others):
                 break
+        report(f"waiting until Airflow has read the DAG {dag_id}")
         time.sleep(POLL_SECONDS)
     if dag is not None and not dag.has_import_errors:
         # The clock was changed or a file has a time in the future: use the DAG that Airflow has.
         return dag
-    problems = api.import_problems()
+    # Broken specs are the problem of other DAGs: the spec of this one was looked at before.
+    problems = [each for each in api.import_problems() if Path(each.file).name != SPEC_CHECK]
     if problems:
         listed = "\n".join(f"{problem.file}:\n{problem.stack_trace}" for problem in problems)
         raise StackError(f"Airflow has no usable DAG {dag_id}. Import errors:\n{listed}")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 FILES_OF_KINDS = {"train": "train_classifier.py", "classify": "classify_documents.py"}
 """The DAG file of each kind of DAG that a spec makes."""
+SPEC_CHECK = "check_specs.py"
+"""The DAG file that has no DAG, and whose import errors are the broken specs."""
 
 
 def spec_problem(dag_id: str, folders: Sequence[str]) -> str | None:

@@ -7,6 +7,7 @@ because a fork of a process with system libraries may crash there.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import gc
 import os
@@ -70,6 +71,26 @@ def import_airflow() -> None:
     gc.freeze()
 
 
+def make_task_routes() -> None:
+    """Make the routes of the API for tasks, which takes seconds, for the forks that use it in their process.
+
+    Otherwise the triggerer makes them when the first trigger ends. Any request makes them.
+    """
+    with suppress(Exception):
+        import httpx
+        from airflow.sdk.execution_time.supervisor import in_process_api_server
+
+        async def ask() -> None:
+            # Not by the API's own transport, whose thread would not survive a fork.
+            transport = httpx.ASGITransport(in_process_api_server().app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://tasks") as client:
+                await client.get("/")
+
+        asyncio.run(ask())
+    gc.collect()
+    gc.freeze()
+
+
 def run_airflow(argv: Sequence[str], environment: Mapping[str, str]) -> NoReturn:
     """Run ``python -m airflow`` in a new fork, and end the process.
 
@@ -111,6 +132,7 @@ class Options(ServerOptions):  # type: ignore[misc]
     """Options of supervisord, with a fork in place of a new Python for Airflow."""
 
     _has_imported = False
+    _has_routes = False
 
     def check_execv_args(self, filename: str, argv: Sequence[str], st: Any) -> None:
         """Check that the program can be started. Before the first component of Airflow, import Airflow."""
@@ -118,6 +140,16 @@ class Options(ServerOptions):  # type: ignore[misc]
         if FORKS and is_airflow(argv) and not self._has_imported:
             import_airflow()
             self._has_imported = True
+
+    def get_signal(self) -> Any:
+        """Return the next signal, as each round does. After Airflow's first fork, make the routes.
+
+        The fork is the migration or the API server, which take longer than the routes, on another core.
+        """
+        if self._has_imported and not self._has_routes:
+            self._has_routes = True
+            make_task_routes()
+        return super().get_signal()
 
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Run the program in this process, which was just forked."""

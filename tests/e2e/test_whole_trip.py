@@ -9,9 +9,12 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 from nightsort_local import postgres, sample_corpus
+from nightsort_local.airflow_api import AirflowApi
+from nightsort_local.dag_runs import Silent, run_and_follow
 from nightsort_local.home import REPOSITORY, SAMPLES
 from nightsort_local.stack_settings import SECRET_KEY
 from tests.e2e.sample_stack import (
@@ -26,6 +29,7 @@ from tests.e2e.sample_stack import (
     predictions,
     query,
 )
+from tests.unreliable_server import unreliable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +114,42 @@ def test_the_same_night_again_leaves_the_same_table_and_starts_no_second_job(
     assert again.returncode == 0, again.stdout + again.stderr
     assert predictions(whole_stack, SERVICES, FIRST) == before
     assert job_ids(whole_stack) == jobs
+
+
+def test_a_night_is_followed_through_an_api_server_that_is_slow_and_drops_every_third_request(
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack
+) -> None:
+    dag_id, conf = f"classify_{SERVICES}", {"day": FIRST.isoformat()}
+    dag = whole_stack.api.dag(dag_id)
+    assert dag is not None
+    count = "SELECT count(*) FROM dag_run WHERE dag_id = %s"
+    with postgres.connect(whole_stack.home, "airflow") as airflow:
+        before = airflow.execute(count, [dag_id]).fetchone()
+        upstream = httpx.Client(base_url=whole_stack.api.url, timeout=60, trust_env=False)
+        with unreliable(upstream, seconds=0.1, drop=lambda number: number % 3 == 0) as url:
+            api = AirflowApi(url, whole_stack.password)
+            result = run_and_follow(api, dag, conf, timeout=300, observer=Silent())
+        after = airflow.execute(count, [dag_id]).fetchone()
+    assert result.succeeded, result.log_tails
+    assert before is not None
+    assert after == (before[0] + 1,)
+
+
+def test_a_misspelt_param_and_the_dag_of_a_broken_spec_are_refused_before_a_run_begins(
+    first_demo: subprocess.CompletedProcess[str], whole_stack: LocalStack, specs: Path
+) -> None:
+    misspelt = command(whole_stack, "run-dag", f"classify_{SERVICES}", "--conf", '{"dya": "2026-11-01"}')
+    assert misspelt.returncode == 1
+    assert f'classify_{SERVICES} has no Param "dya". Did you mean "day"?' in misspelt.stderr
+    sample = (SAMPLES / f"{SERVICES}.yaml").read_text(encoding="utf-8")
+    broken = specs / "misread.yaml"
+    broken.write_text(sample.replace(f"name: {SERVICES}", "name: misread").replace("MULTI_CLASS", "MANY"))
+    try:
+        refused = command(whole_stack, "run-dag", "train_misread")
+    finally:
+        broken.unlink()
+    assert refused.returncode == 1
+    assert f'{broken}: mode: "MANY" is not a mode' in refused.stderr
 
 
 def test_the_same_training_again_finds_the_version_that_is_there(

@@ -45,7 +45,7 @@ signal.pause()
 def supervised(folder: Path, *, imported: str = IMPORTED, program: str = PROGRAM) -> Iterator[Home]:
     """A running supervisord that finds a stand-in for Airflow."""
     package = folder / "packages" / "airflow"
-    package.mkdir(parents=True)
+    package.mkdir(parents=True, exist_ok=True)
     (package / "__init__.py").write_text(imported, encoding="utf-8")
     (package / "__main__.py").write_text(program, encoding="utf-8")
     home = Home(folder / "home")
@@ -88,6 +88,38 @@ def test_airflow_is_imported_once_for_all_its_components(tmp_path: Path) -> None
         assert imports == [str(component.ppid())]
         assert "migrating with migration" in (home.logs / f"{MIGRATION}.log").read_text(encoding="utf-8")
         assert " ".join(component.cmdline()).strip() == f"{sys.executable} -m airflow api-server"
+
+
+ROUTES = """
+import os
+from airflow import note
+
+async def app(scope, receive, send):
+    note(f"routes {os.getpid()}")
+    await send({"type": "http.response.start", "status": 404, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+class Api:
+    app = staticmethod(app)
+
+def in_process_api_server():
+    return Api
+"""
+
+
+@pytest.mark.timeout(60)
+def test_the_routes_for_tasks_are_made_once_after_the_first_fork(tmp_path: Path) -> None:
+    module = tmp_path / "packages" / "airflow" / "sdk" / "execution_time" / "supervisor.py"
+    module.parent.mkdir(parents=True)
+    module.write_text(ROUTES, encoding="utf-8")
+    noted = "import os\ndef note(text):\n    open(os.environ['IMPORTS'], 'a').write(text + chr(10))\n"
+    with supervised(tmp_path, imported=noted) as home:
+        supervisor = Supervisor(home)
+        assert supervisor.run(MIGRATION) == 3
+        supervisor.start([API_SERVER])
+        wait_for(home, API_SERVER, "running api-server")
+        parent = psutil.Process(supervisor.states()[API_SERVER].pid).ppid()
+        assert (tmp_path / "imports").read_text(encoding="utf-8").split("\n")[:-1] == [f"routes {parent}"]
 
 
 @pytest.mark.timeout(60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
@@ -21,6 +22,7 @@ from nightsort_airflow.exceptions import (
     TrainingWarningsError,
 )
 from nightsort_airflow.states import JOB_FAILED, JobStatus, ModelStatus, Phase
+from nightsort_airflow.wait_log import WaitLog
 
 if TYPE_CHECKING:
     import os
@@ -43,6 +45,7 @@ AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.a
 
 WAITER_TRAINED: Final = "document_classifier_trained"
 WAITER_JOB_COMPLETE: Final = "document_classification_job_complete"
+WORK_OF_WAITERS: Final = {WAITER_TRAINED: "The training", WAITER_JOB_COMPLETE: "The classification job"}
 
 
 @dataclass(frozen=True)
@@ -203,19 +206,33 @@ class ComprehendClassificationHook(ComprehendHook):
 
     def wait(self, waiter: str, delay: int, max_attempts: int, **arguments: Any) -> None:
         """
-        Wait in this process until the waiter ends. The caller then asks for the state itself.
+        Wait in this process until the waiter ends, and say each minute what for.
+
+        The caller then asks for the state itself.
 
         :param waiter: name of a waiter of this hook.
         :param delay: seconds between two polls.
         :param max_attempts: the number of polls.
         :param arguments: the request of the waiter's operation.
         """
-        try:
-            self.get_waiter(waiter).wait(
-                **arguments, WaiterConfig={"Delay": delay, "MaxAttempts": max_attempts}
-            )
-        except WaiterError as error:
-            self.log.warning("Waiting for %s ended: %s", waiter, error)
+        poller, lines = self.get_waiter(waiter), WaitLog(self.log, WORK_OF_WAITERS[waiter])
+        for poll in range(max_attempts):
+            if poll:
+                time.sleep(delay)
+            try:
+                poller.wait(**arguments, WaiterConfig={"Delay": 0, "MaxAttempts": 1})
+                return
+            except WaiterError as error:
+                if "Max attempts exceeded" not in str(error):
+                    self.log.warning("Waiting for %s ended: %s", waiter, error)
+                    return
+                answer = error.last_response
+            if lines.is_due:
+                # There is none where Comprehend could not answer this time.
+                work = next((answer[name] for name in answer if name.endswith("Properties")), {})
+                status = work.get("Status") or work.get("JobStatus") or "not known for a moment"
+                lines.say(status, work.get("SubmitTime"))
+        self.log.warning("Waiting for %s ended after %s polls.", waiter, max_attempts)
 
     def find_training(self, arn: str) -> TrainingState | None:
         """

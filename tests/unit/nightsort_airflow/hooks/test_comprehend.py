@@ -284,3 +284,19 @@ def test_a_wait_in_this_process_ends_without_an_error_whatever_came(
     hook.wait(WAITER_TRAINED, 0, 5, DocumentClassifierArn=ARN)
     script.add_response("describe_document_classifier", described("TRAINING"))
     hook.wait(WAITER_TRAINED, 0, 1, DocumentClassifierArn=ARN)
+
+
+def test_a_wait_in_this_process_says_what_it_waits_for(
+    hook: ComprehendClassificationHook,
+    answers: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("nightsort_airflow.wait_log.SAY_SECONDS", 0.0)
+    script = answers(hook)
+    script.add_response("describe_document_classifier", described("TRAINING"))
+    script.add_client_error("describe_document_classifier", "TooManyRequestsException")
+    script.add_response("describe_document_classifier", described("TRAINED"))
+    hook.wait(WAITER_TRAINED, 0, 5, DocumentClassifierArn=ARN)
+    said = capsys.readouterr().out
+    assert "The training is TRAINING, " in said

@@ -324,7 +324,7 @@ class TestAnswers:
         known = {path for path, _ in members(shape)} if shape is not None else set()
         seen = {path for content in contents for path in shown(content)}
         coverage.record(operation, "members out", seen, known)
-        missing = {path: found for path in known if (found := unsent(operation, path))}
+        missing = {path: why for path in known if (why := unsent(operation, path))}
         for name, reason in missing.values():
             coverage.explain(f"not covered, {reason}", name)
         assert known - seen == set(missing)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import re
+import string
 from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -18,19 +20,26 @@ _DELIMITED: Final[tuple[Format, ...]] = ("csv", "tsv")
 _WITH_COLUMNS: Final[tuple[Format, ...]] = (*_DELIMITED, "jsonl", "parquet")
 
 DAY = "{day}"
-_KEYS_OF_FORMAT = {
+_KEYS_OF_FORMAT: Final[dict[str, tuple[Format, ...]]] = {
     "header": _DELIMITED,
     "columns": _DELIMITED,
+    "delimiter": ("csv",),
+    "escape": _DELIMITED,
+    "encoding": (*_DELIMITED, "jsonl", "lines", "files"),
     "id_column": _WITH_COLUMNS,
     "text_column": _WITH_COLUMNS,
     "label_column": _WITH_COLUMNS,
 }
 _WHY_NOT = {
+    "tsv": "its delimiter is a tab; use format csv for another",
     "jsonl": "the keys of each line are its columns",
-    "parquet": "the file itself names its columns",
+    "parquet": "the file itself says what it holds",
     "lines": "a line is a document and nothing else",
     "files": "a file is a document; its name is the id, its folder the label",
 }
+_SIGNS: Final = string.punctuation.replace('"', "")
+_DELIMITERS: Final = _SIGNS + " \t\x01\x1c\x1d\x1e\x1f"
+_NOT_OF_FILES: Final = {"idna", "punycode", "raw-unicode-escape", "undefined", "unicode-escape"}
 
 
 class SpecPart(BaseModel):
@@ -50,6 +59,11 @@ class Source(SpecPart):
     format: Format | None = Field(None, description="What the objects of `uri` hold.")
     header: bool = Field(True, description="csv, tsv: the first row names the columns.")
     columns: tuple[str, ...] | None = Field(None, description="csv, tsv without header: names by position.")
+    delimiter: str | None = Field(
+        None, description="csv: the character between two fields; a comma if empty."
+    )
+    escape: str | None = Field(None, description="csv, tsv: escapes a quote; without it quotes are doubled.")
+    encoding: str = Field("utf-8", description="How the files write characters; not for parquet.")
     id_column: str | None = Field(None, min_length=1, description="The id; without it `<file>:<row from 0>`.")
     text_column: str = Field("text", min_length=1, description="The text; not for lines and files.")
 
@@ -81,6 +95,41 @@ class Source(SpecPart):
             )
         return sql.strip().rstrip(";")
 
+    @field_validator("delimiter")
+    @classmethod
+    def _check_delimiter(cls, delimiter: str | None) -> str | None:
+        if delimiter is None or (len(delimiter) == 1 and delimiter in _DELIMITERS):
+            return delimiter
+        raise refuse(
+            f"{shown(delimiter)} cannot separate fields; write one sign in double quotes, "
+            r'for instance  delimiter: ";"  or  delimiter: "\t"'
+        )
+
+    @field_validator("escape")
+    @classmethod
+    def _check_escape(cls, escape: str | None) -> str | None:
+        if escape is None or (len(escape) == 1 and escape in _SIGNS):
+            return escape
+        raise refuse(
+            f"{shown(escape)} cannot escape quotes; write one sign in double quotes, for instance  "
+            r'escape: "\\"  (and no escape where quotes are doubled)'
+        )
+
+    @field_validator("encoding")
+    @classmethod
+    def _check_encoding(cls, encoding: str) -> str:
+        """Check that it is an encoding of text, and return the name that Python has for it."""
+        try:
+            codec = codecs.lookup(encoding)
+        except (LookupError, ValueError):
+            codec = None
+        if codec is None or not _is_of_files(codec):
+            raise refuse(
+                f"{shown(encoding)} is not an encoding of text; write for instance utf-8, cp1252 (Windows), "
+                "latin-1 or utf-16"
+            )
+        return codec.name
+
     @model_validator(mode="after")
     def _check_keys_fit(self) -> Self:
         problems = [*self._uri_or_sql(), *self._keys_of_format(), *self._column_names()]
@@ -103,7 +152,11 @@ class Source(SpecPart):
                     Problem("conn_id", "belongs to sql; remove it (files use the spec's aws_conn_id)")
                 )
             return problems
-        unfit = [key for key in ("format", "header", "columns") if key in self.model_fields_set]
+        unfit = [
+            key
+            for key in ("format", "header", "columns", "delimiter", "escape", "encoding")
+            if key in self.model_fields_set
+        ]
         problems = [Problem(key, "belongs to uri; remove it (a query names its columns)") for key in unfit]
         if self.conn_id is None:
             problems.append(Problem("conn_id", "is missing; sql needs the id of an Airflow connection"))
@@ -124,6 +177,8 @@ class Source(SpecPart):
             if not self.header and self.columns is None:
                 remedy = "name the columns by position, for instance  columns: [label, text]"
                 problems.append(Problem("columns", f"is missing: there is no header row; {remedy}"))
+            if self.escape is not None and self.escape == self.delimiter:
+                problems.append(Problem("escape", "is also the delimiter; correct one of them"))
         return problems
 
     def _column_names(self) -> list[Problem]:
@@ -179,6 +234,12 @@ class LabelledSource(Source):
     def labelled(self) -> bool:
         """Whether the documents have labels."""
         return True
+
+
+def _is_of_files(codec: codecs.CodecInfo) -> bool:
+    """Return whether files are written in an encoding, and can be read in parts."""
+    is_text = getattr(codec, "_is_text_encoding", True)
+    return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_OF_FILES
 
 
 def uri_problem(uri: str) -> str | None:

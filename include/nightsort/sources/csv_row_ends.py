@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -23,17 +24,27 @@ _QUOTE: Final = 0x22
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
 _QUOTED: Final = re.compile(rb'"([^"]*(?:""[^"]*)*)"')
-_PLAIN: Final = {mark: re.compile(rb"[^%s\r\n]*" % mark) for mark in (b",", b"\t")}
-_BEFORE_FIELD: Final = {
-    mark: np.isin(np.arange(256), [mark[0], _LINE_FEED, _CARRIAGE_RETURN]) for mark in (b",", b"\t")
-}
-
 _LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
 _LINE_END_SAMPLE: Final = 65_536
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"
 _GARBAGE: Final = (
     "a quoted field that spans lines is followed by other text; a quote before it was not closed"
 )
+_ESCAPED: Final = (
+    "a quote follows a backslash; if backslashes escape quotes in this file, set escape in the spec"
+)
+
+
+@cache
+def _plain(mark: bytes) -> re.Pattern[bytes]:
+    """Return the pattern of a field without quotes."""
+    return re.compile(rb"[^%s\r\n]*" % re.escape(mark))
+
+
+@cache
+def _before_field(mark: bytes) -> npt.NDArray[np.bool_]:
+    """Return for each byte whether a field may begin behind it."""
+    return np.isin(np.arange(256), [mark[0], _LINE_FEED, _CARRIAGE_RETURN])
 
 
 def row_finder(delimiter: str) -> Callable[[bytes, bool], tuple[list[RowBlock], int]]:
@@ -86,10 +97,10 @@ def _last_row_end(data: bytes, quotes: npt.NDArray[np.intp]) -> int:
 def _is_regular(values: npt.NDArray[np.uint8], quotes: npt.NDArray[np.intp], mark: bytes) -> bool:
     """Return whether every quote opens or closes a field or is doubled in one, so that counting is enough."""
     openers, closers = quotes[0::2], quotes[1::2]
-    opens = (openers == 0) | _BEFORE_FIELD[mark][values[openers - 1]]
+    opens = (openers == 0) | _before_field(mark)[values[openers - 1]]
     opens[1:] |= openers[1:] == closers[: len(openers) - 1] + 1
     behind = values[closers[closers + 1 < len(values)] + 1]
-    return bool(opens.all() and (_BEFORE_FIELD[mark][behind] | (behind == _QUOTE)).all())
+    return bool(opens.all() and (_before_field(mark)[behind] | (behind == _QUOTE)).all())
 
 
 @dataclass(frozen=True)
@@ -128,18 +139,21 @@ def _scan(data: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
 
 def row_end(data: bytes, start: int, mark: bytes, *, at_end: bool) -> Row:
     """Return where a row ends, or what is wrong with its quotes."""
-    plain = _PLAIN[mark]
+    plain = _plain(mark)
     position = start
     while True:
         quoted = None
         if data.startswith(b'"', position):
             quoted = _QUOTED.match(data, position)
             if quoted is None:
-                return Row(0, _NOT_CLOSED if at_end else None)
+                return Row(0, _why(data, start, _NOT_CLOSED) if at_end else None)
             position = quoted.end()
         field_end = plain.match(data, position).end()  # type: ignore[union-attr]  # matches the empty field too
-        if quoted is not None and field_end > position and b"\n" in quoted[1]:
-            return Row(0, _GARBAGE)
+        if quoted is not None and field_end > position:
+            if quoted[1].endswith(b"\\"):
+                return Row(0, _ESCAPED)
+            if b"\n" in quoted[1]:
+                return Row(0, _why(data, start, _GARBAGE))
         position = field_end
         if position >= len(data):
             return Row(len(data) if at_end else 0)
@@ -149,3 +163,9 @@ def row_end(data: bytes, start: int, mark: bytes, *, at_end: bool) -> Row:
         position += 2 if data.startswith(b"\r\n", position) else 1
         # A carriage return at the very end may be the first half of a line end.
         return Row(0 if position == len(data) and not at_end and data.endswith(b"\r") else position)
+
+
+def _why(data: bytes, start: int, detail: str) -> str:
+    """Return what is wrong with a row's quotes: escapes that were not expected explain everything else."""
+    line_end = data.find(b"\n", start)
+    return _ESCAPED if data.find(b'\\"', start, line_end if line_end >= 0 else len(data)) >= 0 else detail

@@ -7,8 +7,6 @@ holds the rest of the file.
 
 from __future__ import annotations
 
-import csv
-import io
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Literal, cast
 
@@ -22,9 +20,24 @@ from nightsort.arrow.columns import (
     offsets_and_bytes,
     one_column,
 )
-from nightsort.sources.csv_row_ends import row_end, row_finder
-from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, split_into_row_blocks
+from nightsort.sources.csv_dialects import Dialect
+from nightsort.sources.csv_headers import (
+    SAMPLE_BYTES,
+    check_dialect,
+    remedy_for_header,
+    split_header,
+    without_excel_line,
+)
+from nightsort.sources.csv_row_ends import row_finder
+from nightsort.sources.row_blocks import (
+    BYTE_ORDER_MARK,
+    BadRow,
+    ColumnSelection,
+    RawRows,
+    split_into_row_blocks,
+)
 from nightsort.sources.source_files import SourceError
+from nightsort.sources.streams import PartStream, parts_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -44,20 +57,27 @@ def read_csv(
     """Read CSV or TSV files: fields may be quoted (``"``, doubled inside); empty lines are no rows.
 
     :param opened: the files, each with its bytes.
-    :raises SourceError: a selected column is missing, or the header row cannot be read.
+    :param delimiter: between two fields, where the selection names none.
+    :raises SourceError: a selected column is missing, the header row cannot be read, or a file is written
+        in another dialect.
     """
+    dialect = Dialect(selection.delimiter or delimiter, selection.escape)
     for file, stream in opened:
-        yield from _read_file(file, stream, selection, delimiter)
+        yield from _read_file(file, stream, selection, dialect)
 
 
 def _read_file(
-    file: SourceFile, stream: IO[bytes], selection: ColumnSelection, delimiter: str
+    file: SourceFile, stream: IO[bytes], selection: ColumnSelection, dialect: Dialect
 ) -> Iterator[RawRows]:
     names = None if selection.header is None else list(selection.header)
     if names is not None:
         selection.check(names, file.uri)
+    text = PartStream(dialect.unescaped(parts_of(stream)))
+    sample = text.peek(SAMPLE_BYTES).removeprefix(BYTE_ORDER_MARK)
+    check_dialect(sample, dialect, None if names is None else len(names), file.uri)
+    at_beginning = True
     number = 0
-    for block in split_into_row_blocks(stream, row_finder(delimiter)):
+    for block in split_into_row_blocks(cast("IO[bytes]", text), row_finder(dialect.delimiter)):
         if block.detail is not None:
             if names is None:
                 raise SourceError(
@@ -66,30 +86,22 @@ def _read_file(
             yield RawRows.only_bad(file.name, BadRow(number, block.detail))
             number += 1
             continue
-        data = block.data.lstrip(b"\r\n")
+        data = without_excel_line(block.data) if at_beginning else block.data
+        data = data.lstrip(b"\r\n")
+        at_beginning = False
         if data and names is None:
-            names, data = _split_header(data, delimiter, file.uri)
-            selection.check(names, file.uri)
+            names, data = split_header(data, dialect, file.uri)
+            remedy = remedy_for_header(names, selection.names, dialect)
+            selection.check(names, file.uri, remedy)
         if not data or names is None:
             continue
-        table, bad = _parse(data, names, delimiter, selection)
+        table, bad = _parse(data, names, dialect.delimiter, selection)
         count = len(table) + len(bad)
         rows = np.delete(np.arange(count), [row for row, _ in bad]) + number
-        columns = {name: one_column(table[name]) for name in selection.names}
+        columns = {name: dialect.restored(one_column(table[name])) for name in selection.names}
         bad_rows = (BadRow(number + row, detail) for row, detail in bad)
         yield RawRows.from_columns(file.name, rows, columns, selection, bad_rows)
         number += count
-
-
-def _split_header(data: bytes, delimiter: str, where: str) -> tuple[list[str], bytes]:
-    """Return the names in the first row, and the rows after it."""
-    row = row_end(data, 0, delimiter.encode(), at_end=True)
-    end = row.end if row.detail is None else data.find(b"\n") + 1 or len(data)
-    try:
-        text = data[:end].decode()
-    except UnicodeDecodeError:
-        raise SourceError(f"{where}: the header row is not UTF-8; save the file as UTF-8") from None
-    return next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)), data[end:].lstrip(b"\r\n")
 
 
 def _parse(

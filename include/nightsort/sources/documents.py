@@ -38,6 +38,7 @@ from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files,
 from nightsort.sources.sql_query import read_query
 from nightsort.sources.streams import open_files, open_for_seeking
 from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
+from nightsort.sources.text_streams import as_texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
@@ -105,6 +106,9 @@ def read_documents(
         label=getattr(source, "label_column", None),
         header=None if source.header else source.columns,
         label_delimiter=None if mode == "MULTI_CLASS" else label_delimiter,
+        delimiter=source.delimiter,
+        escape=source.escape,
+        encoding=source.encoding,
     )
     # One thread reads and parses, one validates, and the caller's thread uses the documents.
     raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access)))
@@ -117,6 +121,8 @@ def read_documents(
             yield validated.batch
         if progress is not None:
             progress("reading documents", seen)
+    if rejects.counts["invalid_utf8"] * 2 > seen:
+        log.warning("Most of %s rows cannot be read: %s", f"{seen:,}", REASONS["invalid_utf8"])
 
 
 @dataclass(frozen=True)
@@ -134,7 +140,9 @@ READERS: Final[dict[Format, _Reader]] = {
     "parquet": _Reader(read_parquet, open_for_seeking),
     "lines": _Reader(lambda opened, _: read_lines(opened)),
     "files": _Reader(
-        lambda opened, selection: read_files(opened, labelled=selection.label is not None),
+        lambda opened, selection: read_files(
+            opened, labelled=selection.label is not None, encoding=selection.encoding
+        ),
         partial(open_files, limit=MAX_FILE_BYTES),
     ),
 }
@@ -155,7 +163,10 @@ def _read_raw_rows(source: Source, selection: ColumnSelection, access: Access) -
     log.info("%s: %d files", source.uri, len(files))
     reader = READERS[source.format]
     with closing(reader.open(files, access)) as opened:
-        yield from reader.read(opened, selection)
+        # A document per file is judged alone, where it is read; Parquet is no text.
+        each_alone = source.format in ("files", "parquet")
+        texts = opened if each_alone else as_texts(opened, source.format, source.encoding)
+        yield from reader.read(texts, selection)
 
 
 def join_small_blocks(raw_rows: RawStream) -> RawStream:

@@ -9,9 +9,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightsort.sources.file_kinds import LOOK_BYTES, kind_of, text_kind
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
-from nightsort.sources.streams import PART_BYTES, is_damage
+from nightsort.sources.streams import PART_BYTES, compression_of, is_damage, packed_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -31,10 +32,23 @@ def read_parquet(opened: Iterable[OpenedFile], selection: ColumnSelection) -> It
         not text.
     """
     for file, stream in opened:
-        if stream.read(1):
+        beginning = stream.read(LOOK_BYTES)
+        if beginning:
+            _check_kind(beginning, file.uri)
             stream.seek(0)
             with _damage_named(file.uri):
                 yield from _read_file(file, stream, selection)
+
+
+def _check_kind(beginning: bytes, where: str) -> None:
+    """Check that a file is not plainly of another format."""
+    if beginning.startswith(b"PAR1"):
+        return
+    if compression_of(beginning) is not None:
+        raise packed_parquet(where)
+    kind = kind_of(beginning) or text_kind(beginning)
+    if kind is not None:
+        raise SourceError(f"{where} is not a Parquet file: it {kind}")
 
 
 def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) -> Iterator[RawRows]:

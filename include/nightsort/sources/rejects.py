@@ -18,10 +18,14 @@ REASONS: Final = {
     "conflicting_labels": "Other rows have the same text with a different label; decide for one label.",
     "duplicate_id": "An earlier document of this run has the same id; give each document its own.",
     "id_too_long": "The id has more bytes than the tables can index; use a shorter one.",
-    "invalid_utf8": "The bytes are not UTF-8; save or export the file as UTF-8.",
+    "invalid_utf8": (
+        "The bytes are not UTF-8 (or what encoding in the spec says); say  encoding: cp1252  in the spec for "
+        "files from Excel on Windows, or save the files as UTF-8."
+    ),
     "label_too_long": "The label has more characters than Comprehend takes (5,000); shorten it.",
     "missing_id": "The id is empty; fill it in, or leave id_column out of the spec.",
     "no_label": "The label is empty; fill it in, or leave the document out.",
+    "not_text": "The file is not plain text; the detail says what it looks like, and what to do.",
     "several_labels": "MULTI_CLASS takes one label per document; decide for one, or use MULTI_LABEL.",
     "too_large": "The document is larger than Comprehend takes (10 MB); split or shorten it.",
     "unreadable_row": "The row does not fit the format; the detail says what is wrong with it.",

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
+from nightsort.sources.missing_columns import NAME_THE_RIGHT_ONE, missing_column
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:
@@ -54,6 +55,9 @@ class ColumnSelection:
     :param header: CSV and TSV: the columns' names by position; ``None``: the first row holds them.
     :param label_delimiter: JSON Lines and SQL: splits a label that is a text where others are lists;
         ``None``: the text is one label.
+    :param delimiter: CSV: the character between two fields; ``None``: the format's own.
+    :param escape: CSV and TSV: the character that escapes a quote; ``None``: quotes are doubled.
+    :param encoding: how a file that is one document writes characters.
     """
 
     text: str
@@ -61,27 +65,27 @@ class ColumnSelection:
     label: str | None = None
     header: tuple[str, ...] | None = None
     label_delimiter: str | None = None
+    delimiter: str | None = None
+    escape: str | None = None
+    encoding: str = "utf-8"
 
     @property
     def names(self) -> list[str]:
         """The columns' names."""
         return [name for name in (self.text, self.id, self.label) if name is not None]
 
-    def check(self, present: Iterable[str], where: str) -> None:
+    def check(self, present: Iterable[str], where: str, remedy: str = NAME_THE_RIGHT_ONE) -> None:
         """Check that a file or query has the columns.
 
         :param present: the names of the columns that it has.
         :param where: its URI, for errors.
-        :raises SourceError: a column is missing (the error lists those that exist) or is there twice.
+        :param remedy: what to do about a missing column.
+        :raises SourceError: a column is missing, or is there twice.
         """
         existing = list(present)
         for name in self.names:
             if name not in existing:
-                listed = ", ".join(existing) or "none"
-                raise SourceError(
-                    f'{where} has no column "{name}"; its columns are: {listed}. Name the right one '
-                    "in the spec (text_column, label_column, id_column), or say header: false"
-                )
+                raise SourceError(missing_column(where, name, existing, remedy))
             if existing.count(name) > 1:
                 raise SourceError(
                     f'{where} has {existing.count(name)} columns "{name}"; give each its own name'

@@ -41,8 +41,13 @@ _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "xz": lzma.open,
 }
 _SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
-# No text in UTF-8 begins like this, so compressed data is found even if its name lacks .gz.
-_BEGINNINGS: Final = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"\xfd7zXZ\x00": "xz"}
+# No text begins like this, so compressed data is found even if its name lacks .gz.
+_BEGINNINGS: Final = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\x00": "xz",
+    **{b"BZh%d1AY&SY" % size: "bzip2" for size in range(1, 10)},
+}
 
 PART_BYTES: Final = CHUNK_BYTES
 """One request asks for this much of an object, the size of a read, so that nothing is cut and copied."""
@@ -56,7 +61,7 @@ def open_files(
 ) -> Generator[OpenedFile, None, None]:
     """Open objects one after the other, each for one pass, while the next are fetched.
 
-    What ends in ``.gz``, ``.zst``, ``.zstd``, ``.bz2`` or ``.xz``, or begins like gzip, zstd or xz, is
+    What ends in ``.gz``, ``.zst``, ``.zstd``, ``.bz2`` or ``.xz``, or begins like one of these, is
     unpacked.
 
     :param limit: read no more bytes of an object than this.
@@ -65,13 +70,13 @@ def open_files(
     """
     with closing(fetch(files, access, limit=limit)) as fetched:
         for file, parts in fetched:
-            with _Stream(parts) as packed:
-                compression = _compression_by_name(file) or _compression_by_content(packed.peek())
+            with PartStream(parts) as packed:
+                compression = _compression_by_name(file) or compression_of(packed.peek())
                 if compression is None:
                     yield file, cast("IO[bytes]", packed)
                     continue
                 parts = _unpacked(file, compression, packed)
-                with _Stream(prefetch(parts) if (file.size or 0) > PART_BYTES else parts) as stream:
+                with PartStream(prefetch(parts) if (file.size or 0) > PART_BYTES else parts) as stream:
                     yield file, cast("IO[bytes]", stream)
 
 
@@ -81,7 +86,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
     :raises SourceError: an object is gone or has changed, or is compressed as a whole.
     """
     if packed := next(filter(_compression_by_name, files), None):
-        raise SourceError(f"{packed.uri}: Parquet compresses by itself; store it unpacked")
+        raise packed_parquet(packed.uri)
     for large, group in groupby(files, key=lambda file: file.size is None or file.size > BUFFER_BYTES):
         if not large:
             with closing(fetch(list(group), access)) as fetched:
@@ -96,6 +101,11 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
                 raise _changed(file, "is gone") from None
             with stream:
                 yield file, stream
+
+
+def packed_parquet(where: str) -> SourceError:
+    """Return the error for a Parquet file that is packed once more."""
+    return SourceError(f"{where}: Parquet compresses by itself; store it unpacked")
 
 
 @contextmanager
@@ -118,15 +128,15 @@ def _compression_by_name(file: SourceFile) -> str | None:
     return _SUFFIXES.get(PurePosixPath(file.name).suffix.lower())
 
 
-def _compression_by_content(beginning: bytes) -> str | None:
+def compression_of(beginning: bytes) -> str | None:
+    """Return how a file is packed, by its first bytes, or ``None``."""
     return next((kind for start, kind in _BEGINNINGS.items() if beginning.startswith(start)), None)
 
 
-def _unpacked(file: SourceFile, compression: str, packed: _Stream) -> Generator[bytes, None, None]:
+def _unpacked(file: SourceFile, compression: str, packed: PartStream) -> Generator[bytes, None, None]:
     try:
         with _UNPACKERS[compression](packed) as unpacked:
-            while part := unpacked.read(CHUNK_BYTES):
-                yield part
+            yield from parts_of(unpacked)
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         if not is_damage(error):
             raise
@@ -145,36 +155,48 @@ def is_damage(error: Exception) -> bool:
     return True
 
 
-class _Stream(io.RawIOBase):
-    """Bytes that come in parts; a read may return fewer bytes than asked: it never joins two parts."""
+def parts_of(stream: IO[bytes]) -> Generator[bytes, None, None]:
+    """Yield the bytes of a stream in parts."""
+    while part := stream.read(CHUNK_BYTES):
+        yield part
 
-    def __init__(self, parts: Generator[bytes, None, None]) -> None:
+
+class PartStream(io.RawIOBase):
+    """Bytes that come in parts; a read may return fewer bytes than asked: only a peek joins two parts.
+
+    :param parts: closed with the stream, where they can be closed.
+    """
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
         self._parts = parts
         self._part = memoryview(b"")
 
     def readable(self) -> bool:
+        """Return that it can be read."""
         return True
 
-    def peek(self) -> bytes:
-        """Return what the next read begins with, without taking it."""
-        while not self._part:
-            part = next(self._parts, None)
-            if part is None:
-                break
-            self._part = memoryview(part)
-        return bytes(self._part[:8])
+    def peek(self, size: int = 16) -> bytes:
+        """Return what the next reads begin with, without taking it.
+
+        :param size: the most bytes to return.
+        """
+        while len(self._part) < size and (part := next(self._parts, None)) is not None:
+            self._part = memoryview(b"".join((self._part, part)) if self._part else part)
+        return bytes(self._part[:size])
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """Return at most this many bytes, or all that are left."""
         if size is None or size < 0:
             return b"".join(iter(lambda: self.read(CHUNK_BYTES), b""))
-        self.peek()
+        self.peek(1)
         taken, self._part = self._part[:size], self._part[size:]
         whole = taken.obj
         return whole if isinstance(whole, bytes) and len(whole) == len(taken) else bytes(taken)
 
     def close(self) -> None:
+        """Close the source of the parts, too."""
         if not self.closed:
-            self._parts.close()
+            getattr(self._parts, "close", lambda: None)()
         super().close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import IO, TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,17 +12,18 @@ from nightsort.arrow.columns import as_bytes, from_offsets_and_bytes, true_indic
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.row_blocks import BadRow, RawRows, find_lines, split_into_row_blocks
 from nightsort.sources.source_files import CHUNK_BYTES
+from nightsort.sources.text_streams import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nightsort.sources.streams import OpenedFile
+    from nightsort.sources.streams import OpenedFile, PartStream
 
 FILES_PER_BATCH = 512
 
-MAX_FILE_BYTES: Final = 2 * (MAX_DOCUMENT_BYTES + 1)
-"""Read no more of a file that is one document: a compressed document may be a little larger than the document
-itself, and no sensible compression makes it twice as large."""
+MAX_FILE_BYTES: Final = 4 * (MAX_DOCUMENT_BYTES + 1)
+"""Read no more of a file that is one document. UTF-32 takes four bytes for a character that may be one in
+UTF-8, and no compression makes a document so much larger."""
 
 
 def read_lines(opened: Iterable[OpenedFile]) -> Iterator[RawRows]:
@@ -46,16 +47,21 @@ def read_lines(opened: Iterable[OpenedFile]) -> Iterator[RawRows]:
             number += len(ends)
 
 
-def read_files(opened: Iterable[OpenedFile], *, labelled: bool) -> Iterator[RawRows]:
+def read_files(opened: Iterable[OpenedFile], *, labelled: bool, encoding: str = "utf-8") -> Iterator[RawRows]:
     """Read one document per file, a few at a time and in order: its name is its id, its folder its label.
 
     :param opened: the files, each with at most :data:`MAX_FILE_BYTES` of it.
     :param labelled: the documents have labels.
+    :param encoding: the spec's encoding.
     """
     waiting: list[tuple[str, bytes]] = []
     size = 0
     for file, stream in opened:
-        data = _document(stream)
+        text, kind = text_of(stream, encoding)
+        if kind is not None:
+            yield RawRows.only_bad(file.name, BadRow(0, f"it {kind}", "not_text"))
+            continue
+        data = _document(text)
         if data is None:
             detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
             yield RawRows.only_bad(file.name, BadRow(0, detail, "too_large"))
@@ -69,7 +75,7 @@ def read_files(opened: Iterable[OpenedFile], *, labelled: bool) -> Iterator[RawR
         yield _raw_rows(waiting, labelled=labelled)
 
 
-def _document(stream: IO[bytes]) -> bytes | None:
+def _document(stream: PartStream) -> bytes | None:
     """Return the whole content, or ``None`` if it is larger than a document may be."""
     data = b""
     while len(data) <= MAX_DOCUMENT_BYTES and (more := stream.read(CHUNK_BYTES)):

@@ -54,6 +54,36 @@ def refused(kind: type[Source], **keys: Any) -> list[str]:
             "columns: has an empty name",
         ),
         ({"uri": "a.csv", "format": "csv", "id_column": "text"}, '"text" is also id_column'),
+        (
+            {"uri": "a", "format": "tsv", "delimiter": ";"},
+            "delimiter: does not go with format tsv",
+        ),
+        ({"uri": "a", "format": "jsonl", "delimiter": ";"}, "delimiter: does not go with format jsonl"),
+        ({"uri": "a", "format": "lines", "escape": "\\"}, "escape: does not go with format lines"),
+        (
+            {"uri": "a", "format": "parquet", "encoding": "cp1252"},
+            "encoding: does not go with format parq",
+        ),
+        ({"sql": "SELECT 1", "conn_id": "db", "encoding": "cp1252"}, "encoding: belongs to uri"),
+        ({"uri": "a", "format": "csv", "delimiter": "||"}, 'delimiter: "||" cannot separate fields'),
+        ({"uri": "a", "format": "csv", "delimiter": ""}, 'delimiter: "" cannot separate fields'),
+        ({"uri": "a", "format": "csv", "delimiter": '"'}, "cannot separate fields"),
+        ({"uri": "a", "format": "csv", "delimiter": "a"}, "cannot separate fields"),
+        (
+            {"uri": "a", "format": "csv", "delimiter": "\\t"},
+            r'";"  or  delimiter: "\t"',
+        ),
+        ({"uri": "a", "format": "csv", "escape": '"'}, 'escape: "\\"" cannot escape quotes'),
+        ({"uri": "a", "format": "csv", "escape": "|", "delimiter": "|"}, "escape: is also the delimiter"),
+        (
+            {"uri": "a", "format": "csv", "encoding": "utf-88"},
+            '"utf-88" is not an encoding of text',
+        ),
+        ({"uri": "a", "format": "csv", "encoding": "rot13"}, "is not an encoding of text"),
+        ({"uri": "a", "format": "csv", "encoding": "base64"}, "is not an encoding of text"),
+        ({"uri": "a", "format": "csv", "encoding": "idna"}, "is not an encoding of text"),
+        ({"uri": "a", "format": "csv", "encoding": "a\x00b"}, "is not an encoding of text"),
+        ({"uri": "a", "format": "csv", "encoding": 1252}, "encoding: must be text, but YAML reads 1252"),
         ({"uri": "a", "format": "jsonl", "header": True}, "header: does not go with format jsonl"),
         ({"uri": "a", "format": "parquet", "columns": ["text"]}, "columns: does not go with format parquet"),
         (
@@ -69,6 +99,23 @@ def test_keys_that_do_not_fit_together_are_refused(keys: dict[str, Any], expecte
 
     assert len(messages) == 1
     assert expected in messages[0]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"format": "csv", "delimiter": ";", "escape": "\\", "encoding": "cp1252"},
+        {"format": "csv", "delimiter": "\t"},
+        {"format": "csv", "delimiter": "\x01"},
+        {"format": "tsv", "escape": "\\"},
+        {"format": "jsonl", "encoding": "UTF-16"},
+        {"format": "lines", "encoding": "Latin 1"},
+        {"format": "files", "encoding": "iso-8859-15"},
+        {"format": "parquet"},
+    ],
+)
+def test_a_dialect_can_be_named_where_it_means_something(keys: dict[str, Any]) -> None:
+    assert Source(uri="a", **keys).format == keys["format"]
 
 
 def test_lines_cannot_be_labelled() -> None:

@@ -80,7 +80,10 @@ def test_what_a_csv_writer_writes_is_read_back(
 
 @given(st.binary(max_size=60) | st.text('a",\n\r', max_size=40).map(str.encode))
 def test_no_bytes_crash_the_reader_or_lose_a_row_unnamed(data: bytes) -> None:
-    read = Rows(data)
+    try:
+        read = Rows(data)
+    except SourceError:  # what looks like another dialect
+        return
 
     numbers = sorted([row[0] for row in read.good] + [row for row, _ in read.bad])
     assert numbers == list(range(len(numbers)))
@@ -179,7 +182,7 @@ def test_a_file_without_rows_has_no_documents(data: bytes) -> None:
     [
         (b"id,label,body\n1,a,x\n", 'no column "text"; its columns are: id, label, body'),
         (b"id,label,text,text\n1,a,x,y\n", '2 columns "text"'),
-        (b"id,l\xe4bel,text\n1,a,x\n", "the header row is not UTF-8"),
+        (b"id,l\xe4bel,text\n1,a,x\n", "the header row is not UTF-8; say which encoding the file has"),
     ],
 )
 def test_a_header_that_does_not_fit_is_an_error_that_names_the_file(data: bytes, says: str) -> None:

@@ -1,0 +1,52 @@
+"""Names of columns in error messages: enough to find a mistake, and never a document's text."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final
+
+from nightsort.wording import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MOST_NAMES: Final = 10
+_NAME: Final = re.compile(r"[^\W\d][\w.:/#-]{0,39}")
+
+NAME_THE_RIGHT_ONE: Final = "Name the right one in the spec (text_column, label_column, id_column)"
+
+
+def look_like_names(names: Sequence[str]) -> bool:
+    """Return whether all of these are short words, as columns have for names.
+
+    A row of a table whose first row is no header has texts among its cells, and those have blanks.
+    """
+    return bool(names) and all(map(_NAME.fullmatch, names))
+
+
+def missing_column(where: str, wanted: str, present: Sequence[str], remedy: str) -> str:
+    """Return the error for a column that a file or query lacks.
+
+    :param where: its URI.
+    :param wanted: the column that the spec names.
+    :param present: the columns that there are. They are shown if all of them look like names, at most
+        ten; a name that differs from the wanted one only in case, blanks or signs is shown always.
+    :param remedy: what to do about it, without a full stop.
+    """
+    return f'{where} has no column "{wanted}"; {_shown(wanted, present)}. {remedy}'
+
+
+def _shown(wanted: str, present: Sequence[str]) -> str:
+    if not present:
+        return "it has no columns"
+    if look_like_names(present):
+        more = len(present) - MOST_NAMES
+        listed = ", ".join(present[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
+        return f"its columns are: {listed}"
+    alike = [name for name in present if len(name) <= 2 * len(wanted) and _bare(name) == _bare(wanted)]
+    close = f', one of them "{alike[0]}"' if alike and alike[0].isprintable() else ""
+    return f"it has {number_of(len(present), 'column')}{close}"
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from nightsort.sources.csv_dialects import Dialect
 
+MOST_COLUMNS: Final = 20_000
+"""Excel writes 16,384 at most; parsing takes memory for each."""
+
 SAMPLE_BYTES: Final = 1_000_000
 """This much of a file is looked at before its rows are read."""
 
@@ -81,6 +84,8 @@ def split_header(data: bytes, dialect: Dialect, where: str) -> tuple[list[str], 
     rows = _split(text, dialect.delimiter)
     if not rows:
         raise SourceError(f"{where}: the first row has {len(text):,} characters. {_NO_HEADER}")
+    if len(rows[0]) > MOST_COLUMNS:
+        raise SourceError(f"{where}: the first row has {len(rows[0]):,} columns. {_NO_HEADER}")
     return dialect.restored_names(rows[0]), data[end:].lstrip(b"\r\n")
 
 

@@ -75,6 +75,9 @@ _REASONS: Final = tuple(REASONS)
 
 _ENOUGH_ROWS: Final = 4_096
 
+MOST_REJECTS: Final = 1_000_000
+"""Above this, a source of which most is rejected is given up."""
+
 
 def read_documents(
     source: Source,
@@ -117,12 +120,28 @@ def read_documents(
         seen += validated.records
         for reject in validated.rejects:
             rejects.add(**reject)
+        _check_rejects(rejects, seen, validated)
         if validated.batch is not None and len(validated.batch):
             yield validated.batch
         if progress is not None:
             progress("reading documents", seen)
     if rejects.counts["invalid_utf8"] * 2 > seen:
         log.warning("Most of %s rows cannot be read: %s", f"{seen:,}", REASONS["invalid_utf8"])
+
+
+def _check_rejects(rejects: RejectLog, seen: int, last: _ValidatedRows) -> None:
+    """Check that the source is not made of rejects, millions of them.
+
+    :param seen: the documents and rejects so far.
+    :param last: the rows that were read last.
+    """
+    if rejects.total <= MOST_REJECTS or rejects.total * 2 <= seen or not last.rejects:
+        return
+    reason, count = rejects.counts.most_common(1)[0]
+    raise SourceError(
+        f"{rejects.total:,} of the first {seen:,} documents cannot be used, {count:,} of them as {reason}: "
+        f"{REASONS[reason]} The last of them is in {last.rejects[-1]['file']}"
+    )
 
 
 @dataclass(frozen=True)

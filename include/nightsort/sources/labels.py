@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
     Numbers: TypeAlias = npt.NDArray[np.int64]
 
+MOST_LABELS: Final = 1_000
+"""A row with more is rejected. Comprehend takes 100 labels for all documents together."""
+
 _MAX_KNOWN: Final = 100_000
+_SHORT: Final = 16
 _EMPTY: Final = -1
 _INVALID: Final = -2
 
@@ -47,6 +51,10 @@ class LabelReader:
             flags of shape ``(n,)``. The first reason counts. Labels of rejected rows mean nothing.
         """
         parts, lengths = self._parts(column)
+        too_many = lengths > MOST_LABELS
+        if too_many.any():
+            parts = parts.filter(pa.array(np.repeat(~too_many, lengths)))
+            lengths = np.where(too_many, 0, lengths)
         if len(self._known) > _MAX_KNOWN:
             self._known = _KnownLabels()
         label = self._known.numbers(without_nulls(parts))
@@ -57,6 +65,7 @@ class LabelReader:
         offsets = np.concatenate(([0], np.cumsum(counts)))
         return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), names), {
             "invalid_utf8": _flags(row[label == _INVALID], len(column)),
+            "too_many_labels": too_many,
             "no_label": counts == 0,
             "several_labels": self._single & (counts > 1),
             "label_too_long": _flags(row[kept][self._known.too_long[label[kept]]], len(column)),
@@ -137,7 +146,11 @@ def _clean(label: bytes) -> str | None:
 
 
 def _repeated(label: Numbers, row: Numbers, longest: int) -> Flags:
-    """Return which labels repeat one of the same row; rows are short, so each is compared with each."""
+    """Return which labels repeat one of the same row; in short rows each is compared with each."""
+    if longest > _SHORT:
+        repeated = np.ones(len(label), dtype=bool)
+        repeated[np.unique((row << 32) | (label & 0xFFFFFFFF), return_index=True)[1]] = False
+        return repeated
     repeated = np.zeros(len(label), dtype=bool)
     for distance in range(1, longest):
         repeated[distance:] |= (label[distance:] == label[:-distance]) & (row[distance:] == row[:-distance])

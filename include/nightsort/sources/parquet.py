@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nightsort.arrow.columns import to_numpy
 from nightsort.sources.file_kinds import LOOK_BYTES, kind_of, text_kind
+from nightsort.sources.labels import MOST_LABELS
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
-from nightsort.sources.streams import PART_BYTES, compression_of, is_damage, packed_parquet
+from nightsort.sources.streams import PART_BYTES, check_unpacked, compression_of, is_damage, packed_parquet
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from nightsort.sources.streams import OpenedFile
 
 PARQUET_ROWS = 8_192
+_DECODED_BYTES = 16_000_000
 
 
 def read_parquet(opened: Iterable[OpenedFile], selection: ColumnSelection) -> Iterator[RawRows]:
@@ -55,8 +59,10 @@ def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) 
     # A row group may be as large as the file, so it is read in pieces, and none of them is cached.
     parquet = pq.ParquetFile(stream, buffer_size=PART_BYTES, pre_buffer=False)
     selection.check(parquet.schema_arrow.names, file.uri)
+    _check_sizes(file, parquet.metadata, selection)
     number = 0
-    batch_rows = _batch_rows(parquet.metadata)
+    batch_rows = min(_batch_rows(parquet.metadata), _rows_of_largest(stream, parquet.metadata, selection))
+    decoded = 0
     for batch in parquet.iter_batches(batch_rows, columns=selection.names, use_threads=False):
         columns = {}
         for name in selection.names:
@@ -66,6 +72,8 @@ def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) 
                 columns[name] = _label_column(column, where)
             else:
                 columns[name] = _text_column(column, where, numbers=name != selection.text)
+        decoded += sum(column.nbytes for column in columns.values())
+        check_unpacked(file, decoded)
         rows = np.arange(number, number + len(batch))
         yield RawRows.from_columns(file.name, rows, columns, selection)
         number += len(batch)
@@ -76,6 +84,61 @@ def _batch_rows(metadata: pq.FileMetaData) -> int:
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     largest = max((group.total_byte_size // max(group.num_rows, 1) for group in groups), default=0)
     return min(PARQUET_ROWS, max(CHUNK_BYTES // max(largest, 1), 1))
+
+
+def _check_sizes(file: SourceFile, metadata: pq.FileMetaData, selection: ColumnSelection) -> None:
+    """Check that the columns do not unpack, and lists do not grow, out of all proportion."""
+    leaves = [
+        leaf for group in range(metadata.num_row_groups) for leaf in _leaves(metadata, group, selection)
+    ]
+    check_unpacked(file, sum(leaf.total_uncompressed_size for leaf in leaves))
+    most = max(MOST_LABELS * metadata.num_rows, CHUNK_BYTES)
+    if any(leaf.num_values > most for leaf in leaves):
+        raise SourceError(
+            f"{file.uri}: column {selection.label} has more than {MOST_LABELS} labels a document; "
+            "Comprehend takes 100 at most"
+        )
+
+
+def _rows_of_largest(stream: IO[bytes], metadata: pq.FileMetaData, selection: ColumnSelection) -> int:
+    """Return how many rows fit into memory if each holds the largest value of a dictionary.
+
+    A dictionary has each value once, and a few bytes can repeat a large one thousands of times. Reading one
+    row of a row group as dictionary reads the group's whole dictionary, and no more.
+    """
+    rows = PARQUET_ROWS
+    for group in range(metadata.num_row_groups):
+        for leaf in _leaves(metadata, group, selection):
+            most = min(leaf.num_values, PARQUET_ROWS) * leaf.total_uncompressed_size
+            flat = leaf.path_in_schema in selection.names
+            if flat and leaf.has_dictionary_page and most > _DECODED_BYTES:
+                largest = _largest_in_dictionary(stream, metadata, group, leaf.path_in_schema)
+                rows = min(rows, max(_DECODED_BYTES // max(largest, 1), 1))
+    return rows
+
+
+def _largest_in_dictionary(stream: IO[bytes], metadata: pq.FileMetaData, group: int, name: str) -> int:
+    parquet = pq.ParquetFile(
+        stream, metadata=metadata, read_dictionary=[name], buffer_size=PART_BYTES, pre_buffer=False
+    )
+    for batch in parquet.iter_batches(1, row_groups=[group], columns=[name], use_threads=False):
+        column: Column = batch.column(0)
+        if pa.types.is_dictionary(column.type) and len(column.dictionary):
+            lengths: Column = pc.binary_length(column.dictionary)
+            return int(to_numpy(lengths).max())
+        break
+    return 0
+
+
+def _leaves(metadata: pq.FileMetaData, group: int, selection: ColumnSelection) -> list[Any]:
+    """Return what the metadata say of the selected columns in a row group."""
+    row_group = metadata.row_group(group)
+    leaves = [row_group.column(number) for number in range(row_group.num_columns)]
+    return [
+        leaf
+        for leaf in leaves
+        if any(f"{leaf.path_in_schema}.".startswith(f"{name}.") for name in selection.names)
+    ]
 
 
 @contextmanager

@@ -28,6 +28,9 @@ REASONS: Final = {
     "not_text": "The file is not plain text; the detail says what it looks like, and what to do.",
     "several_labels": "MULTI_CLASS takes one label per document; decide for one, or use MULTI_LABEL.",
     "too_large": "The document is larger than Comprehend takes (10 MB); split or shorten it.",
+    "too_many_labels": (
+        "The row has more than 1,000 labels, and Comprehend takes 100 for all documents together; correct it."
+    ),
     "unreadable_row": "The row does not fit the format; the detail says what is wrong with it.",
 }
 """Every reason for which a document is rejected, with the remedy."""

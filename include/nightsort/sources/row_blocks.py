@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nightsort.arrow.columns import true_indices
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.missing_columns import NAME_THE_RIGHT_ONE, missing_column
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
@@ -24,7 +25,13 @@ RowNumbers = npt.NDArray[np.int64]
 MAX_ROW_BYTES = 4 * MAX_DOCUMENT_BYTES
 """A longer row counts as damaged. This holds the largest document, all quotes doubled, and its columns."""
 
+_LINE_FEED = 0x0A
+_CARRIAGE_RETURN = 0x0D
+
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+MAX_LINES_AT_ONCE = 32_768
+"""Rows of a few bytes take much more memory once they are parsed."""
 
 TOO_LONG = f"no end within {MAX_ROW_BYTES // 1_000_000} MB"
 
@@ -172,6 +179,12 @@ def split_into_row_blocks(
         chunk = stream.read(CHUNK_BYTES)
         at_end = not chunk
         pending += chunk
+        while len(part := _some_lines(pending)) < len(pending):
+            found, taken = find_rows(part, False)
+            if not taken:
+                break
+            yield from found
+            pending = pending[taken:]
         found, taken = find_rows(pending, at_end)
         yield from found
         pending = pending[taken:]
@@ -182,6 +195,15 @@ def split_into_row_blocks(
             found, taken = find_rows(pending, False)
             yield from found
             pending = pending[taken:]
+
+
+def _some_lines(pending: bytes) -> bytes:
+    """Return not too many lines of these, or all."""
+    for line_end in (_LINE_FEED, _CARRIAGE_RETURN):
+        if pending.count(line_end) > MAX_LINES_AT_ONCE:
+            ends = true_indices(np.frombuffer(pending, np.uint8) == line_end)
+            return pending[: int(ends[MAX_LINES_AT_ONCE - 1]) + 1]
+    return pending
 
 
 def _after_next_line(stream: IO[bytes]) -> bytes:

@@ -38,7 +38,7 @@ _UNPACKERS: Final[dict[str, Callable[[Any], Any]]] = {
     "gzip": gzip.open,
     "zstd": lambda packed: pa.CompressedInputStream(packed, "zstd"),
     "bzip2": bz2.open,
-    "xz": lzma.open,
+    "xz": lambda packed: PartStream(_unpacked_xz(packed)),
 }
 _SUFFIXES: Final = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bzip2", ".xz": "xz"}
 # No text begins like this, so compressed data is found even if its name lacks .gz.
@@ -48,6 +48,15 @@ _BEGINNINGS: Final = {
     b"\xfd7zXZ\x00": "xz",
     **{b"BZh%d1AY&SY" % size: "bzip2" for size in range(1, 10)},
 }
+
+MOST_UNPACKED: Final = 500
+"""No text packs better than this. What does was made to fill memory or a disk."""
+
+MOST_UNPACKED_BYTES: Final = 64_000_000
+"""Below this it does not matter how well a file packs."""
+
+_XZ_MEMORY: Final = 128_000_000
+"""What unpacking xz may take; `xz -9` needs 65 MB."""
 
 PART_BYTES: Final = CHUNK_BYTES
 """One request asks for this much of an object, the size of a read, so that nothing is cut and copied."""
@@ -135,14 +144,48 @@ def compression_of(beginning: bytes) -> str | None:
 
 def _unpacked(file: SourceFile, compression: str, packed: PartStream) -> Generator[bytes, None, None]:
     try:
+        size = 0
         with _UNPACKERS[compression](packed) as unpacked:
-            yield from parts_of(unpacked)
+            for part in parts_of(unpacked):
+                size += len(part)
+                check_unpacked(file, size)
+                yield part
     except (EOFError, OSError, zlib.error, lzma.LZMAError, pa.ArrowException) as error:
         if not is_damage(error):
             raise
         raise SourceError(
             f"{file.uri} is truncated or not a {compression} file ({error}); upload it again"
         ) from error
+
+
+def check_unpacked(file: SourceFile, size: int) -> None:
+    """Check that a file does not grow out of all proportion when it is unpacked.
+
+    :param size: the bytes that it unpacked to, so far.
+    :raises SourceError: these are too many for its size.
+    """
+    if file.size is not None and size > max(MOST_UNPACKED_BYTES, MOST_UNPACKED * file.size):
+        raise SourceError(
+            f"{file.uri} has {file.size:,} bytes and unpacks to more than {size:,}: no file of documents "
+            f"packs {MOST_UNPACKED} times; look into it, and store it unpacked if it is what you mean"
+        )
+
+
+def _unpacked_xz(packed: IO[bytes]) -> Generator[bytes, None, None]:
+    """Unpack xz in bounded memory: its header says how much it takes, and may say anything."""
+    data = b""
+    while True:
+        unpacker = lzma.LZMADecompressor(memlimit=_XZ_MEMORY)
+        while not unpacker.eof:
+            if unpacker.needs_input and not (data := data or packed.read(CHUNK_BYTES)):
+                raise EOFError("it ends before its end is marked")
+            yield unpacker.decompress(data, CHUNK_BYTES)
+            data = b""
+        # Further streams may follow, and zeros as padding.
+        data = unpacker.unused_data
+        while not (data := data.lstrip(b"\0")):
+            if not (data := packed.read(CHUNK_BYTES)):
+                return
 
 
 def is_damage(error: Exception) -> bool:

@@ -91,6 +91,10 @@ def test_a_first_row_that_is_no_header_never_appears_in_the_error(row: bytes) ->
         assert word not in message
 
 
+def test_more_columns_than_a_table_has_are_named() -> None:
+    assert "the first row has 20,001 columns" in refused(b"a," * 20_000 + b"text\n")
+
+
 def test_a_header_that_lacks_the_column_is_shown() -> None:
     message = refused(b"id,label,body\n1,a,x\n")
 

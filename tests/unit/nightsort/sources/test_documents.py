@@ -324,6 +324,21 @@ def test_a_parquet_text_that_is_no_text_is_an_error(tmp_path: Path) -> None:
         read(Source(uri=f"{tmp_path}/x.parquet", format="parquet"), tmp_path)
 
 
+def test_a_source_that_is_made_of_rejects_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(documents, "MOST_REJECTS", 100)
+    (tmp_path / "good.txt").write_text("one\n" * 150 + " \n" * 101)
+    (tmp_path / "bad.txt").write_text("one\n" * 100 + " \n" * 101)
+
+    assert len(read(Source(uri=f"{tmp_path}/good.txt", format="lines"), tmp_path).rejects) == 101
+    with pytest.raises(SourceError) as caught:
+        read(Source(uri=f"{tmp_path}/bad.txt", format="lines"), tmp_path)
+
+    assert "101 of the first 201 documents cannot be used, 101 of them as blank" in str(caught.value)
+    assert str(caught.value).endswith("The last of them is in bad.txt")
+
+
 def test_batches_have_the_promised_columns(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("label,text\na,one\n")
 

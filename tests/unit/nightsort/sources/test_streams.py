@@ -85,6 +85,40 @@ def test_a_large_file_comes_whole_in_pieces(
     assert max(map(len, pieces)) <= 20_000
 
 
+@pytest.mark.parametrize("name", ["x.gz", "x.zst", "x.bz2", "x.xz"])
+def test_a_file_that_unpacks_out_of_all_proportion_is_given_up(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(object_streams, "MOST_UNPACKED_BYTES", 100_000)
+    monkeypatch.setattr(object_streams, "CHUNK_BYTES", 20_000)
+    (tmp_path / name).write_bytes(packed(name, bytes(99_000)))
+    (tmp_path / f"large{name}").write_bytes(packed(name, bytes(1_000_000)))
+    small, large = list_files(f"{tmp_path}/*{name}", plain_access())[::-1]
+
+    with open_file(small, plain_access()) as stream:
+        assert stream.read() == bytes(99_000)
+    with (
+        pytest.raises(SourceError, match=r"unpacks to more than .* no file of documents packs 500 times"),
+        open_file(large, plain_access()) as stream,
+    ):
+        stream.read()
+
+
+def test_xz_takes_no_more_memory_than_its_strongest_setting_needs(tmp_path: Path) -> None:
+    (tmp_path / "strong.xz").write_bytes(lzma.compress(b"one", preset=9 | lzma.PRESET_EXTREME) + bytes(8))
+    greedy = bytearray(lzma.compress(b"two", lzma.FORMAT_ALONE))
+    greedy[1:5] = b"\xff\xff\xff\xff"
+    (tmp_path / "greedy.xz").write_bytes(greedy)
+
+    with open_file(SourceFile(f"{tmp_path}/strong.xz", "strong.xz"), plain_access()) as stream:
+        assert stream.read() == b"one"
+    with (
+        pytest.raises(SourceError, match=r"greedy\.xz is truncated or not a xz file"),
+        open_file(SourceFile(f"{tmp_path}/greedy.xz", "greedy.xz"), plain_access()) as stream,
+    ):
+        stream.read()
+
+
 def test_small_and_large_files_can_be_read_in_any_order(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,83 +6,142 @@ refuse the block; then each line of that block is parsed on its own, and only th
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import IO, TYPE_CHECKING, Any, Final, TypeAlias, cast
+import re
+from typing import IO, TYPE_CHECKING, Any, Final, NamedTuple, cast
 
 import numpy as np
-import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
-from nightsort.arrow.columns import Column, as_bytes, is_utf8, one_column, true_indices
-from nightsort.sources.labels import as_labels, as_text
-from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, find_lines, split_into_row_blocks
+from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
+from nightsort.sources.json_layouts import JsonRowFinder
+from nightsort.sources.json_values import (
+    ABSENT,
+    Damage,
+    DamagedArrayError,
+    Json,
+    encoded,
+    find_value,
+    kind_of,
+    objects_in,
+    parse_objects,
+)
+from nightsort.sources.labels import as_label, as_labels, as_text
+from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, split_into_row_blocks
+from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from nightsort.sources.source_files import SourceFile
     from nightsort.sources.streams import OpenedFile
 
-Json: TypeAlias = Any
+_LOOKED_AT: Final = 100
+"""So many objects of a block are looked at where a key seems to be missing."""
+
+_MOST_KEYS: Final = 1_000
+_LABELS_TYPE: Final = pa.list_(pa.binary())
+_LABELS: Final = "a label is a text, a whole number, true or false, or a list of these"
+
+# Characters that a key may have, written as \\u002e.
+_ESCAPED_IN_NAMES: Final = re.compile(rb"\\u00(?:2[dDeE]|[3-7])")
 
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
+_OPENING: Final = ord("{")
+_CLOSING: Final = ord("}")
 
 
 def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) -> Iterator[RawRows]:
     """Read JSON Lines files; empty lines are no rows, a key that a line lacks counts as empty.
 
+    Arrays of objects, objects that spread over several lines and several objects on a line are read, too.
+
     :param opened: the files, each with its bytes.
-    :raises SourceError: the first rows of a file all lack a selected key.
+    :raises SourceError: no row of any file has a selected key, or an array is damaged.
     """
+    keys = _KeyCheck(selection)
     for file, stream in opened:
-        yield from _read_file(file, stream, selection)
+        number = 0
+        for block in split_into_row_blocks(stream, JsonRowFinder(file.uri)):
+            if block.detail is not None:
+                yield RawRows.only_bad(file.name, BadRow(number, block.detail))
+                number += 1
+                continue
+            columns = _parse_together(block.data, selection)
+            if columns is None:
+                raw = _parse_one_by_one(block.data, file, selection, number, keys)
+            else:
+                keys.see_columns(columns, block.data, file.uri)
+                rows = np.arange(number, number + len(columns[selection.text]))
+                raw = RawRows.from_columns(file.name, rows, columns, selection)
+            number += len(raw) + len(raw.bad)
+            yield raw
+    keys.check()
 
 
-def _read_file(file: SourceFile, stream: IO[bytes], selection: ColumnSelection) -> Iterator[RawRows]:
-    number = 0
-    checked = False
-    for block in split_into_row_blocks(stream, find_lines):
-        if block.detail is not None:
-            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
-            number += 1
-            continue
-        if not checked:
-            checked = _check_keys(block.data, selection, file.uri)
-        columns = _parse_together(block.data, selection)
-        if columns is None:
-            raw = _parse_one_by_one(block.data, file.name, selection, number)
-        else:
-            rows = np.arange(number, number + len(columns[selection.text]))
-            raw = RawRows.from_columns(file.name, rows, columns, selection)
-        number += len(raw) + len(raw.bad)
-        yield raw
+class _KeyCheck:
+    """Finds out whether the selected keys occur at all.
+
+    One row may lack a key. That no row of the source has it shows that the spec names the wrong one.
+    """
+
+    def __init__(self, selection: ColumnSelection) -> None:
+        self._selection = selection
+        self._missing = selection.names
+        self._where: str | None = None
+        self._present: dict[str, None] = {}
+
+    def see(self, objects: Iterable[dict[str, Json] | Damage], where: str) -> None:
+        """Note the keys of some objects.
+
+        :param where: the URI of their file.
+        """
+        for value in objects if self._missing else ():
+            if isinstance(value, dict):
+                self._missing = [name for name in self._missing if find_value(value, name) is ABSENT]
+                self._where = self._where or where
+                if self._where == where and len(self._present) < _MOST_KEYS:
+                    self._present.update(dict.fromkeys(_names_in(value)))
+
+    def see_columns(self, columns: dict[str, Column], data: bytes, where: str) -> None:
+        """Note the keys of objects that were parsed together, as lines of data."""
+        if any(columns[name].null_count == len(columns[name]) for name in self._missing):
+            for line in data.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
+                self.see(objects_in(line), where)
+        self._missing = [name for name in self._missing if columns[name].null_count == len(columns[name])]
+
+    def check(self) -> None:
+        """Check that each key was seen.
+
+        :raises SourceError: one was not, in any of the objects.
+        """
+        if self._where is not None and self._missing:
+            seen = [name for name in self._selection.names if name not in self._missing]
+            self._selection.check(dict.fromkeys([*self._present, *seen]), self._where)
 
 
-def _check_keys(data: bytes, selection: ColumnSelection, where: str) -> bool:
-    """Check the keys of the first lines together; return whether there was an object among them."""
-    keys: dict[str, None] = {}
-    seen = False
-    for line in data.splitlines()[:100]:
-        value = _object(line)
-        if isinstance(value, dict):
-            seen = True
-            keys.update(dict.fromkeys(value))
-    if seen:
-        selection.check(keys, where)
-    return seen
+def _names_in(value: dict[str, Json]) -> Iterator[str]:
+    """Yield the keys of an object, and those one level below as a spec would name them."""
+    for key, inner in value.items():
+        if isinstance(key, str):
+            yield key
+            if isinstance(inner, dict):
+                yield from (f"{key}.{name}" for name in inner if isinstance(name, str))
 
 
 def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column] | None:
-    """Parse all lines in one call, or return ``None`` if one of them is unlike the first."""
-    rows = _count_rows(data)
-    if rows is None:
+    """Parse all lines in one call, or return ``None`` if they have to be parsed one by one."""
+    if not _has_one_or_more_objects_on_each_line(data):
         return None
-    first = _object(data[: data.find(b"\n") + 1 or len(data)])
+    first = next(iter(objects_in(data[: data.find(b"\n") + 1 or len(data)])), None)
     if not isinstance(first, dict):
         return None
-    schema = pa.schema({name: _type_of(name, first.get(name), selection) for name in selection.names})
+    paths = {name: _path(name, data) for name in selection.names}
+    schema = _schema((path, _type_of(name, first, selection)) for name, path in paths.items())
+    if schema is None:
+        return None
     try:
         table = pa_json.read_json(
             cast("IO[bytes]", pa.BufferReader(data)),
@@ -91,115 +150,204 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
         )
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return None
-    if len(table) != rows:
-        return None
-    columns = {name: one_column(table[name]) for name in selection.names}
-    return {
-        name: column if pa.types.is_list(column.type) else as_bytes(column.cast(pa.string()))
-        for name, column in columns.items()
-    }
+    columns = {}
+    for name, path in paths.items():
+        column = one_column(table[path[0]])
+        if len(path) > 1:
+            column = pc.struct_field(column, path[1:])
+        elif "." in name and column.null_count:
+            # Rows without this key may have the nested one.
+            return None
+        columns[name] = column if pa.types.is_list(column.type) else as_bytes(column.cast(pa.string()))
+    return columns
 
 
-def _count_rows(data: bytes) -> int | None:
-    """Return the number of lines, or ``None`` if one is empty."""
+def _has_one_or_more_objects_on_each_line(data: bytes) -> bool:
+    """Return whether each line that is not empty begins and ends like an object.
+
+    Where this is so, and all of it is JSON, no object goes on in the next line: in a string there can be no
+    line feed, and between the parts of an object there is a comma.
+    """
     values = np.frombuffer(data, dtype=np.uint8)
     ends = true_indices(values == _LINE_FEED)
     if not data.endswith(b"\n"):
         ends = np.append(ends, len(data))
-    lengths = np.diff(ends, prepend=-1) - 1
-    short = np.flatnonzero(lengths < 2)
-    empty = (lengths[short] == 0) | (values[ends[short] - 1] == _CARRIAGE_RETURN)
-    return None if empty.any() else len(ends)
+    starts = np.concatenate(([0], ends[:-1] + 1))
+    lasts = ends - 1
+    lasts = lasts - (values[lasts] == _CARRIAGE_RETURN)
+    filled = lasts >= starts
+    if not filled.all():
+        starts, lasts = starts[filled], lasts[filled]
+    # pyarrow stops at a NUL.
+    return bool(
+        len(starts)
+        and (values[starts] == _OPENING).all()
+        and (values[lasts] == _CLOSING).all()
+        and b"\0" not in data
+    )
 
 
-def _type_of(name: str, value: Json, selection: ColumnSelection) -> pa.DataType:
-    """Return the type expected of all values of a column, from its first value."""
+def _path(name: str, data: bytes) -> list[str] | None:
+    """Return the keys that lead to a column, or ``None`` where only looking at each line can tell."""
+    if "." not in name:
+        return [name]
+    if b"\\u" in data and not (name.isascii() and _ESCAPED_IN_NAMES.search(data) is None):
+        return None
+    rest = name.partition(".")[2]
+    if f'"{name}"'.encode() in data:
+        return [name]
+    while "." in rest:
+        if f'"{rest}"'.encode() in data:
+            return None
+        rest = rest.partition(".")[2]
+    return name.split(".")
+
+
+def _schema(types: Iterable[tuple[list[str] | None, pa.DataType]]) -> pa.Schema | None:
+    """Return the schema of columns at these paths, or ``None`` if one is inside of another."""
+    fields: dict[str, Any] = {}
+    for path, kind in types:
+        if path is None:
+            return None
+        inside = fields
+        for name in path[:-1]:
+            inside = inside.setdefault(name, {})
+            if not isinstance(inside, dict):
+                return None
+        if path[-1] in inside:
+            return None
+        inside[path[-1]] = kind
+    return pa.schema(_fields(fields))
+
+
+def _fields(types: dict[str, Any]) -> list[pa.Field[Any]]:
+    return [
+        pa.field(name, pa.struct(_fields(kind)) if isinstance(kind, dict) else kind)
+        for name, kind in types.items()
+    ]
+
+
+def _type_of(name: str, first: dict[str, Json], selection: ColumnSelection) -> pa.DataType:
+    """Return the type expected of all values of a column, from its value in the first object."""
+    value = find_value(first, name)
     if name == selection.label and isinstance(value, list):
         return pa.list_(pa.string())
+    if name == selection.label and isinstance(value, bool):
+        return pa.bool_()
     whole_number = isinstance(value, int) and not isinstance(value, bool)
     return pa.int64() if whole_number and name != selection.text else pa.string()
 
 
-@dataclass
-class _ParsedLines:
-    """What was read of lines that were parsed one by one."""
+class Row(NamedTuple):
+    """A row whose values have the right types."""
 
-    selection: ColumnSelection
-    rows: list[int] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
-    ids: list[str] = field(default_factory=list)
-    labels: list[list[str]] = field(default_factory=list)
-
-    def add(self, line: bytes, number: int) -> BadRow | None:
-        """Add one line, or return why it cannot be read."""
-        value, problem = _parsed_object(line, number)
-        if problem is not None:
-            return problem
-        names = self.selection
-        identity = None if names.id is None else value.get(names.id)
-        document_id = as_text(identity)
-        if document_id is None:
-            detail = f"{names.id} is a {_name_of(identity)}, not a text or a whole number"
-            return BadRow(number, detail)
-        text = value.get(names.text)
-        if text is not None and not isinstance(text, str):
-            detail = f"{names.text} is a {_name_of(text)}, not a text"
-            return BadRow(number, detail, document_id=document_id or None)
-        labels = as_labels(value.get(names.label), names.label_delimiter) if names.label is not None else []
-        if labels is None:
-            detail = f"{names.label} is neither a text nor a list of texts"
-            return BadRow(number, detail, document_id=document_id or None)
-        self.rows.append(number)
-        self.texts.append(text or "")
-        self.ids.append(document_id)
-        self.labels.append(labels)
-        return None
+    number: int
+    id: bytes
+    text: bytes
+    labels: list[bytes]
 
 
-def _parse_one_by_one(data: bytes, file: str, selection: ColumnSelection, number: int) -> RawRows:
-    parsed = _ParsedLines(selection)
-    lines = (line for line in data.split(b"\n") if line.strip())
-    bad = [problem for row, line in enumerate(lines, number) if (problem := parsed.add(line, row))]
+def read_row(value: dict[str, Json], number: int, selection: ColumnSelection) -> Row | BadRow:
+    """Return the row in an object, or what is wrong with one of its values."""
+    identity = None if selection.id is None else _value_of(value, selection.id)
+    document_id = encoded(as_text(identity))
+    if document_id is None:
+        return BadRow(number, f"{selection.id} is {kind_of(identity)}, not a text or a whole number")
+    named = document_id.decode(errors="replace") or None
+    written = _value_of(value, selection.text)
+    text = encoded("" if written is None else written)
+    if text is None:
+        return BadRow(number, f"{selection.text} is {kind_of(written)}, not a text", document_id=named)
+    given = None if selection.label is None else _value_of(value, selection.label)
+    if problem := label_problem(given):
+        return BadRow(number, f"{selection.label} {problem}", document_id=named)
+    labels = map(encoded, as_labels(given, selection.label_delimiter) or [])
+    return Row(number, document_id, text, [label for label in labels if label is not None])
+
+
+def label_problem(value: Json) -> str | None:
+    """Return what is wrong with a label or a list of labels, or ``None``; null is no label, and not wrong."""
+    is_list = isinstance(value, list)
+    for item in value if is_list else [value]:
+        if encoded(as_label(item)) is None:
+            return f"{'holds' if is_list else 'is'} {kind_of(item)}; {_LABELS}"
+    return None
+
+
+def _value_of(value: dict[str, Json], name: str) -> Json:
+    found = find_value(value, name)
+    return None if found is ABSENT else found
+
+
+def _parse_one_by_one(
+    data: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
+) -> RawRows:
+    rows: list[Row | BadRow] = []
+    for line in data.split(b"\n"):
+        rows += _read_line(line, file, selection, number + len(rows), keys)
+    return raw_rows(file, rows, selection)
+
+
+def raw_rows(file: SourceFile, rows: Iterable[Row | BadRow], selection: ColumnSelection) -> RawRows:
+    """Return rows of one file as columns."""
+    good = [row for row in rows if isinstance(row, Row)]
     return RawRows(
-        file=file,
-        rows=np.array(parsed.rows, dtype=np.int64),
-        texts=as_bytes(pa.array(parsed.texts, pa.string())),
-        ids=None if selection.id is None else as_bytes(pa.array(parsed.ids, pa.string())),
-        labels=None if selection.label is None else pa.array(parsed.labels, pa.list_(pa.string())),
-        bad=bad,
+        file=file.name,
+        rows=np.array([row.number for row in good], dtype=np.int64),
+        texts=pa.array([row.text for row in good], pa.binary()),
+        ids=None if selection.id is None else pa.array([row.id for row in good], pa.binary()),
+        labels=None if selection.label is None else pa.array([row.labels for row in good], _LABELS_TYPE),
+        bad=[row for row in rows if isinstance(row, BadRow)],
     )
 
 
-def _parsed_object(line: bytes, number: int) -> tuple[dict[str, Json], BadRow | None]:
-    """Return the object in a line, or why there is none."""
+def objects_of(file: SourceFile, stream: IO[bytes]) -> Iterator[dict[str, Json] | Damage]:
+    """Yield the objects of a file one by one, for readers that look at each.
+
+    :raises SourceError: an array is damaged.
+    """
+    number = 0
+    for block in split_into_row_blocks(stream, JsonRowFinder(file.uri)):
+        for line in block.data.split(b"\n"):
+            objects = [Damage(block.detail)] if block.detail else _objects_in(line, file, number)
+            number += len(objects)
+            yield from objects
+
+
+def _objects_in(
+    line: bytes,
+    file: SourceFile,
+    number: int,
+    parse: Callable[[bytes], list[dict[str, Json] | Damage]] = objects_in,
+) -> list[dict[str, Json] | Damage]:
     try:
-        value = orjson.loads(line)
-    except orjson.JSONDecodeError as error:
-        if not is_utf8(line):
-            return {}, BadRow(number, "the line is not UTF-8", "invalid_utf8")
-        return {}, BadRow(number, f"not JSON: {error.msg} at character {error.pos}")
-    if not isinstance(value, dict):
-        return {}, BadRow(number, f"a JSON {_name_of(value)}, not an object")
-    return value, None
+        return parse(line)
+    except DamagedArrayError as error:
+        raise SourceError(
+            f"{file.uri} holds an array that is damaged in row {number + error.objects:,}; the rows behind "
+            "it cannot be counted; mend the file, or write one object a line"
+        ) from None
 
 
-def _object(line: bytes) -> Json:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
+def _read_line(
+    line: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
+) -> list[Row | BadRow]:
+    objects = _objects_in(line, file, number)
+    rows = _read_objects(objects, selection, number)
+    if any(isinstance(row, BadRow) for row in rows):
+        # A whole number may be too large for orjson.
+        objects = _objects_in(line, file, number, parse_objects)
+        rows = _read_objects(objects, selection, number)
+    keys.see(objects, file.uri)
+    return rows
 
 
-def _name_of(value: Json) -> str:
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "true or false"
-        case int() | float():
-            return "number"
-        case str():
-            return "text"
-        case list():
-            return "list"
-    return "object"
+def _read_objects(
+    objects: Iterable[dict[str, Json] | Damage], selection: ColumnSelection, number: int
+) -> list[Row | BadRow]:
+    return [
+        BadRow(row, value.detail, value.reason)
+        if isinstance(value, Damage)
+        else read_row(value, row, selection)
+        for row, value in enumerate(objects, number)
+    ]

@@ -121,18 +121,23 @@ class _KnownLabels:
 
 
 def as_text(value: object) -> str | None:
-    """Return an id or label as text (null as empty); ``None`` if it is no text and no whole number."""
+    """Return an id as text (null as empty); ``None`` if it is no text and no whole number."""
     if value is None or isinstance(value, str):
         return value or ""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def as_label(value: object) -> str | None:
+    """Return a label as text, ``true`` and ``false`` too; ``None`` for anything else."""
+    return str(value).lower() if isinstance(value, bool) else as_text(value)
+
+
 def as_labels(value: object, delimiter: str | None) -> list[str] | None:
     """Return labels as a list: a text is split, a list is kept; ``None`` for anything else."""
     if isinstance(value, list | tuple):
-        labels = [as_text(label) for label in value]
+        labels = [as_label(label) for label in value]
         return None if None in labels else [label for label in labels if label is not None]
-    text = as_text(value)
+    text = as_label(value)
     if text is None:
         return None
     return text.split(delimiter) if delimiter is not None else [text]

@@ -170,8 +170,13 @@ def _text_column(column: Column, where: str, *, numbers: bool = True) -> Column:
 def _label_column(column: Column, where: str) -> Column:
     kind = column.type
     if not (pa.types.is_list(kind) or pa.types.is_large_list(kind)):
-        return _text_column(column, where)
-    labels = _text_column(column.flatten(), where)
+        return _text_column(_true_as_text(column), where)
+    labels = _text_column(_true_as_text(column.flatten()), where)
     lengths = column.value_lengths().fill_null(0)
     offsets = np.concatenate(([0], np.cumsum(lengths.to_numpy(zero_copy_only=False))))
     return pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), labels)
+
+
+def _true_as_text(column: Column) -> Column:
+    """Return a column of booleans as ``true`` and ``false``, any other as it is."""
+    return column.cast(pa.string()) if pa.types.is_boolean(column.type) else column

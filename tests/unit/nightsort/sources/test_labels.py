@@ -107,6 +107,11 @@ def test_texts_and_whole_numbers_are_texts(value: object, expected: str | None) 
     assert as_text(value) == expected
 
 
+def test_true_and_false_are_labels_as_json_writes_them() -> None:
+    assert as_labels(True, None) == ["true"]
+    assert as_labels([False, "a"], "|") == ["false", "a"]
+
+
 def test_a_list_with_something_else_than_texts_is_no_list_of_labels() -> None:
     assert as_labels(["a", 5, None], "|") == ["a", "5", ""]
     assert as_labels(["a", {}], "|") is None

@@ -70,6 +70,20 @@ def test_texts_of_parquet_come_in_several_types(column: Any) -> None:
     assert part.texts.to_pylist() == [b"a", b"b"]
 
 
+@pytest.mark.parametrize("as_list", [False, True])
+def test_true_and_false_are_labels_as_json_writes_them(as_list: bool) -> None:
+    file = io.BytesIO()
+    labels = [[True], [False], None] if as_list else [True, False, None]
+    pq.write_table(pa.table({"text": ["a", "b", "c"], "label": labels}), file)
+    file.seek(0)
+
+    [rows] = read_parquet(opened(file), ColumnSelection("text", label="label"))
+
+    assert rows.labels is not None
+    expected = [[b"true"], [b"false"], []] if as_list else [b"true", b"false", None]
+    assert rows.labels.to_pylist() == expected
+
+
 def parquet_file(compression: Literal["none", "snappy"]) -> bytes:
     file = io.BytesIO()
     columns = {"id": range(40), "text": [f"text {n}" for n in range(40)], "label": [["a", "b"]] * 40}

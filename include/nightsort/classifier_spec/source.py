@@ -13,7 +13,7 @@ from typing_extensions import Self
 from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
 from nightsort.comprehend.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
 
-Format = Literal["csv", "tsv", "jsonl", "parquet", "lines", "files"]
+Format = Literal["csv", "tsv", "jsonl", "parquet", "augmented_manifest", "lines", "files"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 
 _DELIMITED: Final[tuple[Format, ...]] = ("csv", "tsv")
@@ -26,7 +26,7 @@ _KEYS_OF_FORMAT: Final[dict[str, tuple[Format, ...]]] = {
     "delimiter": ("csv",),
     "escape": _DELIMITED,
     "encoding": (*_DELIMITED, "jsonl", "lines", "files"),
-    "id_column": _WITH_COLUMNS,
+    "id_column": (*_WITH_COLUMNS, "augmented_manifest"),
     "text_column": _WITH_COLUMNS,
     "label_column": _WITH_COLUMNS,
 }
@@ -34,6 +34,7 @@ _WHY_NOT = {
     "tsv": "its delimiter is a tab; use format csv for another",
     "jsonl": "the keys of each line are its columns",
     "parquet": "the file itself says what it holds",
+    "augmented_manifest": "its text is source or source-ref; attribute names its labels",
     "lines": "a line is a document and nothing else",
     "files": "a file is a document; its name is the id, its folder the label",
 }
@@ -165,6 +166,9 @@ class Source(SpecPart):
     def _keys_of_format(self) -> list[Problem]:
         if self.uri is None or self.format is None:
             return []
+        if self.format == "augmented_manifest" and not self.labelled:
+            remedy = "use jsonl with text_column: source"
+            return [Problem("format", f"augmented_manifest is for labelled documents; {remedy}")]
         problems = [
             Problem(key, f"does not go with format {self.format} ({_WHY_NOT[self.format]}); remove it")
             for key, formats in _KEYS_OF_FORMAT.items()
@@ -218,6 +222,9 @@ class LabelledSource(Source):
     """A source whose documents have labels."""
 
     label_column: str = Field("label", min_length=1, description="The label(s); not for format files.")
+    attribute: str | None = Field(
+        None, min_length=1, description="augmented_manifest: the attribute of the labelling job."
+    )
 
     @model_validator(mode="after")
     def _check_can_have_labels(self) -> Self:
@@ -225,6 +232,22 @@ class LabelledSource(Source):
             use = f"{', '.join(_WITH_COLUMNS)}, or files (the folder is the label)"
             raise refuse_keys([Problem("format", f"lines cannot have labels; use {use}")])
         return self
+
+    @model_validator(mode="after")
+    def _check_attribute(self) -> Self:
+        if problem := self._attribute_problem():
+            raise refuse_keys([Problem("attribute", problem)])
+        return self
+
+    def _attribute_problem(self) -> str | None:
+        if self.format != "augmented_manifest":
+            remedy = "remove it (label_column names the label's column)"
+            return None if self.attribute is None else f"belongs to format augmented_manifest; {remedy}"
+        if self.attribute is None:
+            return "is missing; lines with the key topic-metadata, for instance, have  attribute: topic"
+        if self.attribute.endswith("-metadata"):
+            return f'is {shown(self.attribute)}; name the attribute itself, without "-metadata"'
+        return None
 
     def _roles(self) -> dict[str, str]:
         roles = super()._roles()

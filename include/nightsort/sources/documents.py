@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -19,7 +19,9 @@ import pyarrow.compute as pc
 
 from nightsort.arrow.hashing import HashSet, hash_texts
 from nightsort.arrow.prefetch import prefetch
+from nightsort.classifier_spec.source import LabelledSource
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES
+from nightsort.sources.augmented_manifest import TEXT_KEY, read_manifests
 from nightsort.sources.cleaning import (
     BLANK,
     GOOD,
@@ -41,7 +43,7 @@ from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
 from nightsort.sources.text_streams import as_texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
     from datetime import date
 
     import numpy.typing as npt
@@ -113,6 +115,8 @@ def read_documents(
         escape=source.escape,
         encoding=source.encoding,
     )
+    if isinstance(source, LabelledSource) and source.attribute is not None:
+        selection = replace(selection, text=TEXT_KEY, label=source.attribute)
     # One thread reads and parses, one validates, and the caller's thread uses the documents.
     raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access)))
     seen = 0
@@ -146,10 +150,16 @@ def _check_rejects(rejects: RejectLog, seen: int, last: _ValidatedRows) -> None:
 
 @dataclass(frozen=True)
 class _Reader:
-    """How files of a format are opened, and read."""
+    """How files of a format are opened, and read.
 
-    read: Callable[[Iterable[OpenedFile], ColumnSelection], Iterator[RawRows]]
+    :param read: takes opened files and a selection of columns; also the access if ``refers``.
+    :param open: opens the files.
+    :param refers: a row may name an object with the text.
+    """
+
+    read: Callable[..., Iterator[RawRows]]
     open: Callable[[Sequence[SourceFile], Access], Generator[OpenedFile, None, None]] = open_files
+    refers: bool = False
 
 
 READERS: Final[dict[Format, _Reader]] = {
@@ -157,6 +167,7 @@ READERS: Final[dict[Format, _Reader]] = {
     "tsv": _Reader(partial(read_csv, delimiter="\t")),
     "jsonl": _Reader(read_json_lines),
     "parquet": _Reader(read_parquet, open_for_seeking),
+    "augmented_manifest": _Reader(read_manifests, refers=True),
     "lines": _Reader(lambda opened, _: read_lines(opened)),
     "files": _Reader(
         lambda opened, selection: read_files(
@@ -185,7 +196,7 @@ def _read_raw_rows(source: Source, selection: ColumnSelection, access: Access) -
         # A document per file is judged alone, where it is read; Parquet is no text.
         each_alone = source.format in ("files", "parquet")
         texts = opened if each_alone else as_texts(opened, source.format, source.encoding)
-        yield from reader.read(texts, selection)
+        yield from reader.read(texts, selection, *([access] if reader.refers else []))
 
 
 def join_small_blocks(raw_rows: RawStream) -> RawStream:

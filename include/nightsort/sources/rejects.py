@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 REASONS: Final = {
+    "annotation_failed": "Ground Truth could not label the document; label it again, or leave it out.",
     "blank": "The text is empty or has no visible character; write one, or leave the document out.",
     "conflicting_labels": "Other rows have the same text with a different label; decide for one label.",
     "duplicate_id": "An earlier document of this run has the same id; give each document its own.",

@@ -212,7 +212,7 @@ def test_every_problem_gets_a_line_of_its_own(tmp_path: Path) -> None:
         "labelled.format",
         "test_share",
     ]
-    assert 'labelled.format: "cvs" is not a format; choose csv, tsv, jsonl, parquet, lines, files' in message
+    assert 'labelled.format: "cvs" is not a format; choose csv, tsv, jsonl, parquet' in message
 
 
 def test_rows_of_a_query_need_an_id(tmp_path: Path) -> None:

@@ -91,6 +91,10 @@ def refused(kind: type[Source], **keys: Any) -> list[str]:
             "text_column: does not go with format lines",
         ),
         ({"uri": "a", "format": "files", "id_column": "id"}, "id_column: does not go with format files"),
+        (
+            {"uri": "a", "format": "augmented_manifest"},
+            "format: augmented_manifest is for labelled documents; use jsonl with text_column: source",
+        ),
         ({"uri": "a", "format": "csv", "label_column": "x"}, "label_column: belongs to labelled, not here"),
     ],
 )
@@ -132,6 +136,35 @@ def test_files_have_no_label_column() -> None:
     assert "label_column: does not go with format files" in "".join(
         refused(LabelledSource, uri="a/", format="files", label_column="label")
     )
+
+
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({"format": "augmented_manifest"}, "attribute: is missing; lines with the key topic-metadata"),
+        (
+            {"format": "augmented_manifest", "attribute": "a-metadata"},
+            'itself, without "-metadata"',
+        ),
+        ({"format": "jsonl", "attribute": "topic"}, "attribute: belongs to format augmented_manifest"),
+        (
+            {"format": "augmented_manifest", "attribute": "topic", "text_column": "body"},
+            "text_column: does not go with format augmented_manifest",
+        ),
+        (
+            {"format": "augmented_manifest", "attribute": "topic", "label_column": "topic"},
+            "label_column: does not go with format augmented_manifest",
+        ),
+    ],
+)
+def test_an_augmented_manifest_needs_its_attribute_and_no_columns(
+    keys: dict[str, Any], expected: str
+) -> None:
+    assert expected in "".join(refused(LabelledSource, uri="a", **keys))
+
+
+def test_an_augmented_manifest_may_have_ids() -> None:
+    assert LabelledSource(uri="a", format="augmented_manifest", attribute="topic", id_column="id").labelled
 
 
 def test_only_a_labelled_source_is_labelled() -> None:

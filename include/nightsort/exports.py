@@ -244,8 +244,8 @@ def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access
     removed = 0
     for file in list_files(partition, access):
         if file.name not in kept and is_export_file(file.name, run_key):
-            path = access.path(file.uri)
-            path.fs.rm_file(path.path)
+            fs, path = access.file(file.uri)
+            fs.rm_file(path)
             removed += 1
     if removed:
         log.info("Removed %d files of %s that run %s no longer has", removed, partition, run_key)

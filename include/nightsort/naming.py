@@ -26,6 +26,7 @@ first generation of a job is ``-g1``; the first one of a version has no suffix. 
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from typing_extensions import Self
+
+S3: Final = "s3://"
 
 TRAINING_FILE: Final = "training.csv"
 TEST_FILE: Final = "test.csv"
@@ -52,6 +55,16 @@ _BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{_BATCH})")
 _JOB_NAME: Final = re.compile(r"(.+)-g([1-9]\d*)", re.DOTALL)
 _VERSION_NAME: Final = re.compile(r"(v[0-9a-f]{12})(?:-g([1-9]\d*))?")
 _SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
+
+
+def local_path(uri: str) -> str:
+    """Return the absolute path that a URI which is not on S3 means.
+
+    :param uri: ``file:///folder/``, ``/folder/`` or ``folder/``.
+    :returns: the path; it ends in ``/`` where the URI does.
+    """
+    path = uri.removeprefix("file://")
+    return f"{os.path.abspath(path)}{'/' if path.endswith('/') else ''}"
 
 
 def run_key(day: date, source_uri: str | None) -> str:

@@ -6,12 +6,17 @@ plain ones, and a test a folder; the code between is the same.
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from upath import UPath
+
+from nightsort.errors import NightsortError
+from nightsort.naming import S3, local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -28,6 +33,8 @@ S3_OPTIONS: Final[dict[str, Any]] = {"config_kwargs": {"max_pool_connections": 3
 UPLOAD_PART_BYTES: Final = 8 * 2**20
 """Size of a part of a large object; S3 takes 10,000 parts, so an object may have 80 GB."""
 
+_OTHER_PROTOCOL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]+(::|:/)|data:")
+
 _PARALLEL_PARTS: Final = 4
 """One stream to S3 carries some 50 to 100 MB a second, a machine more."""
 
@@ -36,6 +43,10 @@ _PARALLEL_FILES: Final = 32
 
 _GROUP_FILES: Final = 1_024
 _GROUP_BYTES: Final = 16 * 2**20
+
+
+class StorageError(NightsortError):
+    """A place that Nightsort does not open."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,54 @@ class Access:
     path: Callable[[str], UPath]
     connect: Callable[[str], AbstractContextManager[Any]] | None = None
 
+    def file(self, uri: str) -> tuple[Any, str]:
+        """Return the file system of a URI and the path in it, in which each character counts as it stands.
+
+        A path object would read parts of a user's name as something else: ``::`` as a chain of file systems,
+        ``?versionId=`` as a version.
+
+        :param uri: of any object or folder, whatever its name.
+        :returns: the file system, and the path.
+        """
+        if not uri.startswith(S3):
+            path = local_path(uri)
+            return self.path(path).fs, path
+        bucket, _, key = uri.removeprefix(S3).partition("/")
+        root = self.path(f"{S3}{bucket}/")
+        fs: Any = root.fs
+        if hasattr(fs, "split_path"):
+            fs.split_path = partial(_split_path, type(fs).split_path, fs)
+        return fs, f"{root.path.rstrip('/')}/{key}"
+
+
+def _split_path(split_path: Callable[..., tuple[str, str, Any]], fs: Any, path: str) -> tuple[str, str, None]:
+    """Split a path of S3 into bucket and key, and leave ``?versionId=`` in the key."""
+    beginning, mark, end = path.partition("?versionId=")
+    bucket, key, _ = split_path(fs, beginning)
+    return bucket, f"{key}{mark}{end}", None
+
 
 def plain_access() -> Access:
     """Return access with the environment's settings (``AWS_ENDPOINT_URL``, …) and without databases."""
-    return Access(path=lambda uri: UPath(uri, **(S3_OPTIONS if uri.startswith("s3://") else {})))
+    return Access(path=lambda uri: open_path(uri, S3_OPTIONS))
+
+
+def open_path(uri: str, s3_options: dict[str, Any], *, local: bool = True) -> UPath:
+    """Return the path of a URI on S3 or on local disk; nothing else is opened.
+
+    :param uri: ``s3://bucket/key``, ``file:///x`` or a local path.
+    :param s3_options: how s3fs is opened.
+    :param local: whether local files may be opened.
+    :raises StorageError: the URI is of another kind.
+    """
+    if uri.startswith(S3):
+        on_s3: UPath = UPath(uri, **s3_options)
+        return on_s3
+    if _OTHER_PROTOCOL.match(uri) and not uri.startswith("file:///"):
+        raise StorageError(f"{uri} cannot be opened; use s3:// (in lower case) or a local path")
+    if not local:
+        raise StorageError(f"{uri} is a local path, but the spec names places on S3 only; use s3://")
+    return UPath(local_path(uri))
 
 
 def upload(local: Path, uri: str, access: Access, *, move: bool = False) -> None:
@@ -65,7 +120,7 @@ def upload(local: Path, uri: str, access: Access, *, move: bool = False) -> None
     :param move: the local file may go: on the same disk it is then moved and not copied.
     """
     target = access.path(uri)
-    if not uri.startswith("s3://"):
+    if not uri.startswith(S3):
         target.parent.mkdir(parents=True, exist_ok=True)
         (shutil.move if move else shutil.copyfile)(local, target.path)
         return
@@ -79,7 +134,7 @@ def upload_texts(texts: Iterable[tuple[str, bytes]], prefix: str, access: Access
     :param prefix: ends in ``/``; the folder of a local path is created.
     """
     target = access.path(prefix)
-    if not prefix.startswith("s3://"):
+    if not prefix.startswith(S3):
         target.mkdir(parents=True, exist_ok=True)
         for name, text in texts:
             (target / name).write_bytes(text)

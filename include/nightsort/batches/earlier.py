@@ -23,7 +23,6 @@ import pyarrow.compute as pc
 
 from nightsort.arrow.hashing import StoredRun, hash_texts, mix
 from nightsort.batches.manifest import ManifestError
-from nightsort.batches.plan import RunPlan
 from nightsort.batches.stored import read_batch
 from nightsort.sources.source_files import SourceError
 
@@ -36,9 +35,8 @@ if TYPE_CHECKING:
 
     from nightsort.arrow.columns import Column
     from nightsort.arrow.hashing import Hashes
-    from nightsort.batches.plan import Batch
+    from nightsort.batches.plan import Batch, RunPlan
     from nightsort.batches.stored import IdsAndTexts
-    from nightsort.naming import RunFolder
     from nightsort.storage import Access
 
     Chosen = npt.NDArray[np.bool_]
@@ -57,19 +55,18 @@ class EarlierBatches:
 
     :attr:`next_number` is the number of the first batch to be added.
 
-    :param folder: the run's folder.
-    :param input_format: batches in another format cannot be kept.
+    :param plan: of the run's last preparation.
     :param access: storage.
     :param scratch: a local folder.
     """
 
-    def __init__(self, folder: RunFolder, input_format: str, access: Access, scratch: Path) -> None:
+    def __init__(self, plan: RunPlan, access: Access, scratch: Path) -> None:
         self._access = access
-        self._per_file = input_format == "ONE_DOC_PER_FILE"
+        self._per_file = plan.input_format == "ONE_DOC_PER_FILE"
         self._scratch = scratch
         self._keys_file = (scratch / "sent.keys").open("w+b")
         self._sent: list[_SentBatch] = []
-        for batch in RunPlan.read(folder, input_format, access).batches:
+        for batch in plan.batches:
             keys = self._keys_of(batch)
             if keys is not None:
                 self._sent.append(_SentBatch(batch, keys, self._keys_file))

@@ -68,10 +68,13 @@ class RunPlan:
 
     :param input_format: ONE_DOC_PER_LINE or ONE_DOC_PER_FILE.
     :param batches: in the order of their numbers.
+    :param long_names: whether names of files hold the day. A run that was prepared before they did keeps its
+        ids, or all of it would be paid for again.
     """
 
     input_format: str
     batches: tuple[Batch, ...] = ()
+    long_names: bool = True
 
     @classmethod
     def read(cls, folder: RunFolder, input_format: str, access: Access) -> RunPlan:
@@ -90,6 +93,7 @@ class RunPlan:
             return cls(
                 input_format,
                 tuple(Batch.below(folder, input_format, **batch) for batch in plan["batches"]),
+                long_names=plan.get("long_names", not plan["batches"]),
             )
         except FileNotFoundError:
             return cls(input_format)
@@ -109,5 +113,6 @@ class RunPlan:
             {key: value for key, value in asdict(batch).items() if key not in _BY_NAME}
             for batch in self.batches
         ]
-        local.write_bytes(orjson.dumps({"input_format": self.input_format, "batches": rows}))
+        plan = {"input_format": self.input_format, "long_names": self.long_names, "batches": rows}
+        local.write_bytes(orjson.dumps(plan))
         upload(local, folder.file(PLAN_FILE), access)

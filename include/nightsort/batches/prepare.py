@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,10 +23,12 @@ from nightsort.batches.local_batch import (
 )
 from nightsort.batches.plan import Batch, RunPlan
 from nightsort.batches.uploads import Uploads
+from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.naming import REJECTS_FILE
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
+from nightsort.sources.source_files import NoFilesError, source_of_day
 from nightsort.storage import upload
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class PreparedBatches:
     :param reject_counts: rejected documents by reason.
     :param rejects_uri: the rejects, as JSON Lines.
     :param units: billed units of all jobs together.
+    :param files: the files that were read; ``None`` for a query.
     """
 
     run_key: str
@@ -67,6 +70,7 @@ class PreparedBatches:
     reject_counts: dict[str, int]
     rejects_uri: str
     units: int
+    files: int | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values."""
@@ -99,22 +103,32 @@ def prepare_batches(
     :param spec: the classifier spec.
     :param access: storage and databases.
     :param run_key: names the run, see :func:`nightsort.naming.run_key`.
-    :param day: renders ``{day}`` in the source.
-    :param source_uri: read this in place of the spec's incoming URI.
+    :param day: the day of the source.
+    :param source_uri: read this in place of the spec's incoming URI. The caller has checked it, see
+        :mod:`nightsort.sources.by_hand`.
     :param progress: called with the documents read so far.
     :returns: the batches and their counts.
-    :raises SourceError: the source cannot be read.
+    :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
     :raises TooManyBatchesError: the spec's limits would make more than 1,000 batches.
     """
     folder = spec.layout.run(run_key)
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = Path(name)
+        files = _NightsFiles(spec, day, source_uri)
+        plan = RunPlan.read(folder, spec.input_format, access)
         with RejectLog(local / REJECTS_FILE) as rejects:
             documents = read_documents(
-                spec.incoming, access, day=day, rejects=rejects, uri=source_uri, progress=progress
+                spec.incoming,
+                access,
+                day=day,
+                rejects=rejects,
+                uri=source_uri,
+                named_below=fixed_folder(spec.incoming.uri or "") if plan.long_names else None,
+                on_files=files.listed,
+                progress=progress,
             )
             with (
-                EarlierBatches(folder, spec.input_format, access, local) as earlier,
+                EarlierBatches(plan, access, local) as earlier,
                 Uploads(access, folder, spec.input_format) as uploads,
             ):
                 new_documents = earlier.new_documents(documents)
@@ -124,13 +138,12 @@ def prepare_batches(
         check_batch_count(len(batches), spec)
         rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
-        RunPlan(spec.input_format, tuple(batches)).write(folder, access, local)
+        replace(plan, batches=tuple(batches)).write(folder, access, local)
     if earlier.kept:
         log.info("Kept %d of %d batches of run %s", len(earlier.kept), len(batches), run_key)
     sent = sum(batch.documents for batch in batches)
     if not sent:
-        where = source_uri or spec.incoming.uri or "the query"
-        log.info("Nothing to classify: %s has no usable document for run %s", where, run_key)
+        log.info("Nothing to classify: %s has no usable document for run %s", files.where, run_key)
     return PreparedBatches(
         run_key=run_key,
         batches=tuple(batches),
@@ -140,6 +153,7 @@ def prepare_batches(
         reject_counts=dict(rejects.counts.most_common()),
         rejects_uri=rejects_uri,
         units=sum(batch.units for batch in batches),
+        files=files.number,
     )
 
 
@@ -155,11 +169,12 @@ def forecast_run(
 
     :param spec: the classifier spec.
     :param access: storage and databases.
-    :param day: renders ``{day}`` in the source.
-    :param source_uri: read this in place of the spec's incoming URI.
+    :param day: the day of the source.
+    :param source_uri: read this in place of the spec's incoming URI. The caller has checked it, see
+        :mod:`nightsort.sources.by_hand`.
     :param progress: called with the documents read so far.
     :returns: the forecast, exact in units, and how many documents would be rejected.
-    :raises SourceError: the source cannot be read.
+    :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
     """
     documents = units = 0
     with (
@@ -167,8 +182,40 @@ def forecast_run(
         RejectLog(Path(folder) / REJECTS_FILE) as rejects,
     ):
         for records in read_documents(
-            spec.incoming, access, day=day, rejects=rejects, uri=source_uri, progress=progress
+            spec.incoming,
+            access,
+            day=day,
+            rejects=rejects,
+            uri=source_uri,
+            on_files=_NightsFiles(spec, day, source_uri).listed,
+            progress=progress,
         ):
             documents += len(records)
             units += int(document_units(records["text"]).sum())
     return forecast_classification(documents, units), rejects.total
+
+
+class _NightsFiles:
+    """The number of files of a night, and what it means where there is none."""
+
+    def __init__(self, spec: ClassifierSpec, day: date | None, source_uri: str | None) -> None:
+        self.number: int | None = None
+        self.where = source_of_day(spec.incoming, day, source_uri).uri or "the query"
+        self._no_files = spec.no_files
+        self._key = "incoming.uri" if source_uri is None else "the source that was given"
+
+    def listed(self, number: int) -> None:
+        """Take the number of files.
+
+        :raises NoFilesError: there is none, and the spec wants one.
+        """
+        self.number = number
+        if number:
+            return
+        message = (
+            f"{self.where} holds no file; put documents there, or correct {self._key} (the spec's no_files "
+            "says what a night without files is)"
+        )
+        if self._no_files == "fail":
+            raise NoFilesError(message)
+        log.log(logging.WARNING if self._no_files == "warn" else logging.INFO, "%s", message)

@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from pydantic import field_validator, model_validator
 
-from nightsort.classifier_spec.source import SpecPart, fixed_prefix
+from nightsort.classifier_spec.source import SpecPart
+from nightsort.classifier_spec.uris import fixed_prefix
 
 
 class Export(SpecPart):

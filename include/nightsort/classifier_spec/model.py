@@ -5,14 +5,10 @@ Reading the file checks it, so a mistake is found before anything is paid.
 
 from __future__ import annotations
 
-import os
 import re
-from datetime import datetime, timezone
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from croniter import CroniterBadDateError, CroniterError, croniter  # type: ignore[import-untyped]  # has no types
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 from typing_extensions import Self
 
@@ -22,9 +18,11 @@ from nightsort.classifier_spec.export import Export
 from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
 from nightsort.classifier_spec.quality import Quality
-from nightsort.classifier_spec.source import DAY, Format, LabelledSource, Source, SpecPart, fixed_prefix
+from nightsort.classifier_spec.schedule import schedule_problem, unread_days
+from nightsort.classifier_spec.source import Format, IncomingSource, LabelledSource, Source, SpecPart
+from nightsort.classifier_spec.uris import fixed_prefix, overlap
 from nightsort.comprehend import limits
-from nightsort.naming import WorkLayout
+from nightsort.naming import S3, WorkLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +34,7 @@ __all__ = [
     "ClassifierSpec",
     "Export",
     "Format",
+    "IncomingSource",
     "Kms",
     "LabelledSource",
     "LoadedSpecs",
@@ -99,13 +98,14 @@ class ClassifierSpec(SpecPart):
         None, description='MULTI_LABEL: joins labels, default "|". Else None.'
     )
     labelled: LabelledSource
-    incoming: Source
+    incoming: IncomingSource
     work_uri: str = Field(description="Where Nightsort and Comprehend write; never ends in a slash.")
     data_access_role_arn: str
     aws_conn_id: ConnectionId = "aws_default"
     db_conn_id: ConnectionId = "nightsort_db"
     schedule: str | None = Field(None, description="Cron, at most one run a day; None: only by hand.")
     timezone: str = "UTC"
+    no_files: Literal["ok", "warn", "fail"] = Field("warn", description="What a night without files is.")
     input_format: limits.InputFormat = "ONE_DOC_PER_LINE"
     small_labels: Literal["error", "leave_out"] = "error"
     min_documents_per_label: int = Field(
@@ -150,6 +150,7 @@ class ClassifierSpec(SpecPart):
             "kms.volume_key_id",
             "loaded_by",
             "name",
+            "no_files",
             "notifiers",
             "owner",
             "promotion",
@@ -218,26 +219,8 @@ class ClassifierSpec(SpecPart):
     @field_validator("schedule")
     @classmethod
     def _check_schedule(cls, cron: str | None) -> str | None:
-        if cron is None:
-            return None
-        if not cron.startswith("@") and len(cron.split()) != 5:
-            raise refuse(
-                f'{shown(cron)} is not a cron expression of five fields; write for instance "0 2 * * *"'
-            )
-        try:
-            minutes, hours, *_ = croniter.expand(cron)[0]
-            croniter(cron, datetime(2026, 1, 1, tzinfo=timezone.utc)).get_next()
-        except CroniterBadDateError:
-            raise refuse(f"{shown(cron)} names a day that does not exist; correct its day or month") from None
-        except (CroniterError, ValueError) as error:
-            raise refuse(
-                f'{shown(cron)} is not a cron expression ({error}); write for instance "0 2 * * *"'
-            ) from None
-        if any(len(field) > 1 or "*" in field for field in (minutes, hours)):
-            raise refuse(
-                f"{shown(cron)} starts more than one run a day, but a run classifies a whole day; "
-                'name one minute and one hour, for instance "0 2 * * *"'
-            )
+        if cron is not None and (message := schedule_problem(cron)):
+            raise refuse(message)
         return cron
 
     @field_validator("timezone")
@@ -308,6 +291,9 @@ class ClassifierSpec(SpecPart):
             for written_key, uri in written.items()
             if uri is not None and source.uri is not None and overlap(source.uri, uri)
         ]
+        if self.schedule and (unread := unread_days(self.schedule, self.incoming.template)):
+            message = f"{shown(self.schedule)} would never read {unread}; start it more often"
+            problems.append(Problem("schedule", message))
         problems += alert_problems(self.loaded_by, self.schedule, self.notifiers)
         if problems:
             raise refuse_keys(problems)
@@ -319,37 +305,22 @@ class ClassifierSpec(SpecPart):
         return WorkLayout(self.work_uri)
 
     @property
+    def local(self) -> bool:
+        """Whether the spec names files on local disk."""
+        export = self.export.uri if self.export else None
+        named = (self.labelled.uri, self.incoming.uri, self.work_uri, export)
+        return any(uri is not None and not uri.startswith(S3) for uri in named)
+
+    @property
     def export_uri(self) -> str | None:
         """The folder of the export's partitions; ``None`` if there is no export."""
         return (self.export.uri or self.layout.exports) if self.export else None
 
 
-def overlap(source_uri: str, work_uri: str) -> bool:
-    """Return whether a source may read files below ``work_uri``, or is below it itself."""
-    source, work = (
-        _parts(source_uri.replace(DAY, "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]")),
-        _parts(work_uri),
-    )
-    is_prefix = source[-1] == ""
-    for pattern, name in zip(source[:-1] if is_prefix else source, work, strict=False):
-        if "**" in pattern:
-            return True
-        if not fnmatchcase(name, pattern):
-            return False
-    return is_prefix or len(source) > len(work)
-
-
-def _parts(uri: str) -> list[str]:
-    if uri.startswith("s3://"):
-        return uri.split("/")
-    path = uri.removeprefix("file://")
-    return f"{os.path.abspath(path)}{'/' if path.endswith('/') else ''}".split("/")
-
-
 _MODELS: dict[str, type[BaseModel]] = {
     "": ClassifierSpec,
     "labelled": LabelledSource,
-    "incoming": Source,
+    "incoming": IncomingSource,
     "promotion": Promotion,
     "batch": BatchLimits,
     "budget": Budget,

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import re
 import string
 from typing import Final, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 from typing_extensions import Self
 
+from nightsort.classifier_spec.day_template import template_problem
 from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
-from nightsort.comprehend.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
+from nightsort.classifier_spec.uris import fixed_prefix_problem, source_uri_problem
+from nightsort.naming import S3
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "augmented_manifest", "lines", "files"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)
@@ -19,7 +20,6 @@ FORMATS: Final[tuple[Format, ...]] = get_args(Format)
 _DELIMITED: Final[tuple[Format, ...]] = ("csv", "tsv")
 _WITH_COLUMNS: Final[tuple[Format, ...]] = (*_DELIMITED, "jsonl", "parquet")
 
-DAY = "{day}"
 _KEYS_OF_FORMAT: Final[dict[str, tuple[Format, ...]]] = {
     "header": _DELIMITED,
     "columns": _DELIMITED,
@@ -52,10 +52,8 @@ class SpecPart(BaseModel):
 class Source(SpecPart):
     """Where documents come from: objects in S3 or a folder (``uri``), or a query (``sql``, ``conn_id``)."""
 
-    uri: str | None = Field(
-        None, description='A file, a prefix that ends in "/", or a glob; "{day}" is rendered.'
-    )
-    sql: str | None = Field(None, description='A query; "{day}" is rendered as YYYY-MM-DD.')
+    uri: str | None = Field(None, description='A file, a prefix that ends in "/", or a glob; may have a day.')
+    sql: str | None = Field(None, description="A query; may have a day.")
     conn_id: str | None = Field(None, min_length=1, description="The connection of `sql`.")
     format: Format | None = Field(None, description="What the objects of `uri` hold.")
     header: bool = Field(True, description="csv, tsv: the first row names the columns.")
@@ -73,13 +71,8 @@ class Source(SpecPart):
     def _check_uri(cls, uri: str | None) -> str | None:
         if uri is None:
             return None
-        if message := uri_problem(uri):
+        if message := source_uri_problem(uri):
             raise refuse(message)
-        if re.fullmatch(r"s3://[^/]*/?", uri):
-            raise refuse(f"{shown(uri)} names a whole bucket; add a file, a prefix that ends in / or a glob")
-        rest = uri.replace(DAY, "")
-        if "{" in rest or "}" in rest:
-            raise refuse(f"{shown(uri)} has an unknown placeholder; the only placeholder is {DAY}")
         return uri
 
     @field_validator("sql")
@@ -89,11 +82,8 @@ class Source(SpecPart):
             return None
         if not sql.strip():
             raise refuse("is empty; write a SELECT that returns the documents")
-        if unknown := [name for name in re.findall(r"\{\w+\}", sql) if name != DAY]:
-            raise refuse(
-                f"{unknown[0]} is an unknown placeholder; the only placeholder is {DAY} "
-                "(write an array literal as ARRAY[...])"
-            )
+        if message := template_problem(sql):
+            raise refuse(message)
         return sql.strip().rstrip(";")
 
     @field_validator("delimiter")
@@ -213,9 +203,36 @@ class Source(SpecPart):
         return roles
 
     @property
+    def template(self) -> str:
+        """The URI or the query, in which a day may stand."""
+        return (self.uri if self.uri is not None else self.sql) or ""
+
+    @property
     def labelled(self) -> bool:
         """Whether the documents have labels."""
         return False
+
+
+class IncomingSource(Source):
+    """A source of new documents."""
+
+    by_hand: tuple[str, ...] = Field((), description="Prefixes that a run by hand may read, too.")
+
+    @model_validator(mode="after")
+    def _check_by_hand(self) -> Self:
+        problems = []
+        for position, prefix in enumerate(self.by_hand):
+            key = f"by_hand.{position}"
+            if self.uri is None:
+                problems.append(Problem("by_hand", "belongs to uri; remove it (a query cannot be replaced)"))
+                break
+            if message := fixed_prefix_problem(prefix):
+                problems.append(Problem(key, message))
+            elif prefix.startswith(S3) != self.uri.startswith(S3):
+                problems.append(Problem(key, f"{shown(prefix)} is not where uri is; use s3:// for both"))
+        if problems:
+            raise refuse_keys(problems)
+        return self
 
 
 class LabelledSource(Source):
@@ -263,35 +280,3 @@ def _is_of_files(codec: codecs.CodecInfo) -> bool:
     """Return whether files are written in an encoding, and can be read in parts."""
     is_text = getattr(codec, "_is_text_encoding", True)
     return is_text and codec.incrementaldecoder is not None and codec.name not in _NOT_OF_FILES
-
-
-def uri_problem(uri: str) -> str | None:
-    """Return the problem of a URI (S3, ``file://`` or a local path), or ``None`` if it is valid."""
-    if not uri.strip():
-        return "is empty; write s3://bucket/key"
-    if uri != uri.strip():
-        return f"{shown(uri)} begins or ends with a space; remove it"
-    scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]*)://", uri)
-    if scheme is None or scheme[1] == "file":
-        return None
-    if scheme[1] != "s3":
-        return f"{shown(uri)}: {scheme[1]}:// cannot be read; use s3:// (in lower case) or a local path"
-    if not S3_URI_PATTERN.fullmatch(uri):
-        return f"{shown(uri)} is not an S3 URI; write s3://bucket/key, the bucket in lower case"
-    if len(uri) > MAX_S3_URI:
-        return f"has {len(uri)} characters, but an S3 URI may have {MAX_S3_URI}; shorten the key"
-    return None
-
-
-def fixed_prefix(uri: str) -> str:
-    """Return the prefix (or folder) below which Nightsort writes, without a slash at its end.
-
-    :raises PydanticCustomError: the URI is not a fixed prefix.
-    """
-    if message := uri_problem(uri):
-        raise refuse(message)
-    if any(character in uri for character in "{}*?["):
-        raise refuse(f"{shown(uri)} has a placeholder or wildcard; write one fixed prefix")
-    if len(uri) > MAX_WORK_URI:
-        raise refuse(f"has {len(uri)} characters; shorten it to {MAX_WORK_URI}")
-    return uri.rstrip("/") or "/"

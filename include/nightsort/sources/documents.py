@@ -90,15 +90,20 @@ def read_documents(
     mode: str = "MULTI_CLASS",
     label_delimiter: str | None = None,
     uri: str | None = None,
+    named_below: str | None = None,
+    on_files: Callable[[int], None] | None = None,
     progress: Progress | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Read, clean and check the documents of a source.
 
-    :param day: renders ``{day}``.
+    :param day: stands in the URI or the query, where these have a day.
     :param rejects: takes every document that cannot be used, with the reason.
     :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``; matters to labelled sources only, as the next one.
     :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
     :param uri: read this (same format, same columns) in place of the source's own URI.
+    :param named_below: the folder that the names of files begin behind, see
+        :func:`~nightsort.sources.source_files.list_files`.
+    :param on_files: called once with the number of files; never for a query.
     :param progress: called after each batch with the documents read so far.
     :returns: batches of :data:`SCHEMA`, or :data:`LABELLED_SCHEMA` for a labelled source; none where
         there are no documents.
@@ -118,7 +123,7 @@ def read_documents(
     if isinstance(source, LabelledSource) and source.attribute is not None:
         selection = replace(selection, text=TEXT_KEY, label=source.attribute)
     # One thread reads and parses, one validates, and the caller's thread uses the documents.
-    raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access)))
+    raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access, named_below, on_files)))
     seen = 0
     for validated in prefetch(_validate(raw_rows, source, selection, mode)):
         seen += validated.records
@@ -179,7 +184,13 @@ READERS: Final[dict[Format, _Reader]] = {
 """A new format is a file with its reader, a line here, and one in :data:`classifier_spec.source.Format`."""
 
 
-def _read_raw_rows(source: Source, selection: ColumnSelection, access: Access) -> RawStream:
+def _read_raw_rows(
+    source: Source,
+    selection: ColumnSelection,
+    access: Access,
+    named_below: str | None,
+    on_files: Callable[[int], None] | None,
+) -> RawStream:
     """Yield the rows of a source as its format's reader finds them."""
     if source.uri is None or source.format is None:
         if access.connect is None or source.conn_id is None or source.sql is None:
@@ -189,8 +200,10 @@ def _read_raw_rows(source: Source, selection: ColumnSelection, access: Access) -
         with access.connect(source.conn_id) as connection:
             yield from read_query(connection, source.sql, selection)
         return
-    files = list_files(source.uri, access)
-    log.info("%s: %d files", source.uri, len(files))
+    files = list_files(source.uri, access, named_below=named_below)
+    log.info("%s: files: %d", source.uri, len(files))
+    if on_files is not None:
+        on_files(len(files))
     reader = READERS[source.format]
     with closing(reader.open(files, access)) as opened:
         # A document per file is judged alone, where it is read; Parquet is no text.

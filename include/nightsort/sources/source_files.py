@@ -5,16 +5,13 @@ from __future__ import annotations
 import logging
 import re
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from nightsort.classifier_spec.source import DAY
+from nightsort.classifier_spec.day_template import DAY, has_day, render
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
-    from datetime import date
-
-    from upath import UPath
-
     from nightsort.classifier_spec.source import Source
     from nightsort.storage import Access
 
@@ -38,7 +35,7 @@ class SourceFile:
     """One object of a source.
 
     :param uri: where it is.
-    :param name: its path below the source's prefix; for a single file its base name.
+    :param name: its path below the folder that holds the documents of all days, see :func:`list_files`.
     :param size: its length in bytes when it was listed; ``None`` where it is not known.
     :param version: the ETag, which changes when another object takes its place; ``None`` where the storage
         has none.
@@ -50,11 +47,15 @@ class SourceFile:
     version: str | None = field(default=None, compare=False)
 
 
+class NoFilesError(SourceError):
+    """A source without any file, where the spec says that there has to be one."""
+
+
 def source_of_day(source: SourceT, day: date | None, uri: str | None = None) -> SourceT:
-    """Return the source of one day: ``{day}`` becomes YYYY-MM-DD.
+    """Return the source of one day, with the day in its URI or query.
 
     :param uri: takes the place of the source's own URI.
-    :raises SourceError: the source has ``{day}`` and no day is given, or is a query and a URI is given.
+    :raises SourceError: the source needs a day and none is given, or is a query and a URI is given.
     """
     if uri is not None:
         if source.uri is None:
@@ -62,48 +63,70 @@ def source_of_day(source: SourceT, day: date | None, uri: str | None = None) -> 
                 f"{uri} cannot take the place of a query; give the spec's source a uri and a format"
             )
         source = source.model_copy(update={"uri": uri})
-    template = source.uri if source.uri is not None else source.sql
-    if template is None or DAY not in template:
-        return source
-    if day is None:
+    template = source.template
+    if not has_day(template):
+        day = date.min
+    elif day is None:
         raise SourceError(f"the source {template} has {DAY}, but no day was given; give one, as YYYY-MM-DD")
-    rendered = template.replace(DAY, day.isoformat())
-    return source.model_copy(update={"uri" if source.uri is not None else "sql": rendered})
+    return source.model_copy(update={"uri" if source.uri is not None else "sql": render(template, day)})
 
 
-def list_files(uri: str, access: Access) -> list[SourceFile]:
+def list_files(uri: str, access: Access, *, named_below: str | None = None) -> list[SourceFile]:
     """List the objects of a URI, sorted by name: a single file, all below a prefix, or all that match a glob.
 
     Objects whose name, or a folder of theirs below the prefix, begins with ``.`` or ``_`` are markers of
     other tools (``_SUCCESS``, ``.DS_Store``) and no documents: they are left out.
 
+    :param named_below: the folder that the names begin behind, where it is not the URI's own; an object that
+        is not below it is named by its whole URI.
     :raises SourceError: a single file does not exist, or a name is not UTF-8.
     """
     wildcard = _WILDCARD.search(uri)
     prefix = uri[: uri.rfind("/", 0, wildcard.start() if wildcard else None) + 1]
-    path = access.path(prefix if wildcard else uri)
-    path.fs.invalidate_cache()
+    fs, path = access.file(prefix if wildcard else uri)
+    fs.invalidate_cache()
+    scheme = uri[: uri.index("://") + 3] if "://" in uri else ""
+    home = _folder(access.file(prefix if named_below is None else named_below)[1])
     if not wildcard and not uri.endswith("/"):
-        return [_single_file(path, uri, uri[len(prefix) :])]
-    root = str(path.fs._strip_protocol(path.path)).rstrip("/") + "/"
-    listed = _files_below(path.fs, root, uri[len(prefix) :] if wildcard else None)
+        return [_single_file(fs, path, uri, _name(path, home, scheme))]
+    root = _folder(path)
+    listed = _files_below(fs, root, uri[len(prefix) :] if wildcard else None)
+    if not listed and wildcard:
+        _check_brackets(fs, root, uri, prefix)
     kept = [name for name in listed if not _MARKER.search(name)]
     if len(kept) < len(listed):
         log.info("%s: %d objects whose names begin with . or _ are left out", uri, len(listed) - len(kept))
-    scheme = uri[: uri.index("://") + 3] if "://" in uri else ""
-    return [_source_file(path.fs, scheme + root + name, name, listed[name]) for name in kept]
+    return [
+        _source_file(fs, scheme + root + name, _name(root + name, home, scheme), listed[name])
+        for name in kept
+    ]
 
 
-def _single_file(path: UPath, uri: str, name: str) -> SourceFile:
-    if path.is_dir():
+def _folder(path: str) -> str:
+    return f"{path.rstrip('/')}/"
+
+
+def _name(path: str, home: str, scheme: str) -> str:
+    return path[len(home) :] if path.startswith(home) else scheme + path
+
+
+def _check_brackets(fs: Any, root: str, uri: str, prefix: str) -> None:
+    """Check that a ``[`` which matches nothing is no part of a folder's or a file's name."""
+    first = uri[len(prefix) :].partition("/")[0]
+    if "[" in first and fs.exists(root + first):
+        raise SourceError(f"{prefix}{first} exists, but [ begins a set of characters; write [[] for a [")
+
+
+def _single_file(fs: Any, path: str, uri: str, name: str) -> SourceFile:
+    if fs.isdir(path):
         raise SourceError(f"{uri} is a folder; end it with / to read all that is in it")
     try:
-        details = path.fs.info(path.path)
+        details = fs.info(path)
     except FileNotFoundError:
         raise SourceError(
             f"{uri} does not exist; correct the URI (a prefix that ends in / or a glob may be without files)"
         ) from None
-    return _source_file(path.fs, uri, name, details)
+    return _source_file(fs, uri, name, details)
 
 
 def _files_below(fs: Any, root: str, glob: str | None) -> dict[str, dict[str, Any]]:

@@ -103,9 +103,9 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
                     yield file, io.BytesIO(b"".join(parts))
             continue
         for file in group:
-            path = access.path(file.uri)
+            fs, path = access.file(file.uri)
             try:
-                stream = path.fs.open(path.path, "rb", cache_type="none")
+                stream = fs.open(path, "rb", cache_type="none")
             except FileNotFoundError:
                 raise _changed(file, "is gone") from None
             with stream:
@@ -124,9 +124,9 @@ def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
     :raises SourceError: as there.
     """
     if file.size is None:
-        path = access.path(file.uri)
+        fs, path = access.file(file.uri)
         try:
-            file = replace(file, size=path.fs.size(path.path))
+            file = replace(file, size=fs.size(path))
         except FileNotFoundError:
             raise _changed(file, "is gone") from None
     with closing(open_files([file], access)) as opened:
@@ -311,8 +311,8 @@ class _Object:
         try:
             handle = self.idle.pop()
         except IndexError:
-            path = self.access.path(self.file.uri)
-            handle = path.fs.open(path.path, "rb", cache_type="none")
+            fs, path = self.access.file(self.file.uri)
+            handle = fs.open(path, "rb", cache_type="none")
             if self.file.version not in (None, getattr(handle, "details", {}).get("ETag")):
                 raise _changed(self.file, "has changed") from None
         handle.seek(start)
@@ -322,8 +322,8 @@ class _Object:
 
     def read_whole(self, end: int) -> bytes:
         """Read all of it with one request, up to a length."""
-        path = self.access.path(self.file.uri)
-        data: bytes = path.fs.cat_file(path.path, start=0, end=end)
+        fs, path = self.access.file(self.file.uri)
+        data: bytes = fs.cat_file(path, start=0, end=end)
         return data
 
     def close(self) -> None:

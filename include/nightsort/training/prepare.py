@@ -120,7 +120,7 @@ def prepare_training_data(
 
     :param spec: the classifier spec.
     :param access: storage and databases.
-    :param day: renders ``{day}`` in the labelled source.
+    :param day: the day of the labelled source.
     :param progress: called with the current step and the number of documents.
     :returns: the files and their counts.
     :raises SourceError: the source cannot be read.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
-from nightsort.classifier_spec.source import DAY
+from nightsort.classifier_spec.day_template import before_day, has_day
 from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
@@ -159,11 +159,11 @@ def documents(access: AwsAccess, source: Source) -> Outcome:
     """
     Check whether a source has something to read, and whether it can be read.
 
-    :param source: the source; ``{day}`` stands for any day.
+    :param source: the source, of any day.
     """
     if source.uri is None:
         return _database_of(source.conn_id or "")
-    prefix = re.split(r"[{*?\[]", source.uri)[0]
+    prefix = re.split(r"[*?\[]", before_day(source.uri))[0]
     if not prefix.startswith(S3):
         return _folder(prefix)
     bucket, key = split(prefix)
@@ -184,8 +184,8 @@ def documents(access: AwsAccess, source: Source) -> Outcome:
 def _what_is_missing(source: Source) -> str:
     if source.labelled:
         return "put labelled documents there before the first training"
-    day = " of the day" if source.uri and DAY in source.uri else ""
-    return f"a night without documents succeeds with zeros; put documents{day} there if there should be some"
+    day = " of the day" if has_day(source.template) else ""
+    return f"put documents{day} there if there should be some; no_files says what a night without files is"
 
 
 def _folder(prefix: str) -> Outcome:

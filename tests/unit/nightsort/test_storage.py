@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from nightsort.storage import plain_access, upload, upload_texts
+from nightsort.storage import StorageError, open_path, plain_access, upload, upload_texts
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,3 +57,34 @@ def test_each_text_is_a_file_of_its_name(tmp_path: Path, scheme: str) -> None:
     upload_texts(texts.items(), f"{scheme}{tmp_path}/a/b/", plain_access())
 
     assert {path.name: path.read_bytes() for path in (tmp_path / "a" / "b").iterdir()} == texts
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "http://127.0.0.1/secret",
+        "local:///etc/passwd",
+        "memory://x",
+        "data:text/plain,x",
+        "simplecache::http://127.0.0.1/secret",
+        "ftp://host/x",
+        "S3://bucket/x",
+        "s3:/bucket/x",
+    ],
+)
+def test_nothing_but_s3_and_local_files_is_opened(uri: str) -> None:
+    with pytest.raises(StorageError, match="cannot be opened; use s3://"):
+        plain_access().path(uri)
+
+
+@pytest.mark.parametrize("uri", ["/etc/passwd", "file:///etc/passwd", "etc/passwd"])
+def test_local_files_are_opened_only_where_that_is_allowed(uri: str) -> None:
+    with pytest.raises(StorageError, match="the spec names places on S3 only"):
+        open_path(uri, {}, local=False)
+
+
+def test_a_key_is_what_is_written_whatever_s3fs_reads_into_it() -> None:
+    for key in ("a?versionId=1.csv", "a::b", "a#b", "a%20b", "?versionId=x?versionId=y", "a/ b/"):
+        fs, path = plain_access().file(f"s3://bucket/{key}")
+        assert path == f"bucket/{key}"
+        assert fs.split_path(path) == ("bucket", key, None)

@@ -21,6 +21,7 @@ from nightsort.batches import prepare as batches
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run
 from nightsort.naming import document_file, run_key
+from nightsort.sources.source_files import NoFilesError
 from nightsort.storage import Access, plain_access, upload
 from nightsort_local.local_aws.s3.location import S3Location
 from nightsort_local.local_aws.work.job_input import read_job_input
@@ -254,6 +255,63 @@ class TestTheSameAgain:
         assert list(scratch.iterdir()) == []
 
 
+class TestIdsMadeOfFiles:
+    """Without a column of ids, an id holds what tells days apart."""
+
+    @staticmethod
+    def night(folder: Path, uri: str, **settings: Any) -> Night:
+        incoming = {"uri": uri, "format": "lines"}
+        return Night(folder, [], **{"incoming": incoming, "work_uri": str(folder / "work"), **settings})
+
+    @pytest.mark.parametrize(
+        ("pattern", "file", "document_id"),
+        [
+            ("{day}/", "2026-11-18/docs.txt", "2026-11-18/docs.txt:0"),
+            ("{day:%Y/%m/%d}/*.txt", "2026/11/18/docs.txt", "2026/11/18/docs.txt:0"),
+            ("{day}/docs.txt", "2026-11-18/docs.txt", "2026-11-18/docs.txt:0"),
+            ("docs-{day}.txt", "docs-2026-11-18.txt", "docs-2026-11-18.txt:0"),
+            ("*/{day}/*", "eu/2026-11-18/docs.txt", "eu/2026-11-18/docs.txt:0"),
+            ("a/", "a/docs.txt", "docs.txt:0"),
+        ],
+    )
+    def test_they_begin_behind_the_folder_of_all_days(
+        self, tmp_path: Path, pattern: str, file: str, document_id: str
+    ) -> None:
+        path = tmp_path / "in" / file
+        path.parent.mkdir(parents=True)
+        path.write_text("hello\n")
+        prepared = self.night(tmp_path, f"{tmp_path}/in/{pattern}").prepare()
+        assert sent(prepared) == {document_id: "hello"}
+
+    def test_a_file_named_by_hand_has_the_ids_of_its_day(self, tmp_path: Path) -> None:
+        (tmp_path / "in" / "2026-11-18").mkdir(parents=True)
+        (tmp_path / "in" / "2026-11-18" / "a.txt").write_text("hello\n")
+        (tmp_path / "other.txt").write_text("hello\n")
+        night = self.night(tmp_path, f"{tmp_path}/in/{{day}}/")
+        by_hand = night.prepare(source_uri=f"{tmp_path}/in/2026-11-18/a.txt")
+        assert sent(by_hand) == {"2026-11-18/a.txt:0": "hello"}
+        elsewhere = night.prepare(source_uri=f"{tmp_path}/other.txt")
+        assert sent(elsewhere) == {f"{tmp_path}/other.txt:0": "hello"}
+
+    def test_a_run_that_was_prepared_with_short_ids_keeps_them_and_is_not_paid_for_again(
+        self, tmp_path: Path
+    ) -> None:
+        (tmp_path / "in" / "2026-11-18").mkdir(parents=True)
+        (tmp_path / "in" / "2026-11-18" / "a.txt").write_text("hello\n")
+        night = self.night(tmp_path, f"{tmp_path}/in/2026-11-18/")
+        before = night.prepare()
+        plan = night.work / "runs" / "20261118" / "batches.json"
+        content = orjson.loads(plan.read_bytes())
+        del content["long_names"]
+        plan.write_bytes(orjson.dumps(content))
+
+        night = self.night(tmp_path, f"{tmp_path}/in/{{day}}/")
+        again = [night.prepare(), night.prepare()]
+
+        assert [prepared.batches for prepared in again] == [before.batches] * 2
+        assert sent(again[1]) == {"a.txt:0": "hello"}
+
+
 class TestNothingAndTooMuch:
     def test_an_empty_source_gives_zeros_and_a_line_in_the_log(
         self, tmp_path: Path, caplog: pytest.LogCaptureFixture
@@ -265,6 +323,28 @@ class TestNothingAndTooMuch:
         assert (prepared.batches, prepared.documents_in, prepared.units) == ((), 0, 0)
         assert UPath(prepared.rejects_uri).read_bytes() == b""
         assert "Nothing to classify" in caplog.text
+
+    @pytest.mark.parametrize(("no_files", "level"), [("ok", "INFO"), ("warn", "WARNING")])
+    def test_a_night_without_files_says_so_as_the_spec_wants_it(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture, no_files: str, level: str
+    ) -> None:
+        night = Night(tmp_path, [], no_files=no_files)
+        (night.incoming / "documents.jsonl").rename(night.incoming / "_SUCCESS")
+        with caplog.at_level(logging.INFO):
+            prepared = night.prepare()
+            forecast_run(night.spec, plain_access(), day=DAY)
+        assert prepared.files == 0
+        said = [record for record in caplog.records if f"{night.incoming}/ holds no file" in record.message]
+        assert [record.levelname for record in said] == [level, level]
+        assert "correct incoming.uri" in said[0].message
+
+    def test_a_night_without_files_fails_where_the_spec_says_so(self, tmp_path: Path) -> None:
+        night = Night(tmp_path, [], no_files="fail")
+        assert night.prepare().files == 1
+        (night.incoming / "documents.jsonl").unlink()
+        for step in (night.prepare, lambda: forecast_run(night.spec, plain_access(), day=DAY)):
+            with pytest.raises(NoFilesError, match=r"incoming/ holds no file; put documents there"):
+                step()
 
     def test_a_source_of_rejects_alone_gives_no_batch(self, tmp_path: Path) -> None:
         prepared = Night(tmp_path, [("a", " "), ("b", "\u2028")]).prepare()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from nightsort.classifier_spec.model import ClassifierSpec, SpecError, load_spec, load_specs, overlap
+from nightsort.classifier_spec.model import ClassifierSpec, SpecError, load_spec, load_specs
 from nightsort.classifier_spec.source import SpecPart
 
 if TYPE_CHECKING:
@@ -151,6 +151,22 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"schedule": "0 2 * *"}, "schedule", "five fields"),
         ({"schedule": "0 0 31 2 *"}, "schedule", "does not exist"),
         ({"schedule": "@hourly"}, "schedule", "more than one run a day"),
+        (
+            {"schedule": "0 2 1 1 *", "incoming": {"uri": "s3://bucket/in/{day:%Y-%m}/", "format": "lines"}},
+            "schedule",
+            "would never read s3://bucket/in/2026-02/",
+        ),
+        ({"no_files": "skip"}, "no_files", "choose ok, warn, fail"),
+        (
+            {"incoming": {"uri": "s3://bucket/in/", "format": "lines", "by_hand": ["s3://bucket/*/"]}},
+            "incoming.by_hand.0",
+            "write one fixed prefix",
+        ),
+        (
+            {"incoming": {"uri": "s3://bucket/in/", "format": "lines", "by_hand": ["/data"]}},
+            "incoming.by_hand.0",
+            "use s3:// for both",
+        ),
         ({"schedule": "0,30 2 * * *"}, "schedule", "more than one run a day"),
         ({"timezone": "Berlin"}, "timezone", "Europe/Berlin"),
         ({"test_share": 0.6}, "test_share", "at most 0.5, but is 0.6"),
@@ -219,28 +235,6 @@ def test_rows_of_a_query_need_an_id(tmp_path: Path) -> None:
     message = refused(tmp_path, incoming={"sql": "SELECT text FROM tickets", "conn_id": "db"})
 
     assert "incoming.id_column: is missing" in message
-
-
-@pytest.mark.parametrize(
-    ("source", "work", "together"),
-    [
-        ("s3://b/in/", "s3://b/in/work", True),
-        ("s3://b/in/", "s3://b/in", True),
-        ("s3://b/in/", "s3://b/inwork", False),
-        ("s3://b/in/*.csv", "s3://b/in/work", False),
-        ("s3://b/in/*/*/*.csv", "s3://b/in/work", True),
-        ("s3://b/**/*.csv", "s3://b/work", True),
-        ("s3://b/{day}/", "s3://b/work", False),
-        ("s3://b/{day}/", "s3://b/2026-11-18/work", True),
-        ("s3://b/work/x.csv", "s3://b/work", True),
-        ("s3://b/work.csv", "s3://b/work", False),
-        ("/data/in/", "/data/in/work", True),
-        ("file:///data/in/", "/data/in/work", True),
-        ("/data/in/", "s3://b/data/in/work", False),
-    ],
-)
-def test_what_is_written_is_never_read_as_documents(source: str, work: str, together: bool) -> None:
-    assert overlap(source, work) is together
 
 
 def test_one_broken_spec_hurts_no_other(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from nightsort.classifier_spec.source import LabelledSource, Source
 from nightsort.sources.source_files import SourceError, SourceFile, list_files, source_of_day
+from nightsort.sources.streams import open_file
 from nightsort.storage import plain_access
 
 if TYPE_CHECKING:
@@ -140,3 +141,46 @@ def test_a_uri_in_place_of_the_sources_own_is_rendered_too() -> None:
     assert source_of_day(source, date(2026, 1, 2), "s3://b/{day}/").uri == "s3://b/2026-01-02/"
     with pytest.raises(SourceError, match="no day was given"):
         source_of_day(source, None, "s3://b/{day}/")
+
+
+def test_any_format_of_a_day_is_rendered() -> None:
+    source = Source(uri="s3://bucket/{day:%Y/%m/%d}/{{x}}.csv", format="csv")
+    query = Source(sql="SELECT '{{}}' FROM t_{day:%Y%m%d}", conn_id="db", id_column="id")
+
+    assert source_of_day(source, date(2026, 1, 2)).uri == "s3://bucket/2026/01/02/{x}.csv"
+    assert source_of_day(query, date(2026, 1, 2)).sql == "SELECT '{}' FROM t_20260102"
+    assert source_of_day(Source(uri="a/{{x}}/", format="csv"), None).uri == "a/{x}/"
+
+
+def test_names_begin_behind_the_folder_of_all_days(folder: Path) -> None:
+    def named(uri: str, below: str) -> list[str]:
+        return [file.name for file in list_files(uri, plain_access(), named_below=below)]
+
+    assert named(f"{folder}/sub/", f"{folder}/") == ["sub/a.csv", "sub/deep/d.csv"]
+    assert named(f"{folder}/sub/*.csv", f"{folder}/") == ["sub/a.csv"]
+    assert named(f"{folder}/sub/a.csv", f"{folder}/") == ["sub/a.csv"]
+    assert named(f"{folder}/sub/a.csv", f"file://{folder}/sub/deep/") == [f"{folder}/sub/a.csv"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a#b.csv", "a%20b.csv", "a b.csv", "a@b.csv", "a*b.csv", "a?b.csv", "a[1].csv", "a::b.csv", "{a}.csv"],
+)
+def test_whatever_a_file_is_called_it_is_listed_and_read(tmp_path: Path, name: str) -> None:
+    for part in ("x", f"in {name}"):
+        (tmp_path / part).mkdir()
+        (tmp_path / part / name).write_bytes(b"content")
+
+    for uri in (f"{tmp_path}/x/", f"{tmp_path}/in*/*"):
+        files = list_files(uri, plain_access())
+        assert [file.name.rsplit("/")[-1] for file in files] == [name]
+        with open_file(files[0], plain_access()) as stream:
+            assert stream.read() == b"content"
+
+
+def test_a_bracket_that_is_part_of_a_name_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    (tmp_path / "a[1].csv").touch()
+
+    with pytest.raises(SourceError, match=r"a\[1\]\.csv exists, but \[ begins a set.*write \[\[\]"):
+        names(f"{tmp_path}/a[1].csv")
+    assert names(f"{tmp_path}/a[[]1].csv") == ["a[1].csv"]

@@ -1,0 +1,69 @@
+"""Documents that a person names for one run: only what the spec allows is read."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from nightsort.classifier_spec.uris import fixed_folder, overlap, source_uri_problem
+from nightsort.naming import S3, local_path
+from nightsort.sources.source_files import SourceError, list_files, source_of_day
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.storage import Access
+
+
+def check_source_uri(
+    spec: ClassifierSpec, uri: str, day: date | None, access: Access, *, others: Iterable[ClassifierSpec] = ()
+) -> None:
+    """Check that a run may read these documents in place of the day's.
+
+    They have to be below the folder of the spec's incoming documents, or below a prefix of
+    ``incoming.by_hand``, and not below anything that Nightsort or Comprehend writes.
+
+    :param spec: the classifier spec.
+    :param uri: a file, a prefix or a glob, as in a spec.
+    :param day: stands in it, where it has a day.
+    :param access: storage.
+    :param others: the other specs; what they write is not read either.
+    :raises SourceError: they may not be read; the message says what may be.
+    """
+    if message := source_uri_problem(uri):
+        raise SourceError(f"the source {message}")
+    if ".." in uri.split("/"):
+        raise SourceError(f"the source {uri} has a folder ..; write the path without it")
+    rendered = source_of_day(spec.incoming, day, uri).uri or ""
+    incoming = spec.incoming.uri or ""
+    allowed = [fixed_folder(incoming), *(f"{prefix.rstrip('/')}/" for prefix in spec.incoming.by_hand)]
+    places = " or ".join(dict.fromkeys(allowed))
+    remedy = f"this run may read what is below {places}; incoming.by_hand in the spec adds prefixes"
+    if uri.startswith(S3) != incoming.startswith(S3):
+        raise SourceError(f"the source {uri} is not of the kind of incoming.uri; {remedy}")
+    if not any(_absolute(fixed_folder(uri)).startswith(_absolute(folder)) for folder in allowed):
+        raise SourceError(f"the source {uri} is not below incoming.uri or incoming.by_hand; {remedy}")
+    for other in (spec, *others):
+        for key, written in (("work_uri", other.work_uri), ("export.uri", other.export_uri)):
+            if written is not None and overlap(uri, written):
+                raise SourceError(
+                    f"the source {uri} would read below {key} of {other.name} ({written}), where results "
+                    "lie; name a source beside it"
+                )
+    if not uri.startswith(S3):
+        _check_links(rendered, [os.path.realpath(local_path(folder)) for folder in allowed], access)
+
+
+def _absolute(folder: str) -> str:
+    return folder if folder.startswith(S3) else local_path(folder or "./")
+
+
+def _check_links(uri: str, allowed: list[str], access: Access) -> None:
+    for file in list_files(uri, access):
+        real = os.path.realpath(local_path(file.uri))
+        if not any(os.path.commonpath((real, folder)) == folder for folder in allowed):
+            raise SourceError(
+                f"the source {uri} holds {file.name}, a link to a place outside; copy the file instead"
+            )

@@ -13,9 +13,10 @@ from nightsort_airflow.dag_docs import classify_doc
 from nightsort_airflow.dag_parts import (
     BATCH_OF_JOB,
     BATCH_OF_LOAD,
+    DAY_OF_RUN,
     DEFERRABLE_TASK_ARGS,
     cost_approval,
-    day_param,
+    day_params,
     of_spec,
     set_params,
     source_uri_param,
@@ -48,7 +49,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
         prepared = PrepareBatchesOperator(
             task_id="prepare_batches",
             spec=spec,
-            day="{{ params.day or '' }}",
+            day=DAY_OF_RUN,
             source_uri="{{ params.source_uri or '' }}",
             inlets=[active_version_asset(spec.name)],
         )
@@ -89,8 +90,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
         classified = classify_batch.expand_kwargs(prepared.output)
         exported = export(spec, prepared)
         chain(prepared, *approved, classified, reconciled, *exported)
-    day = day_param("the last complete day (yesterday)")
-    set_params(dag, day=day, source_uri=source_uri_param())
+    set_params(dag, **day_params(spec.incoming), source_uri=source_uri_param())
 
 
 def export(spec: ClassifierSpec, prepared: PrepareBatchesOperator) -> list[ExportPredictionsOperator]:

@@ -15,9 +15,10 @@ from nightsort_airflow.comprehend_requests import (
 )
 from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
+    DAY_OF_RUN,
     DEFERRABLE_TASK_ARGS,
     cost_approval,
-    day_param,
+    day_params,
     of_spec,
     set_params,
     training_time_limit,
@@ -45,9 +46,7 @@ def train_dag(spec: ClassifierSpec) -> None:
         doc_md=train_doc(spec),
         schedule=None,
     ) as dag:
-        prepared = PrepareTrainingDataOperator(
-            task_id="prepare_training_data", spec=spec, day="{{ params.day or '' }}"
-        )
+        prepared = PrepareTrainingDataOperator(task_id="prepare_training_data", spec=spec, day=DAY_OF_RUN)
         created = ComprehendCreateDocumentClassifierOperator(
             task_id="create_classifier",
             document_classifier_name=spec.name,
@@ -108,7 +107,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             spec, prepared, budget_usd=spec.budget.training_usd, purpose=f"train {spec.name}"
         )
         chain(prepared, *approved, created, trained, evaluated, scored, promoted)
-    set_params(dag, day=day_param("yesterday"))
+    set_params(dag, **day_params(spec.labelled))
 
 
 for spec in dag_specs().specs.values():

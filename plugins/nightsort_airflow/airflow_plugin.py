@@ -9,6 +9,7 @@ from airflow.sdk import conf
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from nightsort_airflow.deadlines import NightLoadedBy
+from nightsort_airflow.timetables import EveryDayTimetable
 
 if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
     from nightsort_airflow.preloading import preload
@@ -17,7 +18,8 @@ if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Register Nightsort's deadline with Airflow; links need no plugin, because operators name their own."""
+    """Register Nightsort's deadline and timetable; links need no plugin, as operators name their own."""
 
     name = "nightsort"
     deadline_references = [NightLoadedBy]  # noqa: RUF012 - Airflow declares it so
+    timetables = [EveryDayTimetable]  # noqa: RUF012

@@ -121,10 +121,21 @@ class QuestionNotice(BaseNotifier):
             "see Required Actions in Airflow."
         )
         notice = {"event": "question", "classifier": self.classifier, "message": message}
-        try:
-            _notify(self.notifier.import_path, self.notifier.arguments, context, notice)
-        except Exception:  # Whatever a notifier raises: otherwise Airflow would retry the task and ask again.
-            log.exception("The notifier failed: %s", self.notifier.import_path)
+        _notify_from_task(self.notifier, context, notice)
+
+
+def notify_all(spec: ClassifierSpec, context: Context, event: str, message: str) -> None:
+    """
+    Call all notifiers of a spec from a task. An error of one is logged, and the next one is called.
+
+    :param spec: the classifier spec.
+    :param context: the task's context.
+    :param event: what a notifier may tell apart, for instance ``no_files``.
+    :param message: one sentence.
+    """
+    notice = {"event": event, "classifier": spec.name, "message": message}
+    for notifier in spec.notifiers:
+        _notify_from_task(notifier, context, notice)
 
 
 def notify_late(
@@ -175,6 +186,13 @@ def notifier_problem(notifier: Notifier) -> str | None:
     except TypeError as error:
         return f"{path} does not take these arguments: {error}"
     return None
+
+
+def _notify_from_task(notifier: Notifier, context: Context, notice: Mapping[str, str]) -> None:
+    try:
+        _notify(notifier.import_path, notifier.arguments, context, notice)
+    except Exception:  # Whatever a notifier raises: otherwise Airflow would retry the task, and notify again.
+        log.exception("The notifier failed: %s", notifier.import_path)
 
 
 def _notify(

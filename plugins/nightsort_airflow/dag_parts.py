@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.sdk import CronDataIntervalTimetable, Param
 from airflow.sdk.definitions.param import ParamsDict
 
+from nightsort.classifier_spec.day_template import has_day
+from nightsort.classifier_spec.schedule import one_run_per_day
 from nightsort.comprehend.limits import POOL
 from nightsort_airflow.alerts import failure_notices, question_notices
 from nightsort_airflow.dag_docs import dag_title
@@ -18,7 +20,8 @@ from nightsort_airflow.retries import AWS_RETRIES
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
-    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.classifier_spec.model import ClassifierSpec, Source
+    from nightsort_airflow.timetables import EveryDayTimetable
 
 DEFAULT_ARGS: Final[dict[str, Any]] = {
     "owner": "nightsort",
@@ -37,6 +40,9 @@ DEFERRABLE_TASK_ARGS: Final[dict[str, Any]] = {
     "retries": 4,
     "retry_delay": timedelta(seconds=5),
 }
+
+# Airflow puts in the Param `day`; a DAG whose source has no day has none.
+DAY_OF_RUN: Final = "{{ params.get('day') or '' }}"
 
 # What the UI shows instead of the map index.
 BATCH_OF_JOB: Final = "{{ task.batch_name }}"
@@ -90,9 +96,15 @@ def cost_approval(
     ]
 
 
-def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | None:
+def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | EveryDayTimetable | None:
     """Return the schedule of the nightly DAG; None where it is started only by hand."""
-    return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone) if spec.schedule else None
+    if spec.schedule is None:
+        return None
+    if one_run_per_day(spec.schedule, spec.incoming.template):
+        from nightsort_airflow.timetables import EveryDayTimetable
+
+        return EveryDayTimetable(spec.schedule, spec.timezone)
+    return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone)
 
 
 def set_params(dag: DAG, **params: Param) -> None:
@@ -107,19 +119,23 @@ def set_params(dag: DAG, **params: Param) -> None:
     dag.params = ParamsDict(params)
 
 
-def day_param(default: str) -> Param:
+def day_params(source: Source) -> dict[str, Param]:
     """
-    Make the Param ``day``.
+    Make the Param ``day``, where a source has a day.
 
-    :param default: the day that an empty Param stands for, for the description.
+    :param source: the source that the DAG reads.
+    :returns: the Param by its name, or nothing.
     """
-    return Param(
+    if not has_day(source.template):
+        return {}
+    day = Param(
         None,
         title="Day",
-        description=f"The day of the documents, which replaces {{day}} in the source. Left empty: {default}.",
+        description="The day of the documents. Left empty: the last complete day.",
         type=["null", "string"],
         format="date",
     )
+    return {"day": day}
 
 
 def source_uri_param() -> Param:

@@ -1,23 +1,28 @@
-"""Which day a DAG run is about."""
+"""What a DAG run was asked for: its day, and the keys of its configuration."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+import difflib
+from datetime import date
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+from nightsort.classifier_spec.schedule import last_complete_day
 from nightsort_airflow.exceptions import BadInputError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
+
+_BY_HAND: Final = ("manual", "operator_triggered")
 
 
 def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> date:
     """
     Return the day whose documents a run is about.
 
-    It is the Param ``day``, if it is set. Otherwise it is the day on which the run's data interval starts, in
-    the spec's time zone. A manual run without an interval is about the day before the run.
+    It is the Param ``day``, if it is set. For a scheduled run and for a backfill it is the day on which the
+    data interval starts, in the spec's time zone. For every other run it is the last complete day, whatever
+    interval Airflow infers: before the hour of the schedule that would be the day before.
 
     :param context: the task's context.
     :param given: the Param, as YYYY-MM-DD, or None.
@@ -32,9 +37,31 @@ def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> da
                 f"The Param `day` is {given!r}: enter a date as YYYY-MM-DD, or leave it empty."
             ) from None
     run = context["dag_run"]
-    zone = ZoneInfo(timezone)
     start, end = run.data_interval_start, run.data_interval_end
     # A DAG without schedule has intervals of no length.
-    if start and end and start < end:
-        return start.astimezone(zone).date()
-    return run.run_after.astimezone(zone).date() - timedelta(days=1)
+    if start and end and start < end and getattr(run, "run_type", None) not in _BY_HAND:
+        return start.astimezone(ZoneInfo(timezone)).date()
+    return last_complete_day(timezone, run.run_after)
+
+
+def refuse_unknown_keys(context: Context) -> None:
+    """
+    Refuse a run whose configuration has a key that is no Param of its DAG; Airflow itself ignores such keys.
+
+    :param context: the task's context.
+    :raises BadInputError: when there is such a key.
+    """
+    given = getattr(context.get("dag_run"), "conf", None)
+    if not given:
+        return
+    params = list(context["dag"].params)
+    unknown = [key for key in given if key not in params]
+    if not unknown:
+        return
+    close = difflib.get_close_matches(unknown[0], params, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    known = f"this DAG has {', '.join(params)}" if params else "this DAG has no Params"
+    raise BadInputError(
+        f"The run's configuration has the unknown key {unknown[0]!r}: {hint}({known}). Nothing was started; "
+        "trigger the DAG again with the right key."
+    )

@@ -9,6 +9,7 @@ from airflow.sdk import get_parsing_context
 
 from nightsort.classifier_spec.loading import LoadedSpecs
 from nightsort.classifier_spec.model import Problem, SpecError, load_specs, spec_folders
+from nightsort.classifier_spec.warnings import dag_problems
 from nightsort_airflow.alerts import notifier_problem
 
 if TYPE_CHECKING:
@@ -30,14 +31,15 @@ def read_specs(naming: str = "") -> LoadedSpecs[ClassifierSpec]:
     Read the specs of the folders that the environment names.
 
     A spec with a notifier that Airflow could not call is an error: otherwise a failed night would notify
-    nobody.
+    nobody. So is one whose ``work_uri`` is a folder, which Comprehend could not read.
 
     :param naming: read only specs whose files contain this text; empty: all.
     """
     loaded = load_specs(spec_folders(os.environ), containing=naming)
     specs, errors = {}, list(loaded.errors)
     for name, spec in loaded.specs.items():
-        problems = [
+        problems = dag_problems(spec)
+        problems += [
             Problem(f"notifiers.{position}", problem)
             for position, notifier in enumerate(spec.notifiers)
             if (problem := notifier_problem(notifier))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
 
 from nightsort.naming import JobName, batch_job_base, run_key
 from nightsort.wording import number_of
+from nightsort_airflow.alerts import notify_all
 from nightsort_airflow.comprehend_requests import output_config
 from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
@@ -15,7 +17,7 @@ from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import resolve_run_day
+from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +38,7 @@ class PrepareBatchesOperator(SpecOperator):
     """
     Write a day's documents as the batches of a run, and forecast their cost before any job is started.
 
+    A run without any file is what ``no_files`` in the spec says: the notifiers are called, or the task fails.
     A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask`` or all of it is
     classified and loaded already.
 
@@ -49,8 +52,10 @@ class PrepareBatchesOperator(SpecOperator):
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
-    :param day: The day to classify, as YYYY-MM-DD. (default: the day of the run) (templated)
-    :param source_uri: Documents to classify instead of the day's documents. (default: None) (templated)
+    :param day: The day to classify, as YYYY-MM-DD. (default: the day of a scheduled run's data interval,
+        otherwise the last complete day) (templated)
+    :param source_uri: Documents to classify instead of the day's documents, below the folder of the spec's
+        incoming documents or a prefix of ``incoming.by_hand``. (default: None) (templated)
     """
 
     template_fields: Sequence[str] = ("day", "source_uri")
@@ -63,12 +68,19 @@ class PrepareBatchesOperator(SpecOperator):
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; return one dict per batch."""
         from nightsort.batches.prepare import prepare_batches
+        from nightsort.classifier_spec.model import load_specs, spec_folders
         from nightsort.comprehend.prices import forecast_classification
+        from nightsort.sources.by_hand import check_source_uri
 
+        refuse_unknown_keys(context)
         day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
+        self.log.info("Day: %s (%s)", day, self.spec.timezone)
         source_uri = self.source_uri or None
         key = run_key(day, source_uri)
         with self.fail_on_input_errors(f"prepare the batches of run {key}"):
+            if source_uri:
+                specs = load_specs(spec_folders(os.environ)).specs.values()
+                check_source_uri(self.spec, source_uri, day, self.access, others=specs)
             active = self._active()
             prepared = prepare_batches(
                 self.spec,
@@ -84,9 +96,10 @@ class PrepareBatchesOperator(SpecOperator):
             self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         reasons = ", ".join(f"{reason} {n}" for reason, n in prepared.reject_counts.items())
         self.log.info(
-            "Run %s with version %s: %s in, %d rejected%s, %s to classify. %s",
+            "Run %s with version %s: %s%s in, %d rejected%s, %s to classify. %s",
             key,
             active.version,
+            "" if prepared.files is None else f"files: {prepared.files}, ",
             number_of(prepared.documents_in, "document"),
             prepared.rejected,
             f" ({reasons})" if reasons else "",
@@ -97,6 +110,8 @@ class PrepareBatchesOperator(SpecOperator):
         context["ti"].xcom_push(key=RUN_KEY, value=run)
         context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
+        if prepared.files == 0 and self.spec.no_files == "warn":
+            notify_all(self.spec, context, "no_files", f"Run {key} of {self.spec.name} found no files.")
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]
 

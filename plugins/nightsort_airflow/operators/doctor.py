@@ -9,6 +9,7 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import TaskDeferralError, TaskDeferralTimeout
 
 from nightsort_airflow.exceptions import DeploymentBrokenError
+from nightsort_airflow.run_day import refuse_unknown_keys
 from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ class CheckDeploymentOperator(BaseOperator):
         """Hand over to the triggerer, for a few seconds."""
         from nightsort_airflow.doctor.triggerer import TriggererCheckTrigger
 
+        refuse_unknown_keys(context)
         specs = read_specs().specs
         wanted = [spec for name, spec in specs.items() if self.spec_name in ("", name)]
         self.defer(

@@ -48,7 +48,7 @@ class SpecOperator(BaseOperator):
         """Files through the spec's AWS connection, SQL sources through their own."""
         from nightsort_airflow.hooks.storage import task_access
 
-        return task_access(self.spec.aws_conn_id)
+        return task_access(self.spec.aws_conn_id, local=self.spec.local)
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[Any]]:

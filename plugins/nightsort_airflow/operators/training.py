@@ -15,7 +15,7 @@ from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import resolve_run_day
+from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,8 +44,7 @@ class PrepareTrainingDataOperator(SpecOperator):
     ``training_output_uri`` and ``scores_output_uri``. Each key is an XCom of its own too.
 
     :param spec: The classifier spec.
-    :param day: The day that replaces ``{day}`` in the source, as YYYY-MM-DD. (default: the day of the
-        run) (templated)
+    :param day: The day of the source, as YYYY-MM-DD. (default: the last complete day) (templated)
     """
 
     template_fields: Sequence[str] = ("day",)
@@ -60,6 +59,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         from nightsort.comprehend.prices import forecast_training
         from nightsort.training.prepare import prepare_training_data
 
+        refuse_unknown_keys(context)
         day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
         with self.fail_on_input_errors(f"prepare the training data of {self.spec.name}"):
             prepared = prepare_training_data(self.spec, self.access, day=day, progress=self.log_progress)

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from nightsort_airflow.exceptions import BadInputError
-from nightsort_airflow.run_day import resolve_run_day
+from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
 
 UTC = ZoneInfo("UTC")
 
@@ -18,10 +19,18 @@ class DagRun:
     data_interval_start: datetime | None
     data_interval_end: datetime | None
     run_after: datetime
+    run_type: str = "scheduled"
+    conf: dict[str, Any] | None = None
 
 
-def context(start: datetime | None, end: datetime | None, run_after: datetime | None = None) -> Any:
-    return {"dag_run": DagRun(start, end, run_after or end or datetime(2026, 11, 20, 12, tzinfo=UTC))}
+def context(
+    start: datetime | None,
+    end: datetime | None,
+    run_after: datetime | None = None,
+    run_type: str = "scheduled",
+) -> Any:
+    run_after = run_after or end or datetime(2026, 11, 20, 12, tzinfo=UTC)
+    return {"dag_run": DagRun(start, end, run_after, run_type)}
 
 
 def night(day: int, hour: int, zone: str = "UTC") -> Any:
@@ -66,3 +75,37 @@ def test_yesterday_is_the_calendars_when_clocks_change() -> None:
     """2026-03-29 has 23 hours in Berlin: 24 hours before half past midnight of the 30th are the 28th."""
     by_hand = context(None, None, run_after=datetime(2026, 3, 30, 0, 30, tzinfo=ZoneInfo("Europe/Berlin")))
     assert resolve_run_day(by_hand, given=None, timezone="Europe/Berlin") == date(2026, 3, 29)
+
+
+@pytest.mark.parametrize("run_type", ["manual", "operator_triggered"])
+def test_a_run_by_hand_before_the_hour_of_the_schedule_is_about_yesterday_too(run_type: str) -> None:
+    """At 01:00 the last interval of a schedule at 02:00 is that of the day before yesterday."""
+    start = datetime(2026, 11, 27, 2, tzinfo=UTC)
+    by_hand = context(start, start + timedelta(days=1), datetime(2026, 11, 29, 1, tzinfo=UTC), run_type)
+    assert resolve_run_day(by_hand, given=None, timezone="UTC") == date(2026, 11, 28)
+
+
+def test_a_backfill_is_about_the_day_of_its_interval() -> None:
+    start = datetime(2026, 3, 28, 2, tzinfo=ZoneInfo("Europe/Berlin"))
+    backfill = context(start, start + timedelta(days=1), datetime(2026, 11, 29, 1, tzinfo=UTC), "backfill")
+    assert resolve_run_day(backfill, given=None, timezone="Europe/Berlin") == date(2026, 3, 28)
+
+
+def asked_for(conf: dict[str, Any] | None, *params: str) -> Any:
+    run = DagRun(None, None, datetime(2026, 11, 29, 1, tzinfo=UTC), "manual", conf)
+    return {"dag_run": run, "dag": SimpleNamespace(params=dict.fromkeys(params))}
+
+
+@pytest.mark.parametrize("conf", [None, {}, {"day": "2026-11-20"}, {"day": None, "source_uri": None}])
+def test_keys_that_are_params_are_good(conf: dict[str, Any] | None) -> None:
+    refuse_unknown_keys(asked_for(conf, "day", "source_uri"))
+
+
+def test_a_misspelt_key_is_refused_with_the_right_one() -> None:
+    with pytest.raises(BadInputError, match=r"unknown key 'dya': did you mean day\? .*day, source_uri"):
+        refuse_unknown_keys(asked_for({"dya": "2026-11-20"}, "day", "source_uri"))
+
+
+def test_a_key_of_a_dag_without_params_is_refused() -> None:
+    with pytest.raises(BadInputError, match=r"unknown key 'day': \(this DAG has no Params\)"):
+        refuse_unknown_keys(asked_for({"day": "2026-11-20"}))

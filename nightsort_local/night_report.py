@@ -100,8 +100,8 @@ def read_night(
         " FROM nightsort.classifier_versions WHERE classifier = %s AND version = %s",
         (classifier, run["version"]),
     ).fetchone()
-    evaluated = [row for row in rows if row["document_id"] in known]
-    actual = [known[row["document_id"]] for row in evaluated]
+    evaluated = [row for row in rows if _name(row["document_id"]) in known]
+    actual = [known[_name(row["document_id"])] for row in evaluated]
     predicted = [frozenset(row["accepted"]) for row in evaluated]
     labels = sorted(frozenset().union(*actual, *predicted))
     return NightReport(
@@ -119,11 +119,19 @@ def read_night(
         training_documents=trained["documents"] if trained else 0,
         examples=tuple(
             Example(
-                row["document_id"], row["label"], row["score"], ", ".join(sorted(known[row["document_id"]]))
+                row["document_id"],
+                row["label"],
+                row["score"],
+                ", ".join(sorted(known[_name(row["document_id"])])),
             )
             for row in evaluated[:EXAMPLES]
         ),
     )
+
+
+def _name(document_id: str) -> str:
+    """Return a document's name in the truth file: without the day that the id of a file begins with."""
+    return document_id.rpartition("/")[2]
 
 
 def show_night(console: Console, report: NightReport) -> None:

@@ -170,8 +170,8 @@ def test_a_multi_label_classifier_with_one_document_per_file(trained_topics: Loc
     result = trained_topics.run_dag(f"classify_{TOPICS}", {"day": FIRST.isoformat()})
     assert result.succeeded, result.log_tails
     rows = predictions(trained_topics, TOPICS, FIRST)
-    names = {document.document_id for document in sample_corpus.aws_topics().incoming[FIRST]}
-    assert {row[2] for row in rows} == names
+    documents = sample_corpus.aws_topics().incoming[FIRST]
+    assert {row[2] for row in rows} == {f"{FIRST}/{document.document_id}" for document in documents}
     assert {row[3] for row in rows} == {"classified"}
     several = [row for row in rows if len(row[8]) > 1]
     assert len(several) > len(rows) / 2, "most documents have an action and at least one field"

@@ -93,7 +93,9 @@ def test_a_day_with_everything_that_can_go_wrong_tells_no_secret(
         trip.classify_batch(night, index, mapped)
     trip.reconcile(night)
     with pytest.raises((BadInputError, ClientError)) as unreadable:
-        trip.prepare(broken, day="2026-11-17", source_uri=f"s3://{BUCKET}/{trip.spec.name}/nowhere.jsonl")
+        trip.prepare(
+            broken, day="2026-11-17", source_uri=f"s3://{BUCKET}/{trip.spec.name}/incoming/nowhere.jsonl"
+        )
     errors.append(str(unreadable.value))
     trip.prepare(OperatorRun(), day="2026-11-19")
 

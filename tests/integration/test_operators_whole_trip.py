@@ -13,15 +13,22 @@ from tests.integration.operator_trips import BUCKET, DAY, Trip, as_connection, m
 # isort: split
 from typing import TYPE_CHECKING
 
-from nightsort.classifier_spec.model import Budget
+from nightsort.classifier_spec.model import Budget, Notifier
 from nightsort_airflow.assets import active_version_alias, predictions_asset
-from nightsort_airflow.exceptions import BudgetExceededError, NoActiveVersionError, RunIncompleteError
+from nightsort_airflow.exceptions import (
+    BadInputError,
+    BudgetExceededError,
+    NoActiveVersionError,
+    RunIncompleteError,
+)
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
 from nightsort_airflow.hooks.storage import task_access
 from tests.integration.operator_runs import OperatorRun
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
@@ -166,16 +173,51 @@ def test_a_night_without_documents_is_a_success_with_zeros(trip: Trip) -> None:
     assert trip.query("SELECT state, documents_in FROM nightsort.classification_runs") == [("complete", 0)]
 
 
+def test_a_night_without_files_is_what_the_spec_says(trip: Trip, tmp_path: Path) -> None:
+    trip.label(40)
+    trip.train()
+    told = tmp_path / "told"
+    text = "{{ nightsort.event }} {{ nightsort.classifier }}: {{ nightsort.message }}"
+    arguments = {"path": str(told), "text": text}
+    notifier = Notifier(import_path="tests.file_notifier.FileNotifier", arguments=arguments)
+    of_trip = trip.spec
+    trip.spec = of_trip.model_copy(update={"notifiers": (notifier,), "no_files": "warn"})
+    trip.prepare(OperatorRun())
+    assert told.read_text().startswith(f"no_files {trip.spec.name}: Run 20261118 ")
+    trip.spec = trip.spec.model_copy(update={"no_files": "ok"})
+    trip.prepare(OperatorRun())
+    assert len(told.read_text().splitlines()) == 1
+    trip.spec = trip.spec.model_copy(update={"no_files": "fail"})
+    with pytest.raises(BadInputError, match=rf"s3://{BUCKET}/.*/incoming/2026-11-18/ holds no file"):
+        trip.prepare(OperatorRun())
+
+
 def test_documents_given_by_hand_are_a_run_of_their_own(trip: Trip) -> None:
     trip.label(40)
     trip.bring(5)
     trip.train()
     trip.classify()
-    trip.put("export/b.jsonl", json.dumps({"id": "hand", "text": "refund my card"}) + "\n")
-    trip.classify(source_uri=f"s3://{BUCKET}/{trip.spec.name}/export/*.jsonl")
+    trip.put("incoming/by-hand/b.jsonl", json.dumps({"id": "hand", "text": "refund my card"}) + "\n")
+    trip.classify(source_uri=f"s3://{BUCKET}/{trip.spec.name}/incoming/by-hand/*.jsonl")
     keys = {row[0] for row in trip.table()}
     assert len(keys) == 2
     assert all(key.startswith("20261118") for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("/etc/passwd", "is not of the kind of incoming.uri"),
+        ("http://127.0.0.1:1/internal/secret", "http:// cannot be read"),
+        ("s3://{bucket}/{name}/labelled/", "is not below incoming.uri"),
+        ("s3://{bucket}/{name}/work/training/*/training.csv", "is not below incoming.uri"),
+    ],
+)
+def test_documents_that_the_spec_does_not_allow_are_not_read(trip: Trip, source: str, says: str) -> None:
+    uri = source.format(bucket=BUCKET, name=trip.spec.name)
+    with pytest.raises(BadInputError, match=says) as refused:
+        trip.prepare(OperatorRun(), source_uri=uri)
+    assert "root:" not in str(refused.value)
 
 
 def test_a_batch_that_failed_makes_the_run_red_and_only_it_is_done_again(trip: Trip) -> None:

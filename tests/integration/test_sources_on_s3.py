@@ -20,7 +20,7 @@ from nightsort.classifier_spec.source import LabelledSource, Source
 from nightsort.sources import streams
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
-from nightsort.sources.source_files import SourceError, list_files
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files
 from nightsort.sources.streams import open_file
 from nightsort.storage import UPLOAD_PART_BYTES, Access, plain_access, upload
 from nightsort.training.prepare import prepare_training_data
@@ -91,6 +91,30 @@ def test_objects_of_a_prefix_a_glob_and_a_key(client: Any) -> None:
         names("s3://sources/list/d.csv")
     with pytest.raises(SourceError, match="is a folder; end it with /"):
         names("s3://sources/list/sub")
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a#b.txt", "a%20b.txt", "a b.txt", "a@b.txt", "a*b.txt", "a?b.txt", "a[1].txt", "a::b.txt", "{a}.txt",
+        "a+b&c=d;e.txt", "x.txt?versionId=abc", "?versionId=", "a//b.txt", "~a", "ä.txt",
+    ],
+)  # fmt: skip
+def test_whatever_a_key_is_it_is_listed_and_read(client: Any, tmp_path: Path, key: str) -> None:
+    folder = f"odd {key.encode().hex()}"
+    put(client, **{f"{folder}/{key}": b"content", f"{folder}/x.txt": b"another"})
+    put(client, **{f"{folder}/large/{key}": b"text\n" * (streams.PART_BYTES // 4)})
+
+    files = list_files(f"s3://sources/{folder}/", plain_access())
+    assert sorted(file.name for file in files) == sorted([key, f"large/{key}", "x.txt"])
+    (named,) = [file for file in files if file.name == key]
+    with open_file(named, plain_access()) as stream:
+        assert stream.read() == b"content"
+    (large,) = [file for file in files if file.name == f"large/{key}"]
+    with open_file(large, plain_access()) as stream:
+        assert stream.read(CHUNK_BYTES)[:5] == b"text\n"
+    if not set("*?[{") & set(key) and "//" not in key:
+        assert [file.name for file in list_files(f"s3://sources/{folder}/{key}", plain_access())] == [key]
 
 
 def test_an_object_that_came_after_the_last_look_is_seen(client: Any) -> None:

@@ -19,7 +19,7 @@ from nightsort_airflow.dag_parts import (
     day_params,
     of_spec,
     set_params,
-    source_uri_param,
+    source_uri_params,
     timetable,
 )
 from nightsort_airflow.earlier_xcoms import mapped_value, xcom_of
@@ -50,7 +50,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
             task_id="prepare_batches",
             spec=spec,
             day=DAY_OF_RUN,
-            source_uri="{{ params.source_uri or '' }}",
+            source_uri="{{ params.get('source_uri') or '' }}",
             inlets=[active_version_asset(spec.name)],
         )
 
@@ -90,7 +90,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
         classified = classify_batch.expand_kwargs(prepared.output)
         exported = export(spec, prepared)
         chain(prepared, *approved, classified, reconciled, *exported)
-    set_params(dag, **day_params(spec.incoming), source_uri=source_uri_param())
+    set_params(dag, **day_params(spec.incoming), **source_uri_params(spec.incoming))
 
 
 def export(spec: ClassifierSpec, prepared: PrepareBatchesOperator) -> list[ExportPredictionsOperator]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import jinja2
 
+from nightsort.classifier_spec.schedule import one_run_per_day
 from nightsort.comprehend import limits
 from nightsort.wording import number_of
 
@@ -32,6 +33,9 @@ def dag_title(what: str, classifier: str) -> str:
     :param classifier: the name of the spec.
     """
     return f"{classifier}: {what}"
+
+
+_NO_FILES = {"ok": "is a success", "warn": "is a success and calls the notifiers", "fail": "fails"}
 
 
 def train_doc(spec: ClassifierSpec) -> str:
@@ -61,6 +65,8 @@ def classify_doc(spec: ClassifierSpec) -> str:
         documents=_source(spec.incoming),
         budget=_budget(spec, "run_usd", spec.budget.run_usd),
         when=f"at `{spec.schedule}` ({spec.timezone})" if spec.schedule else "only by hand",
+        every_day=bool(spec.schedule) and one_run_per_day(spec.schedule or "", spec.incoming.template),
+        no_files=_NO_FILES[spec.no_files],
     )
 
 

@@ -10,6 +10,7 @@ from airflow.sdk.definitions.param import ParamsDict
 
 from nightsort.classifier_spec.day_template import has_day
 from nightsort.classifier_spec.schedule import one_run_per_day
+from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.limits import POOL
 from nightsort_airflow.alerts import failure_notices, question_notices
 from nightsort_airflow.dag_docs import dag_title
@@ -20,7 +21,7 @@ from nightsort_airflow.retries import AWS_RETRIES
 if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
-    from nightsort.classifier_spec.model import ClassifierSpec, Source
+    from nightsort.classifier_spec.model import ClassifierSpec, IncomingSource, Source
     from nightsort_airflow.timetables import EveryDayTimetable
 
 DEFAULT_ARGS: Final[dict[str, Any]] = {
@@ -138,18 +139,27 @@ def day_params(source: Source) -> dict[str, Param]:
     return {"day": day}
 
 
-def source_uri_param() -> Param:
-    """Make the Param ``source_uri``."""
-    return Param(
+def source_uri_params(source: IncomingSource) -> dict[str, Param]:
+    """
+    Make the Param ``source_uri``, where documents come from files.
+
+    :param source: the incoming documents.
+    :returns: the Param by its name, or nothing.
+    """
+    if source.uri is None:
+        return {}
+    places = " or ".join((fixed_folder(source.uri), *source.by_hand))
+    source_uri = Param(
         None,
         title="Other documents",
         description=(
-            "Classify these instead of the day's documents: a file, a prefix that ends in / or a glob, in "
-            "the format of the spec's incoming documents, for instance s3://bucket/export/*.csv."
+            "Classify these instead of the day's documents: a file, a prefix that ends in / or a glob, below "
+            f"{places}, in the format of the spec's incoming documents."
         ),
         type=["null", "string"],
         minLength=1,
     )
+    return {"source_uri": source_uri}
 
 
 def training_time_limit(spec: ClassifierSpec) -> timedelta | None:

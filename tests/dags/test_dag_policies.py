@@ -377,6 +377,25 @@ def test_each_param_can_be_filled_in_by_a_person(dags: dict[str, DAG]) -> None:
             assert param.resolve() is None
 
 
+def test_a_dag_whose_source_has_no_day_asks_for_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "tickets.yaml").write_text(SPEC.format(name="tickets").replace("{day}", "all"))
+    dags = parse(monkeypatch, (tmp_path,)).dags
+    assert set(dags["classify_tickets"].params) == {"source_uri"}
+    assert set(dags["train_tickets"].params) == set()
+
+
+def test_a_schedule_that_leaves_days_out_survives_the_way_through_the_database(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "tickets.yaml").write_text(f'{SPEC.format(name="tickets")}schedule: "0 2 * * 1-5"\n')
+    bag = parse(monkeypatch, (tmp_path,))
+    assert bag.import_errors == {}
+    dag = bag.dags["classify_tickets"]
+    back = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    assert type(back.timetable).__name__ == "EveryDayTimetable"
+    assert "one run for each day" in (dag.doc_md or "")
+
+
 @pytest.mark.parametrize(
     ("name", "good", "bad"),
     [("day", "2026-11-18", "18.11.2026"), ("source_uri", "s3://bucket/export/*.csv", "")],

@@ -143,7 +143,7 @@ def prepare_batches(
         log.info("Kept %d of %d batches of run %s", len(earlier.kept), len(batches), run_key)
     sent = sum(batch.documents for batch in batches)
     if not sent:
-        log.info("Nothing to classify: %s has no usable document for run %s", files.where, run_key)
+        files.warn_of_nothing()
     return PreparedBatches(
         run_key=run_key,
         batches=tuple(batches),
@@ -177,6 +177,7 @@ def forecast_run(
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
     """
     documents = units = 0
+    files = _NightsFiles(spec, day, source_uri)
     with (
         tempfile.TemporaryDirectory(prefix="nightsort-") as folder,
         RejectLog(Path(folder) / REJECTS_FILE) as rejects,
@@ -187,11 +188,13 @@ def forecast_run(
             day=day,
             rejects=rejects,
             uri=source_uri,
-            on_files=_NightsFiles(spec, day, source_uri).listed,
+            on_files=files.listed,
             progress=progress,
         ):
             documents += len(records)
             units += int(document_units(records["text"]).sum())
+    if not documents:
+        files.warn_of_nothing()
     return forecast_classification(documents, units), rejects.total
 
 
@@ -219,3 +222,8 @@ class _NightsFiles:
         if self._no_files == "fail":
             raise NoFilesError(message)
         log.log(logging.WARNING if self._no_files == "warn" else logging.INFO, "%s", message)
+
+    def warn_of_nothing(self) -> None:
+        """Say that there is nothing to classify; where there was no file, :meth:`listed` has said more."""
+        level = logging.INFO if self.number == 0 else logging.WARNING
+        log.log(level, "Nothing to classify: %s has no usable document", self.where)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from airflow.plugins_manager import get_deadline_references_plugins, get_import_errors
+from airflow.plugins_manager import (
+    get_deadline_references_plugins,
+    get_import_errors,
+    get_timetables_plugins,
+)
 
 from nightsort_airflow.airflow_plugin import NightsortPlugin
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
@@ -11,6 +15,10 @@ from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassi
 def test_airflow_knows_the_deadline() -> None:
     assert [name for name in get_deadline_references_plugins() if name.endswith("NightLoadedBy")]
     assert get_import_errors() == {}
+
+
+def test_airflow_knows_the_timetable() -> None:
+    assert [name for name in get_timetables_plugins() if name.endswith("timetables.EveryDayTimetable")]
 
 
 def test_the_operator_names_its_links_and_the_plugin_does_not_name_them_again() -> None:

@@ -346,8 +346,12 @@ class TestNothingAndTooMuch:
             with pytest.raises(NoFilesError, match=r"incoming/ holds no file; put documents there"):
                 step()
 
-    def test_a_source_of_rejects_alone_gives_no_batch(self, tmp_path: Path) -> None:
-        prepared = Night(tmp_path, [("a", " "), ("b", "\u2028")]).prepare()
+    def test_a_source_of_rejects_alone_gives_no_batch_and_a_warning(
+        self, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        night = Night(tmp_path, [("a", " "), ("b", "\u2028")])
+        prepared = night.prepare()
+        assert f"Nothing to classify: {night.incoming}/ has no usable document" in caplog.text
         assert prepared.batches == ()
         assert (prepared.documents_in, prepared.rejected, prepared.reject_counts) == (2, 2, {"blank": 2})
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -25,16 +24,6 @@ app = typer.Typer(
 )
 
 SpecFile = Annotated[Path, typer.Argument(help="The classifier spec, a YAML file.", show_default=False)]
-Day = Annotated[
-    datetime | None,
-    typer.Option(
-        formats=["%Y-%m-%d"], help="The day for {day} in the source, as 2026-11-18.", show_default=False
-    ),
-]
-SourceUri = Annotated[
-    str | None,
-    typer.Option(help="Read this source instead of the spec's incoming source.", show_default=False),
-]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -48,8 +37,3 @@ def main(
     )
     if verbose:
         logging.getLogger("nightsort").setLevel(logging.INFO)
-
-
-def day_of(value: datetime | None) -> date | None:
-    """Return the day of an option."""
-    return None if value is None else value.date()

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path  # noqa: TC003 (Typer reads annotations)
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from nightsort.cli.command import AsJson, app
 from nightsort.cli.output import err, out, print_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 
 @app.command()
@@ -39,6 +44,7 @@ def validate_spec(
             errors.append(error)
         else:
             specs[spec.name] = spec
+    _print_warnings(specs.values())
     if as_json:
         print_json({"specs": sorted(specs), "errors": [str(problem) for problem in errors]})
     else:
@@ -55,3 +61,12 @@ def validate_spec(
             out.print("No specs found.")
     if errors:
         raise typer.Exit(2)
+
+
+def _print_warnings(specs: Iterable[ClassifierSpec]) -> None:
+    from nightsort.classifier_spec.warnings import spec_warnings
+
+    for spec in specs:
+        for warning in spec_warnings(spec):
+            message = f"Warning: {spec.name}: {warning.key}: {warning.message}"
+            err.print(message, style="yellow", markup=False, soft_wrap=True)

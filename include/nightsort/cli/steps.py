@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import date
-
 import typer
 from rich.table import Table
 
-from nightsort.cli.command import AsJson, Day, SourceUri, SpecFile, app, day_of
+from nightsort.cli.asked_for import Anywhere, Day, SourceUri, check_source, day_of
+from nightsort.cli.command import AsJson, SpecFile, app
 from nightsort.cli.output import err, out, print_json, print_values, progress_shown, user_errors
 
 
@@ -15,11 +14,14 @@ from nightsort.cli.output import err, out, print_json, print_values, progress_sh
 def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -> None:
     """Write training.csv, test.csv, the report and the rejects, and check the limits of Comprehend."""
     with user_errors(), progress_shown() as progress:
+        from nightsort.classifier_spec.day_template import has_day
         from nightsort.classifier_spec.model import load_spec
         from nightsort.storage import plain_access
         from nightsort.training.prepare import prepare_training_data
 
-        prepared = prepare_training_data(load_spec(spec), plain_access(), day=day_of(day), progress=progress)
+        loaded = load_spec(spec)
+        reads = day_of(day, loaded) if has_day(loaded.labelled.template) else None
+        prepared = prepare_training_data(loaded, plain_access(), day=reads, progress=progress)
     values = prepared.to_dict()
     if as_json:
         print_json(values)
@@ -33,7 +35,11 @@ def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -
 
 @app.command()
 def prepare_batches(
-    spec: SpecFile, day: Day = None, source_uri: SourceUri = None, as_json: AsJson = False
+    spec: SpecFile,
+    day: Day = None,
+    source_uri: SourceUri = None,
+    anywhere: Anywhere = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write the input files of a run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with user_errors(), progress_shown() as progress:
@@ -43,10 +49,12 @@ def prepare_batches(
         from nightsort.naming import run_key
         from nightsort.storage import plain_access
 
-        classifies = day_of(day) or date.today()
+        loaded, access = load_spec(spec), plain_access()
+        classifies = day_of(day, loaded)
+        check_source(loaded, source_uri, classifies, access, anywhere=anywhere)
         prepared = batches.prepare_batches(
-            load_spec(spec),
-            plain_access(),
+            loaded,
+            access,
             run_key=run_key(classifies, source_uri),
             day=classifies,
             source_uri=source_uri,
@@ -70,7 +78,11 @@ def prepare_batches(
 
 @app.command()
 def forecast_cost(
-    spec: SpecFile, day: Day = None, source_uri: SourceUri = None, as_json: AsJson = False
+    spec: SpecFile,
+    day: Day = None,
+    source_uri: SourceUri = None,
+    anywhere: Anywhere = False,
+    as_json: AsJson = False,
 ) -> None:
     """Forecast the cost of classifying the incoming documents, and compare it with the budget."""
     with user_errors(), progress_shown() as progress:
@@ -79,9 +91,11 @@ def forecast_cost(
         from nightsort.comprehend.prices import OverBudgetError, check_budget
         from nightsort.storage import plain_access
 
-        loaded = load_spec(spec)
+        loaded, access = load_spec(spec), plain_access()
+        classifies = day_of(day, loaded)
+        check_source(loaded, source_uri, classifies, access, anywhere=anywhere)
         forecast, rejected = forecast_run(
-            loaded, plain_access(), day=day_of(day), source_uri=source_uri, progress=progress
+            loaded, access, day=classifies, source_uri=source_uri, progress=progress
         )
     budget = loaded.budget.run_usd
     try:

@@ -7,8 +7,10 @@ import json
 import subprocess
 import sys
 import tarfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
@@ -85,6 +87,14 @@ class TestValidateSpec:
         found = json.loads(run("validate-spec", spec.parent, "--json").stdout)
         assert found == {"specs": ["tickets"], "errors": []}
 
+    def test_what_is_probably_not_meant_is_a_warning(self, spec: Path, tmp_path: Path) -> None:
+        shown = run(
+            "validate-spec", change(spec, incoming={"uri": f"{tmp_path}/in/", "format": "csv"})
+        ).stderr
+        assert "Warning: tickets: work_uri: " in shown
+        assert "is a folder, which only the commands can use" in shown
+        assert "Warning: tickets: incoming.id_column: is missing, and incoming.uri has no day" in shown
+
     def test_a_bad_one_is_named_with_key_and_remedy_and_code_2(self, spec: Path) -> None:
         result = run("validate-spec", change(spec, mode="MULTI"), code=2)
         assert str(spec) in result.stderr
@@ -137,11 +147,35 @@ class TestPrepareBatches:
         assert "Nothing to classify" in run("prepare-batches", spec, "--day", "2026-11-19").output
 
     def test_a_source_by_hand(self, spec: Path, tmp_path: Path) -> None:
-        source = tmp_path / "by-hand.csv"
+        source = tmp_path / "incoming" / "by-hand.csv"
         source.write_text("id,text\nx,by hand\n")
         result = json.loads(run("prepare-batches", spec, "--source-uri", source, "--json").stdout)
-        assert result["documents_sent"] == 1
+        assert (result["documents_sent"], result["files"]) == (1, 1)
         assert "-" in result["run_key"]
+
+    @pytest.mark.parametrize("command", ["prepare-batches", "forecast-cost"])
+    def test_a_source_that_the_spec_does_not_allow_is_refused_unless_it_is_said(
+        self, spec: Path, tmp_path: Path, command: str
+    ) -> None:
+        source = tmp_path / "elsewhere.csv"
+        source.write_text("id,text\nx,by hand\n")
+        shown = run(command, spec, "--source-uri", source, code=2).stderr
+        assert "is not below incoming.uri or incoming.by_hand" in shown.replace("\n", " ")
+        assert "3 units" in run(command, spec, "--source-uri", source, "--anywhere").output
+
+    @pytest.mark.parametrize("command", ["prepare-batches", "forecast-cost"])
+    def test_without_a_day_it_is_the_last_complete_one_in_the_time_zone_of_the_spec(
+        self, spec: Path, command: str
+    ) -> None:
+        zone = "Pacific/Kiritimati"
+        yesterday = datetime.now(ZoneInfo(zone)).date() - timedelta(days=1)
+        result = run(command, change(spec, timezone=zone))
+        assert f"Day: {yesterday}, the last complete day ({zone})." in result.stderr
+        assert f"incoming/{yesterday}/ holds no file" in result.stderr.replace("\n", "")
+
+    def test_a_day_without_files_fails_where_the_spec_says_so(self, spec: Path) -> None:
+        shown = run("prepare-batches", change(spec, no_files="fail"), "--day", "2026-12-25", code=2).stderr
+        assert "incoming/2026-12-25/ holds no file" in shown
 
     def test_a_column_that_is_not_there_is_a_user_error(self, spec: Path, tmp_path: Path) -> None:
         (tmp_path / "incoming" / "2026-11-18" / "new.csv").write_text("id,body\na,one\n")

@@ -197,9 +197,9 @@ def _fetch(uri: str, access: Access) -> bytes | Damage:
 
     :raises SourceError: nobody may read it.
     """
-    path = access.path(uri)
+    fs, path = access.file(uri)
     try:
-        data: bytes = path.fs.cat_file(path.path, start=0, end=MAX_DOCUMENT_BYTES + 1)
+        data: bytes = fs.cat_file(path, start=0, end=MAX_DOCUMENT_BYTES + 1)
     except (FileNotFoundError, IsADirectoryError):
         return Damage("the object of source-ref does not exist")
     except PermissionError as error:
@@ -209,7 +209,7 @@ def _fetch(uri: str, access: Access) -> bytes | Damage:
         ) from None
     except OSError:
         # S3 has no range of an empty object.
-        if path.fs.size(path.path):
+        if fs.size(path):
             raise
         data = b""
     if len(data) > MAX_DOCUMENT_BYTES:

@@ -229,7 +229,7 @@ class IncomingSource(Source):
             if message := fixed_prefix_problem(prefix):
                 problems.append(Problem(key, message))
             elif prefix.startswith(S3) != self.uri.startswith(S3):
-                problems.append(Problem(key, f"{shown(prefix)} is not where uri is; use s3:// for both"))
+                problems.append(Problem(key, f"{shown(prefix)} or uri is not on S3; use s3:// for both"))
         if problems:
             raise refuse_keys(problems)
         return self

@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
-from nightsort.classifier_spec.source import uri_problem
+from nightsort.classifier_spec.uris import uri_problem
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.json_lines import Row, objects_of, raw_rows, read_row
 from nightsort.sources.json_values import ABSENT, Damage, Json, kind_of

@@ -1,5 +1,5 @@
 """
-Call the notifiers of a spec for failed runs, late nights and pending approvals.
+Call the notifiers of a spec for failed runs, warnings, late nights and pending approvals.
 
 The DAG processor calls them for failed runs, a worker for the rest. Airflow imports this module and the
 notifiers there, so they must be in ``plugins/`` or installed, not in the DAGs folder.
@@ -121,21 +121,22 @@ class QuestionNotice(BaseNotifier):
             "see Required Actions in Airflow."
         )
         notice = {"event": "question", "classifier": self.classifier, "message": message}
-        _notify_from_task(self.notifier, context, notice)
+        _notify_or_log(self.notifier, context, notice)
 
 
-def notify_all(spec: ClassifierSpec, context: Context, event: str, message: str) -> None:
+def notify_warning(spec: ClassifierSpec, context: Context, warning: str) -> None:
     """
-    Call all notifiers of a spec from a task. An error of one is logged, and the next one is called.
+    Notify each notifier of a spec that a run succeeds with a warning. An error of a notifier is logged.
 
     :param spec: the classifier spec.
     :param context: the task's context.
-    :param event: what a notifier may tell apart, for instance ``no_files``.
-    :param message: one sentence.
+    :param warning: what is wrong, as a sentence without a full stop.
     """
-    notice = {"event": event, "classifier": spec.name, "message": message}
+    run = context["dag_run"]
+    message = f"Run {run.run_id} of {run.dag_id} has a warning. {warning}."
+    notice = {"event": "warning", "classifier": spec.name, "message": message}
     for notifier in spec.notifiers:
-        _notify_from_task(notifier, context, notice)
+        _notify_or_log(notifier, context, notice)
 
 
 def notify_late(
@@ -188,10 +189,11 @@ def notifier_problem(notifier: Notifier) -> str | None:
     return None
 
 
-def _notify_from_task(notifier: Notifier, context: Context, notice: Mapping[str, str]) -> None:
+def _notify_or_log(notifier: Notifier, context: Context, notice: Mapping[str, str]) -> None:
+    """Call a notifier in a task, which must not fail for it: it would be retried, and notify again."""
     try:
         _notify(notifier.import_path, notifier.arguments, context, notice)
-    except Exception:  # Whatever a notifier raises: otherwise Airflow would retry the task, and notify again.
+    except Exception:  # Whatever a notifier raises.
         log.exception("The notifier failed: %s", notifier.import_path)
 
 

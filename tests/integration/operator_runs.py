@@ -56,12 +56,14 @@ class OperatorRun:
     :param xcoms: by task and key, a value per map index.
     :param pushed: what the tasks pushed, by task and key, then by map index.
     :param events: what the tasks said about their outlets, in Airflow's own collection.
+    :param run_id: Airflow's.
     """
 
     xcoms: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     pushed: dict[tuple[str, str], dict[int | None, Any]] = field(default_factory=lambda: defaultdict(dict))
     stores: dict[str, TaskStateStore] = field(default_factory=lambda: defaultdict(TaskStateStore))
     events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
+    run_id: str = "manual__1"
 
     def context(self, task_id: str, store: str | None = None, index: int | None = None) -> Any:
         now = datetime.now(timezone.utc)
@@ -69,7 +71,12 @@ class OperatorRun:
             "ti": TaskInstance(self, task_id, index),
             "task_state_store": self.stores[store or task_id],
             "dag_run": SimpleNamespace(
-                data_interval_start=None, data_interval_end=None, run_after=now, start_date=now
+                dag_id="classify_trip",
+                run_id=self.run_id,
+                data_interval_start=None,
+                data_interval_end=None,
+                run_after=now,
+                start_date=now,
             ),
             "outlet_events": self.events,
         }
@@ -88,8 +95,7 @@ class OperatorRun:
                 payload = asyncio.run(first_event(deferred.trigger))
                 step = getattr(operator, deferred.method_name)
                 arguments = {**(deferred.kwargs or {}), "event": payload}
-        values = self.xcoms.setdefault((operator.task_id, "return_value"), [])
-        values.append(given)
+        context["ti"].xcom_push("return_value", given)
         return given
 
 

@@ -183,7 +183,8 @@ def test_a_night_without_files_is_what_the_spec_says(trip: Trip, tmp_path: Path)
     of_trip = trip.spec
     trip.spec = of_trip.model_copy(update={"notifiers": (notifier,), "no_files": "warn"})
     trip.prepare(OperatorRun())
-    assert told.read_text().startswith(f"no_files {trip.spec.name}: Run 20261118 ")
+    assert told.read_text().startswith(f"warning {trip.spec.name}: ")
+    assert f"There is no file at s3://{BUCKET}/{trip.spec.name}/incoming/2026-11-18/." in told.read_text()
     trip.spec = trip.spec.model_copy(update={"no_files": "ok"})
     trip.prepare(OperatorRun())
     assert len(told.read_text().splitlines()) == 1

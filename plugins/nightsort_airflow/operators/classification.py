@@ -9,7 +9,7 @@ from airflow.sdk.configuration import conf
 
 from nightsort.naming import JobName, batch_job_base, run_key
 from nightsort.wording import number_of
-from nightsort_airflow.alerts import notify_all
+from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.comprehend_requests import output_config
 from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
@@ -71,6 +71,7 @@ class PrepareBatchesOperator(SpecOperator):
         from nightsort.classifier_spec.model import load_specs, spec_folders
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.sources.by_hand import check_source_uri
+        from nightsort.sources.source_files import source_of_day
 
         refuse_unknown_keys(context)
         day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
@@ -111,7 +112,8 @@ class PrepareBatchesOperator(SpecOperator):
         context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         if prepared.files == 0 and self.spec.no_files == "warn":
-            notify_all(self.spec, context, "no_files", f"Run {key} of {self.spec.name} found no files.")
+            where = source_of_day(self.spec.incoming, day, source_uri).uri
+            notify_warning(self.spec, context, f"There is no file at {where}")
         batches = prepared.to_dict()["batches"]
         return [self._arguments(batch, key, active) for batch in batches]
 

@@ -12,7 +12,6 @@ from nightsort_airflow.alerts import (
     failure_notices,
     late_alerts,
     notifier_problem,
-    notify_all,
     notify_late,
     question_notices,
 )
@@ -146,16 +145,3 @@ def test_our_words_do_not_collide_with_a_notifiers_own_fields(told: list[str]) -
         arguments,
     )
     assert told[0].startswith("The predictions of tickets are late: they were due by 06:30 (UTC)")
-
-
-def test_a_task_calls_all_notifiers_also_after_one_that_fails(tmp_path: Path, told: list[str]) -> None:
-    notifiers = [
-        {"import_path": "nowhere.at.All"},
-        {"import_path": TOLD, "arguments": {"text": TEXT}},
-    ]
-    context: Any = {
-        "dag": DAG("classify_tickets", schedule=None),
-        "dag_run": SimpleNamespace(run_id="night", dag_id="classify_tickets"),
-    }
-    notify_all(spec(tmp_path, notifiers=notifiers), context, "no_files", "Nothing came.")
-    assert told == ["no_files tickets night: Nothing came."]

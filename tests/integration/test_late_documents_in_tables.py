@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,8 +13,6 @@ from nightsort.naming import run_key
 from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import psycopg
 
 pytestmark = pytest.mark.integration
@@ -96,6 +96,43 @@ def test_late_documents_as_a_source_by_hand_are_a_run_of_their_own(nights: Night
     assert nights.table(prepared.run_key) == {"late": "x", "doc-0": "corrected"}
     assert nights.latest() == {**EARLY, "late": "x", "doc-0": "corrected"}
     assert sum(nights.paid.values()) == (6 + 2) * 3
+
+
+@pytest.fixture
+def without_ids(tmp_path: Path, database: psycopg.Connection[Any]) -> Nights:
+    """Two days with a file of the same name, and no column of ids."""
+    incoming = {"uri": f"{tmp_path}/{{day}}/", "format": "jsonl"}
+    nights = Nights(tmp_path, database, incoming=incoming)
+    for number in range(2):
+        nights.arrives("docs.jsonl", {"": f"day {number}"}, DAY + timedelta(number))
+    return nights
+
+
+def test_two_days_with_a_file_of_one_name_lose_no_document(without_ids: Nights) -> None:
+    for number in range(2):
+        without_ids.classify(DAY + timedelta(number))
+    assert without_ids.latest() == {
+        "2026-11-18/docs.jsonl:0": "day 0",
+        "2026-11-19/docs.jsonl:0": "day 1",
+    }
+
+
+def test_rows_with_short_ids_get_long_ones_by_the_documented_statement(
+    without_ids: Nights, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as before:
+        before.setattr("nightsort.batches.prepare.fixed_folder", lambda _: None)
+        without_ids.classify()
+        without_ids.classify(DAY + timedelta(1))
+    assert without_ids.latest() == {"docs.jsonl:0": "day 1"}
+    page = (Path(__file__).parents[2] / "docs" / "tables.md").read_text()
+    (statement,) = re.findall(r"UPDATE nightsort\.predictions[^;]*;", page)
+    for _ in range(2):
+        without_ids.database.execute(statement)
+    assert without_ids.latest() == {
+        "2026-11-18/docs.jsonl:0": "day 0",
+        "2026-11-19/docs.jsonl:0": "day 1",
+    }
 
 
 def test_with_another_version_the_day_is_other_work(nights: Nights) -> None:

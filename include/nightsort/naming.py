@@ -7,6 +7,7 @@ found. ``test_naming.py`` holds literal examples.
 ========================  ======================================================================
 run key                   ``20261118``, or ``20261118-01234567`` if the source was given by hand
 batch name                ``<run key>-00000-0123abcd``: its number, and 8 digits of its content's hash
+retry name                ``<batch name>-r1-0123abcd``: how often its documents were sent again
 base of a job's name      ``<classifier>-<version>-<batch name>`` or ``…-score-<12 digits>``
 job name                  ``<base>-g1``, ``<base>-g2``, …
 version name              ``v0123456789ab``, ``v0123456789ab-g2``, …: 12 digits of the data's hash
@@ -50,8 +51,9 @@ REJECTS: Final = "rejects"
 """The batch name of documents that were never sent."""
 
 _BATCH: Final = r"\d{5,}-[0-9a-f]{8}"
+_RETRY: Final = r"r[1-9]\d*-[0-9a-f]{8}"
 _BATCH_NAME: Final = re.compile(rf"(.+)-({_BATCH})")
-_BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{_BATCH})")
+_BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{_BATCH}(?:-{_RETRY})?)")
 _JOB_NAME: Final = re.compile(r"(.+)-g([1-9]\d*)", re.DOTALL)
 _VERSION_NAME: Final = re.compile(r"(v[0-9a-f]{12})(?:-g([1-9]\d*))?")
 _SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
@@ -134,6 +136,34 @@ class BatchName:
 
 
 @dataclass(frozen=True)
+class RetryName:
+    """The name of documents of a batch that are sent again, and of their input and manifest.
+
+    :param batch: name of the batch.
+    :param attempt: 1 for the first time that documents of the batch are sent again.
+    :param fingerprint: the first 8 hex digits of the content's hash.
+    """
+
+    batch: str
+    attempt: int
+    fingerprint: str
+
+    @classmethod
+    def of(cls, batch: str, attempt: int, content_hash: str) -> Self:
+        """Name a retry by its content.
+
+        :param batch: name of the batch.
+        :param attempt: from 1.
+        :param content_hash: at least 8 hex digits.
+        :returns: the name.
+        """
+        return cls(batch, attempt, content_hash[:8])
+
+    def __str__(self) -> str:
+        return f"{self.batch}-r{self.attempt}-{self.fingerprint}"
+
+
+@dataclass(frozen=True)
 class JobName:
     """The name of a classification job on AWS.
 
@@ -163,7 +193,7 @@ class JobName:
 
     @property
     def batch(self) -> str | None:
-        """The name of the batch that the job classifies; ``None`` if its base was not made for a batch."""
+        """The name of the batch or retry that the job classifies; ``None`` if it was made for neither."""
         found = _BATCH_OF_JOB.fullmatch(self.base)
         return found[1] if found else None
 
@@ -173,7 +203,7 @@ def batch_job_base(classifier: str, version: str, batch: str) -> str:
 
     :param classifier: name of the spec.
     :param version: name of the version that classifies.
-    :param batch: name of the batch.
+    :param batch: name of the batch, or of a retry.
     :returns: the base of the job's name.
     """
     return f"{classifier}-{version}-{batch}"
@@ -285,11 +315,11 @@ class RunFolder:
         return f"{self.uri}/{name}"
 
     def input(self, batch: str, *, per_file: bool) -> str:
-        """Return what a batch's job reads: one object, or a prefix where each document has a file."""
+        """Return what the job of a batch or retry reads: an object, or a prefix with a file a document."""
         return f"{self.uri}/input/{batch}/" if per_file else f"{self.uri}/input/{batch_file(batch)}"
 
     def manifest(self, batch: str) -> str:
-        """Return where the manifest of a batch lies."""
+        """Return where the manifest of a batch or retry lies."""
         return f"{self.uri}/manifests/{batch}.parquet"
 
     @property

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 
 def number_of(number: float, singular: str, plural: str = "") -> str:
     """
@@ -13,3 +18,12 @@ def number_of(number: float, singular: str, plural: str = "") -> str:
     """
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number:,} {noun}" if isinstance(number, int) else f"{number:g} {noun}"
+
+
+def with_reasons(reasons: Mapping[str, int]) -> str:
+    """
+    Return how many documents have each reason, for instance ``blank 2, duplicate_id 1``.
+
+    :param reasons: the numbers by reason, the most frequent one first.
+    """
+    return ", ".join(f"{reason} {number:,}" for reason, number in reasons.items())

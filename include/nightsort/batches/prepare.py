@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +26,12 @@ from nightsort.batches.plan import Batch, RunPlan
 from nightsort.batches.uploads import Uploads
 from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
-from nightsort.naming import REJECTS_FILE
+from nightsort.naming import REJECTS_FILE, BatchName
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import NoFilesError, source_of_day
 from nightsort.storage import upload
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -133,14 +135,17 @@ def prepare_batches(
             ):
                 new_documents = earlier.new_documents(documents)
                 for batch in cut_batches(new_documents, spec, local, first=earlier.next_number):
-                    uploads.add(batch, run_key)
+                    uploads.add(batch, partial(BatchName.of, run_key, batch.number))
         batches = [*earlier.kept, *uploads.batches]
         check_batch_count(len(batches), spec)
         rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
         replace(plan, batches=tuple(batches)).write(folder, access, local)
     if earlier.kept:
-        log.info("Kept %d of %d batches of run %s", len(earlier.kept), len(batches), run_key)
+        log.info(
+            "Kept %d of %s of run %s",
+            len(earlier.kept), number_of(len(batches), "batch", "batches"), run_key,
+        )  # fmt: skip
     sent = sum(batch.documents for batch in batches)
     if not sent:
         files.warn_of_nothing()

@@ -8,10 +8,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
 from nightsort.batches.plan import Batch
-from nightsort.naming import BatchName, batch_file
+from nightsort.naming import batch_file
 from nightsort.storage import upload, upload_texts
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from nightsort.batches.local_batch import LocalBatch
     from nightsort.naming import RunFolder
     from nightsort.storage import Access
@@ -43,15 +46,19 @@ class Uploads:
         finally:
             self._pool.shutdown(cancel_futures=True)
 
-    def add(self, local: LocalBatch, run_key: str) -> None:
-        """Name a batch, and upload it in the background."""
+    def add(self, local: LocalBatch, name: Callable[[str], object]) -> None:
+        """Name a batch, and upload it in the background.
+
+        :param local: the batch, closed.
+        :param name: makes its name from the hash of its content.
+        """
         while len(self._waiting) >= _WAITING_BATCHES:
             self._waiting.popleft().result()
         fingerprint = local.fingerprint(per_file=self._per_file)
         batch = Batch.below(
             self._folder,
             self._input_format,
-            name=str(BatchName.of(run_key, local.number, fingerprint)),
+            name=str(name(fingerprint)),
             documents=local.documents,
             bytes=local.text_bytes + (0 if self._per_file else local.documents),
             units=local.units,
@@ -71,4 +78,5 @@ class Uploads:
             upload(local.path, batch.input_uri, self._access, move=True)
         upload(local.manifest_path, batch.manifest_uri, self._access, move=True)
         local.remove()
-        log.info("Batch %s: %d documents, %d bytes", batch.name, batch.documents, batch.bytes)
+        documents, size = number_of(batch.documents, "document"), number_of(batch.bytes, "byte")
+        log.info("Batch %s: %s, %s", batch.name, documents, size)

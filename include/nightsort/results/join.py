@@ -113,7 +113,7 @@ class BatchResults:
         self, archive: UPath | IO[bytes], manifest: Manifest, *, mode: str, threshold: float
     ) -> None:
         self._archive = archive
-        self._manifest = manifest
+        self.manifest = manifest
         self._threshold = threshold if mode == "MULTI_LABEL" else None
         self._classified = np.zeros(len(manifest), np.bool_)
         self._garbled = np.zeros(len(manifest), np.bool_)
@@ -131,7 +131,7 @@ class BatchResults:
         return self._counts
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
-        for batch in read_predictions(self._archive, documents=len(self._manifest)):
+        for batch in read_predictions(self._archive, documents=len(self.manifest)):
             self._found += len(batch.predictions) + len(batch.failures)
             self._note(batch)
             if len(batch.predictions) and len(results := self._join(batch.predictions)):
@@ -143,9 +143,9 @@ class BatchResults:
             yield results
         classified = int(np.count_nonzero(self._classified))
         self._counts = LoadCounts(
-            documents=len(self._manifest),
+            documents=len(self.manifest),
             classified=classified,
-            failed=len(self._manifest) - classified,
+            failed=len(self.manifest) - classified,
             missing=reasons[MISSING],
             unreadable=self._unreadable,
             duplicates=self._duplicates,
@@ -174,7 +174,7 @@ class BatchResults:
 
     def _positions(self, pieces: Sequence[Failure | Unreadable]) -> npt.NDArray[np.int64]:
         files = pa.array([piece.file for piece in pieces], pa.string())
-        return self._manifest.positions(files, pa.array([piece.line for piece in pieces], pa.int64()))
+        return self.manifest.positions(files, pa.array([piece.line for piece in pieces], pa.int64()))
 
     def _reason_code(self, reason: str) -> int:
         if reason in self._reasons:
@@ -185,7 +185,7 @@ class BatchResults:
         return len(self._reasons) - 1
 
     def _join(self, predictions: Any) -> pa.RecordBatch:
-        positions = self._manifest.positions(predictions["file"], predictions["line"])
+        positions = self.manifest.positions(predictions["file"], predictions["line"])
         if len(positions) and (
             positions[0] < 0 or not (np.diff(positions) > 0).all() or self._used(positions)
         ):
@@ -197,9 +197,9 @@ class BatchResults:
         starts = labels.offsets[:-1]
         flat = labels.values
         if rows and (np.diff(positions) == 1).all():
-            ids = self._manifest.document_ids.slice(positions[0], rows)
+            ids = self.manifest.document_ids.slice(positions[0], rows)
         else:
-            ids = self._manifest.document_ids.take(from_numpy(positions))
+            ids = self.manifest.document_ids.take(from_numpy(positions))
         best = flat.take(starts)
         return result_rows(
             rows,
@@ -242,10 +242,10 @@ class BatchResults:
         )
 
     def _check_it_is_ours(self) -> None:
-        if self._found and self._unknown >= self._found and len(self._manifest):
+        if self._found and self._unknown >= self._found and len(self.manifest):
             raise WrongOutputError(
                 f"{self._archive}: none of its {self._found:,} results is for this batch, whose input is "
-                f"{self._manifest.first_file}: it is another job's output. Check the job's output URI"
+                f"{self.manifest.first_file}: it is another job's output. Check the job's output URI"
             )
 
     def _without_prediction(self) -> Iterator[pa.RecordBatch]:
@@ -261,7 +261,7 @@ class BatchResults:
             yield result_rows(
                 rows,
                 line=from_numpy(positions),
-                document_id=self._manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
+                document_id=self.manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
                 status=_constant(FAILED, rows),
                 reason=reason,
             )

@@ -18,6 +18,7 @@ from nightsort.naming import (
     TRAINING_FILE,
     BatchName,
     JobName,
+    RetryName,
     VersionName,
     WorkLayout,
     batch_file,
@@ -60,6 +61,9 @@ class TestThePromisedNames:
         assert str(BatchName.of("20261118", 0, HASH)) == "20261118-00000-01234567"
         assert str(BatchName.of("20261118-cd4be057", 123_456, HASH)) == "20261118-cd4be057-123456-01234567"
         assert batch_file("20261118-00000-01234567") == "20261118-00000-01234567.txt"
+
+    def test_of_documents_that_are_sent_again(self) -> None:
+        assert str(RetryName.of("20261118-00000-01234567", 2, HASH)) == "20261118-00000-01234567-r2-01234567"
 
     def test_of_jobs(self) -> None:
         base = batch_job_base("tickets", "v0123456789ab-g2", "20261118-00000-01234567")

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from nightsort.batches import prepare as batches
+from nightsort.batches import uploads as uploading
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run
 from nightsort.naming import document_file, run_key
@@ -239,7 +239,7 @@ class TestTheSameAgain:
                 raise ConnectionResetError("the network is gone")
             upload(local, uri, access, **options)
 
-        monkeypatch.setattr(batches, "upload", failing)
+        monkeypatch.setattr(uploading, "upload", failing)
         with pytest.raises(ConnectionResetError):
             night.prepare()
         assert night.objects() != whole.objects()

@@ -1,0 +1,131 @@
+"""Write the documents of a batch that failed for a curable reason as the input of a job of their own.
+
+The first job's output says which documents these are, so the same output makes the same input under the same
+name, and a retry that was started is found again. ``docs/adr/0031-failed-documents-are-sent-again.md``.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from nightsort.batches.local_batch import LocalBatch
+from nightsort.batches.manifest import Manifest
+from nightsort.batches.stored import read_batch
+from nightsort.batches.uploads import Uploads
+from nightsort.naming import RetryName
+from nightsort.results.curable import CURABLE
+from nightsort.results.join import BatchResults
+from nightsort.results.retried import RetriedResults
+from nightsort.wording import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    import numpy.typing as npt
+    from upath import UPath
+
+    from nightsort.batches.plan import Batch
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.naming import RunFolder
+    from nightsort.storage import Access
+
+log = logging.getLogger(__name__)
+
+
+class JobOutput(NamedTuple):
+    """The output of a job, and the manifest of what it classified."""
+
+    archive: UPath
+    manifest: UPath
+
+    @classmethod
+    def of(cls, folder: RunFolder, access: Access, *, name: str, output_uri: str) -> JobOutput:
+        """Return the output of a job over a batch or a retry of a run.
+
+        :param folder: the run's folder.
+        :param access: storage.
+        :param name: name of the batch or the retry.
+        :param output_uri: the job's ``output.tar.gz``.
+        :returns: the output.
+        """
+        return cls(access.path(output_uri), access.path(folder.manifest(name)))
+
+
+def batch_results(
+    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = ()
+) -> BatchResults | RetriedResults:
+    """Return the results of a batch as a stream of record batches, which has ``counts`` at its end.
+
+    :param spec: with the mode and the threshold.
+    :param first: the output of the batch's own job.
+    :param retries: the outputs of its retries, in their order.
+    :returns: one row for each document of the batch.
+    :raises ManifestError: a manifest cannot be read.
+    """
+    each = [
+        BatchResults(output.archive, Manifest.read(output.manifest), mode=spec.mode, threshold=spec.threshold)
+        for output in (first, *retries)
+    ]
+    return RetriedResults(each[0], each[1:]) if retries else each[0]
+
+
+def prepare_retry(
+    spec: ClassifierSpec,
+    access: Access,
+    *,
+    run_key: str,
+    batch: Batch,
+    results: Iterable[pa.RecordBatch],
+    attempt: int,
+) -> Batch | None:
+    """Write the documents of a batch that failed for a curable reason below the run's folder.
+
+    :param spec: the classifier spec.
+    :param access: storage.
+    :param run_key: the run.
+    :param batch: the batch.
+    :param results: its results, from :func:`batch_results`.
+    :param attempt: 1 for the first time that documents of the batch are sent again.
+    :returns: what is sent again, as a batch; ``None`` if nothing failed for a curable reason.
+    :raises FileNotFoundError: the batch's input is missing.
+    :raises ManifestError: its manifest cannot be read.
+    """
+    failed = _curable(results, batch.documents)
+    if not failed.any():
+        return None
+    per_file = spec.input_format == "ONE_DOC_PER_FILE"
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
+        local = LocalBatch(0, Path(name) / "retry.txt")
+        start = 0
+        for ids, texts in read_batch(batch, access, per_file=per_file):
+            chosen = failed[start : start + len(ids)]
+            if chosen.any():
+                mask = pa.array(chosen)
+                local.add(ids.filter(mask), texts.filter(mask))
+            start += len(ids)
+        local.close()
+        with Uploads(access, spec.layout.run(run_key), spec.input_format) as uploads:
+            uploads.add(local, partial(RetryName.of, batch.name, attempt))
+    (retry,) = uploads.batches
+    log.info("Batch %s: %s to send again", batch.name, number_of(retry.documents, "failed document"))
+    return retry
+
+
+def _curable(results: Iterable[pa.RecordBatch], documents: int) -> npt.NDArray[np.bool_]:
+    """Return which documents of a batch failed for a curable reason."""
+    failed = np.zeros(documents, np.bool_)
+    reasons: Any = pa.array(list(CURABLE))
+    for rows in results:
+        if rows["reason"].null_count == len(rows):
+            continue
+        mask = pc.is_in(rows["reason"].cast(pa.string()), value_set=reasons)
+        failed[rows["line"].to_numpy()[mask.to_numpy(zero_copy_only=False)]] = True
+    return failed

@@ -24,13 +24,14 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
-from nightsort.results.join import RESULT_SCHEMA, BatchResults
+from nightsort.results.join import RESULT_SCHEMA
+from nightsort.results.retry import JobOutput, batch_results
 from nightsort.sources.source_files import list_files
 from nightsort.storage import upload
 from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -154,7 +155,8 @@ def export_run(
             "Clear load_predictions and what is downstream"
         )
     removed = _remove_others(partition, run_key, rows, access)
-    log.info("Exported %d rows of run %s as %d files to %s", exported, run_key, len(rows), partition)
+    counted, files = number_of(exported, "row"), number_of(len(rows), "file")
+    log.info("Exported %s of run %s as %s to %s", counted, run_key, files, partition)
     return Exported(partition, len(rows), exported, removed)
 
 
@@ -190,11 +192,14 @@ def _results(
 ) -> Iterator[tuple[_FileConstants, Iterable[pa.RecordBatch]]]:
     """Return the results of each batch, then the rejects."""
     folder = spec.layout.run(run.run_key)
-    for name, output_uri in ((batch["name"], batch["output_uri"]) for batch in run.batches):
-        manifest = Manifest.read(access.path(folder.manifest(name)))
+    for batch in run.batches:
+        first, *retries = (
+            JobOutput.of(folder, access, name=job["name"], output_uri=job["output_uri"])
+            for job in (batch, *batch.get("retries", ()))
+        )
+        name = batch["name"]
         constants = _FileConstants(run.run_key, name, run.version, run.loaded[name].loaded_at)
-        archive = access.path(output_uri)
-        yield constants, BatchResults(archive, manifest, mode=spec.mode, threshold=spec.threshold)
+        yield constants, batch_results(spec, first, retries)
     rejects = run.loaded.get(REJECTS)
     constants = _FileConstants(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
     yield constants, read_rejects(access.path(folder.file(REJECTS_FILE)))
@@ -248,5 +253,6 @@ def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access
             fs.rm_file(path)
             removed += 1
     if removed:
-        log.info("Removed %d files of %s that run %s no longer has", removed, partition, run_key)
+        files = number_of(removed, "file")
+        log.info("Removed %s of %s that run %s no longer has", files, partition, run_key)
     return removed

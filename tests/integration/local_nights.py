@@ -15,7 +15,7 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import run_key
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
-from nightsort.tables.runs import RunCounts, finish_run, load_rejects
+from nightsort.tables.runs import finish_run, load_rejects
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from nightsort.batches.prepare import Batch
+    from nightsort.tables.run_counts import RunCounts
 
 DAY = date(2026, 11, 18)
 
@@ -46,6 +47,7 @@ class Nights:
                 "work_uri": f"{folder}/work",
                 "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
                 "batch": {"max_documents": 4},
+                "quality": {"max_rejected_share": 1.0, "max_failed_share": 1.0},
                 **settings,
             }
         )

@@ -35,6 +35,7 @@ RELEASED = {
     1: "08f92ab166a812a97196db8896d3ad14bd277074745716f71a51814b029d513c",
     2: "9f0a0e99562c1ae18f75710ac3ed6f32bc71318dfbc5738c97a431175a96718d",
     3: "cabb80d0b70f593d233a0452e19d5c7bed16089ea9a854b7216e3b3a38746213",
+    4: "5b5964640c2e546ed4abfd5559b5944ff85347396ddcf80566b3416be71a8eb2",
 }
 """SHA-256 of each file that a database may have been made with: such a file never changes."""
 

@@ -58,7 +58,10 @@ RUN = "20261118"
 VERSION = "v0123456789ab"
 
 
-def spec(mode: str = "MULTI_CLASS") -> ClassifierSpec:
+ANY_NUMBER = {"max_rejected_share": 1.0, "max_failed_share": 1.0}
+
+
+def spec(mode: str = "MULTI_CLASS", **quality: Any) -> ClassifierSpec:
     return ClassifierSpec.model_validate(
         {
             "name": "tickets",
@@ -67,6 +70,7 @@ def spec(mode: str = "MULTI_CLASS") -> ClassifierSpec:
             "incoming": {"uri": "/data/incoming.csv", "format": "csv"},
             "work_uri": "/data/work",
             "data_access_role_arn": "arn:aws:iam::123456789012:role/Comprehend",
+            "quality": {**ANY_NUMBER, **quality},
         }
     )
 
@@ -558,8 +562,11 @@ class TestRun:
                 {"name": jobs[1].name, "documents": 4, "loaded": 4},
             ],
             "failed_jobs": [failed_job(jobs[0].name)],
+            "retried": 0,
             "units": 24,
             "source_uri": None,
+            "dag_id": None,
+            "run_id": None,
             "started_at": began,
         }
         rejected = [row for row in table(database) if row["status"] == "rejected"]
@@ -603,7 +610,9 @@ class TestRun:
         for job in (first, second):
             job.load(database, version="v000000000001")
         first.load(database)
-        with pytest.raises(CountsDoNotAddUp, match=f"batch {second.name} has 0 rows for 4 documents"):
+        with pytest.raises(
+            CountsDoNotAddUp, match=f"4 of 8 documents are missing: batch {second.name}. Clear"
+        ):
             finish_run(database, spec=spec(), run_key=RUN, version=VERSION, prepared=prepared(first, second))
         assert len(table(database)) == 8, "what the earlier version said is kept until it is replaced"
 
@@ -621,10 +630,10 @@ class TestRun:
                 prepared=prepared(loaded, missing),
                 failed_jobs=[failed_job(missing.name)],
             )
-        assert "1 batches with 4 documents are missing" in str(caught.value)
-        assert f"(job {'f' * 32} FAILED: INTERNAL: no)" in str(caught.value)
-        assert "8 documents in, but 4 classified + 0 failed + 0 rejected = 4" in str(caught.value)
-        assert f"batch {missing.name} has 0 rows for 4 documents" in str(caught.value)
+        assert str(caught.value) == (
+            f"4 of 8 documents are missing: batch {missing.name}, job {'f' * 32} FAILED: INTERNAL: no. Clear "
+            "the tasks of these batches, or the whole run: finished jobs are not paid for again"
+        )
         assert loaded.name not in str(caught.value)
         assert (caught.value.counts.documents_in, caught.value.counts.units) == (8, 12)
         (row,) = table(database, name="classification_runs")
@@ -641,9 +650,7 @@ class TestRun:
         jobs = [Job(tmp_path, n) for n in range(2)]
         for job in jobs:
             job.load(database)
-        with pytest.raises(
-            CountsDoNotAddUp, match=f"1 batches with 4 documents.*{jobs[1].name} was not loaded"
-        ):
+        with pytest.raises(CountsDoNotAddUp, match=f"4 of 8 documents.*{jobs[1].name} was not loaded"):
             finish_run(
                 database,
                 spec=spec(),

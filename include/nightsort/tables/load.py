@@ -10,15 +10,16 @@ from __future__ import annotations
 
 import logging
 from datetime import date
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.batches.manifest import Manifest
 from nightsort.naming import run_day
-from nightsort.results.join import RESULT_SCHEMA, BatchResults, LoadCounts
+from nightsort.results.join import RESULT_SCHEMA
+from nightsort.results.retry import JobOutput, batch_results
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Sequence
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from upath import UPath
 
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.results.join import LoadCounts
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +46,9 @@ def load_predictions(
     version: str,
     run_key: str,
     batch: str,
-    archive: UPath | IO[bytes],
+    archive: UPath,
     manifest: UPath,
+    retries: Sequence[JobOutput] = (),
 ) -> LoadCounts:
     """Load the output of one batch's job: a row for each document of its manifest, whatever the output holds.
 
@@ -59,18 +62,25 @@ def load_predictions(
     :param batch: name of the batch.
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
+    :param retries: the outputs of documents that were sent again, in their order.
     :returns: the counts of the batch.
     :raises ArchiveError: the archive is damaged or holds no predictions; nothing is changed.
     :raises ManifestError: the manifest cannot be read; nothing is changed.
     :raises WrongOutputError: the output is another job's; nothing is changed.
     """
-    results = BatchResults(archive, Manifest.read(manifest), mode=spec.mode, threshold=spec.threshold)
+    results = batch_results(spec, JobOutput(archive, manifest), retries)
     replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
     counts = results.counts
-    log.info(
-        "Loaded batch %s: %d classified, %d failed (%d of them missing in the output)",
-        batch, counts.classified, counts.failed, counts.missing,
-    )  # fmt: skip
+    reasons = f" ({with_reasons(counts.reasons)})" if counts.reasons else ""
+    log.log(
+        logging.WARNING if counts.failed else logging.INFO,
+        "Loaded batch %s: %s = %s classified + %s failed%s",
+        batch,
+        number_of(counts.documents, "document"),
+        f"{counts.classified:,}",
+        f"{counts.failed:,}",
+        reasons,
+    )
     if counts.unreadable or counts.duplicates or counts.unknown:
         log.warning(
             "The output of batch %s has unusable results: %d unreadable, %d duplicate, %d unknown",

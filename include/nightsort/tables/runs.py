@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import pyarrow as pa
-from psycopg.types.json import Jsonb
 
-from nightsort.comprehend.prices import classification_cost
+from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.errors import NightsortError
-from nightsort.naming import REJECTS, JobName, run_day
+from nightsort.naming import REJECTS
 from nightsort.results.columns import LABEL
 from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
+from nightsort.tables.run_counts import RunCounts
+from nightsort.tables.run_problems import failed_reasons, what_is_missing, what_is_over
+from nightsort.tables.run_rows import COMPLETE, FAILED, INCOMPLETE, AirflowRun, write_run
+from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -35,34 +38,8 @@ REJECTED = "rejected"
 _ROWS_AT_ONCE = 20_000
 
 
-@dataclass(frozen=True)
-class RunCounts:
-    """The counts of a run. In a complete run ``documents_in == classified + failed + rejected``.
-
-    :param documents_in: documents in the source.
-    :param reasons: failed and rejected documents by reason.
-    :param batches: for each batch its name, its documents, and how many of them have a row.
-    :param units: billed units of the loaded batches.
-    :param cost_usd: their price.
-    """
-
-    run_key: str
-    documents_in: int
-    classified: int
-    failed: int
-    rejected: int
-    reasons: dict[str, int]
-    batches: list[dict[str, Any]] = field(default_factory=list)
-    units: int = 0
-    cost_usd: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return JSON-safe values."""
-        return asdict(self)
-
-
-class CountsDoNotAddUp(NightsortError):
-    """A run with missing or surplus rows; the message has the numbers and names the batches.
+class RunProblemError(NightsortError):
+    """A run that is red although everything that can be loaded is loaded; the message has the numbers.
 
     :param counts: the counts of the run.
     """
@@ -70,6 +47,14 @@ class CountsDoNotAddUp(NightsortError):
     def __init__(self, message: str, counts: RunCounts) -> None:
         super().__init__(message)
         self.counts = counts
+
+
+class CountsDoNotAddUp(RunProblemError):
+    """A run with missing or surplus rows; the message names the batches."""
+
+
+class QualityLimitError(RunProblemError):
+    """A run with more rejected or failed documents than the spec allows; the message has the reasons."""
 
 
 class LoadedBatch(NamedTuple):
@@ -119,7 +104,7 @@ def load_rejects(
             yield rows
 
     replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=counted())
-    log.info("Loaded %d rejects of run %s", loaded, run_key)
+    log.info("Loaded %s of run %s", number_of(loaded, "reject"), run_key)
     return loaded
 
 
@@ -147,11 +132,14 @@ def finish_run(
     started_at: datetime | None = None,
     jobs: Mapping[str, Mapping[str, Any]] | None = None,
     failed_jobs: Sequence[Mapping[str, Any]] = (),
+    retries: Mapping[str, Sequence[str]] | None = None,
+    airflow_run: AirflowRun | None = None,
 ) -> RunCounts:
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
-    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. If the
-    counts do not add up, the row is written too, with the state ``incomplete``.
+    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. The row
+    is written whatever the counts are: ``complete``; ``incomplete`` if they do not add up; ``failed`` if they
+    are above a limit of the spec's ``quality`` that fails a run.
 
     :param conn: the database.
     :param spec: the classifier spec.
@@ -161,11 +149,14 @@ def finish_run(
     :param source_uri: the source, if it was set by hand.
     :param started_at: when the run began.
     :param jobs: details of each loaded batch's job (id, status, …), by batch name; written to the run's row.
-        A batch without an entry was not loaded by this run, even if the table has rows of an earlier one.
-        ``None``: not known.
+        ``retries`` among them are those of the batch that are loaded. A batch without an entry was not loaded
+        by this run, even if the table has rows of an earlier one. ``None``: not known.
     :param failed_jobs: jobs that failed, with ``job_id``, ``job_name``, ``status`` and ``message``.
+    :param retries: names of the retries that this run prepared, by batch name.
+    :param airflow_run: the DAG run.
     :returns: the counts of the run.
-    :raises CountsDoNotAddUp: a document has no row, or a batch has too many rows.
+    :raises CountsDoNotAddUp: a document has no row, a batch has too many rows, or a retry is not loaded.
+    :raises QualityLimitError: too many documents were rejected or failed.
     """
     names = [batch.name for batch in prepared.batches]
     key = (spec.name, run_key)
@@ -176,17 +167,47 @@ def finish_run(
             (*key, [*names, REJECTS]),
         )
         if stale.rowcount:
-            log.warning("Deleted %d rows of batches that run %s no longer has", stale.rowcount, run_key)
+            rows = number_of(stale.rowcount, "row")
+            log.warning("Deleted %s of batches that run %s no longer has", rows, run_key)
         counts = _count(conn, key, version, prepared, jobs or {})
-        problem = _problem(counts, prepared, jobs, failed_jobs)
-        _write_run(conn, spec.name, counts, failed_jobs, version, problem, source_uri, started_at)
-    if problem is not None:
-        raise CountsDoNotAddUp(problem, counts)
-    log.info(
-        "Run %s: %d documents in = %d classified + %d failed + %d rejected",
-        run_key, counts.documents_in, counts.classified, counts.failed, counts.rejected,
-    )  # fmt: skip
-    return counts
+        missing = what_is_missing(counts, prepared.rejected, jobs, failed_jobs, retries or {})
+        over = what_is_over(spec.quality, counts, prepared) if missing is None else None
+        fails = over is not None and spec.quality.when_over == "fail"
+        write_run(
+            conn,
+            spec.name,
+            counts,
+            version=version,
+            state=INCOMPLETE if missing is not None else FAILED if fails else COMPLETE,
+            message=missing or over,
+            failed_jobs=failed_jobs,
+            source_uri=source_uri,
+            started_at=started_at,
+            airflow_run=airflow_run,
+        )
+    if missing is not None:
+        raise CountsDoNotAddUp(missing, counts)
+    _log_counts(counts, version, prepared)
+    if fails:
+        raise QualityLimitError(f"{over}", counts)
+    return replace(counts, warning=over)
+
+
+def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatches) -> None:
+    failed = failed_reasons(counts, prepared)
+    log.log(
+        logging.WARNING if failed else logging.INFO,
+        "Run %s with %s: %s in = %s classified + %s failed%s + %s rejected%s, %s",
+        counts.run_key,
+        f"version {version}" if version else "no version",
+        number_of(counts.documents_in, "document"),
+        f"{counts.classified:,}",
+        f"{counts.failed:,}",
+        f" ({with_reasons(failed)})" if failed else "",
+        f"{counts.rejected:,}",
+        f" ({with_reasons(prepared.reject_counts)})" if prepared.reject_counts else "",
+        usd_text(counts.cost_usd),
+    )
 
 
 def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
@@ -230,7 +251,9 @@ def _count(
         }
         for batch in prepared.batches
     ]
+    again = [retry for job in jobs.values() for retry in job.get("retries", ())]
     units = sum(batch.units for batch in prepared.batches if loaded[batch.name])
+    units += sum(retry["units"] for retry in again)
     return RunCounts(
         run_key=key[1],
         documents_in=prepared.documents_in,
@@ -239,95 +262,7 @@ def _count(
         rejected=statuses[REJECTED],
         reasons=dict(reasons.most_common()),
         batches=batches,
+        retried=sum(retry["documents"] for retry in again),
         units=units,
         cost_usd=classification_cost(units),
-    )
-
-
-def _problem(
-    counts: RunCounts,
-    prepared: PreparedBatches,
-    jobs: Mapping[str, Mapping[str, Any]] | None,
-    failed_jobs: Sequence[Mapping[str, Any]],
-) -> str | None:
-    """Return what does not add up, with the numbers; ``None`` if all does."""
-    problems, missing = [], 0
-    for batch in counts.batches:
-        name, documents, loaded = batch["name"], batch["documents"], batch["loaded"]
-        if loaded != documents:
-            missing += max(documents - loaded, 0)
-            problem = f"batch {name} has {loaded:,} rows for {documents:,} documents"
-        elif jobs is not None and name not in jobs:
-            missing += documents
-            problem = f"batch {name} was not loaded by this run, its {loaded:,} rows are from an earlier run"
-        else:
-            continue
-        failures = [job for job in failed_jobs if _batch_of(job) == name]
-        if failures:
-            problem += f" (job {failures[-1]['job_id']} {failures[-1]['status']}: {failures[-1]['message']})"
-        problems.append(problem)
-    if problems:
-        problems.insert(0, f"{len(problems):,} batches with {missing:,} documents are missing")
-    if counts.rejected != prepared.rejected:
-        problems.append(f"there are {counts.rejected:,} rows for {prepared.rejected:,} rejects")
-    accounted = counts.classified + counts.failed + counts.rejected
-    if not problems and accounted == counts.documents_in:
-        return None
-    return (
-        f"run {counts.run_key}: {counts.documents_in:,} documents in, but {counts.classified:,} classified + "
-        f"{counts.failed:,} failed + {counts.rejected:,} rejected = {accounted:,}; "
-        f"{'; '.join(problems) or 'each batch is complete, so the counts of prepare_batches are wrong'}. "
-        "Clear the tasks of these batches, or the whole run: finished jobs are not paid for again"
-    )
-
-
-def _batch_of(job: Mapping[str, Any]) -> str | None:
-    name = JobName.parse(job["job_name"])
-    return name.batch if name else None
-
-
-def _write_run(
-    conn: psycopg.Connection[Any],
-    classifier: str,
-    counts: RunCounts,
-    failed_jobs: Sequence[Mapping[str, Any]],
-    version: str | None,
-    problem: str | None,
-    source_uri: str | None,
-    started_at: datetime | None,
-) -> None:
-    conn.execute(
-        """
-        INSERT INTO nightsort.classification_runs AS run
-            (classifier, run_key, day, version, state, message, documents_in, classified, failed, rejected,
-             reasons, batches, failed_jobs, units, cost_usd, source_uri, started_at)
-        VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-        ON CONFLICT (classifier, run_key) DO UPDATE SET
-            day = excluded.day, version = excluded.version, state = excluded.state,
-            message = excluded.message, documents_in = excluded.documents_in,
-            classified = excluded.classified, failed = excluded.failed,
-            rejected = excluded.rejected, reasons = excluded.reasons, batches = excluded.batches,
-            failed_jobs = excluded.failed_jobs,
-            units = excluded.units, cost_usd = excluded.cost_usd, source_uri = excluded.source_uri,
-            started_at = excluded.started_at, finished_at = excluded.finished_at
-        """,
-        (
-            classifier,
-            counts.run_key,
-            run_day(counts.run_key),
-            version,
-            "complete" if problem is None else "incomplete",
-            problem,
-            counts.documents_in,
-            counts.classified,
-            counts.failed,
-            counts.rejected,
-            Jsonb(counts.reasons),
-            Jsonb(counts.batches),
-            Jsonb(list(failed_jobs)),
-            counts.units,
-            counts.cost_usd,
-            source_uri,
-            started_at,
-        ),
     )

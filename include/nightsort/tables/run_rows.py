@@ -1,0 +1,161 @@
+"""Read and write the rows of ``classification_runs``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from psycopg import sql
+from psycopg.types.json import Jsonb
+
+from nightsort.naming import run_day
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    import psycopg
+
+    from nightsort.tables.run_counts import RunCounts
+
+RUNNING: Final = "running"
+COMPLETE: Final = "complete"
+INCOMPLETE: Final = "incomplete"
+FAILED: Final = "failed"
+
+
+class AirflowRun(NamedTuple):
+    """The DAG run that a run belongs to."""
+
+    dag_id: str
+    run_id: str
+
+
+def start_run(
+    conn: psycopg.Connection[Any],
+    *,
+    classifier: str,
+    run_key: str,
+    airflow_run: AirflowRun,
+    source_uri: str | None,
+    started_at: datetime | None,
+) -> None:
+    """Write the row of a run that begins. Counts of an earlier run of the day stay until there are new ones.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param airflow_run: the DAG run.
+    :param source_uri: the source, if it was set by hand.
+    :param started_at: when the DAG run began.
+    """
+    with conn.transaction():
+        conn.execute(
+            """
+            INSERT INTO nightsort.classification_runs AS run
+                (classifier, run_key, day, state, dag_id, run_id, source_uri, started_at, finished_at)
+            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, NULL)
+            ON CONFLICT (classifier, run_key) DO UPDATE SET
+                state = excluded.state, message = NULL, dag_id = excluded.dag_id, run_id = excluded.run_id,
+                source_uri = excluded.source_uri, started_at = excluded.started_at, finished_at = NULL
+            """,
+            (classifier, run_key, run_day(run_key), RUNNING, *airflow_run, source_uri, started_at),
+        )
+
+
+def fail_run(
+    conn: psycopg.Connection[Any], *, classifier: str, airflow_run: AirflowRun, message: str
+) -> str | None:
+    """Write that a run ended before anything was sent, unless its row says so already.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param airflow_run: the DAG run.
+    :param message: why, and what to do; without document text.
+    :returns: the message of the row; ``None`` if the DAG run has no row.
+    """
+    with conn.transaction():
+        conn.execute(
+            "UPDATE nightsort.classification_runs SET state = %s, message = %s, finished_at = now() "
+            "WHERE classifier = %s AND dag_id = %s AND run_id = %s AND state = %s",
+            (FAILED, message, classifier, *airflow_run, RUNNING),
+        )
+        row = conn.execute(
+            "SELECT message FROM nightsort.classification_runs "
+            "WHERE classifier = %s AND dag_id = %s AND run_id = %s ORDER BY started_at DESC LIMIT 1",
+            (classifier, *airflow_run),
+        ).fetchone()
+    return row[0] if row else None
+
+
+def loaded_retries(
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str
+) -> dict[str, list[dict[str, Any]]]:
+    """Return the retries that earlier runs of a day loaded, by batch name.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param version: the classifier version; another version's retries do not count.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT batch ->> 'name', batch -> 'retries' FROM nightsort.classification_runs, "
+            "jsonb_array_elements(batches) AS batch "
+            "WHERE classifier = %s AND run_key = %s AND version = %s AND batch ? 'retries'",
+            (classifier, run_key, version),
+        ).fetchall()
+    return dict(rows)
+
+
+def write_run(
+    conn: psycopg.Connection[Any],
+    classifier: str,
+    counts: RunCounts,
+    *,
+    version: str | None,
+    state: str,
+    message: str | None,
+    failed_jobs: Sequence[Mapping[str, Any]],
+    source_uri: str | None,
+    started_at: datetime | None,
+    airflow_run: AirflowRun | None,
+) -> None:
+    """Write the row of a run whose rows are counted; the parameters are its columns."""
+    row = {
+        "classifier": classifier,
+        "run_key": counts.run_key,
+        "day": run_day(counts.run_key),
+        "version": version,
+        "state": state,
+        "message": message,
+        "documents_in": counts.documents_in,
+        "classified": counts.classified,
+        "failed": counts.failed,
+        "rejected": counts.rejected,
+        "reasons": Jsonb(counts.reasons),
+        "batches": Jsonb(counts.batches),
+        "failed_jobs": Jsonb(list(failed_jobs)),
+        "retried": counts.retried,
+        "units": counts.units,
+        "cost_usd": counts.cost_usd,
+        "source_uri": source_uri,
+        "started_at": started_at,
+        **(airflow_run._asdict() if airflow_run else {}),
+    }
+    conn.execute(_upsert(tuple(row)), row)
+
+
+def _upsert(columns: tuple[str, ...]) -> sql.Composed:
+    updates = (
+        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
+        for name in (*columns, "finished_at")
+        if name not in ("classifier", "run_key")
+    )
+    return sql.SQL(
+        "INSERT INTO nightsort.classification_runs ({}) VALUES ({}) "
+        "ON CONFLICT (classifier, run_key) DO UPDATE SET {}"
+    ).format(
+        sql.SQL(", ").join(map(sql.Identifier, columns)),
+        sql.SQL(", ").join(map(sql.Placeholder, columns)),
+        sql.SQL(", ").join(updates),
+    )

@@ -27,9 +27,10 @@ from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
-    ReconcileRunOperator,
     StartBatchJobOperator,
 )
+from nightsort_airflow.operators.failed_documents import PrepareRetriesOperator
+from nightsort_airflow.operators.reconcile import ReconcileRunOperator
 from nightsort_airflow.spec_loading import dag_specs
 
 if TYPE_CHECKING:
@@ -54,8 +55,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
             inlets=[active_version_asset(spec.name)],
         )
 
-        @task_group(group_id="classify_batch", tooltip="One Comprehend job and its results")
-        def classify_batch(batch: Any, job: Any) -> None:
+        def run_jobs(batch: Any, job: Any) -> None:
             started = StartBatchJobOperator(
                 task_id="start_job",
                 job=job,
@@ -75,12 +75,22 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 map_index_template=BATCH_OF_LOAD,
             )
 
+        classify_batch = task_group(group_id="classify_batch", tooltip="A job and its results")(run_jobs)
+        retry_batch = task_group(group_id="retry_batch", tooltip="Failed documents, sent again")(run_jobs)
+        retries = PrepareRetriesOperator(
+            task_id="prepare_retries",
+            spec=spec,
+            prepare_task_id="prepare_batches",
+            load_task_id="classify_batch.load_predictions",
+        )
         reconciled = ReconcileRunOperator(
             task_id="reconcile_run",
             spec=spec,
             prepare_task_id="prepare_batches",
-            job_task_id="classify_batch.start_job",
-            load_task_id="classify_batch.load_predictions",
+            job_task_ids=["classify_batch.start_job", "retry_batch.start_job"],
+            load_task_ids=["classify_batch.load_predictions", "retry_batch.load_predictions"],
+            retry_task_id="prepare_retries",
+            approve_task_id="approve_cost" if spec.budget.when_over == "ask" else None,
             outlets=[predictions_asset(spec.name)],
             trigger_rule=TriggerRule.ALL_DONE,
         )
@@ -88,8 +98,9 @@ def classify_dag(spec: ClassifierSpec) -> None:
             spec, prepared, budget_usd=spec.budget.run_usd, purpose=f"classify a day of {spec.name}"
         )
         classified = classify_batch.expand_kwargs(prepared.output)
+        retried = retry_batch.expand_kwargs(retries.output)
         exported = export(spec, prepared)
-        chain(prepared, *approved, classified, reconciled, *exported)
+        chain(prepared, *approved, classified, retries, retried, reconciled, *exported)
     set_params(dag, **day_params(spec.incoming), **source_uri_params(spec.incoming))
 
 

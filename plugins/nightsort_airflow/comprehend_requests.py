@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nightsort.naming import batch_job_base
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from nightsort.classifier_spec.model import ClassifierSpec
 
 
@@ -43,6 +47,23 @@ def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:
     """
     key = {"KmsKeyId": spec.kms.output_key_id} if spec.kms.output_key_id else {}
     return {"S3Uri": prefix, **key}
+
+
+def batch_job(spec: ClassifierSpec, run: Mapping[str, Any], batch: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Return the argument ``job`` of the operator that runs the job of a batch or a retry.
+
+    :param spec: the classifier spec.
+    :param run: the XCom ``run`` of the operator that prepares the batches.
+    :param batch: the batch or the retry, as a dict.
+    """
+    return {
+        "job_name": batch_job_base(spec.name, run["version"], batch["name"]),
+        "document_classifier_arn": run["arn"],
+        "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": spec.input_format},
+        "output_data_config": output_config(spec, spec.layout.run(run["run_key"]).output),
+        "input_fingerprint": batch["fingerprint"],
+    }
 
 
 def training_input_config(spec: ClassifierSpec, training_uri: Any, test_uri: Any) -> dict[str, Any]:

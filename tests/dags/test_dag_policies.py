@@ -41,10 +41,23 @@ CLASSIFY_TASKS = [
     "prepare_batches",
     "classify_batch.start_job",
     "classify_batch.load_predictions",
+    "prepare_retries",
+    "retry_batch.start_job",
+    "retry_batch.load_predictions",
     "reconcile_run",
 ]
 LAST = {"aws-services": "reconcile_run", "aws-topics": "export_predictions"}
-DEFERRABLE_TASK_ARGS = {"wait_for_training", "score_active_version", "classify_batch.start_job"}
+MAPPED = [
+    f"{group}.{task}"
+    for group in ("classify_batch", "retry_batch")
+    for task in ("start_job", "load_predictions")
+]
+DEFERRABLE_TASK_ARGS = {
+    "wait_for_training",
+    "score_active_version",
+    "classify_batch.start_job",
+    "retry_batch.start_job",
+}
 TAGS = {"nightsort", "train", "classify", *SAMPLES}
 
 
@@ -340,14 +353,14 @@ def test_waiting_tasks_defer_in_the_pool_and_have_retries_that_come_soon(dags: d
 
 def test_the_mapped_tasks_are_shown_under_their_batchs_name(dags: dict[str, DAG]) -> None:
     for name in SAMPLES:
-        for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
+        for task_id in MAPPED:
             assert dags[f"classify_{name}"].get_task(task_id).map_index_template
 
 
 def test_each_mapped_task_pulls_the_list_of_batches_once(dags: dict[str, DAG]) -> None:
     """Airflow pulls it for every argument of the group that a task takes: a thousand times a thousand."""
     for name in SAMPLES:
-        for task_id in ("classify_batch.start_job", "classify_batch.load_predictions"):
+        for task_id in MAPPED:
             task = dags[f"classify_{name}"].get_task(task_id)
             values = [getattr(task, field) for field in task.template_fields]
             assert sum(isinstance(value, MappedArgument | MappedValue) for value in values) == 1

@@ -203,12 +203,12 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         },
     ),
     "reconcile_run": _around(
-        _operator("operators.classification", "ReconcileRunOperator"),
+        _operator("operators.reconcile", "ReconcileRunOperator"),
         {
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
             "between rejects and sums": Point("nightsort.tables.runs:load_rejects", "after"),
-            COMMIT: Point("nightsort.tables.runs:_write_run", "after"),
+            COMMIT: Point("nightsort.tables.runs:write_run", "after"),
             COMMITTED: Point("nightsort.tables.runs:finish_run", "after"),
         },
     ),

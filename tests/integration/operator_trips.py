@@ -23,10 +23,11 @@ from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
-    ReconcileRunOperator,
     StartBatchJobOperator,
 )
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
+from nightsort_airflow.operators.failed_documents import PrepareRetriesOperator
+from nightsort_airflow.operators.reconcile import ReconcileRunOperator
 from nightsort_airflow.operators.training import (
     EvaluateClassifierOperator,
     PrepareTrainingDataOperator,
@@ -152,10 +153,12 @@ class Trip:
         )
         return batches
 
-    def classify_batch(self, run: OperatorRun, index: int, mapped: dict[str, Any]) -> dict[str, Any]:
+    def classify_batch(
+        self, run: OperatorRun, index: int, mapped: dict[str, Any], group: str = "classify_batch"
+    ) -> dict[str, Any]:
         job = run.execute(
             StartBatchJobOperator(
-                task_id="start_job",
+                task_id=f"{group}.start_job",
                 job=mapped["job"],
                 data_access_role_arn=self.spec.data_access_role_arn,
                 aws_conn_id=self.spec.aws_conn_id,
@@ -166,7 +169,7 @@ class Trip:
         )
         loaded: dict[str, Any] = run.execute(
             LoadPredictionsOperator(
-                task_id="load_predictions",
+                task_id=f"{group}.load_predictions",
                 spec=self.spec,
                 run=run.xcoms["prepare_batches", "run"][0],
                 batch=mapped["batch"],
@@ -176,14 +179,26 @@ class Trip:
         )
         return loaded
 
+    def prepare_retries(self, run: OperatorRun) -> list[dict[str, Any]]:
+        retries: list[dict[str, Any]] = run.execute(
+            PrepareRetriesOperator(
+                task_id="prepare_retries",
+                spec=self.spec,
+                prepare_task_id="prepare_batches",
+                load_task_id="classify_batch.load_predictions",
+            )
+        )
+        return retries
+
     def reconcile(self, run: OperatorRun) -> dict[str, Any]:
         counts: dict[str, Any] = run.execute(
             ReconcileRunOperator(
                 task_id="reconcile_run",
                 spec=self.spec,
                 prepare_task_id="prepare_batches",
-                job_task_id="start_job",
-                load_task_id="load_predictions",
+                job_task_ids=["classify_batch.start_job", "retry_batch.start_job"],
+                load_task_ids=["classify_batch.load_predictions", "retry_batch.load_predictions"],
+                retry_task_id="prepare_retries",
                 outlets=[predictions_asset(self.spec.name)],
             )
         )
@@ -193,6 +208,8 @@ class Trip:
         run = run or OperatorRun()
         for index, mapped in enumerate(self.prepare(run, **given)):
             self.classify_batch(run, index, mapped)
+        for index, mapped in enumerate(self.prepare_retries(run)):
+            self.classify_batch(run, index, mapped, "retry_batch")
         counts = self.reconcile(run)
         if self.spec.export:
             self.export(run)

@@ -229,7 +229,9 @@ def test_a_batch_that_failed_makes_the_run_red_and_only_it_is_done_again(trip: T
     first, second, third = trip.prepare(run)
     trip.classify_batch(run, 0, first)
     trip.classify_batch(run, 2, third)
-    with pytest.raises(RunIncompleteError, match=f"{second['batch']['name']} has 0 rows for 20 documents"):
+    with pytest.raises(
+        RunIncompleteError, match=f"20 of 51 documents are missing: batch {second['batch']['name']}"
+    ):
         trip.reconcile(run)
     assert trip.query("SELECT state FROM nightsort.classification_runs") == [("incomplete",)]
     before = trip.jobs()
@@ -246,7 +248,9 @@ def test_rows_of_an_earlier_version_do_not_hide_a_batch_that_failed(trip: Trip) 
     run = OperatorRun()
     first, second, _ = trip.prepare(run)
     trip.classify_batch(run, 0, first)
-    with pytest.raises(RunIncompleteError, match=rf"2 batches with 30 documents.*{second['batch']['name']}"):
+    with pytest.raises(
+        RunIncompleteError, match=rf"30 of 51 documents.*{second['batch']['name']} was not loaded"
+    ):
         trip.reconcile(run)
 
 

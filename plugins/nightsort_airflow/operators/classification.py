@@ -6,21 +6,23 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
+from airflow.sdk.exceptions import AirflowException
 
-from nightsort.naming import JobName, batch_job_base, run_key
-from nightsort.wording import number_of
+from nightsort.naming import JobName, run_key
+from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
-from nightsort_airflow.comprehend_requests import output_config
+from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
-from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, RunIncompleteError
-from nightsort_airflow.job_xcom import FAILED_JOBS
+from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, logged
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
+from nightsort_airflow.run_xcoms import JOB_KEYS, PREPARED_KEY, RETRY_KEYS, RUN_KEY, airflow_run
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import date
 
     import jinja2
     from airflow.sdk import Context
@@ -28,17 +30,14 @@ if TYPE_CHECKING:
     from nightsort.batches.prepare import PreparedBatches
     from nightsort.tables.versions import ClassifierVersion
 
-RUN_KEY = "run"
-PREPARED_KEY = "prepared"
-# What the run's row keeps of a job.
-JOB_KEYS = ("job_id", "job_name", "submitted_at", "ended_at", "output_uri")
-
 
 class PrepareBatchesOperator(SpecOperator):
     """
     Write a day's documents as the batches of a run, and forecast their cost before any job is started.
 
+    The run has its row in ``classification_runs`` from the beginning. If preparing fails, the row says why.
     A run without any file is what ``no_files`` in the spec says: the notifiers are called, or the task fails.
+
     A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask`` or all of it is
     classified and loaded already.
 
@@ -46,9 +45,10 @@ class PrepareBatchesOperator(SpecOperator):
     meanwhile.
 
     The return value is a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
-    :class:`LoadPredictionsOperator`) and ``job`` (for :class:`StartBatchJobOperator`). There are three more
-    XComs: ``run`` (``run_key``, ``day``, ``version``, ``source_uri``), ``prepared`` (the dict of
-    :class:`nightsort.batches.prepare.PreparedBatches`) and ``forecast`` (for
+    :class:`LoadPredictionsOperator`; with ``retries``, which earlier runs of the day loaded, and ``again``,
+    whether failed documents may be sent again) and ``job`` (for :class:`StartBatchJobOperator`). There are
+    three more XComs: ``run`` (``run_key``, ``day``, ``version``, ``arn``, ``source_uri``), ``prepared`` (the
+    dict of :class:`nightsort.batches.prepare.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
     :param spec: The classifier spec.
@@ -67,65 +67,97 @@ class PrepareBatchesOperator(SpecOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write the batches; return one dict per batch."""
+        refuse_unknown_keys(context)
+        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
+        self.log.info("Day: %s (%s)", day, self.spec.timezone)
+        source_uri = self.source_uri or None
+        run = {"run_key": run_key(day, source_uri), "day": day.isoformat(), "source_uri": source_uri}
+        self._record_start(context, run)
+        try:
+            with self.fail_on_input_errors(f"prepare the batches of run {run['run_key']}"):
+                return self._prepare(context, day, run)
+        except Exception as error:
+            self._record_failure(context, error)
+            raise
+
+    def _record_start(self, context: Context, run: dict[str, Any]) -> None:
+        from nightsort.tables.run_rows import start_run
+
+        with self.fail_on_input_errors(f"begin run {run['run_key']}"), self.database() as connection:
+            start_run(
+                connection,
+                classifier=self.spec.name,
+                run_key=run["run_key"],
+                airflow_run=airflow_run(context),
+                source_uri=run["source_uri"],
+                started_at=context["dag_run"].start_date,
+            )
+
+    def _prepare(self, context: Context, day: date, run: dict[str, Any]) -> list[dict[str, Any]]:
         from nightsort.batches.prepare import prepare_batches
         from nightsort.classifier_spec.model import load_specs, spec_folders
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.sources.by_hand import check_source_uri
         from nightsort.sources.source_files import source_of_day
 
-        refuse_unknown_keys(context)
-        day = resolve_run_day(context, given=self.day, timezone=self.spec.timezone)
-        self.log.info("Day: %s (%s)", day, self.spec.timezone)
-        source_uri = self.source_uri or None
-        key = run_key(day, source_uri)
-        with self.fail_on_input_errors(f"prepare the batches of run {key}"):
-            if source_uri:
-                specs = load_specs(spec_folders(os.environ)).specs.values()
-                check_source_uri(self.spec, source_uri, day, self.access, others=specs)
-            active = self._active()
-            prepared = prepare_batches(
-                self.spec,
-                self.access,
-                run_key=key,
-                day=day,
-                source_uri=source_uri,
-                progress=self.log_progress,
-            )
-            self._check_mapped_tasks(len(prepared.batches))
-            paid = self._paid_units(prepared, active)
-            forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
-            self.refuse_over_budget(forecast, self.spec.budget.run_usd)
-        reasons = ", ".join(f"{reason} {n}" for reason, n in prepared.reject_counts.items())
+        if run["source_uri"]:
+            specs = load_specs(spec_folders(os.environ)).specs.values()
+            check_source_uri(self.spec, run["source_uri"], day, self.access, others=specs)
+        active = self._active()
+        prepared = prepare_batches(
+            self.spec,
+            self.access,
+            run_key=run["run_key"],
+            day=day,
+            source_uri=run["source_uri"],
+            progress=self.log_progress,
+        )
+        self._check_mapped_tasks(len(prepared.batches))
+        loaded, retries = self._earlier_work(prepared, active)
+        paid = sum(batch.units for batch in prepared.batches if batch.name in loaded)
+        forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
+        self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         self.log.info(
-            "Run %s with version %s: %s%s in, %d rejected%s, %s to classify. %s",
-            key,
+            "Run %s with version %s: %s%s in, %s rejected%s, %s to classify. %s",
+            run["run_key"],
             active.version,
             "" if prepared.files is None else f"files: {prepared.files}, ",
             number_of(prepared.documents_in, "document"),
-            prepared.rejected,
-            f" ({reasons})" if reasons else "",
+            f"{prepared.rejected:,}",
+            f" ({with_reasons(prepared.reject_counts)})" if prepared.reject_counts else "",
             number_of(len(prepared.batches), "batch", "batches"),
             forecast,
         )
-        run = {"run_key": key, "day": day.isoformat(), "version": active.version, "source_uri": source_uri}
+        run = {**run, "version": active.version, "arn": active.arn}
         context["ti"].xcom_push(key=RUN_KEY, value=run)
         context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         if prepared.files == 0 and self.spec.no_files == "warn":
-            where = source_of_day(self.spec.incoming, day, source_uri).uri
+            where = source_of_day(self.spec.incoming, day, run["source_uri"]).uri
             notify_warning(self.spec, context, f"There is no file at {where}")
-        batches = prepared.to_dict()["batches"]
-        return [self._arguments(batch, key, active) for batch in batches]
+        again = self.spec.quality.retry_failed
+        return [
+            {
+                "batch": {
+                    **batch,
+                    "retries": retries.get(batch["name"], []),
+                    "again": again or batch["name"] in loaded,
+                },
+                "job": batch_job(self.spec, run, batch),
+            }
+            for batch in prepared.to_dict()["batches"]
+        ]
 
     def _check_mapped_tasks(self, batches: int) -> None:
         """Refuse more batches than Airflow maps. Airflow itself would retry first, and name no remedy."""
         most = conf.getint("core", "max_map_length", fallback=1024)
         if batches > most:
-            raise BadInputError(
+            message = (
                 f"{batches:,} batches are more than the {most:,} that this Airflow maps. Raise "
                 f"[core] max_map_length, or batch.max_documents ({self.spec.batch.max_documents:,}) or "
                 f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or use a smaller source."
             )
+            raise logged(BadInputError(message))
 
     def _active(self) -> ClassifierVersion:
         from nightsort.tables.versions import active_version
@@ -133,36 +165,41 @@ class PrepareBatchesOperator(SpecOperator):
         with self.database() as connection:
             active = active_version(connection, self.spec.name)
         if active is None:
-            raise NoActiveVersionError(
+            message = (
                 f"{self.spec.name} has no active version yet. Run the DAG train_{self.spec.name} "
                 f"({dag_title('train', self.spec.name)}) first, then clear this task."
             )
+            raise logged(NoActiveVersionError(message))
         return active
 
-    def _paid_units(self, prepared: PreparedBatches, active: ClassifierVersion) -> int:
+    def _earlier_work(
+        self, prepared: PreparedBatches, active: ClassifierVersion
+    ) -> tuple[set[str], dict[str, list[dict[str, Any]]]]:
+        """Return which batches this version has classified before, and which retries were loaded then."""
+        from nightsort.tables.run_rows import loaded_retries
         from nightsort.tables.runs import loaded_batches
 
-        units = {batch.name: batch.units for batch in prepared.batches}
+        run = {"classifier": self.spec.name, "run_key": prepared.run_key}
         with self.database() as connection:
-            loaded = loaded_batches(
-                connection,
-                classifier=self.spec.name,
-                run_key=prepared.run_key,
-                batches=list(units),
-            )
-        return sum(units[name] for name, found in loaded.items() if found.version == active.version)
+            names = [batch.name for batch in prepared.batches]
+            found = loaded_batches(connection, **run, batches=names)
+            retries = loaded_retries(connection, **run, version=active.version)
+        return {name for name, loaded in found.items() if loaded.version == active.version}, retries
 
-    def _arguments(self, batch: dict[str, Any], key: str, active: ClassifierVersion) -> dict[str, Any]:
-        return {
-            "batch": batch,
-            "job": {
-                "job_name": batch_job_base(self.spec.name, active.version, batch["name"]),
-                "document_classifier_arn": active.arn,
-                "input_data_config": {"S3Uri": batch["input_uri"], "InputFormat": self.spec.input_format},
-                "output_data_config": output_config(self.spec, self.spec.layout.run(key).output),
-                "input_fingerprint": batch["fingerprint"],
-            },
-        }
+    def _record_failure(self, context: Context, error: Exception) -> None:
+        from nightsort.errors import NightsortError
+        from nightsort.tables.run_rows import fail_run
+
+        # Messages of other libraries may hold what they read.
+        ours = isinstance(error, (AirflowException, NightsortError))
+        message = str(error) if ours else f"{type(error).__name__}: see the log of {self.task_id}"
+        try:
+            with self.database() as connection:
+                fail_run(
+                    connection, classifier=self.spec.name, airflow_run=airflow_run(context), message=message
+                )
+        except Exception as problem:  # The first error is the one to report.
+            self.log.warning("The failure is not in the run's row: %s", type(problem).__name__)
 
 
 class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
@@ -214,14 +251,19 @@ class LoadPredictionsOperator(SpecOperator):
     """
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
+    If `batch` has a ``retry``, the job is that of documents that were sent again. Their results replace the
+    first ones.
+
     A repeated load leaves the same rows. The return value is the dict of
-    :class:`nightsort.results.join.LoadCounts`, with ``batch`` (its name) and ``job`` (``job_id``,
-    ``job_name``, the times, and where its output is).
+    :class:`nightsort.results.join.LoadCounts`, with ``batch`` (its name), ``job`` (``job_id``, ``job_name``,
+    the times, and where its output is) and ``retries`` (the same of each retry, with its name, documents and
+    units).
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)
-    :param batch: The batch, from :class:`PrepareBatchesOperator`. (templated)
-    :param job: The result of the operator that ran the batch's job. (templated)
+    :param batch: The batch, from :class:`PrepareBatchesOperator` or
+        :class:`~nightsort_airflow.operators.failed_documents.PrepareRetriesOperator`. (templated)
+    :param job: The result of the operator that ran the job. (templated)
     """
 
     template_fields: Sequence[str] = ("run", "batch", "job")
@@ -237,94 +279,40 @@ class LoadPredictionsOperator(SpecOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Load the rows; return their counts."""
+        from nightsort.results.retry import JobOutput
         from nightsort.tables.load import load_predictions
 
-        with self.fail_on_input_errors(f"load batch {self.batch['name']}"), self.database() as connection:
+        name, key = self.batch["name"], self.run["run_key"]
+        job, retries = {part: self.job[part] for part in JOB_KEYS}, list(self.batch["retries"])
+        if retry := self.batch.get("retry"):
+            retries.append({**{part: retry[part] for part in RETRY_KEYS}, **job})
+            job = self.batch["job"]
+        folder = self.spec.layout.run(key)
+        first, *again = (
+            JobOutput.of(folder, self.access, name=of["name"], output_uri=of["output_uri"])
+            for of in ({**job, "name": name}, *retries)
+        )
+        with self.fail_on_input_errors(f"load batch {name}"), self.database() as connection:
             counts = load_predictions(
                 connection,
                 spec=self.spec,
                 version=self.run["version"],
-                run_key=self.run["run_key"],
-                batch=self.batch["name"],
-                archive=self.access.path(self.job["output_uri"]),
-                manifest=self.access.path(self.batch["manifest_uri"]),
+                run_key=key,
+                batch=name,
+                archive=first.archive,
+                manifest=first.manifest,
+                retries=again,
             )
-        job = {key: self.job[key] for key in JOB_KEYS}
-        return {**counts.to_dict(), "batch": self.batch["name"], "job": job}
-
-
-class ReconcileRunOperator(SpecOperator):
-    """
-    Load the rejects, count the run's rows, and fail if a document is missing.
-
-    The counts come from the table and become the run's row. The task has to run whether or not all batches
-    were loaded (trigger rule ``all_done``), so it reads the XComs of the other tasks itself. The return value
-    is the counts, which an outlet that is an asset gets as event.
-
-    :param spec: The classifier spec.
-    :param prepare_task_id: The task of :class:`PrepareBatchesOperator`.
-    :param job_task_id: The mapped task that runs the jobs.
-    :param load_task_id: The mapped task of :class:`LoadPredictionsOperator`.
-    """
-
-    def __init__(self, *, prepare_task_id: str, job_task_id: str, load_task_id: str, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.prepare_task_id = prepare_task_id
-        self.job_task_id = job_task_id
-        self.load_task_id = load_task_id
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Count the rows; return the counts, or fail and say what is missing."""
-        from nightsort.batches.prepare import PreparedBatches
-        from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
-
-        run, prepared = (
-            context["ti"].xcom_pull(task_ids=self.prepare_task_id, key=key) for key in (RUN_KEY, PREPARED_KEY)
-        )
-        if not run or not prepared:
-            raise RunIncompleteError(
-                f"Nothing was sent, because {self.prepare_task_id} did not finish: see its log."
-            )
-        jobs = self._loaded_batches(context)
-        with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
-            rejects_path = self.access.path(prepared["rejects_uri"])
-            load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)
-            try:
-                counts = finish_run(
-                    connection,
-                    spec=self.spec,
-                    run_key=run["run_key"],
-                    version=run["version"] if prepared["batches"] else None,
-                    prepared=PreparedBatches.from_dict(prepared),
-                    source_uri=run["source_uri"],
-                    started_at=context["dag_run"].start_date,
-                    jobs=jobs,
-                    failed_jobs=self._failed_jobs(context),
-                )
-            except CountsDoNotAddUp as error:
-                raise RunIncompleteError(f"{error}.") from None
-        summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
-        self.add_outlet_extra(context, {**summary, "version": run["version"], "day": run["day"]})
-        return summary
-
-    def _loaded_batches(self, context: Context) -> dict[str, dict[str, Any]]:
-        """Return what this run loaded, by batch. A task that failed or was cleared has no XCom."""
-        loaded = context["ti"].xcom_pull(task_ids=[self.load_task_id])
-        return {load["batch"]: load["job"] for load in loaded if load}
-
-    def _failed_jobs(self, context: Context) -> list[dict[str, Any]]:
-        """Return the jobs that failed, also those of tasks that succeeded in the end."""
-        failed = context["ti"].xcom_pull(task_ids=[self.job_task_id], key=FAILED_JOBS)
-        return [job for jobs in failed for job in jobs or ()]
+        return {**counts.to_dict(), "batch": name, "job": job, "retries": retries}
 
 
 class ExportPredictionsOperator(SpecOperator):
     """
     Write a complete run's results as Parquet files, where the spec has ``export``.
 
-    It runs after :class:`ReconcileRunOperator`, whose row names the batches and their outputs. A repeated
-    export leaves the same files. The return value is the dict of :class:`nightsort.exports.Exported` with the
-    day, which an outlet that is an asset gets as event.
+    It runs after :class:`~nightsort_airflow.operators.reconcile.ReconcileRunOperator`, whose row names the
+    batches and their outputs. A repeated export leaves the same files. The return value is the dict of
+    :class:`nightsort.exports.Exported` with the day, which an outlet that is an asset gets as event.
 
     :param spec: The classifier spec.
     :param run: The XCom ``run`` of :class:`PrepareBatchesOperator`. (templated)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, BaseOperator
 
 from nightsort.errors import NightsortError
+from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, logged
 
@@ -41,7 +42,7 @@ class SpecOperator(BaseOperator):
     def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
-        self._last_progress = 0.0
+        self._last_progress: float | None = None
 
     @cached_property
     def access(self) -> Access:
@@ -68,9 +69,11 @@ class SpecOperator(BaseOperator):
         :param documents: the number of documents that are done.
         """
         now = time.monotonic()
-        if now - self._last_progress >= PROGRESS_SECONDS:
+        if self._last_progress is None:
             self._last_progress = now
-            self.log.info("%s: %d documents so far", doing, documents)
+        elif now - self._last_progress >= PROGRESS_SECONDS:
+            self._last_progress = now
+            self.log.info("%s: %s so far", doing, number_of(documents, "document"))
 
     def add_outlet_extra(self, context: Context, extra: dict[str, Any]) -> None:
         """

@@ -13,6 +13,7 @@ from nightsort_airflow.alerts import (
     late_alerts,
     notifier_problem,
     notify_late,
+    notify_warning,
     question_notices,
 )
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
@@ -78,6 +79,18 @@ def test_a_question_is_told_while_it_waits(tmp_path: Path, told: list[str]) -> N
         ]
         * 2
     )
+
+
+def test_each_notifier_is_told_of_a_warning_whatever_another_one_does(
+    tmp_path: Path, told: list[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = {"import_path": "tests.unit.nightsort_airflow.told_notifier.NobodyThere"}
+    notifiers = [broken, {"import_path": TOLD, "arguments": {"text": TEXT}}]
+    notify_warning(spec(tmp_path, notifiers=notifiers), waiting(), "Failed: 3 of 5 documents")
+    assert told == [
+        "warning tickets night: Run night of classify_tickets has a warning. Failed: 3 of 5 documents."
+    ]
+    assert "The notifier failed" in caplog.text
 
 
 def test_a_notifier_that_fails_leaves_the_question_as_it_is(

@@ -1,49 +1,12 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from jinja2 import Template
 
 from nightsort_airflow.dag_parts import BATCH_OF_JOB
-from nightsort_airflow.exceptions import RunIncompleteError
-from nightsort_airflow.operators.classification import ReconcileRunOperator, StartBatchJobOperator
-from tests.unit.nightsort_airflow.airflow_specs import local_spec
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-
-class TaskInstance:
-    def __init__(self, xcoms: dict[tuple[str, str], Any]) -> None:
-        self._xcoms = xcoms
-
-    def xcom_pull(self, task_ids: str | list[str], key: str = "return_value") -> Any:
-        if isinstance(task_ids, list):
-            return [value for task in task_ids for value in self._xcoms.get((task, key), [None])]
-        return self._xcoms.get((task_ids, key))
-
-
-def operator(tmp_path: Path) -> ReconcileRunOperator:
-    return ReconcileRunOperator(
-        task_id="reconcile",
-        spec=local_spec(tmp_path),
-        prepare_task_id="prepare",
-        job_task_id="job",
-        load_task_id="load",
-    )
-
-
-def test_a_run_whose_batches_were_never_made_fails_and_says_where_to_look(tmp_path: Path) -> None:
-    with pytest.raises(RunIncompleteError, match="Nothing was sent, because prepare did not finish"):
-        operator(tmp_path).execute({"ti": TaskInstance({})})  # type: ignore[typeddict-item]
-
-
-def test_failed_jobs_are_those_of_all_batches(tmp_path: Path) -> None:
-    first, second = ({"job_id": id_, "job_name": f"night-{id_}-g1"} for id_ in "ab")
-    xcoms: dict[tuple[str, str], Any] = {("job", "failed_jobs"): [[first], None, [second]]}
-    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance(xcoms)}) == [first, second]  # type: ignore[typeddict-item]
-    assert operator(tmp_path)._failed_jobs({"ti": TaskInstance({})}) == []  # type: ignore[typeddict-item]
+from nightsort_airflow.operators.classification import StartBatchJobOperator
 
 
 def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
@@ -75,6 +38,10 @@ def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:
     ("job_name", "shown"),
     [
         ("tickets-v0123456789ab-g2-20261118-0a1b2c3d-00007-0123abcd", "20261118-0a1b2c3d-00007-0123abcd"),
+        (
+            "tickets-v0123456789ab-20261118-00000-0123abcd-r1-89abcdef",
+            "20261118-00000-0123abcd-r1-89abcdef",
+        ),
         ("night", "night"),
     ],
 )

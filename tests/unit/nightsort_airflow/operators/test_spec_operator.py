@@ -94,12 +94,20 @@ def test_what_may_pass_by_itself_stays_as_it_is(operator: SpecOperator, error: E
     assert raised.value is error
 
 
-def test_progress_is_logged_now_and_then_and_not_at_every_call(
-    operator: SpecOperator, capsys: pytest.CaptureFixture[str]
+def test_progress_is_logged_while_the_work_goes_on_and_not_at_every_call(
+    operator: SpecOperator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for number in range(1000):
+    now = 0.0
+    monkeypatch.setattr("nightsort_airflow.operators.spec_operator.time.monotonic", lambda: now)
+    for number in range(1, 1001):
         operator.log_progress("reading", number)
-    assert capsys.readouterr().out.count("documents so far") == 1
+    assert "so far" not in capsys.readouterr().out, "short work is not reported"
+    now = 11.0
+    for number in range(1001, 2001):
+        operator.log_progress("reading", number)
+    out = capsys.readouterr().out
+    assert out.count("so far") == 1
+    assert "reading: 1,001 documents so far" in out
 
 
 def test_files_are_reached_as_the_spec_says(operator: SpecOperator, tmp_path: Path) -> None:

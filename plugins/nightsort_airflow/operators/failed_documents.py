@@ -1,0 +1,101 @@
+"""The operator that sends failed documents again."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, Any
+
+from nightsort_airflow.comprehend_requests import batch_job
+from nightsort_airflow.operators.spec_operator import SpecOperator
+from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, pulled
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+
+class PrepareRetriesOperator(SpecOperator):
+    """
+    Write the documents that failed for a curable reason as input of jobs of their own, one for each batch.
+
+    A run sends the failed documents of a batch again once: by itself with ``quality.retry_failed``, otherwise
+    only when the day is run again. The outputs of the jobs decide which documents these are, so the task,
+    done again, prepares the same retries under the same names. If they would bring the run above
+    ``budget.run_usd``, nothing is sent again, and a warning says so.
+
+    The return value is a list with one dict per retry, the arguments of the mapped task group, as from
+    :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator`. ``batch`` is the batch as it
+    was loaded, with ``job`` (of its first output) and ``retry`` (what is sent again).
+
+    :param spec: The classifier spec.
+    :param prepare_task_id: The task of
+        :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator`.
+    :param load_task_id: The mapped task of
+        :class:`~nightsort_airflow.operators.classification.LoadPredictionsOperator`.
+    """
+
+    def __init__(self, *, prepare_task_id: str, load_task_id: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.prepare_task_id = prepare_task_id
+        self.load_task_id = load_task_id
+
+    def execute(self, context: Context) -> list[dict[str, Any]]:
+        """Write what is sent again; return one dict per retry."""
+        (run,) = pulled(context, [self.prepare_task_id], RUN_KEY)
+        (mapped,) = pulled(context, [self.prepare_task_id])
+        batches = {each["batch"]["name"]: each["batch"] for each in mapped}
+        prepared = []
+        with self.fail_on_input_errors(f"send failed documents of run {run['run_key']} again"):
+            for load in pulled(context, [self.load_task_id]):
+                batch = batches[load["batch"]]
+                if batch["again"] and (retry := self._retry(run, batch, load)):
+                    prepared.append({**batch, "job": load["job"], "retry": retry})
+            if not self._within_budget(context, prepared):
+                return []
+        return [{"batch": batch, "job": batch_job(self.spec, run, batch["retry"])} for batch in prepared]
+
+    def _retry(
+        self, run: dict[str, Any], mapped: dict[str, Any], load: dict[str, Any]
+    ) -> dict[str, Any] | None:
+        from nightsort.batches.plan import Batch
+        from nightsort.results.curable import CURABLE
+        from nightsort.results.retry import JobOutput, batch_results, prepare_retry
+
+        if CURABLE.keys().isdisjoint(load["reasons"]):
+            return None
+        batch = Batch(**{field.name: mapped[field.name] for field in fields(Batch)})
+        folder = self.spec.layout.run(run["run_key"])
+        first, *again = (
+            JobOutput.of(folder, self.access, name=of["name"], output_uri=of["output_uri"])
+            for of in ({**load["job"], "name": batch.name}, *load["retries"])
+        )
+        retry = prepare_retry(
+            self.spec,
+            self.access,
+            run_key=run["run_key"],
+            batch=batch,
+            results=batch_results(self.spec, first, again),
+            attempt=len(again) + 1,
+        )
+        return asdict(retry) if retry else None
+
+    def _within_budget(self, context: Context, prepared: list[dict[str, Any]]) -> bool:
+        """Whether the run with all its retries costs no more than the spec's budget."""
+        from nightsort.comprehend.prices import classification_cost, usd_text
+
+        budget = self.spec.budget.run_usd
+        if not prepared or budget is None:
+            return True
+        (night,) = pulled(context, [self.prepare_task_id], PREPARED_KEY)
+        units = night["units"] + sum(
+            retry["units"] for batch in prepared for retry in (*batch["retries"], batch["retry"])
+        )
+        cost = classification_cost(units)
+        if cost <= budget:
+            return True
+        self.log.warning(
+            "Failed documents are not sent again: the run would cost %s, more than budget.run_usd (%s). "
+            "Raise the budget and run the day again",
+            usd_text(cost),
+            usd_text(budget),
+        )
+        return False

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from nightsort.comprehend.prices import Forecast, forecast_training
 from nightsort.evaluation import from_predictions
+from nightsort.wording import number_of, with_reasons
 from nightsort_local.errors import StackError
 
 if TYPE_CHECKING:
@@ -46,11 +47,16 @@ class NightReport:
     classifier: str
     day: date
     version: str
+    state: str
+    message: str | None
+    """Why the state is what it is; None if all is well."""
     documents_in: int
     classified: int
     failed: int
     rejected: int
     reasons: Mapping[str, int]
+    retried: int
+    """How many failed documents were sent again."""
     label_counts: Mapping[str, int]
     metrics: Metrics | None
     """Metrics of the classified documents with known labels; None if there are none."""
@@ -108,11 +114,14 @@ def read_night(
         classifier=classifier,
         day=day,
         version=run["version"] or "",
+        state=run["state"],
+        message=run["message"],
         documents_in=run["documents_in"],
         classified=run["classified"],
         failed=run["failed"],
         rejected=run["rejected"],
         reasons=run["reasons"],
+        retried=run["retried"],
         label_counts={row["label"]: row["documents"] for row in counts},
         metrics=from_predictions(actual, predicted, labels) if evaluated else None,
         cost=Forecast(run["classified"] + run["failed"], run["units"], float(run["cost_usd"])),
@@ -137,7 +146,10 @@ def _name(document_id: str) -> str:
 def show_night(console: Console, report: NightReport) -> None:
     """Print the report."""
     console.print()
-    console.print(Text(f"{report.classifier}, {report.day}, version {report.version}", style="bold"))
+    version = f"version {report.version}" if report.version else "no version"
+    console.print(Text(f"{report.classifier}, {report.day}, {version}: {report.state}", style="bold"))
+    if report.message:
+        console.print(Text(report.message, style="red"), soft_wrap=True)
     sums = Table(box=None, header_style="dim", pad_edge=False)
     for title in ("documents in", "classified", "failed", "rejected"):
         sums.add_column(title, justify="right")
@@ -146,8 +158,9 @@ def show_night(console: Console, report: NightReport) -> None:
     )
     console.print(sums)
     if report.reasons:
-        reasons = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.items())
-        console.print(f"without a label, by reason: {reasons}", soft_wrap=True)
+        console.print(f"without a label, by reason: {with_reasons(report.reasons)}", soft_wrap=True)
+    if report.retried:
+        console.print(f"sent again: {number_of(report.retried, 'failed document')}")
     console.print()
     console.print("labels", style="dim")
     console.print(

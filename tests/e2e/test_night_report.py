@@ -54,8 +54,9 @@ def connection(make_home: Callable[[str], Path]) -> Iterator[psycopg.Connection[
         )
         opened.execute(
             "INSERT INTO nightsort.classification_runs (classifier, run_key, day, version, state,"
-            " documents_in, classified, failed, rejected, reasons, units, cost_usd)"
-            " VALUES ('x', '20261101', %s, 'v1', 'complete', 4, 3, 0, 1, %s, 12, 0.006)",
+            " message, documents_in, classified, failed, rejected, reasons, retried, units, cost_usd)"
+            " VALUES ('x', '20261101', %s, 'v1', 'complete', 'Rejected: 1 of 4 documents', 4, 3, 0, 1, %s, 1,"
+            " 12, 0.006)",
             (DAY, Jsonb({"blank": 1})),
         )
         yield opened
@@ -83,6 +84,8 @@ def test_a_person_reads_the_sums_the_reasons_the_metrics_and_the_price(
     out = io.StringIO()
     show_night(Console(file=out, width=118), read_night(connection, "x", DAY, KNOWN))
     told = " ".join(out.getvalue().split())
+    assert "x, 2026-11-01, version v1: complete Rejected: 1 of 4 documents" in told
+    assert "sent again: 1 failed document" in told
     assert "documents in classified failed rejected 4 3 0 1" in told
     assert "blank 1" in told
     assert "ec2 2" in told

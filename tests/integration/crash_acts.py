@@ -9,30 +9,25 @@ import psutil
 
 from nightsort_local.local_aws.control.client import ControlError
 from tests.integration.crash_airflow import kill
-from tests.integration.crash_cases import (
-    AFTER,
+from tests.integration.crash_cases import AFTER, DEFERS, OVER, WAITS, WHILE, Case
+from tests.integration.crash_points import (
     AWS,
     BACKFILL,
     CLEAR,
-    DEFERS,
     EXCEPTION,
-    OVER,
     POSTGRES,
     SCHEDULER,
     SECOND_RUN,
     TASK,
     TRIGGERER,
-    WAITS,
-    WHILE,
     WORKER,
     WORKER_ALONE,
-    Case,
     Complete,
     Hang,
     Lost,
     Point,
     Waiting,
-)  # fmt: skip
+)
 from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
@@ -61,6 +56,8 @@ class Act:
         :raises AssertionError: the run did not end in success.
         """
         self.world.new_classifier(self.name, asks=any(case.name == "approve_cost" for case in self.cases))
+        if self.cases[0].loses:
+            self.world.lose_documents(self.name)
         for case in self.cases:
             if case.name not in self._stuck and _waits(case):
                 self._stuck[case.name] = ExitStack()

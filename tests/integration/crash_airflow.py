@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
-    from tests.integration.crash_cases import Point
+    from tests.integration.crash_points import Point
 
 LONGEST_SECONDS = 180
 TIME_PASSES_SECONDS = 0.3

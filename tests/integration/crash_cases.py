@@ -9,69 +9,30 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.integration.crash_points import (
+    AWS,
+    BACKFILL,
+    CLEAR,
+    EXCEPTION,
+    LOST,
+    POSTGRES,
+    SCHEDULER,
+    SECOND_RUN,
+    TASK,
+    TRIGGERER,
+    WORKER,
+    WORKER_ALONE,
+    Complete,
+    Hang,
+    Lost,
+    Place,
+    Point,
+    Waiting,
+)
+
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- the matrix: python tests/integration/crash_cases.py -->\n"
 END: Final = "<!-- end of the matrix -->\n"
-
-# --- means --------------------------------------------------------------------------------------------------
-
-EXCEPTION: Final = "an exception"
-TASK: Final = "SIGKILL of the task"
-WORKER: Final = "SIGKILL of the worker"
-WORKER_ALONE: Final = "SIGKILL of the worker, while its task lives on"
-SCHEDULER: Final = "SIGKILL of the scheduler and all below it"
-TRIGGERER: Final = "SIGKILL of the triggerer"
-POSTGRES: Final = "SIGKILL of PostgreSQL"
-LOST: Final = "a connection that breaks"
-AWS: Final = "SIGKILL of the local AWS"
-CLEAR: Final = "a clear in the UI"
-SECOND_RUN: Final = "a second run of the same day"
-BACKFILL: Final = "a backfill over it"
-
-
-@dataclass(frozen=True)
-class Point:
-    """A place in the code that a task runs through.
-
-    :param call: what is called there, as ``module:function`` or ``module:Class.method``.
-    :param when: ``before`` the call or ``after`` it.
-    :param operation: of botocore's calls, the one of this operation.
-    :param time: of several such calls, this one, from 1.
-    """
-
-    call: str
-    when: str
-    operation: str | None = None
-    time: int = 1
-
-
-@dataclass(frozen=True)
-class Hang:
-    """AWS has done what this operation asks for, and does not answer."""
-
-    operation: str
-
-
-@dataclass(frozen=True)
-class Lost:
-    """AWS has done what this operation asks for, and the connection breaks before its answer."""
-
-    operation: str
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """The task is deferred, because the training or the job does not end."""
-
-    resource: str
-
-
-@dataclass(frozen=True)
-class Complete:
-    """The whole run is complete."""
-
-
-Place = Point | Hang | Lost | Waiting | Complete
 
 
 @dataclass(frozen=True)
@@ -94,6 +55,11 @@ class Case:
     def kind(self) -> str:
         """``train`` or ``classify``."""
         return "train" if self.name in TRAIN else "classify"
+
+    @property
+    def loses(self) -> bool:
+        """Whether Comprehend loses half of the documents that are first sent."""
+        return self.act in LOSING
 
     def __str__(self) -> str:
         return f"{self.name} is struck {self.point} by {self.means}"
@@ -200,6 +166,19 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
             COMMITTED: Point("nightsort.tables.load:load_predictions", "after"),
+        },
+    ),
+    "prepare_retries": _around(
+        _operator("operators.failed_documents", "PrepareRetriesOperator"),
+        {
+            UPLOADS: Point("nightsort.batches.uploads:upload", "after"),
+        },
+    ),
+    "retry_batch.start_job": _paid("StartDocumentClassificationJob"),
+    "retry_batch.load_predictions": _around(
+        _operator("operators.classification", "LoadPredictionsOperator"),
+        {
+            COPIED: Point("nightsort.tables.load:_copy", "after"),
         },
     ),
     "reconcile_run": _around(
@@ -349,7 +328,24 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("start_job", WHILE, TRIGGERER),
     ),
     (("start_job", CALL, WORKER_ALONE), ("start_job", WHILE, SECOND_RUN)),
+    (
+        ("prepare_retries", BEFORE, TASK),
+        ("prepare_retries", UPLOADS, EXCEPTION),
+        ("retry_batch.start_job", CALL, TASK),
+        ("retry_batch.start_job", TAKEN, SCHEDULER),
+        ("retry_batch.load_predictions", COPIED, TASK),
+        ("retry_batch.load_predictions", AFTER, TASK),
+        ("reconcile_run", BEFORE, TASK),
+        ("reconcile_run", COMPLETE, SECOND_RUN),
+    ),
+    (
+        ("prepare_retries", AFTER, TASK),
+        ("retry_batch.start_job", STARTED, TASK),
+        ("retry_batch.load_predictions", COPIED, SECOND_RUN),
+    ),
 )
+LOSING: Final = (16, 17)
+"""The acts in which Comprehend loses half of the documents that are first sent."""
 
 
 def _place(task: str, point: str, means: str) -> Place:
@@ -376,7 +372,7 @@ def _quick(acts: tuple[int, ...]) -> frozenset[Case]:
     return frozenset(found)
 
 
-QUICK: Final = _quick((1, 9, 14))
+QUICK: Final = _quick((1, 9, 14, 16))
 """Every task and every means, each at least once: what `make test` plays of the matrix."""
 
 

@@ -36,7 +36,7 @@ FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, batch, line
 """
 RUNS = """
 SELECT run_key, day, version, state, message, documents_in, classified, failed, rejected, reasons, units,
-       cost_usd, source_uri,
+       cost_usd, source_uri, retried,
        (SELECT jsonb_agg(jsonb_build_array(batch -> 'name', batch -> 'documents', batch -> 'loaded'))
         FROM jsonb_array_elements(batches) AS batch)
 FROM nightsort.classification_runs WHERE classifier = %s ORDER BY run_key
@@ -158,6 +158,10 @@ class World:
         with self.tables() as connection:
             record_version(connection, replace(self._champion, classifier=name))
             promote(connection, classifier=name, version=self._champion.version)
+
+    def lose_documents(self, name: str) -> None:
+        """Have Comprehend lose half of the documents of a classifier's first job."""
+        self.aws.control.inject("lost_lines", resource="job", name=f"{name}-", share=0.5)
 
     def outcome(self, name: str) -> Outcome:
         """What the runs of a classifier left behind."""

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 _RUNS: Final = """
     SELECT classifier, day, run_key, version, state, message, documents_in, classified, failed, rejected,
-           reasons, units, cost_usd::float8 AS cost_usd, source_uri, started_at, finished_at
+           reasons, retried, units, cost_usd::float8 AS cost_usd, source_uri, dag_id, run_id, started_at,
+           finished_at
     FROM nightsort.classification_runs
     WHERE (%(classifier)s::text IS NULL OR classifier = %(classifier)s)
       AND (%(since)s::date IS NULL OR day >= %(since)s)
@@ -52,7 +53,10 @@ _MATRIX: Final = """
 def runs(
     conn: psycopg.Connection[Any], classifier: str | None = None, *, since: date | None = None
 ) -> pd.DataFrame:
-    """Return one row per run: its day, counts, reasons, cost in USD, times and state.
+    """Return one row per run: its state with the message, day, counts, reasons, cost in USD and times.
+
+    A run that goes on has the state ``running``, no ``finished_at``, and counts of an earlier run of the day
+    or zeros.
 
     :param classifier: name of the spec; ``None``: all classifiers.
     :param since: the first day; ``None``: all days.

@@ -15,6 +15,7 @@ may end a line, for any reader. The rule:
 from __future__ import annotations
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, TypeAlias
 
@@ -59,6 +60,12 @@ _INVISIBLE: Final = r"^[\pZ\pC]*$"
 # Longer texts of invisible characters alone do not occur; the limit spares ordinary texts the check.
 _LONGEST_INVISIBLE: Final = 4_096
 
+_INVISIBLE_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf", "Co", "Cs"})
+# Joiners, fillers and variation selectors show nothing, although their categories are those of letters.
+_FILLERS: Final = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    + "".join(map(chr, (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0))))
+)
 _LABEL_BREAKS: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -91,8 +98,19 @@ def clean_texts(raw: TextColumn, *, max_bytes: int = MAX_DOCUMENT_BYTES) -> Clea
 
 
 def clean_label(label: str) -> str:
-    """Clean one label by the rule for texts."""
-    return _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip()
+    """Clean one label by the rule for texts, and compose its characters (NFC).
+
+    An accent may be a part of its letter or a character of its own; both look the same.
+
+    :returns: the label; empty if it has no visible character.
+    """
+    cleaned = unicodedata.normalize("NFC", _LABEL_BREAKS.sub(" ", label.replace(_MARK, "")).strip())
+    return cleaned if any(map(is_visible, cleaned)) else ""
+
+
+def is_visible(character: str) -> bool:
+    """Return whether a character of a label shows something."""
+    return unicodedata.category(character) not in _INVISIBLE_CATEGORIES and character not in _FILLERS
 
 
 def _decode(raw: TextColumn) -> tuple[pa.StringArray, list[int]]:

@@ -31,8 +31,8 @@ _INVALID: Final = -2
 class LabelReader:
     """Reads columns of labels; each different label is cleaned once, not once per row.
 
-    White space around a label is cut off, empty labels are dropped (``a||b``, ``|a``), and a label that is
-    there twice counts once.
+    White space around a label is cut off, labels that show nothing are dropped (``a||b``, ``|a``), and a
+    label that is there twice counts once. Composed and decomposed characters are the same (NFC).
 
     :param mode: ``MULTI_CLASS`` (the cell is the label) or ``MULTI_LABEL``.
     :param delimiter: joins the labels of a cell in ``MULTI_LABEL``.
@@ -48,7 +48,7 @@ class LabelReader:
 
         :param column: ``n`` cells of bytes or text, or ``n`` lists of such.
         :returns: the labels (list of texts) of each row; and for each reason the rows that it rejects, as
-            flags of shape ``(n,)``. The first reason counts. Labels of rejected rows mean nothing.
+            flags of shape ``(n,)``. The first reason counts. A rejected row keeps the labels that were read.
         """
         parts, lengths = self._parts(column)
         too_many = lengths > MOST_LABELS

@@ -4,7 +4,7 @@ document."""
 from __future__ import annotations
 
 import unicodedata
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -101,8 +101,29 @@ def test_cleaning_twice_is_cleaning_once(texts: list[str]) -> None:
 
 
 @given(st.text())
-def test_a_label_is_cleaned_like_a_text(label: str) -> None:
-    assert [clean_label(label)] == clean(label)[0]
+def test_a_label_is_cleaned_like_a_text_and_composed(label: str) -> None:
+    text = unicodedata.normalize("NFC", clean(label)[0][0])
+
+    assert clean_label(label) in (text, "")
+    assert clean_label(clean_label(label)) == clean_label(label)
+
+
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+@pytest.mark.parametrize("label", ["Prämie", "é", "Ångström", "각", "ǖ"])
+def test_composed_and_decomposed_labels_are_one(label: str, form: Literal["NFC", "NFD"]) -> None:
+    assert clean_label(unicodedata.normalize(form, label)) == unicodedata.normalize("NFC", label)
+
+
+@pytest.mark.parametrize(
+    "label", ["", " ", "\u00a0", "\u200b", "\u200b \u2060", "\u3164", "\u2800", "\ufe0f", "\U000e0100"]
+)
+def test_a_label_that_shows_nothing_is_no_label(label: str) -> None:
+    assert clean_label(label) == ""
+
+
+@pytest.mark.parametrize("label", ["😀", "-", "0", "👩\u200d🚀"])
+def test_a_label_that_shows_something_is_kept(label: str) -> None:
+    assert clean_label(label) == label
 
 
 def test_fates_are_small_numbers() -> None:

@@ -346,6 +346,11 @@ class WorkLayout:
         """Return the folder of a version's training data, which all generations of the version share."""
         return TrainingFolder(f"{self.trainings}{version}")
 
+    @property
+    def failed_training(self) -> TrainingFolder:
+        """The folder for the rejects of a training that could not be prepared, and so has no version."""
+        return self.training("failed")
+
     def run(self, run_key: str) -> RunFolder:
         """Return the folder of a run."""
         return RunFolder(_below(self.work_uri, f"runs/{run_key}"))

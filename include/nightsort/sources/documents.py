@@ -34,6 +34,7 @@ from nightsort.sources.csv_rows import read_csv
 from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
+from nightsort.sources.places import place_named
 from nightsort.sources.rejects import REASONS
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files, source_of_day
@@ -200,7 +201,8 @@ def _read_raw_rows(
         with access.connect(source.conn_id) as connection:
             yield from read_query(connection, source.sql, selection)
         return
-    files = list_files(source.uri, access, named_below=named_below)
+    with place_named(source.uri, "labelled.uri" if source.labelled else "incoming.uri"):
+        files = list_files(source.uri, access, named_below=named_below)
     log.info("%s: files: %d", source.uri, len(files))
     if on_files is not None:
         on_files(len(files))
@@ -278,13 +280,14 @@ class _RowValidator:
         reasons = _RejectReasons(len(raw))
         records = len(raw) + len(raw.bad)
         if not len(raw):
-            return _ValidatedRows(records, None, self._rejects(raw, None, reasons))
+            return _ValidatedRows(records, None, self._rejects(raw, None, None, reasons))
         ids = self._ids(raw, reasons)
         cleaned = clean_texts(raw.texts)
         for status, reason in REASON_OF_STATUS.items():
             reasons.reject(cleaned.status == status, reason)
         columns = [ids, cleaned.texts, raw.files, pa.array(raw.rows)]
         schema = SCHEMA
+        labels = None
         if self._labels is not None:
             labels, unusable = self._labels.read(raw.labels)
             for reason, rows in unusable.items():
@@ -300,7 +303,7 @@ class _RowValidator:
         batch = pa.RecordBatch.from_arrays(columns, schema=schema)
         if not reasons.usable.all():
             batch = batch.filter(pa.array(reasons.usable))
-        return _ValidatedRows(records, batch, self._rejects(raw, ids, reasons))
+        return _ValidatedRows(records, batch, self._rejects(raw, ids, labels, reasons))
 
     def _ids(self, raw: RawRows, reasons: _RejectReasons) -> Column:
         """Return the ids, made of file and row where the source has none that can be used."""
@@ -315,7 +318,9 @@ class _RowValidator:
         reasons.reject(cleaned.status == TOO_LARGE, "id_too_long")
         return pc.if_else(pa.array(unusable), _ids_from_rows(raw), cleaned.texts)
 
-    def _rejects(self, raw: RawRows, ids: Column, reasons: _RejectReasons) -> list[dict[str, Any]]:
+    def _rejects(
+        self, raw: RawRows, ids: Column, labels: Column, reasons: _RejectReasons
+    ) -> list[dict[str, Any]]:
         """Return the rejects in the order of their rows."""
         rejects: list[dict[str, Any]] = []
         for bad in raw.bad:
@@ -335,6 +340,7 @@ class _RowValidator:
                 "file": raw.file if isinstance(raw.file, str) else raw.file[index].as_py(),
                 "row": int(raw.rows[index]),
                 "reason": reasons[index],
+                "labels": () if labels is None else labels[index].as_py(),
             }
             for index in np.flatnonzero(~reasons.usable).tolist()
         )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 import orjson
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -36,11 +37,19 @@ REASONS: Final = {
 }
 """Every reason for which a document is rejected, with the remedy."""
 
+MAX_EXAMPLES: Final = 3
+"""Examples of each reason that a person is shown; the log itself has all rejects."""
+
+_MAX_LABELS: Final = 10_000
+
 
 class RejectLog:
     """Writes rejects to a local file, one JSON object per line, and counts them.
 
     A line has ``document_id``, ``file``, ``row``, ``reason`` and ``detail``; never the text of the document.
+
+    :attr:`examples` has for each reason where the first documents were, and :attr:`labels` for each label the
+    reasons for which its documents were rejected.
 
     :param path: the file, written anew.
     """
@@ -48,6 +57,8 @@ class RejectLog:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.counts: Counter[str] = Counter()
+        self.examples: defaultdict[str, list[str]] = defaultdict(list)
+        self.labels: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self._file = path.open("wb")
 
     @property
@@ -55,7 +66,23 @@ class RejectLog:
         """Documents rejected so far."""
         return self.counts.total()
 
-    def add(self, *, document_id: str, file: str, row: int, reason: str, detail: str | None = None) -> None:
+    def shown(self) -> str:
+        """Return how many documents were rejected for each reason, with an example, for a message."""
+        return "; ".join(
+            f"{reason} {count:,}, for instance {self.examples[reason][0]}"
+            for reason, count in self.counts.most_common()
+        )
+
+    def add(
+        self,
+        *,
+        document_id: str,
+        file: str,
+        row: int,
+        reason: str,
+        detail: str | None = None,
+        labels: Sequence[str] = (),
+    ) -> None:
         """Reject one document.
 
         :param document_id: its id; ``<file>:<row>`` where it has none.
@@ -63,11 +90,17 @@ class RejectLog:
         :param row: its row in that file, from 0.
         :param reason: a key of :data:`REASONS`.
         :param detail: what a person needs to find the mistake; never text of the document.
+        :param labels: its labels, as far as they are known; counted, not written.
         :raises KeyError: the reason is not one of :data:`REASONS`.
         """
         if reason not in REASONS:
             raise KeyError(f"{reason} is not a reason for a reject; add it to REASONS with its remedy")
         self.counts[reason] += 1
+        if len(examples := self.examples[reason]) < MAX_EXAMPLES:
+            examples.append(f"{file} row {row}{f' ({detail})' if detail else ''}")
+        for label in labels:
+            if label in self.labels or len(self.labels) < _MAX_LABELS:
+                self.labels[label][reason] += 1
         line = {"document_id": document_id, "file": file, "row": row, "reason": reason, "detail": detail}
         self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 

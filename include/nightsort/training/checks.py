@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING
 
 from nightsort.comprehend import limits
 from nightsort.errors import NightsortError
+from nightsort.sources.cleaning import is_visible
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from nightsort.classifier_spec.model import ClassifierSpec
 
-_MAX_NAMED = 20
+MAX_NAMED = 20
+_MAX_LABEL_TEXT = 60
 
 Counts = dict[str, dict[str, int]]
 """Per label: how many documents are for ``training`` and how many for the ``test``."""
@@ -22,14 +25,39 @@ class TrainingDataError(NightsortError):
     """Labelled documents that Comprehend cannot train on; the message says what to do."""
 
 
+def label_text(label: str) -> str:
+    """Return a label in quotes for a message.
+
+    Unusual blanks and invisible characters are written as code points. Of a text that was taken for a label
+    only the beginning is shown.
+
+    :param label: the label.
+    :returns: the text.
+    """
+    shown = "".join(
+        mark if mark == " " or is_visible(mark) else f"<U+{ord(mark):04X}>"
+        for mark in label[: _MAX_LABEL_TEXT + 1]
+    )
+    return f'"{shown}"' if len(shown) <= _MAX_LABEL_TEXT else f'"{shown[: _MAX_LABEL_TEXT - 1]}…"'
+
+
+def counted(counts: Mapping[str, int]) -> str:
+    """Return reasons with their numbers for a message.
+
+    :param counts: by reason.
+    :returns: the text.
+    """
+    return ", ".join(f"{reason} {count:,}" for reason, count in sorted(counts.items()))
+
+
 def named(labels: Sequence[str]) -> str:
     """Return labels as text for a message; only the first 20 are named.
 
     :param labels: the labels.
     :returns: the text.
     """
-    listed = ", ".join(f'"{label}"' for label in labels[:_MAX_NAMED])
-    return f"{listed} and {len(labels) - _MAX_NAMED} more" if len(labels) > _MAX_NAMED else listed
+    listed = ", ".join(map(label_text, labels[:MAX_NAMED]))
+    return f"{listed} and {len(labels) - MAX_NAMED} more" if len(labels) > MAX_NAMED else listed
 
 
 def check_delimiter(labels: Sequence[str], delimiter: str | None) -> None:
@@ -67,15 +95,16 @@ def check_small_labels(spec: ClassifierSpec, counts: Counts) -> None:
     if not small:
         return
     listed = [
-        f'"{label}" ({counts[label]["training"]} for the training, {counts[label]["test"]} for the test)'
-        for label in small
+        f"{label_text(label)} ({count['training']} for the training, {count['test']} for the test)"
+        for label, count in counts.items()
+        if label in small
     ]
-    more = f" and {len(small) - _MAX_NAMED} more" if len(small) > _MAX_NAMED else ""
+    more = f" and {len(small) - MAX_NAMED} more" if len(small) > MAX_NAMED else ""
     enough = [label for label in small if sum(counts[label].values()) > minimum]
     share = f". A test_share below {spec.test_share:g} leaves more to train on for {named(enough)}"
     raise TrainingDataError(
         f"{_labels_have(len(small))} fewer than {minimum} documents to train on: "
-        f"{', '.join(listed[:_MAX_NAMED])}{more}. A label needs {minimum} to train on and one for the "
+        f"{', '.join(listed[:MAX_NAMED])}{more}. A label needs {minimum} to train on and one for the "
         f"test, {minimum + 1} in all. Add documents, or set small_labels: leave_out"
         f"{share if enough else ''}"
     )
@@ -166,8 +195,9 @@ def warnings(
     largest, smallest = max(training, key=training.__getitem__), min(training, key=training.__getitem__)
     if training[largest] > limits.MAX_LABEL_IMBALANCE * training[smallest]:
         found.append(
-            f'labels are out of balance: "{largest}" has {training[largest]} documents, "{smallest}" '
-            f"{training[smallest]}; beyond {limits.MAX_LABEL_IMBALANCE}:1 small labels are learnt badly"
+            f"labels are out of balance: {label_text(largest)} has {training[largest]} documents, "
+            f"{label_text(smallest)} {training[smallest]}; beyond {limits.MAX_LABEL_IMBALANCE}:1 small "
+            "labels are learnt badly"
         )
     if left_out:
         found.append(
@@ -175,14 +205,12 @@ def warnings(
             f"{named(left_out)}"
         )
     if duplicates:
-        found.append(f"{duplicates} duplicates (same text, same labels) are not used")
+        found.append(f"not used: {number_of(duplicates, 'duplicate')} (same text, same labels)")
     if differing:
-        found.append(
-            f"{differing} documents have the same text as another document, but other labels; all are kept"
-        )
+        documents = number_of(differing, "document")
+        found.append(f"kept: {documents} with the same text as another document, but other labels")
     if rejects:
-        listed = ", ".join(f"{reason} {count}" for reason, count in sorted(rejects.items()))
-        found.append(f"{sum(rejects.values())} documents were rejected: {listed}")
+        found.append(f"rejected: {number_of(sum(rejects.values()), 'document')} ({counted(rejects)})")
     return found
 
 

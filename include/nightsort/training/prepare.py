@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import tempfile
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,14 +25,18 @@ from nightsort.naming import (
     VersionName,
 )
 from nightsort.sources.documents import read_documents
+from nightsort.sources.places import place_named
 from nightsort.sources.rejects import REASONS, RejectLog
 from nightsort.sources.source_files import source_of_day
 from nightsort.storage import upload
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import Counts, TrainingDataError
 from nightsort.training.conflicts import reject_conflicts
+from nightsort.training.header_rows import check_header_rows
+from nightsort.training.label_warnings import label_warnings
 from nightsort.training.labelled_documents import LabelledDocuments, store_documents
 from nightsort.training.lengths import text_lengths
+from nightsort.training.losses import check_lost_labels, check_rejected_share
 from nightsort.training.split_assignment import (
     CONFLICTING,
     DUPLICATE,
@@ -42,11 +47,14 @@ from nightsort.training.split_assignment import (
     assign_splits,
 )
 from nightsort.training.training_files import TrainingFileWriter
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import date
 
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.naming import TrainingFolder
     from nightsort.storage import Access, Progress
     from nightsort.training.document_labels import Flags
 
@@ -78,6 +86,8 @@ class PreparedTraining:
     :param documents_read: records in the source; each is a training document, a test document, rejected, a
         duplicate or left out.
     :param rejected: documents that cannot be used, each in ``rejects_uri`` with its reason.
+    :param reject_counts: rejected documents by reason.
+    :param reject_examples: for each reason where the first of them are: file, row, detail.
     :param duplicates: documents with the text and labels of an earlier one; they are not used.
     :param left_out_documents: documents all of whose labels are left out.
     :param left_out_labels: labels with too few documents, where the spec says ``leave_out``.
@@ -99,6 +109,8 @@ class PreparedTraining:
     test_documents: int
     documents_read: int
     rejected: int
+    reject_counts: dict[str, int]
+    reject_examples: dict[str, list[str]]
     duplicates: int
     left_out_documents: int
     left_out_labels: list[str]
@@ -112,16 +124,24 @@ class PreparedTraining:
 
 
 def prepare_training_data(
-    spec: ClassifierSpec, access: Access, *, day: date | None = None, progress: Progress | None = None
+    spec: ClassifierSpec,
+    access: Access,
+    *,
+    day: date | None = None,
+    progress: Progress | None = None,
+    write: bool = True,
 ) -> PreparedTraining:
     """Prepare the training data of a classifier from its labelled source.
 
     The files are written to ``<work_uri>/training/<version>/``; the same data has the same version and files.
+    Where Comprehend cannot train on the data, only the rejects are written, to
+    ``<work_uri>/training/failed/``.
 
     :param spec: the classifier spec.
     :param access: storage and databases.
     :param day: the day of the labelled source.
     :param progress: called with the current step and the number of documents.
+    :param write: whether to write anything below ``work_uri``; without, all is checked and counted.
     :returns: the files and their counts.
     :raises SourceError: the source cannot be read.
     :raises TrainingDataError: Comprehend cannot train on it.
@@ -131,22 +151,97 @@ def prepare_training_data(
         with (
             RejectLog(folder / REJECTS_FILE) as rejects,
             TrainingFileWriter(folder, spec.label_delimiter) as writer,
+            _rejects_in_error(rejects, spec.layout.failed_training if write else None, access),
         ):
             documents = _read(spec, access, day, folder, writer, rejects, progress)
             assignment = assign_splits(spec, documents)
             if progress is not None:
                 progress("writing the training data", len(documents))
             reject_conflicts(documents, assignment, rejects)
+            warnings = _check(spec, documents, assignment, writer, rejects)
             training_bytes = writer.finish(documents, assignment)
-        prepared = _summary(spec, documents, assignment, training_bytes, rejects)
-        (folder / REPORT_FILE).write_bytes(_report(spec, documents, assignment, prepared, rejects))
-        home = spec.layout.training(prepared.version)
-        for file in (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE):
-            if progress is not None:
-                progress(f"uploading {file}", len(documents))
-            upload(folder / file, home.file(file), access, move=True)
+        prepared = _summary(spec, documents, assignment, training_bytes, rejects, warnings)
+        if write:
+            (folder / REPORT_FILE).write_bytes(_report(spec, documents, assignment, prepared, rejects))
+            home = spec.layout.training(prepared.version)
+            for file in (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE):
+                if progress is not None:
+                    progress(f"uploading {file}", len(documents))
+                with place_named(home.uri, "work_uri"):
+                    upload(folder / file, home.file(file), access, move=True)
     log.info("%s: %s has %d documents", spec.name, prepared.version, prepared.training_documents)
     return prepared
+
+
+@contextmanager
+def _rejects_in_error(rejects: RejectLog, folder: TrainingFolder | None, access: Access) -> Iterator[None]:
+    """Name the rejects in the error of a training that cannot be prepared, and write them where it says.
+
+    :param folder: for the rejects; ``None``: do not write them.
+    """
+    try:
+        yield
+    except TrainingDataError as error:
+        if not rejects.total:
+            raise
+        where = ""
+        if folder is not None:
+            rejects.close()
+            with place_named(folder.uri, "work_uri"):
+                upload(rejects.path, folder.file(REJECTS_FILE), access)
+            where = f". All rejects are in {folder.file(REJECTS_FILE)}"
+        raise TrainingDataError(f"{error}. Rejected: {rejects.shown()}{where}") from None
+
+
+def _check(
+    spec: ClassifierSpec,
+    documents: LabelledDocuments,
+    assignment: SplitAssignment,
+    writer: TrainingFileWriter,
+    rejects: RejectLog,
+) -> list[str]:
+    """Check whether Comprehend can train on the documents; return warnings, for a person to read.
+
+    :raises TrainingDataError: it cannot.
+    """
+    labels = {
+        label: sum(count.values()) for label, count in (assignment.counts | assignment.left_out).items()
+    }
+    of_labels = label_warnings(spec, labels)
+    rejected = {label: dict(reasons) for label, reasons in rejects.labels.items()}
+    for label, count in assignment.conflicting.items():
+        rejected.setdefault(label, {})["conflicting_labels"] = count
+    try:
+        too_many_rejects = check_rejected_share(
+            spec, rejected=rejects.total, read=_records(documents, assignment, rejects)
+        )
+        training_checks.check_delimiter(sorted(documents.names), spec.label_delimiter)
+        check_header_rows(spec, documents, writer)
+        check_lost_labels(spec, assignment, rejected)
+        training_checks.check_small_labels(spec, assignment.counts)
+        training_checks.check_limits(
+            spec, assignment.counts, training=assignment.count(TRAINING), test=assignment.count(TEST)
+        )
+    except TrainingDataError as error:
+        # A label may be small because it is written in two ways.
+        raise TrainingDataError(". ".join([str(error), *of_labels])) from None
+    return [
+        *([too_many_rejects] if too_many_rejects else []),
+        *of_labels,
+        *training_checks.warnings(
+            spec,
+            assignment.counts,
+            left_out=list(assignment.left_out),
+            duplicates=assignment.count(DUPLICATE),
+            differing=assignment.differing,
+            rejects=rejects.counts,
+        ),
+    ]
+
+
+def _records(documents: LabelledDocuments, assignment: SplitAssignment, rejects: RejectLog) -> int:
+    """Return how many records the source holds; conflicting documents are among the rejects too."""
+    return len(documents) + rejects.total - assignment.count(CONFLICTING)
 
 
 def _read(
@@ -187,10 +282,10 @@ def _nothing(source: str, rejects: RejectLog) -> TrainingDataError:
         return TrainingDataError(
             f"{source} holds no labelled documents; correct labelled in the spec, or add documents"
         )
-    reason, count = rejects.counts.most_common(1)[0]
+    reason, _ = rejects.counts.most_common(1)[0]
     return TrainingDataError(
-        f"all {rejects.total} documents of {source} were rejected, "
-        f"{count} of them as {reason}: {REASONS[reason]}"
+        f"no document of {source} can be used: {number_of(rejects.total, 'document')} rejected, most as "
+        f"{reason}: {REASONS[reason].rstrip('.')}"
     )
 
 
@@ -200,6 +295,7 @@ def _summary(
     assignment: SplitAssignment,
     training_bytes: int,
     rejects: RejectLog,
+    warnings: list[str],
 ) -> PreparedTraining:
     test_fingerprint = _fingerprint(documents, assignment, TEST)
     settings = {
@@ -210,7 +306,6 @@ def _summary(
     fingerprint = hashlib.sha256(orjson.dumps(settings, option=orjson.OPT_SORT_KEYS)).hexdigest()
     version = str(VersionName.of(fingerprint))
     home = spec.layout.training(version)
-    duplicates = assignment.count(DUPLICATE)
     return PreparedTraining(
         version=version,
         fingerprint=fingerprint,
@@ -223,19 +318,14 @@ def _summary(
         labels=assignment.counts,
         training_documents=assignment.count(TRAINING),
         test_documents=assignment.count(TEST),
-        documents_read=len(documents) + rejects.total - assignment.count(CONFLICTING),
+        documents_read=_records(documents, assignment, rejects),
         rejected=rejects.total,
-        duplicates=duplicates,
+        reject_counts=dict(rejects.counts.most_common()),
+        reject_examples=dict(rejects.examples),
+        duplicates=assignment.count(DUPLICATE),
         left_out_documents=assignment.count(LEFT_OUT),
-        left_out_labels=assignment.left_out_labels,
-        warnings=training_checks.warnings(
-            spec,
-            assignment.counts,
-            left_out=assignment.left_out_labels,
-            duplicates=duplicates,
-            differing=assignment.differing,
-            rejects=rejects.counts,
-        ),
+        left_out_labels=list(assignment.left_out),
+        warnings=warnings,
         training_bytes=training_bytes,
         test_units=_units(documents, assignment.roles == TEST),
     )

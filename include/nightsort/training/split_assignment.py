@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from nightsort.training import checks as training_checks
+from nightsort.training.checks import small_labels
 from nightsort.training.duplicates import find_duplicates
 from nightsort.training.split import choose_test
 
@@ -32,14 +32,16 @@ class SplitAssignment:
     :param roles: of each document: TRAINING, TEST, DUPLICATE, CONFLICTING or LEFT_OUT.
     :param labels: flags of the labels that are trained on, by their numbers.
     :param counts: the documents of each of these labels.
-    :param left_out_labels: the other labels.
+    :param conflicting: the conflicting documents of each label that has some.
+    :param left_out: the other labels, likewise.
     :param differing: training and test documents with the same text as another document, but other labels.
     """
 
     roles: npt.NDArray[np.int8]
     labels: Flags
     counts: Counts
-    left_out_labels: list[str]
+    conflicting: dict[str, int]
+    left_out: Counts
     differing: int
 
     def count(self, role: int) -> int:
@@ -53,9 +55,7 @@ def assign_splits(spec: ClassifierSpec, documents: LabelledDocuments) -> SplitAs
     :param spec: with the mode, the test share and the limits for small labels.
     :param documents: all documents.
     :returns: the role of each.
-    :raises TrainingDataError: Comprehend cannot train on the training documents.
     """
-    training_checks.check_delimiter(sorted(documents.names), spec.label_delimiter)
     duplicates = find_duplicates(documents)
     roles = np.full(len(documents), TRAINING, dtype=np.int8)
     roles[duplicates.is_duplicate] = DUPLICATE
@@ -64,34 +64,26 @@ def assign_splits(spec: ClassifierSpec, documents: LabelledDocuments) -> SplitAs
     kept = roles == TRAINING
     differing = int(np.count_nonzero(duplicates.has_other_labels & kept))
     roles[choose_test(documents, kept, len(documents.names), spec.test_share)] = TEST
-    counts = _counts(documents, roles)
-    left_out: list[str] = []
+    training, test, conflicting = (_counts(documents, roles, role) for role in (TRAINING, TEST, CONFLICTING))
+    counts = {label: {"training": training[label], "test": test[label]} for label in sorted(documents.names)}
+    left_out: Counts = {}
     if spec.small_labels == "leave_out":
-        left_out = training_checks.small_labels(counts, spec.min_documents_per_label)
-        for label in left_out:
-            del counts[label]
+        small = small_labels(counts, spec.min_documents_per_label)
+        left_out = {label: counts.pop(label) for label in small}
     labels = np.array([name in counts for name in documents.names], dtype=bool)
     if left_out:
         _leave_out(documents, roles, labels)
-    training_checks.check_small_labels(spec, counts)
-    assignment = SplitAssignment(roles, labels, counts, left_out, differing)
-    training_checks.check_limits(
-        spec, counts, training=assignment.count(TRAINING), test=assignment.count(TEST)
-    )
-    return assignment
+    rejected = {label: count for label, count in conflicting.items() if count}
+    return SplitAssignment(roles, labels, counts, rejected, left_out, differing)
 
 
-def _counts(documents: LabelledDocuments, roles: npt.NDArray[np.int8]) -> Counts:
-    found = np.zeros((2, len(documents.names)), dtype=np.intp)
+def _counts(documents: LabelledDocuments, roles: npt.NDArray[np.int8], role: int) -> dict[str, int]:
+    """Return how many documents with a role each label has."""
+    found = np.zeros(len(documents.names), dtype=np.intp)
     for block in documents:
-        for row, role in enumerate((TRAINING, TEST)):
-            numbers = block.labels.pairs(roles[block.indices] == role)[1]
-            found[row] += np.bincount(numbers, minlength=len(documents.names))
-    number = {name: number for number, name in enumerate(documents.names)}
-    return {
-        name: {"training": int(found[0, number[name]]), "test": int(found[1, number[name]])}
-        for name in sorted(number)
-    }
+        numbers = block.labels.pairs(roles[block.indices] == role)[1]
+        found += np.bincount(numbers, minlength=len(documents.names))
+    return dict(zip(documents.names, found.tolist(), strict=True))
 
 
 def _leave_out(documents: LabelledDocuments, roles: npt.NDArray[np.int8], labels: Flags) -> None:

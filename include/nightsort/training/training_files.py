@@ -7,6 +7,7 @@ are removed from the file in place. Nearly all rows stay, so this is faster than
 
 from __future__ import annotations
 
+import csv
 from dataclasses import dataclass
 from typing import IO, TYPE_CHECKING, Final
 
@@ -66,6 +67,18 @@ class TrainingFileWriter:
         rows = csv_rows(row_starts(cells), texts)
         self._rows.write(values(rows))
         return to_numpy(pc.binary_length(rows))
+
+    def text(self, offset: int, size: int) -> str:
+        """Return a document that was added, before :meth:`finish`.
+
+        :param offset: where its row begins, in bytes.
+        :param size: the size of its row.
+        """
+        self._rows.flush()
+        with (self._folder / TRAINING_FILE).open("rb") as file:
+            file.seek(offset)
+            row = file.read(size).decode()
+        return next(csv.reader([row], strict=True))[1]
 
     def finish(
         self, documents: LabelledDocuments, assignment: SplitAssignment, *, block_bytes: int = _BLOCK_BYTES

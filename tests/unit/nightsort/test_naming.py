@@ -92,6 +92,7 @@ class TestThePromisedNames:
     def test_of_what_lies_below_work_uri(self, work_uri: str) -> None:
         layout = WorkLayout(work_uri)
         assert layout.trainings == "s3://bucket/work/training/"
+        assert layout.failed_training.uri == "s3://bucket/work/training/failed"
         training = layout.training("v0123456789ab")
         files = (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE)
         assert [training.file(file) for file in files] == [

@@ -32,6 +32,22 @@ def test_each_reject_is_a_line_and_is_counted(tmp_path: Path) -> None:
     assert (len(lines), rejects.total, rejects.counts) == (2, 2, {"blank": 2})
 
 
+def test_the_first_of_each_reason_are_examples_and_labels_are_counted(tmp_path: Path) -> None:
+    with RejectLog(tmp_path / "r.jsonl") as rejects:
+        for row in range(5):
+            rejects.add(document_id="a", file="x.csv", row=row, reason="blank", labels=["bug", "ui"])
+        rejects.add(document_id="b", file="y.csv", row=9, reason="unreadable_row", detail="has 2 fields")
+
+    assert rejects.examples == {
+        "blank": ["x.csv row 0", "x.csv row 1", "x.csv row 2"],
+        "unreadable_row": ["y.csv row 9 (has 2 fields)"],
+    }
+    assert rejects.labels == {"bug": {"blank": 5}, "ui": {"blank": 5}}
+    assert rejects.shown() == (
+        "blank 5, for instance x.csv row 0; unreadable_row 1, for instance y.csv row 9 (has 2 fields)"
+    )
+
+
 PLACES = st.tuples(
     st.text(max_size=8), st.text(max_size=8), st.integers(0, 10**9), st.sampled_from([*REASONS])
 )

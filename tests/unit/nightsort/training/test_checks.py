@@ -105,6 +105,14 @@ def test_many_labels_are_not_all_named() -> None:
     assert training_checks.named([str(n) for n in range(500)]).endswith('"19" and 480 more')
 
 
+def test_a_text_that_was_taken_for_a_label_is_not_shown_whole() -> None:
+    assert training_checks.named(["word " * 30]) == f'"{("word " * 30)[:59]}…"'
+
+
+def test_what_does_not_show_in_a_label_is_named() -> None:
+    assert training_checks.named(["a\u00a0b", "a\u200b"]) == '"a<U+00A0>b", "a<U+200B>"'
+
+
 def warnings(*training: int, **found: object) -> list[str]:
     nothing = {"left_out": [], "duplicates": 0, "differing": 0, "rejects": {}}
     return training_checks.warnings(spec(), counts(*training), **{**nothing, **found})  # type: ignore[arg-type]
@@ -128,7 +136,7 @@ def test_what_was_left_out_is_told() -> None:
 
     assert told == [
         'left out, with fewer than 10 documents to train on: "x"',
-        "2 duplicates (same text, same labels) are not used",
-        "3 documents have the same text as another document, but other labels; all are kept",
-        "5 documents were rejected: blank 4, no_label 1",
+        "not used: 2 duplicates (same text, same labels)",
+        "kept: 3 documents with the same text as another document, but other labels",
+        "rejected: 5 documents (blank 4, no_label 1)",
     ]

@@ -24,7 +24,7 @@ def test_each_is_rejected_in_its_place_with_all_labels_of_its_text(rows: list[Ro
     with tempfile.TemporaryDirectory() as name:
         documents, _ = stored(rows, Path(name))
         roles = np.where(find_duplicates(documents).has_other_labels, CONFLICTING, TRAINING).astype(np.int8)
-        assignment = SplitAssignment(roles, np.ones(len(documents.names), dtype=bool), {}, [], 0)
+        assignment = SplitAssignment(roles, np.ones(len(documents.names), dtype=bool), {}, {}, {}, 0)
         with RejectLog(Path(name) / "rejects") as rejects:
             reject_conflicts(documents, assignment, rejects)
         found = [orjson.loads(line) for line in rejects.path.read_bytes().splitlines()]

@@ -6,6 +6,7 @@ import csv
 import json
 import random
 import re
+import shutil
 from collections import Counter
 from datetime import date
 from pathlib import Path
@@ -288,7 +289,7 @@ def test_one_text_with_two_label_sets_is_kept_in_multi_label_on_one_side(tmp_pat
     )
     assert not training & test
     assert prepared.training_documents + prepared.test_documents == 120
-    assert "120 documents have the same text" in prepared.warnings[0]
+    assert "120 documents with the same text" in prepared.warnings[0]
 
 
 def test_another_delimiter_is_used_in_the_files(tmp_path: Path) -> None:
@@ -327,16 +328,98 @@ def test_a_day_without_labelled_documents_is_named_with_the_day(tmp_path: Path) 
         prepare_training_data(spec, plain_access(), day=date(2026, 11, 18))
 
 
-def test_nothing_but_rejects_is_an_error_that_says_why(tmp_path: Path) -> None:
-    with pytest.raises(
-        TrainingDataError, match=r"all 3 documents of .* 2 of them as no_label: The label is empty"
-    ):
+def test_nothing_but_rejects_is_an_error_that_says_why_and_names_the_rejects(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError) as error:
         Classifier(tmp_path).prepare([("", "a"), ("", "b"), ("a", " ")])
+
+    written = tmp_path / "work" / "training" / "failed" / "rejects.jsonl"
+    assert "3 documents rejected, most as no_label: The label is empty" in str(error.value)
+    assert "no_label 2, for instance labelled.csv row 0; blank 1, for instance labelled.csv row 2" in str(
+        error.value
+    )
+    assert str(error.value).endswith(f"All rejects are in {written}")
+    assert [orjson.loads(line)["row"] for line in written.read_bytes().splitlines()] == [0, 1, 2]
+
+
+def test_an_error_without_rejects_writes_and_names_no_file(tmp_path: Path) -> None:
+    with pytest.raises(TrainingDataError, match=r"^(?!.*rejects).*needs 2 labels"):
+        Classifier(tmp_path).prepare(documents("a"))
+
+    assert not (tmp_path / "work").exists()
+
+
+def test_without_writing_all_is_checked_and_nothing_is_written(tmp_path: Path) -> None:
+    classifier = Classifier(tmp_path)
+    written = classifier.prepare([*documents("a", "b"), ("a", " ")])
+    shutil.rmtree(tmp_path / "work")
+
+    assert prepare_training_data(classifier.spec(), plain_access(), write=False) == written
+    classifier.source.write_text("a,\n")
+    with pytest.raises(TrainingDataError, match=r"blank 1, for instance labelled.csv row 0$"):
+        prepare_training_data(classifier.spec(), plain_access(), write=False)
+
+    assert not (tmp_path / "work").exists()
 
 
 def test_nothing_but_conflicts_is_an_error_too(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match="fewer than 10 documents"):
+    with pytest.raises(TrainingDataError, match=r"2 of 2 documents were rejected, 100\.0%"):
         Classifier(tmp_path).prepare([("a", "x"), ("b", "x")])
+
+
+def test_more_rejects_than_the_spec_allows_are_an_error_or_a_warning(tmp_path: Path) -> None:
+    rows = [*documents("a", "b"), *[("a", " ")] * 121]
+    half = rows[:-1]
+
+    assert Classifier(tmp_path).prepare(half).reject_counts == {"blank": 120}
+    with pytest.raises(TrainingDataError, match=r"121 of 241 .*50\.2%.*max_rejected_share allows 50\.0%"):
+        Classifier(tmp_path).prepare(rows)
+
+    warned = Classifier(tmp_path, quality={"when_over": "warn"}).prepare(rows)
+    assert "121 of 241 documents were rejected" in warned.warnings[0]
+    assert Classifier(tmp_path, quality={"max_rejected_share": 0.6}).prepare(rows).rejected == 121
+
+
+@pytest.mark.parametrize("small_labels", ["error", "leave_out"])
+def test_a_label_whose_documents_were_all_rejected_is_an_error(tmp_path: Path, small_labels: str) -> None:
+    rows = [*documents("a", "b"), *[("lost", " ")] * 11]
+
+    with pytest.raises(TrainingDataError, match=r'1 label would be lost.*"lost" \(blank 11\)'):
+        Classifier(tmp_path, small_labels=small_labels).prepare(rows)
+
+
+def test_a_label_whose_documents_all_conflict_is_an_error(tmp_path: Path) -> None:
+    rows = documents("a", "b")
+    twice = [(label, f"same {n}") for n in range(15) for label in ("lost", "a")]
+
+    with pytest.raises(TrainingDataError, match=r'1 label would be lost.*"lost" \(conflicting_labels 15\)'):
+        Classifier(tmp_path, small_labels="leave_out").prepare(rows + twice)
+
+
+def test_a_small_label_is_left_out_whether_or_not_it_lost_documents(tmp_path: Path) -> None:
+    rows = [*documents("a", "b"), *[("small", " ")] * 5, *documents("small", each=5)]
+
+    assert Classifier(tmp_path, small_labels="leave_out").prepare(rows).left_out_labels == ["small"]
+
+
+def test_labels_in_composed_and_decomposed_letters_are_one(tmp_path: Path) -> None:
+    rows = documents("Pr\u00e4mie", "Pra\u0308mie", "b", each=30)
+
+    prepared = Classifier(tmp_path).prepare(rows)
+
+    assert {label: sum(count.values()) for label, count in prepared.labels.items()} == {
+        "Pr\u00e4mie": 60,
+        "b": 30,
+    }
+    assert {label for label, _ in rows_of(prepared.training_uri)} == {"Pr\u00e4mie", "b"}
+
+
+def test_labels_that_look_alike_are_named_in_warnings_and_in_errors(tmp_path: Path) -> None:
+    pair = r'labels look alike.*"Bug" \(60 documents\) and "bug" \(\d+ documents\)'
+    rows = documents("Bug", "other")
+
+    assert re.search(pair, " ".join(Classifier(tmp_path).prepare(rows + documents("bug")).warnings))
+    with pytest.raises(TrainingDataError, match=f"fewer than 10 documents.*{pair}"):
+        Classifier(tmp_path).prepare(rows + documents("bug", each=3))
 
 
 def test_one_label_is_an_error(tmp_path: Path) -> None:
@@ -344,9 +427,22 @@ def test_one_label_is_an_error(tmp_path: Path) -> None:
         Classifier(tmp_path).prepare(documents("a"))
 
 
-def test_a_header_row_read_as_data_is_an_error_not_a_class(tmp_path: Path) -> None:
-    with pytest.raises(TrainingDataError, match=r'"category" \(0 for the training, 1 for the test\)'):
-        Classifier(tmp_path).prepare([("category", "body"), *documents("a", "b")])
+@pytest.mark.parametrize("small_labels", ["error", "leave_out"])
+def test_a_header_row_read_as_data_is_an_error_not_a_class(tmp_path: Path, small_labels: str) -> None:
+    rows = [("category", "body"), *documents("a", "b"), ("category", "body")]
+
+    with pytest.raises(
+        TrainingDataError, match=r'label "category" looks like the name of a column.*Say header: true'
+    ):
+        Classifier(tmp_path, small_labels=small_labels).prepare(rows)
+
+
+def test_a_header_row_in_the_middle_of_joined_files_is_an_error(tmp_path: Path) -> None:
+    labelled = {"uri": str(tmp_path / "labelled.csv"), "format": "csv"}
+    rows = [("label", "text"), *documents("a", "b")]
+
+    with pytest.raises(TrainingDataError, match=r'label "label" looks like .*Remove this row'):
+        Classifier(tmp_path, labelled=labelled).prepare(rows + rows)
 
 
 def test_a_source_that_is_not_there_is_an_error(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ ROWS = st.lists(
 
 def assignment(roles: list[int], names: list[str], left_out: set[str]) -> SplitAssignment:
     labels = np.array([name not in left_out for name in names], dtype=bool)
-    return SplitAssignment(np.array(roles, dtype=np.int8), labels, {}, sorted(left_out), 0)
+    return SplitAssignment(np.array(roles, dtype=np.int8), labels, {}, {}, {}, 0)
 
 
 def rows_of(path: Path) -> list[list[str]]:

@@ -1,0 +1,34 @@
+"""Places in the storage: errors that name them, with the key of the spec that holds them."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from nightsort.errors import NightsortError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class StorageError(NightsortError):
+    """A place in the storage that cannot be reached; the message names it and the key of the spec."""
+
+
+@contextmanager
+def place_named(uri: str, key: str) -> Iterator[None]:
+    """Name the place and the spec's key in errors of the storage, which name neither.
+
+    :param uri: what is read or written.
+    :param key: the key of the spec with this URI.
+    :raises StorageError: the place does not exist.
+    :raises PermissionError: it may not be read or written.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise StorageError(
+            f"{uri} cannot be reached ({error}); correct {key} in the spec, or create the bucket"
+        ) from error
+    except PermissionError as error:
+        raise PermissionError(f"{uri} ({key} in the spec): {error}") from error

@@ -138,6 +138,7 @@ def airflow_settings(
             # On two cores 4 to 6 were fastest: the scheduler fills free slots once per loop.
             "parallelism": "6",
             "load_examples": "False",
+            "dagbag_import_timeout": "300",
             "execution_api_server_url": f"http://{LOOPBACK}:{api_port}/execution/",
             "fernet_key": secrets.fernet_key,
             # The default looks up the machine's full name in DNS, which takes seconds where there is no DNS.
@@ -171,11 +172,17 @@ def airflow_settings(
         },
         "triggerer": {"job_heartbeat_sec": "1"},
         # Seconds. The scheduler learns at the next heartbeat that a task was skipped or is retried.
-        "workers": {"min_heartbeat_interval": "1"},
+        "workers": {
+            "min_heartbeat_interval": "1",
+            # A task whose DAG is not in its file looks again after so many seconds, three times.
+            "missing_dag_retry_delay": "5",
+        },
         "dag_processor": {
             "min_file_process_interval": "10",
             "refresh_interval": "5",
             "print_stats_interval": "300",
+            # A busy machine needs longer than the defaults of 50 and 30 s, and then the DAGs would be gone.
+            "dag_file_processor_timeout": "600",
         },
         "logging": {
             "base_log_folder": str(home.airflow_logs),

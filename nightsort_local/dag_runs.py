@@ -24,6 +24,8 @@ SAY_SECONDS = 60
 """How often a task that takes long is shown with the last line of its log."""
 MOST_SAID = 4
 MOST_CHARACTERS = 300
+SAYS_NOTHING = ("Pausing task as", "AWS Connection (conn_id=", "trigger ")
+"""Lines of Airflow that do not say what a task waits for."""
 STALE_LOOK_SECONDS = 10
 STALE_SECONDS = 60
 """A DAG that its file no longer has for so long does not come back by itself."""
@@ -229,9 +231,10 @@ def _long_waits(api: AirflowApi, run: DagRun, unsettled: Sequence[TaskInstance])
         return [f"the run is {run.state}; no task has begun to work"]
     lines = []
     for task in begun[:MOST_SAID]:
-        took = f" for {number_of(int(task.seconds // 60), 'minute')}" if task.seconds else ""
+        took = f" for {number_of(round(task.seconds / 60), 'minute')}" if task.seconds else ""
         log = api.log_lines(run.dag_id, run.run_id, task) if task.try_number > 0 else []
-        last = log[-1].partition("\n")[0] if log else ""
+        said = (line for line in reversed(log) if not line.startswith(SAYS_NOTHING))
+        last = next(said, "").partition("\n")[0]
         lines.append(f"{task.label}: {task.state}{took}. {last[:MOST_CHARACTERS]}".rstrip())
     if len(begun) > MOST_SAID:
         lines.append(f"and {number_of(len(begun) - MOST_SAID, 'more task')}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
 from airflow.providers.amazon.aws.hooks.comprehend import ComprehendHook
@@ -226,10 +226,12 @@ class ComprehendClassificationHook(ComprehendHook):
                 if "Max attempts exceeded" not in str(error):
                     self.log.warning("Waiting for %s ended: %s", waiter, error)
                     return
-                answer = error.last_response
+                answer = cast("dict[str, Any]", error.last_response)
             if lines.is_due:
                 # There is none where Comprehend could not answer this time.
-                work = next((answer[name] for name in answer if name.endswith("Properties")), {})
+                work: dict[str, Any] = next(
+                    (answer[name] for name in answer if name.endswith("Properties")), {}
+                )
                 status = work.get("Status") or work.get("JobStatus") or "not known for a moment"
                 lines.say(status, work.get("SubmitTime"))
         self.log.warning("Waiting for %s ended after %s polls.", waiter, max_attempts)

@@ -74,7 +74,11 @@ class SmallAirflow:
                     "start_date": NOW, "end_date": None}  # fmt: skip
             return httpx.Response(200, json={"task_instances": [task], "total_entries": 1})
         elif "/logs/" in path:
-            lines = [{"event": "Job j is SUBMITTED"}, {"event": "Job j is IN_PROGRESS for 2 minutes"}]
+            lines = [
+                {"event": "Job j is SUBMITTED"},
+                {"event": "Job j is IN_PROGRESS for 2 minutes"},
+                {"event": "Pausing task as DEFERRED."},
+            ]
             return httpx.Response(200, json={"content": lines})
         else:
             self.looks -= 1

@@ -143,7 +143,7 @@ def test_a_version_that_is_no_better_is_recorded_and_not_used(trip: Trip) -> Non
 
 def test_without_an_active_version_nothing_is_sent_and_the_train_dag_is_named(trip: Trip) -> None:
     trip.bring(5)
-    with pytest.raises(NoActiveVersionError, match=f"run the DAG train_{trip.spec.name} first"):
+    with pytest.raises(NoActiveVersionError, match=f"Run the DAG train_{trip.spec.name} "):
         trip.classify()
     assert trip.jobs() == []
 

@@ -1,8 +1,8 @@
 """
 The assets that the DAGs update, for DAGs that shall run after them.
 
-Their names and URIs have the same parts: ``nightsort/<classifier>/<what>`` and
-``x-nightsort://<classifier>/<what>``. The UI groups them under ``nightsort`` and shows their description.
+They are named ``nightsort/<classifier>/<what>``, and their URI is ``x-nightsort://`` and the name. The UI
+groups them under ``nightsort`` and shows their description.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def active_version_alias(name: str) -> AssetAlias:
 def _asset(name: str, what: str, description: str) -> Asset:
     return Asset(
         name=f"nightsort/{name}/{what}",
-        uri=f"x-nightsort://{name}/{what}",
+        uri=f"x-nightsort://nightsort/{name}/{what}",
         group=GROUP,
         extra={"description": description},
     )

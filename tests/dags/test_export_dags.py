@@ -33,7 +33,7 @@ def test_only_a_complete_run_is_exported_and_the_page_says_where(
     task = dag.get_task("export_predictions")
     assert task.upstream_task_ids == {"reconcile_run"}
     assert task.trigger_rule == TriggerRule.ALL_SUCCESS
-    assert [asset.uri for asset in task.outlets] == ["x-nightsort://tickets/export"]
+    assert [asset.uri for asset in task.outlets] == ["x-nightsort://nightsort/tickets/export"]
     text = dag.doc_md or ""
     assert place in text
     assert "| `export_predictions` |" in text

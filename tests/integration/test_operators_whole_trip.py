@@ -70,7 +70,7 @@ def test_from_labelled_documents_to_rows_that_add_up(trip: Trip) -> None:
     extra = night.events[predictions_asset(trip.spec.name)].extra
     assert (extra["classified"], extra["version"], extra["day"]) == (50, version, DAY)
     (promotion,) = training.events[active_version_alias(trip.spec.name)].asset_alias_events
-    assert promotion.dest_asset_key.uri == f"x-nightsort://{trip.spec.name}/active-version"
+    assert promotion.dest_asset_key.uri == f"x-nightsort://nightsort/{trip.spec.name}/active-version"
     assert promotion.extra["version"] == version
 
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
         (assets.active_version_asset("tickets"), "active-version"),
     ],
 )
-def test_name_and_uri_have_the_same_parts_and_a_description_says_when_it_is_updated(
+def test_the_uri_is_made_of_the_name_and_a_description_says_when_it_is_updated(
     asset: Asset, what: str
 ) -> None:
     assert asset.name == f"nightsort/tickets/{what}"
-    assert asset.uri == f"x-nightsort://tickets/{what}"
+    assert asset.uri == f"x-nightsort://{asset.name}"
     assert asset.group == "nightsort"
     description = asset.extra["description"]
     assert isinstance(description, str)

@@ -28,7 +28,8 @@ def logged(error: ErrorT) -> ErrorT:
     """
     Log the cause of an expected failure as one line, and return the failure to raise it.
 
-    Airflow logs every failure with its whole traceback. People read this line first.
+    Airflow logs every failure with its whole traceback. People read this line first. What is raised inside of
+    :func:`~nightsort_airflow.aws_errors.fail_on_permanent_aws_errors` is logged there.
 
     :param error: the failure, whose message begins with the cause.
     """

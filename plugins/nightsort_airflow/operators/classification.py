@@ -13,7 +13,7 @@ from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
-from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError, logged
+from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
@@ -152,12 +152,11 @@ class PrepareBatchesOperator(SpecOperator):
         """Refuse more batches than Airflow maps. Airflow itself would retry first, and name no remedy."""
         most = conf.getint("core", "max_map_length", fallback=1024)
         if batches > most:
-            message = (
+            raise BadInputError(
                 f"{batches:,} batches are more than the {most:,} that this Airflow maps. Raise "
                 f"[core] max_map_length, or batch.max_documents ({self.spec.batch.max_documents:,}) or "
                 f"batch.max_bytes ({self.spec.batch.max_bytes:,}) in the spec, or use a smaller source."
             )
-            raise logged(BadInputError(message))
 
     def _active(self) -> ClassifierVersion:
         from nightsort.tables.versions import active_version
@@ -165,11 +164,10 @@ class PrepareBatchesOperator(SpecOperator):
         with self.database() as connection:
             active = active_version(connection, self.spec.name)
         if active is None:
-            message = (
+            raise NoActiveVersionError(
                 f"{self.spec.name} has no active version yet. Run the DAG train_{self.spec.name} "
                 f"({dag_title('train', self.spec.name)}) first, then clear this task."
             )
-            raise logged(NoActiveVersionError(message))
         return active
 
     def _earlier_work(

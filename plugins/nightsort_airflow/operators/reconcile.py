@@ -85,7 +85,7 @@ class ReconcileRunOperator(SpecOperator):
                     airflow_run=airflow_run(context),
                 )
             except RunProblemError as error:
-                raise logged(RunIncompleteError(f"{error}.")) from None
+                raise RunIncompleteError(f"{error}.") from None
         if counts.warning:
             self.log.warning("%s.", counts.warning)
             notify_warning(self.spec, context, counts.warning)

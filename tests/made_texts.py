@@ -13,13 +13,13 @@ WORDS: Final = {
 
 
 def nightly_spec(name: str, bucket: str, role: str) -> str:
-    """The spec of a classifier whose documents lie as JSON Lines under ``labelled/`` and ``incoming/``."""
+    """The spec of a classifier with JSON Lines under ``labelled/`` and ``incoming/<day>/``."""
     return f"""
 name: {name}
 mode: MULTI_CLASS
 schedule: "0 2 * * *"
 labelled: {{uri: "s3://{bucket}/labelled/", format: jsonl}}
-incoming: {{uri: "s3://{bucket}/incoming/", format: jsonl, id_column: id}}
+incoming: {{uri: "s3://{bucket}/incoming/{{day}}/", format: jsonl, id_column: id}}
 work_uri: s3://{bucket}/work/{name}
 data_access_role_arn: {role}
 """

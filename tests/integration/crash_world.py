@@ -97,7 +97,7 @@ class World:
                   for number in range(15) for label, words in WORDS.items()])  # fmt: skip
         texts = list(WORDS.values())
         documents = [{"id": f"d{n}", "text": f"{texts[n % 3]} {n}"} for n in range(DOCUMENTS)]
-        self._put("incoming/a.jsonl", [*documents, {"id": "blank", "text": " "}])
+        self._put(f"incoming/{DAY}/a.jsonl", [*documents, {"id": "blank", "text": " "}])
         with self.tables() as connection:
             ensure_schema(connection)
         self._champion = self._train_champion()

@@ -23,7 +23,10 @@ if TYPE_CHECKING:
 _QUOTE: Final = 0x22
 _LINE_FEED: Final = 0x0A
 _CARRIAGE_RETURN: Final = 0x0D
-_QUOTED: Final = re.compile(rb'"([^"]*(?:""[^"]*)*)"')
+_QUOTES: Final = re.compile(rb'"+')
+_MOST_QUOTES: Final = 4_000_000
+"""With more of them in one piece the rows are found one by one, which takes no memory for each quote."""
+
 _LONE_CARRIAGE_RETURN: Final = re.compile(rb"\r(?!\n|\Z)")
 _LINE_END_SAMPLE: Final = 65_536
 _NOT_CLOSED: Final = "a quote is opened and not closed in this row"
@@ -75,7 +78,10 @@ def _has_lone_carriage_return(data: bytes) -> bool:
 
 def _find_rows(pending: bytes, mark: bytes, at_end: bool) -> tuple[list[RowBlock], int]:
     values = np.frombuffer(pending, dtype=np.uint8)
-    quotes = true_indices(values == _QUOTE)
+    are_quotes = values == _QUOTE
+    if np.count_nonzero(are_quotes) > _MOST_QUOTES:
+        return _scan(pending, mark, at_end)
+    quotes = true_indices(are_quotes)
     if len(quotes) and (not _is_regular(values, quotes, mark) or (at_end and len(quotes) % 2)):
         return _scan(pending, mark, at_end)
     end = len(pending) if at_end else _last_row_end(pending, quotes)
@@ -142,17 +148,17 @@ def row_end(data: bytes, start: int, mark: bytes, *, at_end: bool) -> Row:
     plain = _plain(mark)
     position = start
     while True:
-        quoted = None
-        if data.startswith(b'"', position):
-            quoted = _QUOTED.match(data, position)
-            if quoted is None:
+        opening = position
+        quoted = data.startswith(b'"', position)
+        if quoted:
+            position = _closing(data, position)
+            if not position:
                 return Row(0, _why(data, start, _NOT_CLOSED) if at_end else None)
-            position = quoted.end()
         field_end = plain.match(data, position).end()  # type: ignore[union-attr]  # matches the empty field too
-        if quoted is not None and field_end > position:
-            if quoted[1].endswith(b"\\"):
+        if quoted and field_end > position:
+            if data.endswith(b"\\", opening + 1, position - 1):
                 return Row(0, _ESCAPED)
-            if b"\n" in quoted[1]:
+            if data.find(b"\n", opening, position) >= 0:
                 return Row(0, _why(data, start, _GARBAGE))
         position = field_end
         if position >= len(data):
@@ -163,6 +169,14 @@ def row_end(data: bytes, start: int, mark: bytes, *, at_end: bool) -> Row:
         position += 2 if data.startswith(b"\r\n", position) else 1
         # A carriage return at the very end may be the first half of a line end.
         return Row(0 if position == len(data) and not at_end and data.endswith(b"\r") else position)
+
+
+def _closing(data: bytes, opening: int) -> int:
+    """Return where the quoted field ends that begins here, or 0: at a quote that is not one of a pair."""
+    for quotes in _QUOTES.finditer(data, opening + 1):
+        if (quotes.end() - quotes.start()) % 2:
+            return quotes.end()
+    return 0
 
 
 def _why(data: bytes, start: int, detail: str) -> str:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from nightsort.sources.source_files import SourceFile
     from nightsort.sources.streams import OpenedFile
 
+_BAD_ROWS_AT_ONCE: Final = 1_000
 _BLOCK_BYTES: Final = 131_072
 """pyarrow parses blocks that fit into a core's own cache twice as fast."""
 
@@ -77,14 +78,18 @@ def _read_file(
     check_dialect(sample, dialect, None if names is None else len(names), file.uri)
     at_beginning = True
     number = 0
+    bad: list[BadRow] = []
     for block in split_into_row_blocks(cast("IO[bytes]", text), row_finder(dialect.delimiter)):
         if block.detail is not None:
             if names is None:
                 raise SourceError(
                     f"{file.uri}: the header row cannot be read ({block.detail}); correct the first line"
                 )
-            yield RawRows.only_bad(file.name, BadRow(number, block.detail))
+            bad.append(BadRow(number, block.detail))
             number += 1
+            if len(bad) == _BAD_ROWS_AT_ONCE:
+                yield RawRows.only_bad(file.name, *bad)
+                bad = []
             continue
         data = without_excel_line(block.data) if at_beginning else block.data
         data = data.lstrip(b"\r\n")
@@ -95,13 +100,16 @@ def _read_file(
             selection.check(names, file.uri, remedy)
         if not data or names is None:
             continue
-        table, bad = _parse(data, names, dialect.delimiter, selection)
-        count = len(table) + len(bad)
-        rows = np.delete(np.arange(count), [row for row, _ in bad]) + number
+        table, unfit = _parse(data, names, dialect.delimiter, selection)
+        count = len(table) + len(unfit)
+        rows = np.delete(np.arange(count), [row for row, _ in unfit]) + number
         columns = {name: dialect.restored(one_column(table[name])) for name in selection.names}
-        bad_rows = (BadRow(number + row, detail) for row, detail in bad)
-        yield RawRows.from_columns(file.name, rows, columns, selection, bad_rows)
+        bad += (BadRow(number + row, detail) for row, detail in unfit)
+        yield RawRows.from_columns(file.name, rows, columns, selection, bad)
+        bad = []
         number += count
+    if bad:
+        yield RawRows.only_bad(file.name, *bad)
 
 
 def _parse(

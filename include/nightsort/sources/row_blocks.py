@@ -199,11 +199,10 @@ def split_into_row_blocks(
 
 def _some_lines(pending: bytes) -> bytes:
     """Return not too many lines of these, or all."""
-    for line_end in (_LINE_FEED, _CARRIAGE_RETURN):
-        if pending.count(line_end) > MAX_LINES_AT_ONCE:
-            ends = true_indices(np.frombuffer(pending, np.uint8) == line_end)
-            return pending[: int(ends[MAX_LINES_AT_ONCE - 1]) + 1]
-    return pending
+    ends = np.frombuffer(pending, np.uint8) == (_LINE_FEED if b"\n" in pending else _CARRIAGE_RETURN)
+    if np.count_nonzero(ends) <= MAX_LINES_AT_ONCE:
+        return pending
+    return pending[: int(true_indices(ends)[MAX_LINES_AT_ONCE - 1]) + 1]
 
 
 def _after_next_line(stream: IO[bytes]) -> bytes:

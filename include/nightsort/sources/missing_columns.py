@@ -12,16 +12,17 @@ if TYPE_CHECKING:
 
 MOST_NAMES: Final = 10
 _NAME: Final = re.compile(r"[^\W\d][\w.:/#-]{0,39}")
+_DIGIT: Final = re.compile(r"\d")
 
 NAME_THE_RIGHT_ONE: Final = "Name the right one in the spec (text_column, label_column, id_column)"
 
 
 def look_like_names(names: Sequence[str]) -> bool:
-    """Return whether all of these are short words, as columns have for names.
+    """Return whether all of these are short words with few digits, as columns have for names.
 
-    A row of a table whose first row is no header has texts among its cells, and those have blanks.
+    A row that is no header has texts, keys or numbers among its cells.
     """
-    return bool(names) and all(map(_NAME.fullmatch, names))
+    return bool(names) and all(_NAME.fullmatch(name) and len(_DIGIT.findall(name)) <= 4 for name in names)
 
 
 def missing_column(where: str, wanted: str, present: Sequence[str], remedy: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from nightsort.sources.text_streams import text_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from nightsort.sources.streams import OpenedFile, PartStream
+    from nightsort.sources.streams import OpenedFile
 
 FILES_PER_BATCH = 512
 
@@ -47,21 +47,26 @@ def read_lines(opened: Iterable[OpenedFile]) -> Iterator[RawRows]:
             number += len(ends)
 
 
-def read_files(opened: Iterable[OpenedFile], *, labelled: bool, encoding: str = "utf-8") -> Iterator[RawRows]:
+def read_files(
+    opened: Iterable[OpenedFile], *, labelled: bool, encoding: str | None = None
+) -> Iterator[RawRows]:
     """Read one document per file, a few at a time and in order: its name is its id, its folder its label.
 
     :param opened: the files, each with at most :data:`MAX_FILE_BYTES` of it.
     :param labelled: the documents have labels.
-    :param encoding: the spec's encoding.
+    :param encoding: the spec's encoding; ``None``: the files were written by Nightsort, so they are text,
+        whatever that begins with.
     """
     waiting: list[tuple[str, bytes]] = []
     size = 0
     for file, stream in opened:
-        text, kind = text_of(stream, encoding)
-        if kind is not None:
-            yield RawRows.only_bad(file.name, BadRow(0, f"it {kind}", "not_text"))
-            continue
-        data = _document(text)
+        if encoding is not None:
+            text, kind = text_of(stream, encoding)
+            if kind is not None:
+                yield RawRows.only_bad(file.name, BadRow(0, f"it {kind}", "not_text"))
+                continue
+            stream = cast("IO[bytes]", text)
+        data = _document(stream)
         if data is None:
             detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
             yield RawRows.only_bad(file.name, BadRow(0, detail, "too_large"))
@@ -75,7 +80,7 @@ def read_files(opened: Iterable[OpenedFile], *, labelled: bool, encoding: str = 
         yield _raw_rows(waiting, labelled=labelled)
 
 
-def _document(stream: PartStream) -> bytes | None:
+def _document(stream: IO[bytes]) -> bytes | None:
     """Return the whole content, or ``None`` if it is larger than a document may be."""
     data = b""
     while len(data) <= MAX_DOCUMENT_BYTES and (more := stream.read(CHUNK_BYTES)):

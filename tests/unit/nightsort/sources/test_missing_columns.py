@@ -31,6 +31,7 @@ def test_at_most_ten_names_are_shown() -> None:
         ["id", "a\x1b[31m"],
         ["id", "jane.roe@example.com"],
         ["id", "+491701234567"],
+        ["internal_only", "svc-token-A1B2C3D4E5"],
         ["text that is long enough" * 2_500],
     ],
 )

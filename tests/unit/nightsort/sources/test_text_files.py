@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
 from nightsort.sources import text_files
 from nightsort.sources.source_files import SourceFile, list_files
@@ -21,6 +21,14 @@ def test_a_last_line_needs_no_line_end() -> None:
     (part,) = read_lines([(SourceFile("x", "x"), io.BytesIO(b"a\nb"))])
 
     assert part.texts.to_pylist() == [b"a\n", b"b"]
+
+
+def test_a_text_of_a_batch_may_begin_like_another_kind_of_file() -> None:
+    opened = [(SourceFile("x", "x"), cast("IO[bytes]", io.BytesIO(b"%PDF-1.7 is what I cannot open")))]
+
+    (part,) = read_files(opened, labelled=False)
+
+    assert part.texts.to_pylist() == [b"%PDF-1.7 is what I cannot open"]
 
 
 def test_many_files_come_in_the_order_of_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

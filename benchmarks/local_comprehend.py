@@ -33,6 +33,7 @@ from scipy import sparse
 from benchmarks import labelled_texts
 from benchmarks.peers import LOGISTIC_REGRESSION, SGD, best_of_peers, carried, macro_f1
 from nightsort.comprehend.limits import LANGUAGES, Mode
+from nightsort_local.local_aws.learning.calibration import LabelCurves
 from nightsort_local.local_aws.learning.labelled_csv import read_csv
 from nightsort_local.local_aws.learning.metrics import predicted_labels
 from nightsort_local.local_aws.learning.text_classifier import TextClassifier, train
@@ -155,7 +156,7 @@ def _accuracy(texts: LabelledTexts) -> list[str]:
         begin = time.process_time()
         answers.append(decided(classifier, tested))
         classifying += time.process_time() - begin
-        plain = replace(classifier, slopes=classifier.slopes**0, offsets=classifier.offsets * 0)
+        plain = replace(classifier, curves=LabelCurves.straight(len(classifier.labels)))
         counts = count_terms(tested)
         before.append(plain.scores(counts))
         after.append(classifier.scores(counts))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from nightsort_local.local_aws.learning.text_classifier import DECISION
+from nightsort_local.local_aws.learning.calibration import DECISION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

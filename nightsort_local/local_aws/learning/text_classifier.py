@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import sparse
 
-from nightsort_local.local_aws.learning import calibration
+from nightsort_local.local_aws.learning.calibration import LabelCurves, class_scores, temperature
 from nightsort_local.local_aws.learning.linear_model import fit
 from nightsort_local.local_aws.learning.text_features import TermWeights, count_terms
 
@@ -30,9 +30,6 @@ RETURNED = 3
 
 SCORE_DECIMALS = 4
 """Decimals of a score in a job's output."""
-
-DECISION = 0.5
-"""The score from which the metrics count a label as predicted, in multi-label mode."""
 
 HELD_OUT = {"MULTI_CLASS": 1_000, "MULTI_LABEL": 10_000}
 """Held-out documents for the calibration, by mode. Fifths of the data are held out until there are as
@@ -56,8 +53,8 @@ class TextClassifier:
     :param terms: the kept terms with their IDF.
     :param weights: shape (kept terms, labels).
     :param intercepts: shape (labels,).
-    :param slopes: multi-class: the inverse temperature, shape (1,); multi-label: shape (labels,).
-    :param offsets: shape (labels,), zeros in multi-class mode.
+    :param curves: from decision values to scores; in multi-class mode the first slope is the inverse
+        temperature, and the rest is not used.
     """
 
     mode: Mode
@@ -65,8 +62,7 @@ class TextClassifier:
     terms: TermWeights
     weights: NDArray[np.float32]
     intercepts: NDArray[np.float64]
-    slopes: NDArray[np.float64]
-    offsets: NDArray[np.float64]
+    curves: LabelCurves
 
     def scores(self, counts: sparse.csr_matrix) -> NDArray[np.float64]:
         """Return the scores of documents. A document's scores do not depend on the other documents.
@@ -76,8 +72,8 @@ class TextClassifier:
         """
         decisions = _decisions(self.terms.apply(counts), self.weights, self.intercepts)
         if self.mode == "MULTI_CLASS":
-            return calibration.class_scores(decisions, 1 / float(self.slopes[0]))
-        return calibration.label_scores(decisions, self.slopes, self.offsets)
+            return class_scores(decisions, 1 / float(self.curves.slopes[0]))
+        return self.curves.scores(decisions)
 
     def best(self, counts: sparse.csr_matrix) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return the best labels of each document, best first.
@@ -110,8 +106,7 @@ class TextClassifier:
                 idf=self.terms.idf,
                 weights=self.weights,
                 intercepts=self.intercepts,
-                slopes=self.slopes,
-                offsets=self.offsets,
+                **self.curves._asdict(),
             )
         os.replace(partial, path)
 
@@ -120,14 +115,16 @@ class TextClassifier:
         """Load a model that :meth:`save` wrote."""
         with np.load(path) as file:
             head: dict[str, Any] = json.loads(file["head"].tobytes())
+            # A data folder may hold models of a version without bend and thresholds.
+            curves = LabelCurves.straight(len(head["labels"]))._asdict()
+            curves.update((name, file[name]) for name in curves if name in file)
             return cls(
                 mode=head["mode"],
                 labels=tuple(head["labels"]),
                 terms=TermWeights(file["columns"], file["idf"]),
                 weights=file["weights"],
                 intercepts=file["intercepts"],
-                slopes=file["slopes"],
-                offsets=file["offsets"],
+                curves=LabelCurves(**curves),
             )
 
 
@@ -150,10 +147,10 @@ def train(
         model = fit(rows[seen], carried[seen], mode == "MULTI_CLASS")
         decisions.append(_decisions(rows[held], *model))
         truth.append(carried[held])
-    slopes, offsets = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
+    curves = _calibration(mode, np.concatenate(decisions), sparse.vstack(truth, format="csc"))
     if len(held) > _NEGLIGIBLE * rows.shape[0]:
         model = fit(rows, carried, mode == "MULTI_CLASS")
-    return TextClassifier(mode, tuple(labels), terms, *model, slopes, offsets)
+    return TextClassifier(mode, tuple(labels), terms, *model, curves)
 
 
 def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
@@ -167,20 +164,13 @@ def _folds(documents: int, due: int) -> Iterator[NDArray[np.int64]]:
         yield np.sort(shuffled[number * size : (number + 1) * size])
 
 
-def _calibration(
-    mode: Mode, decisions: NDArray[np.float64], carries: sparse.csc_matrix
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return slopes and offsets, fitted on decision values of held-out documents."""
-    labels = decisions.shape[1]
-    if mode == "MULTI_CLASS":
-        right = np.asarray(carries.argmax(axis=1)).ravel()
-        return np.array([1 / calibration.temperature(decisions, right)]), np.zeros(labels)
-    curves = [
-        calibration.label_curve(decisions[:, label], carries[:, [label]].toarray().ravel() != 0)
-        for label in range(labels)
-    ]
-    slopes, offsets = (np.array(values) for values in zip(*curves, strict=True))
-    return slopes, offsets
+def _calibration(mode: Mode, decisions: NDArray[np.float64], carries: sparse.csc_matrix) -> LabelCurves:
+    """Return curves that are fitted on decision values of held-out documents."""
+    if mode == "MULTI_LABEL":
+        return LabelCurves.fit(decisions, carries.toarray() != 0)
+    right = np.asarray(carries.argmax(axis=1)).ravel()
+    slope = 1 / temperature(decisions, right)
+    return LabelCurves.straight(decisions.shape[1])._replace(slopes=np.array([slope]))
 
 
 def _decisions(

@@ -15,9 +15,10 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
-from nightsort.sources.json_layouts import JsonRowFinder
+from nightsort.sources.json_layouts import JsonRowFinder, lines_of
 from nightsort.sources.json_values import (
     ABSENT,
+    LONG_LINE,
     Damage,
     DamagedArrayError,
     Json,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 _LOOKED_AT: Final = 100
 """So many objects of a block are looked at where a key seems to be missing."""
 
+_MOST_ROWS: Final = 16_384
 _MOST_KEYS: Final = 1_000
 _LABELS_TYPE: Final = pa.list_(pa.binary())
 _LABELS: Final = "a label is a text, a whole number, true or false, or a list of these"
@@ -69,16 +71,30 @@ def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) ->
                 yield RawRows.only_bad(file.name, BadRow(number, block.detail))
                 number += 1
                 continue
-            columns = _parse_together(block.data, selection)
-            if columns is None:
-                raw = _parse_one_by_one(block.data, file, selection, number, keys)
-            else:
-                keys.see_columns(columns, block.data, file.uri)
-                rows = np.arange(number, number + len(columns[selection.text]))
-                raw = RawRows.from_columns(file.name, rows, columns, selection)
-            number += len(raw) + len(raw.bad)
-            yield raw
+            for raw in _read_block(block.data, file, selection, number, keys):
+                number += len(raw) + len(raw.bad)
+                yield raw
     keys.check()
+
+
+def _read_block(
+    data: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
+) -> Iterator[RawRows]:
+    columns = _parse_together(data, selection)
+    if columns is not None:
+        keys.see_columns(columns, data, file.uri)
+        rows = np.arange(number, number + len(columns[selection.text]))
+        yield RawRows.from_columns(file.name, rows, columns, selection)
+        return
+    read: list[Row | BadRow] = []
+    for line in lines_of(data):
+        read += _read_line(line, file, selection, number + len(read), keys)
+        if len(read) >= _MOST_ROWS:
+            yield raw_rows(file, read, selection)
+            number += len(read)
+            read = []
+    if read:
+        yield raw_rows(file, read, selection)
 
 
 class _KeyCheck:
@@ -138,7 +154,12 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
     first = next(iter(objects_in(data[: data.find(b"\n") + 1 or len(data)])), None)
     if not isinstance(first, dict):
         return None
-    paths = {name: _path(name, data) for name in selection.names}
+    paths: dict[str, list[str]] = {}
+    for name in selection.names:
+        path = _path(name, data)
+        if path is None:
+            return None
+        paths[name] = path
     schema = _schema((path, _type_of(name, first, selection)) for name, path in paths.items())
     if schema is None:
         return None
@@ -178,9 +199,10 @@ def _has_one_or_more_objects_on_each_line(data: bytes) -> bool:
     filled = lasts >= starts
     if not filled.all():
         starts, lasts = starts[filled], lasts[filled]
-    # pyarrow stops at a NUL.
+    # pyarrow stops at a NUL, and takes much memory for deep nesting.
     return bool(
         len(starts)
+        and (lasts - starts).max() <= LONG_LINE
         and (values[starts] == _OPENING).all()
         and (values[lasts] == _CLOSING).all()
         and b"\0" not in data
@@ -203,12 +225,10 @@ def _path(name: str, data: bytes) -> list[str] | None:
     return name.split(".")
 
 
-def _schema(types: Iterable[tuple[list[str] | None, pa.DataType]]) -> pa.Schema | None:
+def _schema(types: Iterable[tuple[list[str], pa.DataType]]) -> pa.Schema | None:
     """Return the schema of columns at these paths, or ``None`` if one is inside of another."""
     fields: dict[str, Any] = {}
     for path, kind in types:
-        if path is None:
-            return None
         inside = fields
         for name in path[:-1]:
             inside = inside.setdefault(name, {})
@@ -279,15 +299,6 @@ def _value_of(value: dict[str, Json], name: str) -> Json:
     return None if found is ABSENT else found
 
 
-def _parse_one_by_one(
-    data: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
-) -> RawRows:
-    rows: list[Row | BadRow] = []
-    for line in data.split(b"\n"):
-        rows += _read_line(line, file, selection, number + len(rows), keys)
-    return raw_rows(file, rows, selection)
-
-
 def raw_rows(file: SourceFile, rows: Iterable[Row | BadRow], selection: ColumnSelection) -> RawRows:
     """Return rows of one file as columns."""
     good = [row for row in rows if isinstance(row, Row)]
@@ -308,7 +319,7 @@ def objects_of(file: SourceFile, stream: IO[bytes]) -> Iterator[dict[str, Json] 
     """
     number = 0
     for block in split_into_row_blocks(stream, JsonRowFinder(file.uri)):
-        for line in block.data.split(b"\n"):
+        for line in lines_of(block.data) if block.detail is None else [b""]:
             objects = [Damage(block.detail)] if block.detail else _objects_in(line, file, number)
             number += len(objects)
             yield from objects

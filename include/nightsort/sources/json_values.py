@@ -41,6 +41,11 @@ _CONSTANTS: Final = {b"true": True, b"false": False, b"null": None}
 # Two objects side by side: no place inside of an object or of a text looks like this.
 _NEXT_OBJECT: Final = re.compile(rb'\}[ \t\r\n\x1e]*(?=\{[ \t\r\n]*["}])')
 _NEXT_OF_ARRAY: Final = re.compile(rb'\}[ \t\r\n]*,[ \t\r\n]*\{[ \t\r\n]*["}]')
+LONG_LINE: Final = 1_000_000
+"""Lines with more bytes are looked at before they are parsed."""
+
+_MOST_VALUES: Final = 500_000
+_ANY_STRING: Final = re.compile(_STRING)
 _MOST_DIGITS: Final = 4_000
 """Python refuses to read a number of more digits."""
 
@@ -90,7 +95,13 @@ def objects_in(line: bytes) -> list[dict[str, Json] | Damage]:
         that is there twice the last value counts.
     :raises DamagedArrayError: a part of an array is damaged, and objects follow.
     """
-    return _parsed_by_orjson(line) or parse_objects(line)
+    found = None if len(line) > LONG_LINE else _parsed_by_orjson(line)
+    return found or parse_objects(line)
+
+
+def _values_in(line: bytes) -> int:
+    """Return about how many values a line has; a few bytes of JSON may take a hundred in memory."""
+    return sum(map(_ANY_STRING.sub(b"", line).count, (b",", b"[", b"{")))
 
 
 def _parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
@@ -109,6 +120,8 @@ def _parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
 
 def parse_objects(line: bytes) -> list[dict[str, Json] | Damage]:
     """Return the objects in a line as :func:`objects_in` does, slowly, and with whole numbers of any size."""
+    if len(line) > LONG_LINE and _values_in(line) > _MOST_VALUES:
+        return [Damage(f"more than {_MOST_VALUES:,} values in a row")]
     found: list[dict[str, Json] | Damage] = []
     end = 0
     while (at := _end(_SEPARATORS, line, end)) < len(line):
@@ -140,6 +153,7 @@ def _object_at(line: bytes, at: int) -> tuple[dict[str, Json] | None, int]:
 
 
 def _damage(line: bytes, position: int) -> Damage:
+    line = line.rstrip(b"\r\n")
     try:
         value = orjson.loads(line)
     except orjson.JSONDecodeError:

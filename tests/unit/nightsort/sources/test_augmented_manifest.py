@@ -181,9 +181,7 @@ def test_an_object_that_may_not_be_read_is_an_error(tmp_path: Path) -> None:
         def cat_file(self, path: str, **_: int) -> bytes:
             raise PermissionError("Access Denied")
 
-    with pytest.raises(
-        SourceError, match=r"s3://bucket/k, the source-ref .* may not be read \(Access Denied\)"
-    ):
+    with pytest.raises(SourceError, match=r"s3://bucket/k, .* may not be read \(Access Denied\)"):
         read_manifest(tmp_path, {"source-ref": "s3://bucket/k", **CLASS}, access=storage(Forbidden()))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nightsort.sources import json_layouts, row_blocks
+from nightsort.sources import json_layouts, json_lines, json_values, row_blocks
 from nightsort.sources.source_files import SourceError
 from tests.unit.nightsort.sources.test_json_lines import Rows
 
@@ -144,3 +144,40 @@ def test_a_first_line_that_is_cut_off_does_not_make_the_file_another_kind() -> N
 
         assert [row[1] for row in read.good] == [b"8", b"9"]
         assert len(read.bad) == (first != b"[")
+
+
+@pytest.mark.parametrize("name", ["side by side", "an array", "commas first"])
+def test_a_long_line_is_read_object_by_object(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (json_layouts, json_values, json_lines):
+        monkeypatch.setattr(module, "LONG_LINE", 200)
+    monkeypatch.setattr(json_values, "_MOST_VALUES", 10)
+
+    assert Rows(LAYOUTS[name](DOCUMENTS).encode()).good == EXPECTED
+
+
+def test_a_row_with_too_many_values_is_rejected_unread(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json_values, "_MOST_VALUES", 1_000)
+    good = b'{"id":"1","text":"a, b, c"}\n'
+    for many in (b"[" * 1_000_001, b"{}," * 500_000):
+        read = Rows(good + b'{"id":"7","text":"a","x":[' + many + b"\n" + good)
+
+        assert len(read.good) == 2
+        assert [bad[3] for bad in read.bad] == ["more than 1,000 values in a row"]
+
+
+def test_a_long_text_is_a_value_like_any_other() -> None:
+    text = "a, [b], {c} " * 200_000
+
+    assert Rows(json.dumps({"id": "1", "text": text}).encode()).good == [(0, b"1", text.encode(), None)]
+
+
+@pytest.mark.parametrize("window", [1, 2, 7, 1_000])
+def test_objects_are_found_whatever_part_of_the_file_is_looked_at(
+    window: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(json_layouts, "_WINDOW", window)
+    monkeypatch.setattr(json_layouts, "LONG_LINE", 10)
+    texts = ["\\", '"', '\\"', "{", "}", '\\\\"}', "[", "\\\\\\", "}{"]
+    data = "".join(json.dumps({"id": str(number), "text": text}) for number, text in enumerate(texts))
+
+    assert [row[2].decode() for row in Rows(data.encode()).good] == texts

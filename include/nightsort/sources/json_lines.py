@@ -345,7 +345,8 @@ def _read_line(
 ) -> list[Row | BadRow]:
     objects = _objects_in(line, file, number)
     rows = _read_objects(objects, selection, number)
-    if any(isinstance(row, BadRow) for row in rows):
+    unfit = [value for value, row in zip(objects, rows, strict=True) if isinstance(row, BadRow)]
+    if any(isinstance(value, dict) for value in unfit):
         # A whole number may be too large for orjson.
         objects = _objects_in(line, file, number, parse_objects)
         rows = _read_objects(objects, selection, number)

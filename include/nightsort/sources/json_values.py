@@ -153,16 +153,17 @@ def _object_at(line: bytes, at: int) -> tuple[dict[str, Json] | None, int]:
 
 
 def _damage(line: bytes, position: int) -> Damage:
-    line = line.rstrip(b"\r\n")
+    line = line.rstrip()
     try:
-        value = orjson.loads(line)
+        if not line.lstrip().startswith(b"{"):
+            return Damage(f"{kind_of(orjson.loads(line))}, not an object")
     except orjson.JSONDecodeError:
-        if not is_utf8(line):
-            return Damage("the line is not UTF-8", "invalid_utf8")
-        if position >= len(line.rstrip()):
-            return Damage(f"not JSON: the line ends too early, after {len(line):,} bytes")
-        return Damage(f"not JSON: byte {position:,} of the line, counted from 0, does not fit")
-    return Damage(f"{kind_of(value)}, not an object")
+        pass
+    if not (line.isascii() or is_utf8(line)):
+        return Damage("the line is not UTF-8", "invalid_utf8")
+    if position >= len(line):
+        return Damage(f"not JSON: the line ends too early, after {len(line):,} bytes")
+    return Damage(f"not JSON: byte {position:,} of the line, counted from 0, does not fit")
 
 
 def parse_value(data: bytes, start: int) -> tuple[Json, int]:

@@ -17,6 +17,7 @@ from nightsort.classifier_spec.uris import uri_problem
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
 from nightsort.sources.json_lines import Row, objects_of, raw_rows, read_row
 from nightsort.sources.json_values import ABSENT, Damage, Json, kind_of
+from nightsort.sources.missing_columns import MOST_NAMES, look_like_names
 from nightsort.sources.row_blocks import BadRow, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
@@ -35,8 +36,6 @@ PARALLEL_OBJECTS: Final = 16
 
 _ROWS: Final = 4_096
 _METADATA: Final = "-metadata"
-_MOST_NAMES: Final = 10
-_LONGEST_NAME: Final = 40
 _LONGEST_REASON: Final = 100
 
 
@@ -85,7 +84,7 @@ class _AttributesSeen:
         self._found = self._attribute + _METADATA in value
         self._where = self._where or where
         names = (key.removesuffix(_METADATA) for key in value if key.endswith(_METADATA))
-        self._others.update(dict.fromkeys(name for name in names if len(name) <= _LONGEST_NAME))
+        self._others.update(dict.fromkeys(name for name in names if look_like_names([name])))
 
     def check(self) -> None:
         """Check that some line has the attribute.
@@ -94,7 +93,7 @@ class _AttributesSeen:
         """
         if self._where is None or self._found:
             return
-        listed = ", ".join([*self._others][:_MOST_NAMES]) or "none"
+        listed = ", ".join([*self._others][:MOST_NAMES]) or "none"
         raise SourceError(
             f'{self._where} has no labels of the attribute "{self._attribute}"; it has those of: {listed}. '
             "Name the right one in the spec (labelled.attribute)"

@@ -16,6 +16,7 @@ from typing import Any, Final, TypeAlias
 import orjson
 
 from nightsort.arrow.columns import is_utf8
+from nightsort.sources.json_structure import count_values
 
 Json: TypeAlias = Any
 
@@ -45,7 +46,8 @@ LONG_LINE: Final = 1_000_000
 """Lines with more bytes are looked at before they are parsed."""
 
 _MOST_VALUES: Final = 500_000
-_ANY_STRING: Final = re.compile(_STRING)
+"""Each may take a hundred bytes in memory, whatever few it takes in the file."""
+
 _MOST_DIGITS: Final = 4_000
 """Python refuses to read a number of more digits."""
 
@@ -99,11 +101,6 @@ def objects_in(line: bytes) -> list[dict[str, Json] | Damage]:
     return found or parse_objects(line)
 
 
-def _values_in(line: bytes) -> int:
-    """Return about how many values a line has; a few bytes of JSON may take a hundred in memory."""
-    return sum(map(_ANY_STRING.sub(b"", line).count, (b",", b"[", b"{")))
-
-
 def _parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
     """Return the objects if orjson can read them all; it is the fastest for one line."""
     for text in (line, b"[%b]" % line.strip(BETWEEN_OBJECTS)):
@@ -120,7 +117,7 @@ def _parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
 
 def parse_objects(line: bytes) -> list[dict[str, Json] | Damage]:
     """Return the objects in a line as :func:`objects_in` does, slowly, and with whole numbers of any size."""
-    if len(line) > LONG_LINE and _values_in(line) > _MOST_VALUES:
+    if len(line) > LONG_LINE and count_values(line) > _MOST_VALUES:
         return [Damage(f"more than {_MOST_VALUES:,} values in a row")]
     found: list[dict[str, Json] | Damage] = []
     end = 0

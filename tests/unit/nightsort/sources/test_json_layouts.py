@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nightsort.sources import json_layouts, json_lines, json_values, row_blocks
+from nightsort.sources import json_layouts, json_lines, json_structure, json_values, row_blocks
 from nightsort.sources.source_files import SourceError
 from tests.unit.nightsort.sources.test_json_lines import Rows
 
@@ -132,6 +132,16 @@ def test_an_object_without_end_among_many_is_an_error_that_names_the_file(
         Rows(LAYOUTS[name](DOCUMENTS).replace('"text": "invoice 7', '"text": "invoice 7" {{').encode())
 
 
+def test_empty_lines_before_the_first_object_say_nothing_of_the_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(row_blocks, "CHUNK_BYTES", 100)
+    blank = "\n" * 1_000
+
+    for name in ("one a line", "a pretty array", "pretty objects"):
+        assert Rows((blank + LAYOUTS[name](DOCUMENTS)).encode()).good == EXPECTED
+
+
 @pytest.mark.parametrize("data", [b"[]", b"[\n]\n", b" [ ] ", b"[{}]"])
 def test_an_array_without_documents(data: bytes) -> None:
     assert Rows(b'{"id":"1","text":"a"}\n' + data).good[0][1] == b"1"
@@ -175,7 +185,7 @@ def test_a_long_text_is_a_value_like_any_other() -> None:
 def test_objects_are_found_whatever_part_of_the_file_is_looked_at(
     window: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(json_layouts, "_WINDOW", window)
+    monkeypatch.setattr(json_structure, "_WINDOW", window)
     monkeypatch.setattr(json_layouts, "LONG_LINE", 10)
     texts = ["\\", '"', '\\"', "{", "}", '\\\\"}', "[", "\\\\\\", "}{"]
     data = "".join(json.dumps({"id": str(number), "text": text}) for number, text in enumerate(texts))

@@ -189,6 +189,7 @@ ODD_LINES = [
     b'{"id":"18","text":"a"}}',
     b'{"id":"18","text":"a"}]',
     b'\x1e{"id":"18","text":"a"}',
+    b'\xef\xbb\xbf{"id":"18","text":"a"}',
     b'{"id":"18","text":"a"}\x00',
     b"[", b"]", b"{", b"}", b"{}", b"[]", b"", b" ", b"\r", b"\x00", b"null", b'"a"', b"\xff", b"NaN",
 ]  # fmt: skip

@@ -10,15 +10,16 @@ from typing import Annotated
 import typer
 
 import nightsort.cli  # noqa: F401 (adds the commands)
-from nightsort.cli.command import AsJson, app
-from nightsort.cli.output import err
+from nightsort.classifier_spec.finding import is_file
+from nightsort.cli.command import AsJson, app, named_spec
+from nightsort.cli.output import err, user_errors
 
 
 @app.command()
 def doctor(
     spec: Annotated[
         list[str] | None,
-        typer.Option(help="Check only this spec, by its name; may be repeated.", show_default=False),
+        typer.Option(help="Check only this spec (file or name); may be repeated.", show_default=False),
     ] = None,
     as_json: AsJson = False,
     seconds: Annotated[float, typer.Option(min=1, help="Time limit of each check.")] = 30,
@@ -52,7 +53,10 @@ def doctor(
             "nightsort[airflow] there. Without the wheel, set [core] plugins_folder to the folder plugins/, "
             "and install the packages of requirements.txt."
         ) from error
-    raise typer.Exit(run(spec or [], as_json=as_json, seconds=seconds))
+    with user_errors():
+        # A name that is unknown is a line of the report.
+        names = [named_spec(called).name if is_file(called) else called for called in spec or []]
+    raise typer.Exit(run(names, as_json=as_json, seconds=seconds))
 
 
 def _refusal(message: str) -> typer.Exit:

@@ -97,7 +97,7 @@ class TestCommand:
         add_run(database, 401, 1)
         result = drop_runs(empty_database, answer="n\n")
         assert result.exit_code == 1
-        assert "Delete 1 predictions of 1 runs before" in result.output
+        assert "Delete 1 prediction of 1 run before" in result.output
         assert ages(database) == [401]
 
     def test_of_one_classifier_only(self, database: Connection, empty_database: str) -> None:
@@ -105,6 +105,16 @@ class TestCommand:
         add_run(database, 402, 1, classifier="mails")
         drop_runs(empty_database, "--classifier", "mails", answer="y\n")
         assert ages(database) == [401]
+
+    def test_a_classifier_that_is_unknown_is_an_error_with_those_that_are_known(
+        self, database: Connection, empty_database: str
+    ) -> None:
+        add_run(database, 1, 1)
+        result = drop_runs(empty_database, "--classifier", "tikets", "--yes")
+        assert result.exit_code == 2
+        assert 'the tables have no classifier "tikets"; they have: tickets' in result.output
+        known = drop_runs(empty_database, "--classifier", "tickets", "--yes")
+        assert (known.exit_code, "Deleted 0 predictions of 0 runs" in known.output) == (0, True)
 
 
 @pytest.mark.parametrize("since", [0, 1, 2, 3])

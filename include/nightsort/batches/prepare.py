@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,14 +28,17 @@ from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.naming import REJECTS_FILE, BatchName
 from nightsort.sources.documents import read_documents
+from nightsort.sources.places import place_named
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import NoFilesError, source_of_day
 from nightsort.storage import upload
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
+
+    import pyarrow as pa
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.storage import Access, Progress
@@ -59,6 +62,7 @@ class PreparedBatches:
     :param documents_in: records in the source.
     :param documents_sent: documents in the batches.
     :param reject_counts: rejected documents by reason.
+    :param reject_examples: for each reason where the first of them are: file, row, detail.
     :param rejects_uri: the rejects, as JSON Lines.
     :param units: billed units of all jobs together.
     :param files: the files that were read; ``None`` for a query.
@@ -73,6 +77,7 @@ class PreparedBatches:
     rejects_uri: str
     units: int
     files: int | None = None
+    reject_examples: dict[str, list[str]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values."""
@@ -114,21 +119,15 @@ def prepare_batches(
     :raises TooManyBatchesError: the spec's limits would make more than 1,000 batches.
     """
     folder = spec.layout.run(run_key)
-    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
+    with (
+        place_named(spec.work_uri, "work_uri"),
+        tempfile.TemporaryDirectory(prefix="nightsort-") as name,
+    ):
         local = Path(name)
         files = _NightsFiles(spec, day, source_uri)
         plan = RunPlan.read(folder, spec.input_format, access)
         with RejectLog(local / REJECTS_FILE) as rejects:
-            documents = read_documents(
-                spec.incoming,
-                access,
-                day=day,
-                rejects=rejects,
-                uri=source_uri,
-                named_below=fixed_folder(spec.incoming.uri or "") if plan.long_names else None,
-                on_files=files.listed,
-                progress=progress,
-            )
+            documents = _read(spec, access, plan, files, rejects, day, source_uri, progress)
             with (
                 EarlierBatches(plan, access, local) as earlier,
                 Uploads(access, folder, spec.input_format) as uploads,
@@ -159,6 +158,7 @@ def prepare_batches(
         rejects_uri=rejects_uri,
         units=sum(batch.units for batch in batches),
         files=files.number,
+        reject_examples=dict(rejects.examples),
     )
 
 
@@ -166,41 +166,62 @@ def forecast_run(
     spec: ClassifierSpec,
     access: Access,
     *,
+    run_key: str,
     day: date | None,
     source_uri: str | None = None,
+    paid_units: Callable[[Sequence[Batch]], int] = lambda kept: 0,
     progress: Progress | None = None,
-) -> tuple[Forecast, int]:
+) -> tuple[Forecast, RejectLog]:
     """Forecast the cost of classifying what :func:`prepare_batches` would prepare, without writing anything.
 
     :param spec: the classifier spec.
     :param access: storage and databases.
+    :param run_key: names the run, whose earlier batches are kept.
     :param day: the day of the source.
     :param source_uri: read this in place of the spec's incoming URI. The caller has checked it, see
         :mod:`nightsort.sources.by_hand`.
+    :param paid_units: returns how many units of the batches that are kept are paid already.
     :param progress: called with the documents read so far.
-    :returns: the forecast, exact in units, and how many documents would be rejected.
+    :returns: the forecast, exact in units, and the rejects, whose file is gone.
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
     """
     documents = units = 0
-    files = _NightsFiles(spec, day, source_uri)
-    with (
-        tempfile.TemporaryDirectory(prefix="nightsort-") as folder,
-        RejectLog(Path(folder) / REJECTS_FILE) as rejects,
-    ):
-        for records in read_documents(
-            spec.incoming,
-            access,
-            day=day,
-            rejects=rejects,
-            uri=source_uri,
-            on_files=files.listed,
-            progress=progress,
-        ):
-            documents += len(records)
-            units += int(document_units(records["text"]).sum())
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
+        local = Path(name)
+        files = _NightsFiles(spec, day, source_uri)
+        plan = RunPlan.read(spec.layout.run(run_key), spec.input_format, access)
+        with RejectLog(local / REJECTS_FILE) as rejects, EarlierBatches(plan, access, local) as earlier:
+            arriving = _read(spec, access, plan, files, rejects, day, source_uri, progress)
+            for _, texts in earlier.new_documents(arriving):
+                documents += len(texts)
+                units += int(document_units(texts).sum())
+    documents += sum(batch.documents for batch in earlier.kept)
+    units += sum(batch.units for batch in earlier.kept)
     if not documents:
         files.warn_of_nothing()
-    return forecast_classification(documents, units), rejects.total
+    return forecast_classification(documents, units, paid_units=paid_units(earlier.kept)), rejects
+
+
+def _read(
+    spec: ClassifierSpec,
+    access: Access,
+    plan: RunPlan,
+    files: _NightsFiles,
+    rejects: RejectLog,
+    day: date | None,
+    source_uri: str | None,
+    progress: Progress | None,
+) -> Iterator[pa.RecordBatch]:
+    return read_documents(
+        spec.incoming,
+        access,
+        day=day,
+        rejects=rejects,
+        uri=source_uri,
+        named_below=fixed_folder(spec.incoming.uri or "") if plan.long_names else None,
+        on_files=files.listed,
+        progress=progress,
+    )
 
 
 class _NightsFiles:

@@ -106,10 +106,8 @@ def _message(error: ErrorDetails, key: str, models: Mapping[str, type[BaseModel]
         case "extra_forbidden":
             return _unknown_key(last, parent, models)
         case "literal_error":
-            noun = last.replace("_", " ")
-            article = "an" if noun[0] in "aeiou" else "a"
             choices = context["expected"].replace("'", "").replace(" or ", ", ")
-            return f"{shown(value)} is not {article} {noun}; choose {choices}"
+            return f"{shown(value)} is not a value for {last}; choose {choices}"
         case "string_type":
             return f"must be text, but YAML reads {shown(value)}; put it in quotes"
         case "model_type" | "model_attributes_type" | "dict_type":

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import logging
-from pathlib import Path
-from typing import Annotated
+import os
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.logging import RichHandler
 
 from nightsort.cli.output import err
+
+if TYPE_CHECKING:
+    from nightsort.classifier_spec.model import ClassifierSpec
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,7 +26,14 @@ app = typer.Typer(
     ),
 )
 
-SpecFile = Annotated[Path, typer.Argument(help="The classifier spec, a YAML file.", show_default=False)]
+Spec = Annotated[
+    str,
+    typer.Argument(
+        help="The classifier spec: its YAML file, or its name in the folders of NIGHTSORT_SPECS.",
+        show_default=False,
+    ),
+]
+_ANY_ARGUMENTS = {"allow_extra_args": True, "ignore_unknown_options": True}
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -37,3 +47,37 @@ def main(
     )
     if verbose:
         logging.getLogger("nightsort").setLevel(logging.INFO)
+
+
+def named_spec(called: str) -> ClassifierSpec:
+    """Read the spec of a name or of a file.
+
+    :raises SpecError: there is no such spec, or it has problems.
+    """
+    from nightsort.classifier_spec.finding import find_spec
+
+    return find_spec(called, os.environ)
+
+
+@app.command("train", hidden=True, context_settings=_ANY_ARGUMENTS)
+def train() -> None:
+    """Say where a classifier is trained."""
+    _is_a_dag("train", "prepare-training")
+
+
+@app.command("classify", hidden=True, context_settings=_ANY_ARGUMENTS)
+def classify() -> None:
+    """Say where documents are classified."""
+    _is_a_dag("classify", "prepare-batches")
+
+
+def _is_a_dag(action: str, step: str) -> None:
+    err.print(
+        f"There is no command {action}: this is the DAG {action}_<name of the spec>. Start it in Airflow, or "
+        f"on the local stack with  nightsort-local run-dag {action}_<name>. Its first step alone is the "
+        f"command {step}.",
+        style="red",
+        markup=False,
+        soft_wrap=True,
+    )
+    raise typer.Exit(2)

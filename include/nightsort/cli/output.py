@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nightsort.storage import Progress
 
@@ -71,6 +72,41 @@ def progress_shown() -> Iterator[Progress]:
 def print_json(values: Any) -> None:
     """Print values as JSON to standard output."""
     typer.echo(json.dumps(values, indent=2, default=str))
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> None:
+    """Print rows below the names of their columns; whole numbers stand to the right."""
+    listed = list(rows)
+    if not listed:
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column, value in zip(columns, listed[0], strict=True):
+        table.add_column(column, justify="right" if isinstance(value, int) else "left", overflow="fold")
+    for row in listed:
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else Text(value) for value in row))
+    out.print(table)
+
+
+def print_rejects(
+    counts: Mapping[str, int], examples: Mapping[str, Sequence[str]], uri: str | None = None
+) -> None:
+    """Print how many documents were rejected for which reason, where the first are, and what to do.
+
+    :param counts: by reason.
+    :param examples: by reason.
+    :param uri: the file with all of them, if there is one.
+    """
+    from nightsort.sources.rejects import REASONS
+
+    rows = [(reason, count, "; ".join(examples[reason]), REASONS[reason]) for reason, count in counts.items()]
+    print_table(("rejected", "documents", "for instance", "what to do"), rows)
+    if rows and uri is not None:
+        out.print(f"All rejects: {uri}", markup=False, soft_wrap=True)
+
+
+def warn(message: str) -> None:
+    """Print a warning."""
+    out.print(f"Warning: {message}", style="yellow", markup=False, soft_wrap=True)
 
 
 def print_values(values: Mapping[str, Any]) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path  # noqa: TC003 (Typer reads annotations)
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nightsort.cli.command import AsJson, app
+from nightsort.cli.command import AsJson, app, named_spec
 from nightsort.cli.output import print_json, print_values, progress_shown, user_errors
+from nightsort.errors import NightsortError
+
+if TYPE_CHECKING:
+    from upath import UPath
 
 
 @app.command()
@@ -21,8 +25,10 @@ def read_predictions(
         ),
     ] = None,
     spec: Annotated[
-        Path | None,
-        typer.Option(help="The classifier spec, for its mode and threshold."),
+        str | None,
+        typer.Option(
+            help="The classifier spec (file or name), for its mode and threshold.", show_default=False
+        ),
     ] = None,
     output: Annotated[
         Path | None,
@@ -38,16 +44,15 @@ def read_predictions(
     with user_errors(), progress_shown() as progress:
         from upath import UPath
 
-        from nightsort.classifier_spec.model import load_spec
         from nightsort.results.files import write_predictions, write_results
 
         if manifest is None:
-            counts = write_predictions(UPath(archive), output, progress=progress)
+            counts = write_predictions(_existing(UPath(archive)), output, progress=progress)
         else:
-            loaded = None if spec is None else load_spec(spec)
+            loaded = None if spec is None else named_spec(spec)
             counts = write_results(
-                UPath(archive),
-                UPath(manifest),
+                _existing(UPath(archive)),
+                _existing(UPath(manifest)),
                 output,
                 mode="MULTI_CLASS" if loaded is None else loaded.mode,
                 threshold=0.5 if loaded is None else loaded.threshold,
@@ -57,3 +62,10 @@ def read_predictions(
         print_json(counts)
     else:
         print_values(counts)
+
+
+def _existing(path: UPath) -> UPath:
+    """Check that there is a file, whose absence S3 reports without its name."""
+    if not path.exists():
+        raise NightsortError(f"{path} does not exist; correct the path, or the name of the bucket")
+    return path

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path  # noqa: TC003 (Typer reads annotations)
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,25 +21,29 @@ if TYPE_CHECKING:
 @app.command()
 def validate_spec(
     paths: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Argument(
-            help="Specs, or folders of specs. Default: the folders in NIGHTSORT_SPECS.", show_default=False
+            help="Specs (files or names), or folders of specs. Default: the folders in NIGHTSORT_SPECS.",
+            show_default=False,
         ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Check classifier specs: show each problem with its file, its key and what to do."""
-    from nightsort.classifier_spec.model import load_spec, load_specs, spec_folders
+    from nightsort.classifier_spec.finding import find_spec
+    from nightsort.classifier_spec.model import load_specs, spec_folders
     from nightsort.classifier_spec.problems import SpecError
 
-    given = paths or spec_folders(os.environ)
-    loaded = load_specs([path for path in given if path.is_dir()])
+    given = paths or [str(folder) for folder in spec_folders(os.environ)]
+    # A path that does not exist is a folder where the environment names it, and else a spec.
+    folders = [Path(path) for path in given if not paths or Path(path).is_dir()]
+    loaded = load_specs(folders)
     specs, errors = dict(loaded.specs), list(loaded.errors)
     for path in given:
-        if path.is_dir():
+        if Path(path) in folders:
             continue
         try:
-            spec = load_spec(path)
+            spec = find_spec(path, os.environ)
         except SpecError as error:
             errors.append(error)
         else:

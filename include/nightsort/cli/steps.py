@@ -1,41 +1,80 @@
-"""The commands that prepare data for Comprehend, and forecast what it costs."""
+"""The commands that prepare data for Comprehend."""
 
 from __future__ import annotations
 
-import typer
-from rich.table import Table
+from typing import TYPE_CHECKING, Any
 
 from nightsort.cli.asked_for import Anywhere, Day, SourceUri, check_source, day_of
-from nightsort.cli.command import AsJson, SpecFile, app
-from nightsort.cli.output import err, out, print_json, print_values, progress_shown, user_errors
+from nightsort.cli.command import AsJson, Spec, app, named_spec
+from nightsort.cli.output import (
+    out,
+    print_json,
+    print_rejects,
+    print_table,
+    print_values,
+    progress_shown,
+    user_errors,
+    warn,
+)
+from nightsort.wording import number_of
+
+if TYPE_CHECKING:
+    from nightsort.training.prepare import PreparedTraining
+
+MOST_LABELS = 30
 
 
 @app.command()
-def prepare_training(spec: SpecFile, day: Day = None, as_json: AsJson = False) -> None:
+def prepare_training(spec: Spec, day: Day = None, as_json: AsJson = False) -> None:
     """Write training.csv, test.csv, the report and the rejects, and check the limits of Comprehend."""
     with user_errors(), progress_shown() as progress:
         from nightsort.classifier_spec.day_template import has_day
-        from nightsort.classifier_spec.model import load_spec
+        from nightsort.comprehend.prices import budget_text, forecast_training
         from nightsort.storage import plain_access
         from nightsort.training.prepare import prepare_training_data
 
-        loaded = load_spec(spec)
+        loaded = named_spec(spec)
         reads = day_of(day, loaded) if has_day(loaded.labelled.template) else None
         prepared = prepare_training_data(loaded, plain_access(), day=reads, progress=progress)
-    values = prepared.to_dict()
     if as_json:
-        print_json(values)
+        print_json(prepared.to_dict())
         return
-    labels = values.pop("labels")
-    warnings = values.pop("warnings")
-    print_values({**values, "labels": len(labels)})
-    for warning in warnings:
-        out.print(f"Warning: {warning}", style="yellow", markup=False, soft_wrap=True)
+    _print_training(prepared)
+    sent = prepared.training_documents + prepared.test_documents
+    forecast = forecast_training(sent, prepared.test_units)
+    out.print(str(forecast), soft_wrap=True)
+    out.print(budget_text(forecast, loaded.budget.training_usd), soft_wrap=True)
+
+
+def _print_training(prepared: PreparedTraining) -> None:
+    folder, _, _ = prepared.report_uri.rpartition("/")
+    print_values(
+        {
+            "version": prepared.version,
+            "documents read": prepared.documents_read,
+            "training documents": prepared.training_documents,
+            "test documents": prepared.test_documents,
+            "duplicates": prepared.duplicates,
+            "left out documents": prepared.left_out_documents,
+            "left out labels": prepared.left_out_labels,
+            "rejected": prepared.rejected,
+            "labels": len(prepared.labels),
+            "folder": f"{folder}/",
+        }
+    )
+    weakest = sorted(prepared.labels.items(), key=lambda item: (item[1]["training"], item[0]))
+    rows = [(label, count["training"], count["test"]) for label, count in weakest[:MOST_LABELS]]
+    print_table(("label, weakest first", "training", "test"), rows)
+    if len(weakest) > MOST_LABELS:
+        out.print(f"and {number_of(len(weakest) - MOST_LABELS, 'more label')}: see {prepared.report_uri}")
+    print_rejects(prepared.reject_counts, prepared.reject_examples, prepared.rejects_uri)
+    for warning in prepared.warnings:
+        warn(warning)
 
 
 @app.command()
 def prepare_batches(
-    spec: SpecFile,
+    spec: Spec,
     day: Day = None,
     source_uri: SourceUri = None,
     anywhere: Anywhere = False,
@@ -44,12 +83,11 @@ def prepare_batches(
     """Write the input files of a run's jobs, their manifests and the rejects, below the spec's work_uri."""
     with user_errors(), progress_shown() as progress:
         from nightsort.batches import prepare as batches
-        from nightsort.classifier_spec.model import load_spec
-        from nightsort.comprehend.prices import forecast_classification
+        from nightsort.comprehend.prices import budget_text, forecast_classification
         from nightsort.naming import run_key
         from nightsort.storage import plain_access
 
-        loaded, access = load_spec(spec), plain_access()
+        loaded, access = named_spec(spec), plain_access()
         classifies = day_of(day, loaded)
         check_source(loaded, source_uri, classifies, access, anywhere=anywhere)
         prepared = batches.prepare_batches(
@@ -60,56 +98,17 @@ def prepare_batches(
             source_uri=source_uri,
             progress=progress,
         )
-    values = prepared.to_dict()
+    values: dict[str, Any] = prepared.to_dict()
     if as_json:
         print_json(values)
         return
     written = values.pop("batches")
+    counts, examples = values.pop("reject_counts"), values.pop("reject_examples")
     print_values(values)
-    table = Table(
-        "batch", "documents", "bytes", "units", "input", box=None, header_style="dim", pad_edge=False
-    )
-    for batch in written:
-        numbers = (f"{batch[key]:,}" for key in ("documents", "bytes", "units"))
-        table.add_row(batch["name"], *numbers, batch["input_uri"])
-    out.print(table)
-    out.print(str(forecast_classification(prepared.documents_sent, prepared.units)), soft_wrap=True)
-
-
-@app.command()
-def forecast_cost(
-    spec: SpecFile,
-    day: Day = None,
-    source_uri: SourceUri = None,
-    anywhere: Anywhere = False,
-    as_json: AsJson = False,
-) -> None:
-    """Forecast the cost of classifying the incoming documents, and compare it with the budget."""
-    with user_errors(), progress_shown() as progress:
-        from nightsort.batches.prepare import forecast_run
-        from nightsort.classifier_spec.model import load_spec
-        from nightsort.comprehend.prices import OverBudgetError, check_budget
-        from nightsort.storage import plain_access
-
-        loaded, access = load_spec(spec), plain_access()
-        classifies = day_of(day, loaded)
-        check_source(loaded, source_uri, classifies, access, anywhere=anywhere)
-        forecast, rejected = forecast_run(
-            loaded, access, day=classifies, source_uri=source_uri, progress=progress
-        )
-    budget = loaded.budget.run_usd
-    try:
-        check_budget(forecast, budget)
-        problem = None
-    except OverBudgetError as error:
-        problem = str(error)
-    if as_json:
-        limits = {"budget_usd": budget, "within_budget": problem is None}
-        print_json({**forecast.to_dict(), "rejected": rejected, **limits})
-    else:
-        out.print(str(forecast), soft_wrap=True)
-        if rejected:
-            out.print(f"{rejected:,} documents would be rejected, at no cost.")
-    if problem is not None:
-        err.print(problem, style="red", markup=False, soft_wrap=True)
-        raise typer.Exit(2)
+    print_rejects(counts, examples, prepared.rejects_uri)
+    numbers = ("documents", "bytes", "units")
+    rows = [(batch["name"], *(batch[key] for key in numbers), batch["input_uri"]) for batch in written]
+    print_table(("batch", *numbers, "input"), rows)
+    forecast = forecast_classification(prepared.documents_sent, prepared.units)
+    out.print(str(forecast), soft_wrap=True)
+    out.print(budget_text(forecast, loaded.budget.run_usd), soft_wrap=True)

@@ -9,6 +9,7 @@ import typer
 
 from nightsort.cli.command import app
 from nightsort.cli.output import out, user_errors
+from nightsort.wording import number_of
 
 Dsn = Annotated[
     str, typer.Argument(help="PostgreSQL connection string. Default: PGHOST, PGDATABASE and so on.")
@@ -43,14 +44,17 @@ def drop_runs(
     """Delete the predictions of old runs. The counts and the cost of each run stay in classification_runs."""
     import psycopg
 
-    from nightsort.tables.retention import drop_run, find_runs
+    from nightsort.tables.retention import check_classifier, drop_run, find_runs
     from nightsort.tables.schema import ensure_schema
 
     before = date.today() - timedelta(days=keep_days)
     with user_errors(psycopg.OperationalError), psycopg.connect(dsn, autocommit=True) as connection:
         ensure_schema(connection)
         runs = find_runs(connection, before=before, classifier=classifier)
-        selected = f"{sum(run.rows for run in runs):,} predictions of {len(runs):,} runs before {before}"
+        if classifier is not None and not runs:
+            check_classifier(connection, classifier)
+        rows = number_of(sum(run.rows for run in runs), "prediction")
+        selected = f"{rows} of {number_of(len(runs), 'run')} before {before}"
         if runs and not yes:
             typer.confirm(f"Delete {selected}?", abort=True)
         for run in runs:

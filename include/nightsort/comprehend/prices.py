@@ -56,6 +56,11 @@ class Forecast:
     paid_usd: float = 0.0
 
     @property
+    def least_usd(self) -> float:
+        """The lower end, which is the exact price."""
+        return self.usd
+
+    @property
     def most_usd(self) -> float:
         """What is compared with the budget."""
         return self.usd
@@ -68,7 +73,8 @@ class Forecast:
     def __str__(self) -> str:
         if not self.documents:
             return "Nothing to classify: 0.00 USD."
-        paid = f" Already paid: {usd_text(self.paid_usd)}." if self.paid_usd else ""
+        left = usd_text(max(0.0, round(self.usd - self.paid_usd, 4)))
+        paid = f" Already paid: {usd_text(self.paid_usd)}; still to pay: {left}." if self.paid_usd else ""
         return (
             f"{number_of(self.documents, 'document')} = {number_of(self.units, 'unit')} of {UNIT_CHARACTERS} "
             f"characters, at least {MIN_UNITS} per document, at {UNIT_USD} USD each = "
@@ -76,8 +82,8 @@ class Forecast:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Return documents, units and price as JSON-safe values."""
-        return {"documents": self.documents, "units": self.units, "usd": self.usd}
+        """Return it as JSON-safe values."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)
@@ -94,6 +100,11 @@ class TrainingForecast:
     hours: tuple[float, float]
     usd: tuple[float, float]
     scoring_usd: float = 0.0
+
+    @property
+    def least_usd(self) -> float:
+        """The lower end, without the scoring."""
+        return self.usd[0]
 
     @property
     def most_usd(self) -> float:
@@ -188,12 +199,34 @@ def check_budget(forecast: Forecast | TrainingForecast, budget_usd: float | None
     :param budget_usd: the spec's ``budget.run_usd`` or ``budget.training_usd``; ``None``: no limit.
     :raises OverBudgetError: the forecast is above the budget, and something remains to be paid.
     """
-    if budget_usd is not None and forecast.costs_more and forecast.most_usd > budget_usd:
-        what = "run" if isinstance(forecast, Forecast) else "training"
+    if not _allows(forecast, budget_usd):
+        what = _budget_of(forecast)
         raise OverBudgetError(
-            f"{forecast} This is above the budget of {usd_text(budget_usd)} per {what}. Raise "
+            f"{forecast} This is above the budget of {usd_text(budget_usd or 0)} per {what}. Raise "
             f"budget.{what}_usd in the spec, or choose a source with fewer documents"
         )
+
+
+def budget_text(forecast: Forecast | TrainingForecast, budget_usd: float | None) -> str:
+    """Return a sentence that names the budget and whether it allows what is forecast.
+
+    :param forecast: of a night or of a training.
+    :param budget_usd: as for :func:`check_budget`.
+    :returns: the sentence.
+    """
+    what = _budget_of(forecast)
+    if budget_usd is None:
+        return f"No budget limits a {what} (budget.{what}_usd is null)."
+    verdict = "allows it" if _allows(forecast, budget_usd) else "does not allow it"
+    return f"The budget of {usd_text(budget_usd)} per {what} (budget.{what}_usd) {verdict}."
+
+
+def _allows(forecast: Forecast | TrainingForecast, budget_usd: float | None) -> bool:
+    return budget_usd is None or not forecast.costs_more or forecast.most_usd <= budget_usd
+
+
+def _budget_of(forecast: Forecast | TrainingForecast) -> str:
+    return "run" if isinstance(forecast, Forecast) else "training"
 
 
 def usd_text(usd: float) -> str:

@@ -6,6 +6,8 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nightsort.errors import NightsortError
+
 if TYPE_CHECKING:
     from datetime import date
 
@@ -25,6 +27,29 @@ class OldRun:
     run_key: str
     day: date
     rows: int
+
+
+class UnknownClassifierError(NightsortError):
+    """A classifier that has no row in the tables; the message names those that have."""
+
+
+def check_classifier(conn: psycopg.Connection[Any], classifier: str) -> None:
+    """Check that the tables have rows of a classifier.
+
+    :param conn: the database.
+    :param classifier: its name.
+    :raises UnknownClassifierError: they have none.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT classifier FROM nightsort.classification_runs"
+            " UNION SELECT classifier FROM nightsort.classifier_versions ORDER BY classifier"
+        ).fetchall()
+    names = [name for (name,) in rows]
+    if classifier not in names:
+        raise UnknownClassifierError(
+            f'the tables have no classifier "{classifier}"; they have: {", ".join(names) or "none"}'
+        )
 
 
 def find_runs(conn: psycopg.Connection[Any], *, before: date, classifier: str | None = None) -> list[OldRun]:

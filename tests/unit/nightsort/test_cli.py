@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import sys
 import tarfile
@@ -125,6 +126,35 @@ class TestPrepareTraining:
         assert result["version"] in shown
         assert "training documents" in shown
 
+    def test_it_shows_labels_weakest_first_rejects_with_places_and_the_cost(
+        self, spec: Path, tmp_path: Path
+    ) -> None:
+        with (tmp_path / "labelled.csv").open("a") as file:
+            file.writelines(f"SPAM,spam number {n}\n" for n in range(12))
+            file.write("BUG,\n,no label\n")
+        shown = " ".join(run("prepare-training", change(spec, budget={"training_usd": 5.0})).output.split())
+        assert re.search(r"label, weakest first training test SPAM 1[01] [12] B", shown)
+        assert re.search(r"rejected documents .* blank 1 labelled.csv row 52 ", shown)
+        assert re.search(r"no_label 1 labelled.csv row 53 ", shown)
+        assert re.search(r"All rejects: \S+/rejects.jsonl", shown)
+        assert "no label" not in shown
+        assert "Estimate for 52 documents" in shown
+        assert "The budget of 5.00 USD per training (budget.training_usd) allows it." in shown
+
+    def test_of_many_labels_the_weakest_are_shown(self, spec: Path, tmp_path: Path) -> None:
+        rows = [f"label{number:02d},text {number} {n}" for number in range(40) for n in range(30)]
+        (tmp_path / "labelled.csv").write_text("label,text\n" + "\n".join(rows) + "\n")
+        shown = run("prepare-training", spec).output
+        assert shown.count("label0") + shown.count("label1") + shown.count("label2") >= 30
+        assert "and 10 more labels" in shown
+
+    def test_what_an_error_points_to_is_there(self, spec: Path, tmp_path: Path) -> None:
+        (tmp_path / "labelled.csv").write_text("label,text\n,one\nBILLING,\n")
+        told = run("prepare-training", spec, code=2).stderr
+        place = re.search(r"All rejects are in (\S+)", told)
+        assert place is not None
+        assert len(Path(place[1]).read_text().splitlines()) == 2
+
     def test_too_few_documents_are_refused_with_the_label(self, spec: Path, tmp_path: Path) -> None:
         (tmp_path / "labelled.csv").write_text("label,text\nBUG,one\nBILLING,two\n")
         assert "BUG" in run("prepare-training", spec, code=2).stderr
@@ -142,6 +172,8 @@ class TestPrepareBatches:
         shown = run("prepare-batches", spec, "--day", "2026-11-18").output
         assert result["batches"][0]["name"] in shown
         assert "6 units" in shown
+        assert re.search(r"blank +1 +new.csv row 2 ", shown)
+        assert "The budget of 100.00 USD per run (budget.run_usd) allows it." in shown
 
     def test_a_day_without_documents_is_no_error(self, spec: Path) -> None:
         assert "Nothing to classify" in run("prepare-batches", spec, "--day", "2026-11-19").output
@@ -183,13 +215,17 @@ class TestPrepareBatches:
 
 
 class TestForecastCost:
-    def test_it_says_units_and_price_and_writes_nothing(self, spec: Path, tmp_path: Path) -> None:
-        assert "6 units" in run("forecast-cost", spec, "--day", "2026-11-18").output
+    def test_it_says_units_price_and_budget_and_writes_nothing(self, spec: Path, tmp_path: Path) -> None:
+        shown = run("forecast-cost", spec, "--day", "2026-11-18").output
+        assert "6 units" in shown
+        assert "The budget of 100.00 USD per run (budget.run_usd) allows it." in shown
+        assert re.search(r"blank +1 +new.csv row 2 ", shown)
         result = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json").stdout)
         assert result == {
             "documents": 2,
             "units": 6,
             "usd": 0.003,
+            "paid_usd": 0.0,
             "rejected": 1,
             "budget_usd": 100.0,
             "within_budget": True,
@@ -202,6 +238,75 @@ class TestForecastCost:
         assert "above the budget" in result.stderr
         values = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json", code=2).stdout)
         assert values["within_budget"] is False
+
+    def test_where_a_person_decides_it_says_so(self, spec: Path) -> None:
+        change(spec, budget={"run_usd": 0.001, "when_over": "ask"})
+        told = run("forecast-cost", spec, "--day", "2026-11-18", code=2).stderr
+        assert "The DAG asks a person for approval (budget.when_over: ask)" in told
+
+    def test_a_training_is_forecast_with_its_budget_and_nothing_is_written(
+        self, spec: Path, tmp_path: Path
+    ) -> None:
+        shown = run("forecast-cost", spec, "--training").output
+        assert "Estimate for 40 documents" in shown
+        assert "The budget of 100.00 USD per training (budget.training_usd) allows it." in shown
+        values = json.loads(run("forecast-cost", spec, "--training", "--json").stdout)
+        assert (values["documents"], values["rejected"], values["within_budget"]) == (40, 0, True)
+        change(spec, budget={"training_usd": 1.0})
+        told = run("forecast-cost", spec, "--training", code=2).stderr
+        assert "above the budget of 1.00 USD per training. Raise budget.training_usd" in told
+        change(spec, budget={"training_usd": None})
+        assert "No budget limits a training" in run("forecast-cost", spec, "--training").output
+        assert not (tmp_path / "work").exists()
+
+    def test_a_training_that_is_refused_is_no_forecast(self, spec: Path, tmp_path: Path) -> None:
+        (tmp_path / "labelled.csv").write_text("label,text\nBUG,one\nBILLING,\n")
+        told = run("forecast-cost", spec, "--training", code=2).stderr
+        assert "blank 1, for instance labelled.csv row 1" in told
+        assert not (tmp_path / "work").exists()
+
+    def test_documents_of_an_earlier_preparation_are_counted_once(self, spec: Path, tmp_path: Path) -> None:
+        run("prepare-batches", spec, "--day", "2026-11-18")
+        (tmp_path / "incoming" / "2026-11-18" / "late.csv").write_text("id,text\nd,four\n")
+        result = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json").stdout)
+        assert (result["documents"], result["units"], result["paid_usd"]) == (3, 9, 0.0)
+
+
+class TestNamesOfSpecs:
+    @pytest.fixture(autouse=True)
+    def folders(self, spec: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("NIGHTSORT_SPECS", str(spec.parent))
+
+    @pytest.mark.parametrize(
+        "command",
+        [
+            ["validate-spec"],
+            ["prepare-training"],
+            ["prepare-batches", "--day", "2026-11-18"],
+            ["forecast-cost", "--day", "2026-11-18"],
+            ["forecast-cost", "--training"],
+        ],
+        ids=" ".join,
+    )
+    def test_a_name_does_what_the_file_does(self, spec: Path, command: list[str]) -> None:
+        name, *options = command
+        assert run(name, "tickets", *options).output == run(name, spec, *options).output
+
+    def test_an_unknown_name_is_an_error_with_those_that_there_are(self, spec: Path) -> None:
+        told = run("prepare-training", "tikets", code=2).stderr
+        assert 'neither a YAML file nor the name of a spec; did you mean "tickets"?' in told
+        assert f"The specs in {spec.parent} are: tickets (NIGHTSORT_SPECS names the folders)" in told
+
+    def test_a_broken_spec_is_found_by_its_name(self, spec: Path) -> None:
+        change(spec, mode="MULTI")
+        assert f"{spec}: mode" in run("forecast-cost", "tickets", code=2).stderr
+
+
+@pytest.mark.parametrize("action", ["train", "classify"])
+def test_what_the_dags_do_is_no_command_but_is_said(action: str) -> None:
+    told = run(action, "tickets", "--day", "2026-11-18", code=2).stderr
+    assert f"nightsort-local run-dag {action}_<name>" in told
+    assert f"\n│ {action} " not in run("--help").output
 
 
 class TestReadPredictions:
@@ -232,7 +337,8 @@ class TestReadPredictions:
         assert "not a complete gzip file" in run("read-predictions", path, code=2).stderr
 
     def test_a_file_that_is_not_there_is_a_user_error(self, tmp_path: Path) -> None:
-        assert "none.tar.gz" in run("read-predictions", tmp_path / "none.tar.gz", code=2).stderr
+        missing = tmp_path / "none.tar.gz"
+        assert f"{missing} does not exist" in run("read-predictions", missing, code=2).stderr
 
 
 def test_to_check_a_spec_needs_neither_storage_nor_tables(spec: Path) -> None:

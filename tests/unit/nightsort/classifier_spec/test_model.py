@@ -127,16 +127,25 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"name": "a--b"}, "name", "single hyphens"),
         ({"name": 7}, "name", "put it in quotes"),
         ({"name": "-"}, "name", "is missing; add it, for instance  name: support-tickets"),
-        ({"mode": "MULTICLASS"}, "mode", '"MULTICLASS" is not a mode; choose MULTI_CLASS, MULTI_LABEL'),
+        (
+            {"mode": "MULTICLASS"},
+            "mode",
+            '"MULTICLASS" is not a value for mode; choose MULTI_CLASS, MULTI_LABEL',
+        ),
         ({"language": "ja"}, "language", "choose en, es, de, it, fr, pt"),
-        ({"export": "csv"}, "export.format", '"csv" is not a format; choose parquet'),
+        ({"export": "csv"}, "export.format", '"csv" is not a value for format; choose parquet'),
         ({"export": True}, "export", "must contain keys, but is true"),
         ({"export": {"url": "s3://b/c"}}, "export.url", 'did you mean "uri"?'),
         ({"export": {"uri": "s3://lake/{day}/"}}, "export.uri", "write one fixed prefix"),
         ({"export": {"uri": "gs://lake/n"}}, "export.uri", "use s3://"),
         ({"export": {"uri": "s3://bucket/labelled/x"}}, "export.uri", "results would be read as documents"),
         ({"export": {"uri": "s3://bucket/incoming"}}, "export.uri", "give export.uri its own prefix"),
-        ({"input_format": "LINES"}, "input_format", "is not an input format"),
+        (
+            {"small_labels": "drop"},
+            "small_labels",
+            '"drop" is not a value for small_labels; choose error, leave_out',
+        ),
+        ({"input_format": "LINES"}, "input_format", "is not a value for input_format; choose ONE_DOC"),
         ({"label_delimiter": "|"}, "label_delimiter", "is only for MULTI_LABEL"),
         ({"mode": "MULTI_LABEL", "label_delimiter": ","}, "label_delimiter", "choose one of"),
         ({"mode": "MULTI_LABEL", "label_delimiter": "||"}, "label_delimiter", "choose one of"),
@@ -228,7 +237,7 @@ def test_every_problem_gets_a_line_of_its_own(tmp_path: Path) -> None:
         "labelled.format",
         "test_share",
     ]
-    assert 'labelled.format: "cvs" is not a format; choose csv, tsv, jsonl, parquet' in message
+    assert 'labelled.format: "cvs" is not a value for format; choose csv, tsv, jsonl, parquet' in message
 
 
 def test_rows_of_a_query_need_an_id(tmp_path: Path) -> None:

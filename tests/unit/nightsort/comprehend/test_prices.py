@@ -7,6 +7,7 @@ import pytest
 
 from nightsort.comprehend.prices import (
     OverBudgetError,
+    budget_text,
     check_budget,
     classification_cost,
     document_units,
@@ -50,6 +51,7 @@ def test_a_forecast_tells_its_arithmetic() -> None:
         "documents": 10_000,
         "units": 60_000,
         "usd": 30.0,
+        "paid_usd": 0.0,
     }
 
 
@@ -75,7 +77,7 @@ def test_a_run_above_the_budget_is_refused_with_the_numbers() -> None:
 
 def test_what_was_paid_before_counts_for_the_budget_as_long_as_anything_is_left_to_pay() -> None:
     forecast = forecast_classification(10_000, 60_000, paid_units=59_000)
-    assert str(forecast).endswith("30.00 USD. Already paid: 29.50 USD.")
+    assert str(forecast).endswith("30.00 USD. Already paid: 29.50 USD; still to pay: 0.50 USD.")
     with pytest.raises(OverBudgetError, match=r"Already paid: 29\.50 USD"):
         check_budget(forecast, 29.99)
     check_budget(forecast_classification(10_000, 60_000, paid_units=60_000), 29.99)
@@ -90,6 +92,16 @@ def test_of_a_training_the_upper_end_counts_with_the_scoring_of_the_active_versi
         OverBudgetError, match=r"above the budget of 3\.00 USD per training.*budget\.training_usd"
     ):
         check_budget(forecast, 3.0)
+
+
+def test_the_budget_is_named_with_its_verdict() -> None:
+    night, training = forecast_classification(10_000, 60_000), forecast_training(5_573)
+    paid = forecast_classification(10_000, 60_000, paid_units=60_000)
+    assert budget_text(night, 30.0) == "The budget of 30.00 USD per run (budget.run_usd) allows it."
+    assert budget_text(night, 29.99) == "The budget of 29.99 USD per run (budget.run_usd) does not allow it."
+    assert budget_text(paid, 29.99).endswith("allows it.")
+    assert budget_text(training, 1.0).startswith("The budget of 1.00 USD per training (budget.training_usd)")
+    assert budget_text(training, None) == "No budget limits a training (budget.training_usd is null)."
 
 
 @pytest.mark.parametrize(("usd", "text"), [(0, "0.00 USD"), (0.0315, "0.0315 USD"), (1234.5, "1,234.50 USD")])

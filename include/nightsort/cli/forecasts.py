@@ -1,0 +1,142 @@
+"""The command that forecasts what a night or a training costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightsort.cli.asked_for import Anywhere, Day, SourceUri, check_source, day_of
+from nightsort.cli.command import AsJson, Spec, app, named_spec
+from nightsort.cli.output import err, out, print_json, print_rejects, progress_shown, user_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import date
+
+    from nightsort.batches.plan import Batch
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.comprehend.prices import Forecast, TrainingForecast
+    from nightsort.storage import Access, Progress
+
+
+@app.command()
+def forecast_cost(
+    spec: Spec,
+    day: Day = None,
+    source_uri: SourceUri = None,
+    anywhere: Anywhere = False,
+    training: Annotated[
+        bool, typer.Option("--training", help="Forecast a training instead of a night.")
+    ] = False,
+    dsn: Annotated[
+        str | None,
+        typer.Option(
+            help="PostgreSQL connection string of the tables: batches that are loaded count as paid.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast the cost of a night, or with --training of a training, and compare it with the budget.
+
+    Nothing is written and nothing is paid for. Exit code 2: the budget does not allow it.
+    """
+    import psycopg
+
+    with user_errors(psycopg.OperationalError), progress_shown() as progress:
+        from nightsort.classifier_spec.day_template import has_day
+        from nightsort.comprehend.prices import OverBudgetError, budget_text, check_budget
+        from nightsort.storage import plain_access
+
+        loaded, access = named_spec(spec), plain_access()
+        forecast: Forecast | TrainingForecast
+        if training:
+            reads = day_of(day, loaded) if has_day(loaded.labelled.template) else None
+            forecast, found = _of_training(loaded, access, reads, progress)
+            budget = loaded.budget.training_usd
+        else:
+            classifies = day_of(day, loaded)
+            check_source(loaded, source_uri, classifies, access, anywhere=anywhere)
+            forecast, found = _of_night(loaded, access, classifies, source_uri, dsn, progress)
+            budget = loaded.budget.run_usd
+        problem = None
+        try:
+            check_budget(forecast, budget)
+        except OverBudgetError as error:
+            problem = str(error)
+    if as_json:
+        limits = {"budget_usd": budget, "within_budget": problem is None}
+        print_json({**forecast.to_dict(), "rejected": sum(found["counts"].values()), **limits})
+    else:
+        if problem is None:
+            out.print(str(forecast), soft_wrap=True)
+            out.print(budget_text(forecast, budget), soft_wrap=True)
+        print_rejects(found["counts"], found["examples"])
+    if problem is not None:
+        if loaded.budget.when_over == "ask":
+            problem += ". The DAG asks a person for approval (budget.when_over: ask)"
+        err.print(problem, style="red", markup=False, soft_wrap=True)
+        raise typer.Exit(2)
+
+
+def _of_training(
+    spec: ClassifierSpec, access: Access, day: date | None, progress: Progress
+) -> tuple[TrainingForecast, dict[str, Any]]:
+    from nightsort.comprehend.prices import forecast_training
+    from nightsort.training.prepare import prepare_training_data
+
+    prepared = prepare_training_data(spec, access, day=day, progress=progress, write=False)
+    sent = prepared.training_documents + prepared.test_documents
+    rejects = {"counts": prepared.reject_counts, "examples": prepared.reject_examples}
+    return forecast_training(sent, prepared.test_units), rejects
+
+
+def _of_night(
+    spec: ClassifierSpec,
+    access: Access,
+    day: date,
+    source_uri: str | None,
+    dsn: str | None,
+    progress: Progress,
+) -> tuple[Forecast, dict[str, Any]]:
+    from nightsort.batches.prepare import forecast_run
+    from nightsort.naming import run_key
+
+    key = run_key(day, source_uri)
+    forecast, rejects = forecast_run(
+        spec,
+        access,
+        run_key=key,
+        day=day,
+        source_uri=source_uri,
+        paid_units=_nothing_paid if dsn is None else _units_loaded(dsn, spec, key),
+        progress=progress,
+    )
+    return forecast, {"counts": rejects.counts, "examples": rejects.examples}
+
+
+def _nothing_paid(kept: Sequence[Batch]) -> int:
+    return 0
+
+
+def _units_loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Sequence[Batch]], int]:
+    """Return a function for the units of those batches that the active version has classified."""
+
+    def units(kept: Sequence[Batch]) -> int:
+        import psycopg
+
+        from nightsort.tables.runs import loaded_batches
+        from nightsort.tables.schema import ensure_schema
+        from nightsort.tables.versions import active_version
+
+        with psycopg.connect(dsn) as connection:
+            ensure_schema(connection)
+            active = active_version(connection, spec.name)
+            names = [batch.name for batch in kept]
+            loaded = loaded_batches(connection, classifier=spec.name, run_key=run_key, batches=names)
+        version = None if active is None else active.version
+        paid = {name for name, found in loaded.items() if found.version == version}
+        return sum(batch.units for batch in kept if batch.name in paid)
+
+    return units

@@ -26,12 +26,13 @@ def forecast_xcom(forecast: Forecast | TrainingForecast) -> dict[str, Any]:
     Make the XCom of a forecast.
 
     :param forecast: the forecast of a night or of a training.
-    :returns: ``documents``, ``units`` (of a night), ``most_usd``, ``costs_more`` (whether not all is paid
-        already) and ``text``.
+    :returns: ``documents``, ``units`` (of a night), ``least_usd``, ``most_usd``, ``costs_more`` (whether not
+        all is paid already) and ``text``.
     """
     return {
         "documents": forecast.documents,
         "units": getattr(forecast, "units", None),
+        "least_usd": forecast.least_usd,
         "most_usd": forecast.most_usd,
         "costs_more": forecast.costs_more,
         "text": str(forecast),
@@ -83,6 +84,8 @@ class ApproveCostOperator(ApprovalOperator):
 
     def execute(self, context: Context) -> Any:
         """Return at once if within budget; otherwise ask for approval and wait."""
+        from nightsort.comprehend.prices import usd_text
+
         within = self.budget_usd is None or self.forecast["most_usd"] <= self.budget_usd
         if self.budget_usd is None or within or not self.forecast["costs_more"]:
             self.log.info(
@@ -91,9 +94,10 @@ class ApproveCostOperator(ApprovalOperator):
                 self.forecast["text"],
             )
             return {"asked": False, "approved_by": None}
-        cost = f"{self.forecast['most_usd']:,.2f} USD (budget {self.budget_usd:,.2f} USD)"
-        self.subject = f"Approve {cost} to {self.purpose}?"
-        self.body = self._question(self.budget_usd)
+        until = datetime.now(timezone.utc) + timedelta(hours=self.answer_hours)
+        cost = f"{usd_text(self.forecast['most_usd'])} (budget {usd_text(self.budget_usd)})"
+        self.subject = f"Approve {cost} to {self.purpose}? Until {until:%Y-%m-%d %H:%M} UTC"
+        self.body = self._question(self.budget_usd, until)
         self.log.warning("Waiting for an answer under Required Actions: %s", self.subject)
         return super().execute(context)
 
@@ -113,14 +117,16 @@ class ApproveCostOperator(ApprovalOperator):
         message = f"{cause}; nothing was started. Clear this task to ask again. {self.forecast['text']}"
         return logged(CostNotApprovedError(message))
 
-    def _question(self, budget_usd: float) -> str:
+    def _question(self, budget_usd: float, until: datetime) -> str:
+        from nightsort.comprehend.prices import usd_text
+
         units = self.forecast["units"]
-        until = datetime.now(timezone.utc) + timedelta(hours=self.answer_hours)
+        least, most = (usd_text(self.forecast[key]) for key in ("least_usd", "most_usd"))
         rows = [
             ("Documents", f"{self.forecast['documents']:,}"),
             *([("Units of 100 characters", f"{units:,}")] if units is not None else []),
-            ("Estimate, at most", f"{self.forecast['most_usd']:,.2f} USD"),
-            ("Budget", f"{budget_usd:,.2f} USD"),
+            ("Estimate", most if least == most else f"{least} to {most}"),
+            ("Budget", usd_text(budget_usd)),
         ]
         table = "\n".join(f"| {name} | {value} |" for name, value in rows)
         return (

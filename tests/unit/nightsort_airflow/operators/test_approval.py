@@ -48,14 +48,14 @@ def test_nobody_is_asked_about_what_is_paid_already(context: dict[str, Any]) -> 
 
 def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
     task = operator()
-    question = task._question(29.99)
+    question = task._question(29.99, datetime(2026, 11, 20, 22, 35, tzinfo=timezone.utc))
     for text in (
         "10,000",
         "60,000",
         "30.00 USD",
         "29.99 USD",
         "classify a day of tickets",
-        f"{datetime.now(timezone.utc) + timedelta(hours=12):%Y-%m-%d}",
+        "Without an answer by 2026-11-20 22:35 UTC the run fails too",
         "**Reject** fails",
     ):
         assert text in question
@@ -63,19 +63,23 @@ def test_the_question_has_the_numbers_and_says_what_a_no_does() -> None:
     assert task.response_timeout.total_seconds() == 12 * 3600
 
 
-def test_the_subject_has_the_cost_and_the_budget(
+def test_the_subject_has_the_cost_the_budget_and_the_time_of_the_end(
     context: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The list of required actions shows the subject alone."""
     monkeypatch.setattr(ApprovalOperator, "execute", lambda task, _: task.subject)
+    before = datetime.now(timezone.utc).replace(second=0, microsecond=0)
     subject = operator().execute(context)  # type: ignore[arg-type]
-    assert subject == "Approve 30.00 USD (budget 29.99 USD) to classify a day of tickets?"
+    text, _, until = str(subject).partition("? Until ")
+    assert text == "Approve 30.00 USD (budget 29.99 USD) to classify a day of tickets"
+    end = datetime.strptime(until, "%Y-%m-%d %H:%M UTC").replace(tzinfo=timezone.utc)
+    assert before <= end - timedelta(hours=12) <= datetime.now(timezone.utc)
 
 
-def test_of_a_training_the_question_has_the_upper_end_and_no_units() -> None:
+def test_of_a_training_the_question_has_both_ends_and_no_units() -> None:
     forecast = forecast_xcom(forecast_training(5_000, 2_000))
-    question = operator(forecast=forecast, budget_usd=1.0)._question(1.0)
-    assert f"{forecast['most_usd']:,.2f} USD" in question
+    question = operator(forecast=forecast, budget_usd=1.0)._question(1.0, datetime.now(timezone.utc))
+    assert f"| Estimate | 1.50 USD to {forecast['most_usd']:,.2f} USD |" in question
     assert "Units" not in question.partition("\n\n")[0]
 
 

@@ -47,6 +47,8 @@ def prepare_training(spec: Spec, day: Day = None, as_json: AsJson = False) -> No
 
 
 def _print_training(prepared: PreparedTraining) -> None:
+    from nightsort.training.checks import label_text
+
     folder, _, _ = prepared.report_uri.rpartition("/")
     print_values(
         {
@@ -63,7 +65,7 @@ def _print_training(prepared: PreparedTraining) -> None:
         }
     )
     weakest = sorted(prepared.labels.items(), key=lambda item: (item[1]["training"], item[0]))
-    rows = [(label, count["training"], count["test"]) for label, count in weakest[:MOST_LABELS]]
+    rows = [(label_text(label), count["training"], count["test"]) for label, count in weakest[:MOST_LABELS]]
     print_table(("label, weakest first", "training", "test"), rows)
     if len(weakest) > MOST_LABELS:
         out.print(f"and {number_of(len(weakest) - MOST_LABELS, 'more label')}: see {prepared.report_uri}")

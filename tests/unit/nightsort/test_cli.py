@@ -133,7 +133,7 @@ class TestPrepareTraining:
             file.writelines(f"SPAM,spam number {n}\n" for n in range(12))
             file.write("BUG,\n,no label\n")
         shown = " ".join(run("prepare-training", change(spec, budget={"training_usd": 5.0})).output.split())
-        assert re.search(r"label, weakest first training test SPAM 1[01] [12] B", shown)
+        assert re.search(r"label, weakest first training test .SPAM. 1[01] [12] .B", shown)
         assert re.search(r"rejected documents .* blank 1 labelled.csv row 52 ", shown)
         assert re.search(r"no_label 1 labelled.csv row 53 ", shown)
         assert re.search(r"All rejects: \S+/rejects.jsonl", shown)

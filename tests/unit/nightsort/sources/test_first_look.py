@@ -1,0 +1,140 @@
+"""What files look like, before anybody has described them."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from nightsort.sources.first_look import FirstLook, look_at
+from nightsort.sources.source_files import SourceError
+from nightsort.storage import plain_access
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ROWS = [("bug", "It does not start, and I do not know why."), ("praise", "Well done, thank you!")]
+
+
+def table(delimiter: str = ",", header: str | None = "team,body") -> str:
+    rows = [delimiter.join((label, f'"{text}"')) for label, text in ROWS]
+    first = [] if header is None else [header.replace(",", delimiter)]
+    return "\n".join([*first, *rows]) + "\n"
+
+
+def seen(folder: Path, name: str, content: bytes | str) -> FirstLook:
+    path = folder / name
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return look_at(str(path), plain_access())
+
+
+@pytest.mark.parametrize(
+    ("content", "keys"),
+    [
+        (table(), {"format": "csv"}),
+        (table(";"), {"format": "csv", "delimiter": ";"}),
+        (table("|"), {"format": "csv", "delimiter": "|"}),
+        (table("\t"), {"format": "tsv"}),
+        (table(header=None), {"format": "csv", "header": False, "columns": ["column_1", "column_2"]}),
+        (
+            'team,body\nbug,"She said \\"no, thanks\\"."\npraise,"\\"Yes\\", he said"\n',
+            {"format": "csv", "escape": "\\"},
+        ),
+        ("\ufeff" + table(), {"format": "csv"}),
+        (table().replace("\n", "\r\n"), {"format": "csv"}),
+        ("a first line\nanother one\n", {"format": "lines"}),
+        ("", {"format": "lines"}),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_texts(tmp_path: Path, content: str, keys: dict[str, Any], packed: bool) -> None:
+    data = content.encode()
+    look = seen(tmp_path, "x.csv.gz" if packed else "x", gzip.compress(data) if packed else data)
+
+    assert look.keys == keys
+    if len(keys) == 1 and keys["format"] == "csv":
+        assert look.columns == {"team": ["bug", "praise"], "body": [text for _, text in ROWS]}
+
+
+def test_a_file_of_windows_is_recognised(tmp_path: Path) -> None:
+    look = seen(tmp_path, "x.csv", "team,body\nPrämie,Für mich nicht\nRückgabe,Schön\n".encode("cp1252"))
+
+    assert look.keys == {"format": "csv", "encoding": "cp1252"}
+    assert look.columns["team"] == ["Prämie", "Rückgabe"]
+
+
+@pytest.mark.parametrize("layout", ["lines", "array", "pretty", "joined"])
+def test_json_in_any_layout_with_nested_keys(tmp_path: Path, layout: str) -> None:
+    objects = [{"team": label, "payload": {"body": text}} for label, text in ROWS]
+    content = {
+        "lines": "\n".join(map(json.dumps, objects)),
+        "array": json.dumps(objects),
+        "pretty": json.dumps(objects, indent=2),
+        "joined": "".join(map(json.dumps, objects)),
+    }[layout]
+
+    look = seen(tmp_path, "x.json", content)
+
+    assert look.keys == {"format": "jsonl"}
+    assert look.columns == {"team": ["bug", "praise"], "payload.body": [text for _, text in ROWS]}
+
+
+def test_an_augmented_manifest_is_recognised_by_its_metadata(tmp_path: Path) -> None:
+    lines = [
+        {"source": text, "topic": 0, "topic-metadata": {"class-name": label, "type": "groundtruth/x"}}
+        for label, text in ROWS
+    ]
+
+    look = seen(tmp_path, "output.manifest", "\n".join(map(json.dumps, lines)))
+
+    assert look.keys == {"format": "augmented_manifest", "attribute": "topic"}
+    assert look.columns["label"] == ["bug", "praise"]
+
+
+def test_parquet(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"team": ["bug"], "body": ["text"]}), tmp_path / "x.parquet")
+
+    look = look_at(str(tmp_path / "x.parquet"), plain_access())
+
+    assert (look.keys, look.columns) == ({"format": "parquet"}, {"team": ["bug"], "body": ["text"]})
+
+
+def test_a_folder_for_each_label(tmp_path: Path) -> None:
+    for label, text in ROWS:
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.txt").write_text(text)
+
+    look = look_at(f"{tmp_path}/", plain_access())
+
+    assert (look.keys, look.files) == ({"format": "files"}, 2)
+
+
+@pytest.mark.parametrize(
+    ("rows", "header"),
+    [
+        ("label,text\na,b c d\n", True),
+        ("Kategorie,Nachricht\na,b c d\n", True),
+        ("v1,v2\nham,Are you coming?\n", True),
+        ("ham,Are you coming?\nspam,You have won!\n", False),
+        ("ham,ok\nspam,won\nham,no\n", False),
+        ("a,a\n1,2\n", False),
+    ],
+)
+def test_a_header_row(tmp_path: Path, rows: str, header: bool) -> None:
+    assert seen(tmp_path, "x.csv", rows).keys.get("header", True) == header
+
+
+def test_of_a_large_file_the_beginning_is_read(tmp_path: Path) -> None:
+    look = seen(tmp_path, "x.csv", "team,body\n" + "".join(f"a,text {n}\n" for n in range(200_000)))
+
+    assert look.keys == {"format": "csv"}
+    assert len(look.columns["team"]) < 2_000
+
+
+def test_no_file_is_an_error_that_names_the_place(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=f"{tmp_path}/ holds no file"):
+        look_at(f"{tmp_path}/", plain_access())

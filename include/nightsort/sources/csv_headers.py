@@ -46,7 +46,7 @@ def check_dialect(sample: bytes, dialect: Dialect, columns: int | None, where: s
     if excel is not None and excel[1] != dialect.mark:
         other = excel[1].decode()
         raise SourceError(f"{where} begins with the line sep={shown(other)}: {_say(other)}")
-    if dialect.escape is None and _escapes_quotes(sample, dialect):
+    if dialect.escape is None and escapes_quotes(sample, dialect):
         raise SourceError(
             f"{where} looks as if it escapes the quotes in its texts with a backslash, as Spark does; "
             'say  escape: "\\\\"  in the spec'
@@ -105,8 +105,12 @@ def remedy_for_header(names: Sequence[str], wanted: Sequence[str], dialect: Dial
     return f"{NAME_THE_RIGHT_ONE}, or say header: false" if look_like_names(names) else _NO_HEADER
 
 
-def _escapes_quotes(sample: bytes, dialect: Dialect) -> bool:
-    """Return whether a quoted field goes on behind a backslash and a quote, and no quote is doubled."""
+def escapes_quotes(sample: bytes, dialect: Dialect) -> bool:
+    """Return whether a quoted field goes on behind a backslash and a quote, and no quote is doubled.
+
+    :param sample: what a file begins with.
+    :param dialect: with the delimiter.
+    """
     if b'\\"' not in sample:
         return False
     ends = re.escape(dialect.mark) + rb"\r\n"

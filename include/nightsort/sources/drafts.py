@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow.compute as pc
 from pydantic import ValidationError
 
 from nightsort.classifier_spec.source import LabelledSource
@@ -22,6 +21,7 @@ from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
+    from nightsort.arrow.columns import Column
     from nightsort.comprehend.limits import Language, Mode
     from nightsort.sources.first_look import FirstLook
     from nightsort.storage import Access, Progress
@@ -99,10 +99,11 @@ def draft_source(
             progress=progress,
         ):
             documents += len(batch)
-            counts = pc.value_counts(batch.column("labels").flatten())
-            labels.update({item["values"]: item["counts"] for item in counts.to_pylist()})
+            of_batch: Column = batch.column("labels")
+            labels.update(of_batch.flatten().to_pylist())
             if len(texts) < _MAX_TEXTS:
-                texts += batch.column("text").slice(0, _MAX_TEXTS).to_pylist()
+                some: Column = batch.column("text").slice(0, _MAX_TEXTS)
+                texts += some.to_pylist()
             if documents >= MAX_DOCUMENTS:
                 break
     language = guess_language(texts)
@@ -146,5 +147,5 @@ def _columns(look: FirstLook, given: ColumnRoles, uri: str) -> dict[str, Any]:
 def _label_column(look: FirstLook, keys: dict[str, Any]) -> str:
     columns = keys.get("columns")
     if columns is not None:
-        return look.keys["columns"][columns.index("label")]
-    return keys.get("label_column", "label")
+        return str(look.keys["columns"][columns.index("label")])
+    return str(keys.get("label_column", "label"))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import re
 from collections import Counter
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, Final
@@ -17,8 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.sources.column_names import ID_WORDS, LABEL_WORDS, TEXT_WORDS, words_of
+from nightsort.sources.csv_dialects import Dialect
+from nightsort.sources.csv_headers import escapes_quotes, without_excel_line
+from nightsort.sources.json_lines import objects_of
+from nightsort.sources.row_blocks import BYTE_ORDER_MARK
 from nightsort.sources.source_files import SourceError, list_files
 from nightsort.sources.streams import open_files, open_for_seeking
+from nightsort.sources.text_streams import text_of
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ _MAX_ROWS: Final = 2_000
 _DELIMITERS: Final = (",", ";", "\t", "|")
 _LEAST_REGULAR: Final = 0.8
 _NAME: Final = re.compile(r"[^\W\d][\w .:/#-]{0,39}")
-_BETWEEN_OBJECTS: Final = re.compile(r"[\s,\[\]]*")
+_JSON: Final = re.compile(rb"\s*(\[\s*)?\{")
 _MAX_DEPTH: Final = 3
 _DOCUMENT_SUFFIXES: Final = frozenset({"", ".txt", ".text", ".md", ".html", ".htm", ".eml"})
 _PACKED_SUFFIXES: Final = frozenset({".gz", ".zst", ".zstd", ".bz2", ".xz"})
@@ -77,11 +81,12 @@ def look_at(uri: str, access: Access) -> FirstLook:
         return FirstLook({"format": "parquet"}, columns, len(files), ("Parquet",))
     with closing(open_files([first], access)) as opened:
         for _, stream in opened:
-            sample = stream.read(_SAMPLE_BYTES + 1)
-    text, keys = _decoded(sample[:_SAMPLE_BYTES])
-    look = _look_at_text(text, cut_off=len(sample) > _SAMPLE_BYTES)
-    notes = (*look.notes, *(f"encoding {encoding}" for encoding in keys.values()))
-    return FirstLook({**look.keys, **keys}, look.columns, len(files), notes)
+            text, kind = text_of(stream, "utf-8")
+            if kind is not None:
+                raise SourceError(f"{first.uri} {kind}")
+            sample = text.peek(_SAMPLE_BYTES + 1)
+    look = _look_at_text(sample[:_SAMPLE_BYTES], first, cut_off=len(sample) > _SAMPLE_BYTES)
+    return replace(look, files=len(files))
 
 
 def _suffix(file: SourceFile) -> str:
@@ -100,30 +105,18 @@ def _parquet_columns(stream: Any, where: str) -> dict[str, Values]:
     return {}
 
 
-def _decoded(sample: bytes) -> tuple[str, dict[str, str]]:
-    """Return a sample as text, and the encoding if it is not UTF-8."""
-    try:
-        # The last character may be cut off.
-        return sample.decode("utf-8-sig"), {}
-    except UnicodeDecodeError as error:
-        if error.start >= len(sample) - 3:
-            return sample[: error.start].decode("utf-8-sig"), {}
-        return sample.decode("cp1252", errors="replace"), {"encoding": "cp1252"}
-
-
-def _look_at_text(text: str, *, cut_off: bool) -> FirstLook:
-    if re.match(r"\s*(\[\s*)?\{", text):
-        return _look_at_json(text)
-    lines = text.splitlines()
-    if cut_off and len(lines) > 1:
-        lines.pop()
-    text = "\n".join(lines)
-    escape = "\\" if _escapes_quotes(text) else None
-    found = _delimited(text, escape)
+def _look_at_text(sample: bytes, file: SourceFile, *, cut_off: bool) -> FirstLook:
+    data = without_excel_line(sample.removeprefix(BYTE_ORDER_MARK))
+    if _JSON.match(data):
+        return _look_at_json(data, file)
+    if cut_off:
+        data = data[: data.rfind(b"\n") + 1] or data
+    text, encoding = _decoded(data)
+    found = _delimited(text)
     if found is None:
-        return FirstLook({"format": "lines"}, notes=("a document per line",))
-    delimiter, rows = found
-    keys: dict[str, Any] = {"format": "tsv" if delimiter == "\t" else "csv"}
+        return FirstLook({"format": "lines", **encoding}, notes=("a document per line",))
+    delimiter, escape, rows = found
+    keys: dict[str, Any] = {"format": "tsv" if delimiter == "\t" else "csv", **encoding}
     if delimiter not in (",", "\t"):
         keys["delimiter"] = delimiter
     if escape is not None:
@@ -142,22 +135,34 @@ def _look_at_text(text: str, *, cut_off: bool) -> FirstLook:
         f"{number_of(len(names), 'column')} separated by {shown}",
         "a header row" if header else "no header row",
         *(["quotes escaped by backslashes"] if escape else []),
+        *(f"encoding {name}" for name in encoding.values()),
     )
     return FirstLook(keys, columns, notes=notes)
 
 
-def _delimited(text: str, escape: str | None) -> tuple[str, list[list[str]]] | None:
-    """Return the delimiter that gives the most regular rows, and these rows."""
-    best: tuple[float, int, str, list[list[str]]] | None = None
+def _decoded(data: bytes) -> tuple[str, dict[str, str]]:
+    """Return a sample as text, and the encoding if it is not UTF-8."""
+    try:
+        return data.decode(), {}
+    except UnicodeDecodeError as error:
+        if error.start >= len(data) - 3:
+            # The last character is cut off.
+            return data[: error.start].decode(), {}
+        return data.decode("cp1252", errors="replace"), {"encoding": "cp1252"}
+
+
+def _delimited(text: str) -> tuple[str, str | None, list[list[str]]] | None:
+    """Return the delimiter that gives the most regular rows, the escape character, and these rows."""
+    best: tuple[float, int] = (0, 0)
+    found = None
     for delimiter in _DELIMITERS:
+        escape = "\\" if escapes_quotes(text.encode(), Dialect(delimiter)) else None
         rows = list(islice(_rows(text, delimiter, escape), _MAX_ROWS))
-        if not rows:
-            continue
-        width, count = Counter(map(len, rows)).most_common(1)[0]
-        share = count / len(rows)
-        if width > 1 and share >= _LEAST_REGULAR and (best is None or (share, width) > best[:2]):
-            best = share, width, delimiter, rows
-    return None if best is None else best[2:]
+        width, count = Counter(map(len, rows)).most_common(1)[0] if rows else (0, 0)
+        share = count / max(1, len(rows))
+        if width > 1 and share >= _LEAST_REGULAR and (share, width) > best:
+            best, found = (share, width), (delimiter, escape, rows)
+    return found
 
 
 def _rows(text: str, delimiter: str, escape: str | None) -> Iterator[list[str]]:
@@ -167,10 +172,6 @@ def _rows(text: str, delimiter: str, escape: str | None) -> Iterator[list[str]]:
     except csv.Error:
         # A field is too long: another delimiter, or a quote that is never closed.
         return
-
-
-def _escapes_quotes(text: str) -> bool:
-    return re.search(r'(?:^|[,;|\t\n])"[^"\n]*\\"[^",;|\t\n]', text) is not None and '""' not in text
 
 
 def _is_header(rows: Sequence[Sequence[str]]) -> bool:
@@ -187,8 +188,15 @@ def _is_header(rows: Sequence[Sequence[str]]) -> bool:
     )
 
 
-def _look_at_json(text: str) -> FirstLook:
-    objects = list(islice(_objects(text), _MAX_ROWS))
+def _look_at_json(data: bytes, file: SourceFile) -> FirstLook:
+    objects: list[dict[str, Any]] = []
+    try:
+        rows = islice(objects_of(file, io.BytesIO(data)), _MAX_ROWS)
+        objects.extend(row for row in rows if isinstance(row, dict))
+    except SourceError:
+        # The sample may end within an array.
+        if not objects:
+            raise
     names = dict.fromkeys(name for value in objects for name in value)
     metadata = [name.removesuffix("-metadata") for name in names if name.endswith("-metadata")]
     if metadata and ("source" in names or "source-ref" in names):
@@ -205,24 +213,6 @@ def _look_at_json(text: str) -> FirstLook:
     return FirstLook(
         {"format": "jsonl"}, columns, notes=(f"JSON objects with {number_of(len(paths), 'key')}",)
     )
-
-
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects of a JSON file, whatever stands between them; damaged ones are left out."""
-    decode = json.JSONDecoder().raw_decode
-    position = 0
-    while True:
-        between = _BETWEEN_OBJECTS.match(text, position)
-        position = between.end() if between else position
-        if position >= len(text):
-            return
-        try:
-            value, position = decode(text, position)
-        except (ValueError, RecursionError):
-            position = text.find("\n", position) + 1 or len(text)
-            continue
-        if isinstance(value, dict):
-            yield value
 
 
 def _flattened(value: dict[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:

@@ -60,6 +60,29 @@ def test_texts(tmp_path: Path, content: str, keys: dict[str, Any], packed: bool)
         assert look.columns == {"team": ["bug", "praise"], "body": [text for _, text in ROWS]}
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32-be"])
+def test_utf_16_needs_no_key(tmp_path: Path, encoding: str) -> None:
+    assert seen(tmp_path, "x.csv", table().encode(encoding)).keys == {"format": "csv"}
+
+
+def test_what_is_no_text_is_refused_by_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"x\.csv looks like a PDF file"):
+        seen(tmp_path, "x.csv", b"%PDF-1.7\n")
+
+
+def test_a_line_for_excel_is_no_row(tmp_path: Path) -> None:
+    look = seen(tmp_path, "x.csv", "sep=;\n" + table(";"))
+
+    assert look.keys == {"format": "csv", "delimiter": ";"}
+    assert look.columns["team"] == ["bug", "praise"]
+
+
+def test_an_array_that_the_sample_cuts_off(tmp_path: Path) -> None:
+    look = seen(tmp_path, "x.json", json.dumps([{"team": "a", "body": "x" * 900}] * 3_000))
+
+    assert (look.keys, set(look.columns)) == ({"format": "jsonl"}, {"team", "body"})
+
+
 def test_a_file_of_windows_is_recognised(tmp_path: Path) -> None:
     look = seen(tmp_path, "x.csv", "team,body\nPrämie,Für mich nicht\nRückgabe,Schön\n".encode("cp1252"))
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import tarfile
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
+from nightsort.cli import app
+from nightsort.errors import NightsortError
 from nightsort.naming import run_key
+from nightsort.sources.places import StorageError
 from nightsort.storage import UPLOAD_PART_BYTES, Access, plain_access, upload, upload_texts
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
+from nightsort.training.prepare import TrainingDataError, prepare_training_data
 from tests.integration.local_aws_server import local_aws
 
 if TYPE_CHECKING:
@@ -133,3 +139,49 @@ def test_many_texts_arrive_in_files_of_their_own(s3: Access) -> None:
     found = s3.path("s3://nightsort/uploads/texts/")
     assert sorted(path.name for path in found.iterdir()) == sorted(texts)
     assert all((found / name).read_bytes() == texts[name] for name in ("text-0", "text-7", "text-1029"))
+
+
+class TestPlacesThatAreNotThere:
+    """S3 says only that a bucket or a key does not exist; a person needs its name and the key of the spec."""
+
+    def test_the_bucket_of_the_labelled_documents(self, s3: Access) -> None:
+        lost = spec("lost", labelled={"uri": "s3://no-such-bucket/labelled/", "format": "csv"})
+        with pytest.raises(StorageError, match=r"s3://no-such-bucket/labelled/ .*correct labelled\.uri"):
+            prepare_training_data(lost, s3)
+
+    def test_the_bucket_of_the_new_documents(self, s3: Access) -> None:
+        lost = spec("lost", incoming={"uri": "s3://no-such-bucket/{day}/", "format": "lines"})
+        with pytest.raises(StorageError, match=r"s3://no-such-bucket/2026-11-18/ .*correct incoming\.uri"):
+            prepare_batches(lost, s3, run_key=run_key(DAY, None), day=DAY)
+
+    def test_one_file(self, s3: Access) -> None:
+        lost = spec("lost", labelled={"uri": "s3://no-such-bucket/x.csv", "format": "csv"})
+        with pytest.raises(NightsortError, match=r"s3://no-such-bucket/x\.csv"):
+            prepare_training_data(lost, s3)
+
+    def test_the_bucket_to_write_to(self, s3: Access) -> None:
+        s3.path("s3://nightsort/there/incoming/2026-11-18/a.csv").write_text("id,text\na,b\n")
+        lost = spec("there", work_uri="s3://no-such-bucket/work")
+        with pytest.raises(StorageError, match=r"s3://no-such-bucket/work .*correct work_uri in the spec"):
+            prepare_batches(lost, s3, run_key=run_key(DAY, None), day=DAY)
+
+    def test_the_bucket_for_the_rejects_of_a_training(self, s3: Access) -> None:
+        s3.path("s3://nightsort/rejected/labelled/a.csv").write_text("label,text\na,\n")
+        lost = spec("rejected", work_uri="s3://no-such-bucket/work")
+        with pytest.raises(StorageError, match=r"s3://no-such-bucket/work.*work_uri in the spec"):
+            prepare_training_data(lost, s3)
+
+    @pytest.mark.parametrize("uri", ["s3://nightsort/nope.tar.gz", "s3://no-such-bucket/nope.tar.gz"])
+    def test_an_archive(self, s3: Access, uri: str) -> None:
+        result = CliRunner().invoke(app, ["read-predictions", uri])
+        assert result.exit_code == 2
+        assert f"{uri} does not exist" in result.output
+
+
+def test_the_rejects_of_a_training_that_fails_are_where_the_message_says(s3: Access) -> None:
+    s3.path("s3://nightsort/failing/labelled/a.csv").write_text("label,text\na,\n,b\n")
+    with pytest.raises(TrainingDataError) as error:
+        prepare_training_data(spec("failing"), s3)
+    place = re.search(r"All rejects are in (\S+)", str(error.value))
+    assert place is not None
+    assert [json.loads(line)["row"] for line in s3.path(place[1]).read_text().splitlines()] == [0, 1]

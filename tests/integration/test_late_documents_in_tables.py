@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from typer.testing import CliRunner
 
+from nightsort.cli import app
 from nightsort.naming import run_key
+from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
@@ -157,3 +162,30 @@ def test_latest_predictions_are_the_same_at_every_look_even_of_rows_loaded_at_on
         assert nights.latest() == expected
         nights.database.execute("CLUSTER nightsort.predictions USING predictions_pkey")
         nights.database.execute("UPDATE nightsort.predictions SET score = score")
+
+
+def test_a_forecast_counts_what_is_still_to_be_paid(
+    nights: Nights, empty_database: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "tickets.yaml"
+    file.write_text(json.dumps(nights.spec.model_dump(mode="json", exclude_unset=True)))
+
+    def forecast() -> tuple[int, float, float]:
+        options = ["--day", DAY.isoformat(), "--dsn", empty_database, "--json"]
+        result = CliRunner().invoke(app, ["forecast-cost", str(file), *options])
+        assert result.exit_code == 0, result.output
+        values = json.loads(result.stdout)
+        return values["documents"], values["usd"], values["paid_usd"]
+
+    version = ClassifierVersion("tickets", "v1", "arn:of-v1", "MULTI_CLASS", "en")
+    record_version(nights.database, version)
+    promote(nights.database, classifier="tickets", version="v1")
+    nights.arrives("m.jsonl", EARLY)
+    assert forecast() == (6, 0.009, 0.0)
+    nights.classify()
+    assert forecast() == (6, 0.009, 0.009)
+    nights.arrives("late.jsonl", {"late": "text of the late one"})
+    assert forecast() == (7, 0.0105, 0.009)
+    record_version(nights.database, replace(version, version="v2", arn="arn:of-v2"))
+    promote(nights.database, classifier="tickets", version="v2")
+    assert forecast() == (7, 0.0105, 0.0)

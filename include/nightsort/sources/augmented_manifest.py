@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from nightsort.classifier_spec.uris import uri_problem
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
-from nightsort.sources.json_lines import Row, objects_of, raw_rows, read_row
+from nightsort.sources.json_lines import Row, labels_of, objects_of, raw_rows, read_row
 from nightsort.sources.json_values import ABSENT, Damage, Json, kind_of
 from nightsort.sources.missing_columns import MOST_NAMES, look_like_names
 from nightsort.sources.row_blocks import BadRow, RawRows
@@ -124,7 +124,7 @@ def _read_item(
         return row if isinstance(row, BadRow) else _Item(row)
     uri = value.get("source-ref")
     if problem := _uri_problem(uri, file):
-        return BadRow(number, problem, document_id=_id_of(value, selection))
+        return BadRow(number, problem, document_id=_id_of(value, selection), labels=labels_of(row))
     return _Item(row, uri)
 
 
@@ -187,7 +187,7 @@ def _finished(item: _Item | BadRow, fetched: Future[bytes | Damage] | None) -> R
     text = fetched.result()
     if isinstance(text, Damage):
         named = item.row.id.decode(errors="replace") or None
-        return BadRow(item.row.number, text.detail, text.reason, named)
+        return BadRow(item.row.number, text.detail, text.reason, named, labels_of(item.row))
     return item.row._replace(text=text)
 
 

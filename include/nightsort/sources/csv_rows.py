@@ -7,7 +7,9 @@ holds the rest of the file.
 
 from __future__ import annotations
 
+import csv
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Literal, cast
 
 import numpy as np
@@ -102,9 +104,9 @@ def _read_file(
             continue
         table, unfit = _parse(data, names, dialect.delimiter, selection)
         count = len(table) + len(unfit)
-        rows = np.delete(np.arange(count), [row for row, _ in unfit]) + number
+        rows = np.delete(np.arange(count), [row.row for row in unfit]) + number
         columns = {name: dialect.restored(one_column(table[name])) for name in selection.names}
-        bad += (BadRow(number + row, detail) for row, detail in unfit)
+        bad += (replace(row, row=number + row.row) for row in unfit)
         yield RawRows.from_columns(file.name, rows, columns, selection, bad)
         bad = []
         number += count
@@ -114,14 +116,14 @@ def _read_file(
 
 def _parse(
     data: bytes, names: list[str], delimiter: str, selection: ColumnSelection
-) -> tuple[pa.Table, list[tuple[int, str]]]:
-    """Parse whole rows; also return the index and the problem of each with a wrong number of fields."""
+) -> tuple[pa.Table, list[BadRow]]:
+    """Parse whole rows; also return those with a wrong number of fields, numbered from 0."""
     if not is_utf8(data):
         # pyarrow passes a bad row to its handler as text, and loses the row if it is not UTF-8. One character
         # per byte keeps delimiters, quotes and line ends, and can be reversed.
         table, bad = _parse(data.decode("latin-1").encode(), names, delimiter, selection)
         columns = {name: _from_latin_1(table[name]) for name in selection.names}
-        return pa.table(columns), bad
+        return pa.table(columns), [replace(row, labels=()) for row in bad]
     # pyarrow refuses a row that spans more than two blocks.
     with suppress(pa.ArrowInvalid):
         return _parse_blocks(data, names, delimiter, selection, block_bytes=_block_bytes(data))
@@ -141,13 +143,13 @@ def _block_bytes(data: bytes) -> int:
 
 def _parse_blocks(
     data: bytes, names: list[str], delimiter: str, selection: ColumnSelection, *, block_bytes: int
-) -> tuple[pa.Table, list[tuple[int, str]]]:
+) -> tuple[pa.Table, list[BadRow]]:
     bad = []
 
     def skip(row: pa_csv.InvalidRow) -> Literal["skip"]:
-        bad.append(
-            (int(row.number or 0) - 1, f"has {row.actual_columns} fields instead of {row.expected_columns}")
-        )
+        detail = f"has {row.actual_columns} fields instead of {row.expected_columns}"
+        labels = _labels_of_bad_row(row.text, names, delimiter, selection)
+        bad.append(BadRow(int(row.number or 0) - 1, detail, labels=labels))
         return "skip"
 
     table = pa_csv.read_csv(
@@ -164,6 +166,22 @@ def _parse_blocks(
         ),
     )
     return table, bad
+
+
+def _labels_of_bad_row(
+    text: str, names: list[str], delimiter: str, selection: ColumnSelection
+) -> tuple[str, ...]:
+    """Return what are probably the labels of a row with a wrong number of fields.
+
+    Its text has a delimiter too many or too few, so only the first and the last field are where they belong.
+    """
+    if selection.label not in (names[0], names[-1]):
+        return ()
+    with suppress(csv.Error):
+        for fields in csv.reader([text], delimiter=delimiter):
+            cell = fields[0] if selection.label == names[0] else fields[-1]
+            return tuple(cell.split(selection.label_delimiter)) if selection.label_delimiter else (cell,)
+    return ()
 
 
 def _from_latin_1(column: Column) -> Column:

@@ -28,6 +28,7 @@ from nightsort.sources.cleaning import (
     INVALID_UTF8,
     REASON_OF_STATUS,
     TOO_LARGE,
+    clean_label,
     clean_texts,
 )
 from nightsort.sources.csv_rows import read_csv
@@ -332,6 +333,7 @@ class _RowValidator:
                     "row": bad.row,
                     "reason": bad.reason,
                     "detail": bad.detail,
+                    "labels": tuple(filter(None, map(clean_label, bad.labels))),
                 }
             )
         rejects += (

@@ -269,20 +269,33 @@ class Row(NamedTuple):
 
 def read_row(value: dict[str, Json], number: int, selection: ColumnSelection) -> Row | BadRow:
     """Return the row in an object, or what is wrong with one of its values."""
+    given = None if selection.label is None else _value_of(value, selection.label)
+    problem = label_problem(given)
+    written_labels = [] if problem else as_labels(given, selection.label_delimiter) or []
+    labels = [encoded(label) or b"" for label in written_labels]
     identity = None if selection.id is None else _value_of(value, selection.id)
     document_id = encoded(as_text(identity))
     if document_id is None:
-        return BadRow(number, f"{selection.id} is {kind_of(identity)}, not a text or a whole number")
+        detail = f"{selection.id} is {kind_of(identity)}, not a text or a whole number"
+        return BadRow(number, detail, labels=_decoded(labels))
     named = document_id.decode(errors="replace") or None
     written = _value_of(value, selection.text)
     text = encoded("" if written is None else written)
     if text is None:
-        return BadRow(number, f"{selection.text} is {kind_of(written)}, not a text", document_id=named)
-    given = None if selection.label is None else _value_of(value, selection.label)
-    if problem := label_problem(given):
+        detail = f"{selection.text} is {kind_of(written)}, not a text"
+        return BadRow(number, detail, document_id=named, labels=_decoded(labels))
+    if problem:
         return BadRow(number, f"{selection.label} {problem}", document_id=named)
-    labels = map(encoded, as_labels(given, selection.label_delimiter) or [])
-    return Row(number, document_id, text, [label for label in labels if label is not None])
+    return Row(number, document_id, text, labels)
+
+
+def labels_of(row: Row) -> tuple[str, ...]:
+    """Return the labels of a row as texts."""
+    return _decoded(row.labels)
+
+
+def _decoded(labels: list[bytes]) -> tuple[str, ...]:
+    return tuple(label.decode(errors="replace") for label in labels)
 
 
 def label_problem(value: Json) -> str | None:

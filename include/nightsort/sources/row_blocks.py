@@ -44,12 +44,14 @@ class BadRow:
     :param detail: what is wrong with it, without any of its text.
     :param reason: a key of :data:`nightsort.sources.rejects.REASONS`.
     :param document_id: its id, where that could be read.
+    :param labels: its labels, likewise.
     """
 
     row: int
     detail: str
     reason: str = "unreadable_row"
     document_id: str | None = None
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

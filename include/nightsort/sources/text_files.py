@@ -63,13 +63,15 @@ def read_files(
         if encoding is not None:
             text, kind = text_of(stream, encoding)
             if kind is not None:
-                yield RawRows.only_bad(file.name, BadRow(0, f"it {kind}", "not_text"))
+                bad = BadRow(0, f"it {kind}", "not_text", labels=_folder(file.name, labelled=labelled))
+                yield RawRows.only_bad(file.name, bad)
                 continue
             stream = cast("IO[bytes]", text)
         data = _document(stream)
         if data is None:
             detail = f"more than {MAX_DOCUMENT_BYTES // 1_000_000} MB"
-            yield RawRows.only_bad(file.name, BadRow(0, detail, "too_large"))
+            bad = BadRow(0, detail, "too_large", labels=_folder(file.name, labelled=labelled))
+            yield RawRows.only_bad(file.name, bad)
             continue
         waiting.append((file.name, data))
         size += len(data)
@@ -78,6 +80,10 @@ def read_files(
             waiting, size = [], 0
     if waiting:
         yield _raw_rows(waiting, labelled=labelled)
+
+
+def _folder(name: str, *, labelled: bool) -> tuple[str, ...]:
+    return (PurePosixPath(name).parent.name,) if labelled else ()
 
 
 def _document(stream: IO[bytes]) -> bytes | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from nightsort.training.checks import MAX_NAMED, TrainingDataError, counted, label_text
 from nightsort.wording import number_of
+
+_SEVERAL_ROWS: Final = 3
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,7 +43,8 @@ def check_lost_labels(
     """Check that no label is missing from the training because its documents were rejected.
 
     A label that is left out because it is small is not lost, unless it would be large enough with its
-    rejected documents.
+    rejected documents. The label of a row that cannot be read may be a part of its text, so it counts if
+    several rows have it.
 
     :param spec: with the limits for small labels.
     :param assignment: the labels that are trained on, and those that are not.
@@ -53,8 +56,10 @@ def check_lost_labels(
     for label in sorted(rejected):
         reasons = rejected[label]
         kept = sum(assignment.counts.get(label, assignment.left_out.get(label, {})).values())
-        large_enough = kept + sum(reasons.values()) > spec.min_documents_per_label
-        if large_enough if left_out and label not in assignment.counts else not kept:
+        lost_documents = sum(reasons.values())
+        large_enough = kept + lost_documents > spec.min_documents_per_label
+        certain = lost_documents >= _SEVERAL_ROWS or set(reasons) != {"unreadable_row"}
+        if large_enough if left_out and label not in assignment.counts else not kept and certain:
             lost.append(f"{label_text(label)} ({counted(reasons)})")
     if lost:
         more = f" and {len(lost) - MAX_NAMED} more" if len(lost) > MAX_NAMED else ""

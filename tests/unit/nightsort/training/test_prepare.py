@@ -387,6 +387,47 @@ def test_a_label_whose_documents_were_all_rejected_is_an_error(tmp_path: Path, s
         Classifier(tmp_path, small_labels=small_labels).prepare(rows)
 
 
+@pytest.mark.parametrize(
+    ("row", "reason"),
+    [
+        ("lost,text {n},with a comma", "unreadable_row"),
+        ("lost", "unreadable_row"),
+        ('lost,""', "blank"),
+    ],
+)
+def test_the_label_of_rows_that_cannot_be_read_is_not_lost_in_silence(
+    tmp_path: Path, row: str, reason: str
+) -> None:
+    rows = [f"{label},{text}" for label, text in documents("a", "b")]
+    source = tmp_path / "rows.csv"
+    source.write_text("\n".join(["label,text", *rows, *(row.format(n=n) for n in range(12))]))
+    labelled = {"uri": str(source), "format": "csv"}
+
+    with pytest.raises(TrainingDataError, match=rf'"lost" \({reason} 12\)'):
+        prepare_training_data(Classifier(tmp_path, labelled=labelled).spec(), plain_access())
+
+
+def test_the_label_of_objects_whose_text_is_none_is_not_lost_in_silence(tmp_path: Path) -> None:
+    rows = [{"label": label, "text": text} for label, text in documents("a", "b")]
+    source = tmp_path / "rows.jsonl"
+    source.write_text("\n".join(map(json.dumps, [*rows, *[{"label": "lost", "text": 5}] * 3])))
+    labelled = {"uri": str(source), "format": "jsonl"}
+
+    with pytest.raises(TrainingDataError, match=r'"lost" \(unreadable_row 3\)'):
+        prepare_training_data(Classifier(tmp_path, labelled=labelled).spec(), plain_access())
+
+
+def test_a_label_whose_files_are_no_text_is_not_lost_in_silence(tmp_path: Path) -> None:
+    for label, content in (("a", b"text"), ("b", b"more"), ("lost", b"%PDF-1.7")):
+        (tmp_path / "docs" / label).mkdir(parents=True)
+        for number in range(20):
+            (tmp_path / "docs" / label / f"{number}.txt").write_bytes(b"%s %d" % (content, number))
+    labelled = {"uri": f"{tmp_path}/docs/", "format": "files"}
+
+    with pytest.raises(TrainingDataError, match=r'"lost" \(not_text 20\)'):
+        prepare_training_data(Classifier(tmp_path, labelled=labelled).spec(), plain_access())
+
+
 def test_a_label_whose_documents_all_conflict_is_an_error(tmp_path: Path) -> None:
     rows = documents("a", "b")
     twice = [(label, f"same {n}") for n in range(15) for label in ("lost", "a")]

@@ -332,7 +332,7 @@ class TestNothingAndTooMuch:
         (night.incoming / "documents.jsonl").rename(night.incoming / "_SUCCESS")
         with caplog.at_level(logging.INFO):
             prepared = night.prepare()
-            forecast_run(night.spec, plain_access(), day=DAY)
+            forecast_run(night.spec, plain_access(), run_key="20261118", day=DAY)
         assert prepared.files == 0
         said = [record for record in caplog.records if f"{night.incoming}/ holds no file" in record.message]
         assert [record.levelname for record in said] == [level, level]
@@ -342,7 +342,10 @@ class TestNothingAndTooMuch:
         night = Night(tmp_path, [], no_files="fail")
         assert night.prepare().files == 1
         (night.incoming / "documents.jsonl").unlink()
-        for step in (night.prepare, lambda: forecast_run(night.spec, plain_access(), day=DAY)):
+        for step in (
+            night.prepare,
+            lambda: forecast_run(night.spec, plain_access(), run_key="20261118", day=DAY),
+        ):
             with pytest.raises(NoFilesError, match=r"incoming/ holds no file; put documents there"):
                 step()
 

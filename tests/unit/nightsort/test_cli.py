@@ -172,7 +172,7 @@ class TestPrepareBatches:
         shown = run("prepare-batches", spec, "--day", "2026-11-18").output
         assert result["batches"][0]["name"] in shown
         assert "6 units" in shown
-        assert re.search(r"blank +1 +new.csv row 2 ", shown)
+        assert re.search(r"blank +1 +2026-11-18/new.csv row 2 ", shown)
         assert "The budget of 100.00 USD per run (budget.run_usd) allows it." in shown
 
     def test_a_day_without_documents_is_no_error(self, spec: Path) -> None:
@@ -219,7 +219,7 @@ class TestForecastCost:
         shown = run("forecast-cost", spec, "--day", "2026-11-18").output
         assert "6 units" in shown
         assert "The budget of 100.00 USD per run (budget.run_usd) allows it." in shown
-        assert re.search(r"blank +1 +new.csv row 2 ", shown)
+        assert re.search(r"blank +1 +2026-11-18/new.csv row 2 ", shown)
         result = json.loads(run("forecast-cost", spec, "--day", "2026-11-18", "--json").stdout)
         assert result == {
             "documents": 2,

@@ -24,7 +24,10 @@ RETRYABLE = {
     "ExportError": False,
     "ManifestError": False,
     "NightsortError": False,
+    "NoFilesError": False,
     "OverBudgetError": False,
+    "QualityLimitError": False,
+    "RunProblemError": False,
     "SchemaError": False,
     "SchemaRightsError": False,
     "SchemaVersionError": False,
@@ -39,7 +42,7 @@ RETRYABLE = {
     "WrongOutputError": False,
 }
 # Caught by whoever calls, so no user meets them.
-INTERNAL = {"OddObjectError", "UnknownConditionError"}
+INTERNAL = {"DamagedArrayError", "JsonError", "OddObjectError", "UnknownConditionError"}
 
 
 def domain_errors() -> set[type[Exception]]:

@@ -86,7 +86,7 @@ def test_runs_have_their_sums(nights: LabelledNights) -> None:
     assert list(runs.index) == ["20261118", "20261119"]
     assert list(runs.loc["20261118", sums]) == [4, 2, 1, 1] == list(counted.loc["20261118", sums])
     assert runs.loc["20261118", "reasons"] == {"error:INTERNAL_SERVER_ERROR": 1, "blank": 1}
-    assert runs.loc["20261118", ["state", "retried"]].to_list() == ["complete", 0]
+    assert list(runs.loc["20261118", ["state", "retried"]]) == ["complete", 0]
     assert {"message", "dag_id", "run_id"} <= set(runs.columns)
     assert runs["day"].dtype.kind == "M"
     assert len(from_tables.runs(nights.database, since=NEXT_DAY)) == 1

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from nightsort.sources.json_structure import ends_of_objects
 from nightsort.sources.json_values import BETWEEN_OBJECTS, LONG_LINE, JsonError, parse_value
-from nightsort.sources.row_blocks import BYTE_ORDER_MARK, MAX_ROW_BYTES, RowBlock, find_lines
+from nightsort.sources.row_blocks import BYTE_ORDER_MARK, MAX_ROW_BYTES, RowBlock, find_lines, some_lines
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 
 if TYPE_CHECKING:
@@ -40,7 +40,9 @@ class JsonRowFinder:
         :raises SourceError: there is no end of an object where there should be several.
         """
         if self._by_objects is None:
-            self._by_objects = _spreads_over_lines(pending)
+            self._by_objects = _spreads_over_lines(pending, at_end)
+            if self._by_objects is None and pending.strip(BETWEEN_OBJECTS):
+                return [], 0
         if not self._by_objects:
             found, taken = find_lines(pending, at_end)
             if taken or at_end or len(pending) < CHUNK_BYTES:
@@ -54,7 +56,7 @@ class JsonRowFinder:
                 f"{self._where} has JSON objects that are not one a line, and one of them is damaged: it has "
                 f"no end within {MAX_ROW_BYTES // 1_000_000} MB; mend it, or write one object a line"
             )
-        return ([RowBlock(data)] if data else []), taken
+        return list(_in_blocks(data)), taken
 
 
 def lines_of(data: bytes) -> Iterator[bytes]:
@@ -74,15 +76,22 @@ def lines_of(data: bytes) -> Iterator[bytes]:
         yield line[start:]
 
 
-def _spreads_over_lines(beginning: bytes) -> bool | None:
-    """Return whether the first object of a file takes more than one line; ``None`` before the first."""
+def _in_blocks(data: bytes) -> Iterator[RowBlock]:
+    while data:
+        part = some_lines(data)
+        yield RowBlock(part)
+        data = data[len(part) :]
+
+
+def _spreads_over_lines(beginning: bytes, at_end: bool) -> bool | None:
+    """Return whether the first object of a file takes more than one line; ``None``: more has to be read."""
     start = len(beginning) - len(beginning.lstrip(BETWEEN_OBJECTS))
     if start == len(beginning):
         return None
     try:
         value, end = parse_value(beginning[: start + LONG_LINE], start)
     except JsonError:
-        return False
+        return False if at_end or len(beginning) - start >= LONG_LINE else None
     # An empty one is more likely two damaged lines.
     return bool(value) and b"\n" in beginning[start:end]
 

@@ -16,6 +16,7 @@ import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
 from nightsort.sources.json_layouts import JsonRowFinder, lines_of
+from nightsort.sources.json_structure import deepest
 from nightsort.sources.json_values import (
     ABSENT,
     LONG_LINE,
@@ -27,6 +28,7 @@ from nightsort.sources.json_values import (
     kind_of,
     objects_in,
     parse_objects,
+    parsed_by_orjson,
 )
 from nightsort.sources.labels import as_label, as_labels, as_text
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, split_into_row_blocks
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
 _LOOKED_AT: Final = 100
 """So many objects of a block are looked at where a key seems to be missing."""
 
+_DEEPEST: Final = 1_000_000
 _MOST_ROWS: Final = 16_384
 _MOST_KEYS: Final = 1_000
 _LABELS_TYPE: Final = pa.list_(pa.binary())
@@ -88,13 +91,25 @@ def _read_block(
         return
     read: list[Row | BadRow] = []
     for line in lines_of(data):
-        read += _read_line(line, file, selection, number + len(read), keys)
-        if len(read) >= _MOST_ROWS:
-            yield raw_rows(file, read, selection)
+        if LONG_LINE < len(line) < len(data):
+            yield from _in_groups(read, file, selection)
             number += len(read)
             read = []
-    if read:
-        yield raw_rows(file, read, selection)
+            for raw in _read_block(line, file, selection, number, keys):
+                number += len(raw) + len(raw.bad)
+                yield raw
+            continue
+        read += _read_line(line, file, selection, number + len(read), keys)
+        if len(read) >= _MOST_ROWS:
+            yield from _in_groups(read, file, selection)
+            number += len(read)
+            read = []
+    yield from _in_groups(read, file, selection)
+
+
+def _in_groups(rows: list[Row | BadRow], file: SourceFile, selection: ColumnSelection) -> Iterator[RawRows]:
+    for start in range(0, len(rows), _MOST_ROWS):
+        yield raw_rows(file, rows[start : start + _MOST_ROWS], selection)
 
 
 class _KeyCheck:
@@ -151,7 +166,8 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
     """Parse all lines in one call, or return ``None`` if they have to be parsed one by one."""
     if not _has_one_or_more_objects_on_each_line(data):
         return None
-    first = next(iter(objects_in(data[: data.find(b"\n") + 1 or len(data)])), None)
+    line = data[: data.find(b"\n") + 1 or len(data)]
+    first = next(iter(parsed_by_orjson(line) or objects_in(line)), None)
     if not isinstance(first, dict):
         return None
     paths: dict[str, list[str]] = {}
@@ -199,13 +215,13 @@ def _has_one_or_more_objects_on_each_line(data: bytes) -> bool:
     filled = lasts >= starts
     if not filled.all():
         starts, lasts = starts[filled], lasts[filled]
-    # pyarrow stops at a NUL, and takes much memory for deep nesting.
+    # pyarrow stops at a NUL, and takes much memory for what is very deep.
     return bool(
         len(starts)
-        and (lasts - starts).max() <= LONG_LINE
         and (values[starts] == _OPENING).all()
         and (values[lasts] == _CLOSING).all()
         and b"\0" not in data
+        and ((lasts - starts).max() <= LONG_LINE or deepest(data) <= _DEEPEST)
     )
 
 

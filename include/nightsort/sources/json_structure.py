@@ -39,6 +39,18 @@ def count_values(data: bytes) -> int:
     return count
 
 
+def deepest(data: bytes) -> int:
+    """Return how many lists and objects are inside of one another, at most."""
+    depth = most = 0
+    for values, outside in _outside_texts(data):
+        # The brackets of lists and objects differ from each other in one bit.
+        kind = values & ~np.uint8(0x20)
+        steps = ((kind == ord("[")) & outside).astype(np.int8) - ((kind == ord("]")) & outside)
+        depths = depth + np.cumsum(steps, dtype=np.int32)
+        depth, most = int(depths[-1]), max(most, int(depths.max()))
+    return most
+
+
 def _outside_texts(data: bytes) -> Iterator[tuple[Bytes, Flags]]:
     """Yield the bytes, some at a time, and which of them are outside of texts in quotes."""
     escaped = in_text = False

@@ -97,11 +97,11 @@ def objects_in(line: bytes) -> list[dict[str, Json] | Damage]:
         that is there twice the last value counts.
     :raises DamagedArrayError: a part of an array is damaged, and objects follow.
     """
-    found = None if len(line) > LONG_LINE else _parsed_by_orjson(line)
+    found = None if len(line) > LONG_LINE else parsed_by_orjson(line)
     return found or parse_objects(line)
 
 
-def _parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
+def parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
     """Return the objects if orjson can read them all; it is the fastest for one line."""
     for text in (line, b"[%b]" % line.strip(BETWEEN_OBJECTS)):
         try:

@@ -181,7 +181,7 @@ def split_into_row_blocks(
         chunk = stream.read(CHUNK_BYTES)
         at_end = not chunk
         pending += chunk
-        while len(part := _some_lines(pending)) < len(pending):
+        while len(part := some_lines(pending)) < len(pending):
             found, taken = find_rows(part, False)
             if not taken:
                 break
@@ -199,7 +199,7 @@ def split_into_row_blocks(
             pending = pending[taken:]
 
 
-def _some_lines(pending: bytes) -> bytes:
+def some_lines(pending: bytes) -> bytes:
     """Return not too many lines of these, or all."""
     ends = np.frombuffer(pending, np.uint8) == (_LINE_FEED if b"\n" in pending else _CARRIAGE_RETURN)
     if np.count_nonzero(ends) <= MAX_LINES_AT_ONCE:

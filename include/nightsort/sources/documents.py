@@ -252,7 +252,8 @@ def _validate(
     with HashSet() as seen, closing(raw_rows):
         validator = _RowValidator(source, selection, mode, seen)
         for raw in raw_rows:
-            yield validator.validate(raw)
+            for part in raw.parts():
+                yield validator.validate(part)
 
 
 @dataclass(frozen=True)

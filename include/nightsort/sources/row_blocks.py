@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -142,6 +142,21 @@ class RawRows:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def parts(self) -> Iterator[RawRows]:
+        """Yield the rows in parts that are not too long; those with bad rows among them are short."""
+        if len(self) <= MAX_LINES_AT_ONCE or self.bad or not isinstance(self.file, str):
+            yield self
+            return
+        for start in range(0, len(self), MAX_LINES_AT_ONCE):
+            some = slice(start, start + MAX_LINES_AT_ONCE)
+            yield replace(
+                self,
+                rows=self.rows[some],
+                texts=self.texts[some],
+                ids=None if self.ids is None else self.ids[some],
+                labels=None if self.labels is None else self.labels[some],
+            )
 
     @property
     def types(self) -> list[Any]:

@@ -109,7 +109,7 @@ def test_rejects_have_their_reason(nights: LabelledNights) -> None:
 
     assert table.to_dict("records") == [{"document_id": "a4", "reason": "blank"}]
     assert file[["document_id", "reason", "file", "row"]].to_dict("records") == [
-        {"document_id": "a4", "reason": "blank", "file": "a.jsonl", "row": 3}
+        {"document_id": "a4", "reason": "blank", "file": f"{DAY}/a.jsonl", "row": 3}
     ]
 
 

@@ -28,7 +28,6 @@ from nightsort.sources.json_values import (
     kind_of,
     objects_in,
     parse_objects,
-    parsed_by_orjson,
 )
 from nightsort.sources.labels import as_label, as_labels, as_text
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, split_into_row_blocks
@@ -167,7 +166,7 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
     if not _has_one_or_more_objects_on_each_line(data):
         return None
     line = data[: data.find(b"\n") + 1 or len(data)]
-    first = next(iter(parsed_by_orjson(line) or objects_in(line)), None)
+    first = _peek(line, selection) if len(line) > LONG_LINE else next(iter(objects_in(line)), None)
     if not isinstance(first, dict):
         return None
     paths: dict[str, list[str]] = {}
@@ -197,6 +196,17 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
             return None
         columns[name] = column if pa.types.is_list(column.type) else as_bytes(column.cast(pa.string()))
     return columns
+
+
+def _peek(line: bytes, selection: ColumnSelection) -> dict[str, Json]:
+    """Return values of the types that a long line seems to have, without parsing all of it."""
+    examples = {b"[": [], b"t": True, b"f": False, **{b"%d" % digit: digit for digit in range(10)}}
+    found: dict[str, Json] = {}
+    for name in selection.names:
+        key = re.escape(name.rpartition(".")[2].encode())
+        begins = re.search(rb'"%b"\s*:\s*-?(.)' % key, line)
+        found[name] = None if begins is None else examples.get(begins[1])
+    return found
 
 
 def _has_one_or_more_objects_on_each_line(data: bytes) -> bool:

@@ -36,7 +36,7 @@ from nightsort.sources.json_lines import read_json_lines
 from nightsort.sources.labels import LabelReader
 from nightsort.sources.parquet import read_parquet
 from nightsort.sources.places import place_named
-from nightsort.sources.rejects import REASONS
+from nightsort.sources.rejects import MAX_LABELS_OF_REJECT, REASONS
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError, list_files, source_of_day
 from nightsort.sources.sql_query import read_query
@@ -343,7 +343,7 @@ class _RowValidator:
                 "file": raw.file if isinstance(raw.file, str) else raw.file[index].as_py(),
                 "row": int(raw.rows[index]),
                 "reason": reasons[index],
-                "labels": () if labels is None else labels[index].as_py(),
+                "labels": () if labels is None else labels[index].values[:MAX_LABELS_OF_REJECT].to_pylist(),
             }
             for index in np.flatnonzero(~reasons.usable).tolist()
         )

@@ -30,6 +30,7 @@ from nightsort.sources.json_values import (
     parse_objects,
 )
 from nightsort.sources.labels import as_label, as_labels, as_text
+from nightsort.sources.rejects import MAX_LABELS_OF_REJECT
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows, split_into_row_blocks
 from nightsort.sources.source_files import SourceError
 
@@ -321,7 +322,7 @@ def labels_of(row: Row) -> tuple[str, ...]:
 
 
 def _decoded(labels: list[bytes]) -> tuple[str, ...]:
-    return tuple(label.decode(errors="replace") for label in labels)
+    return tuple(label.decode(errors="replace") for label in labels[:MAX_LABELS_OF_REJECT])
 
 
 def label_problem(value: Json) -> str | None:

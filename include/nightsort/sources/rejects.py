@@ -40,6 +40,9 @@ REASONS: Final = {
 MAX_EXAMPLES: Final = 3
 """Examples of each reason that a person is shown; the log itself has all rejects."""
 
+MAX_LABELS_OF_REJECT: Final = 100
+"""So many labels of a rejected document are counted; a damaged one may have millions."""
+
 _MAX_LABELS: Final = 10_000
 
 

@@ -25,6 +25,7 @@ from nightsort.sources.json_values import (
     Json,
     encoded,
     find_value,
+    has_many_values,
     kind_of,
     objects_in,
     parse_objects,
@@ -169,6 +170,9 @@ def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column
     line = data[: data.find(b"\n") + 1 or len(data)]
     first = _peek(line, selection) if len(line) > LONG_LINE else next(iter(objects_in(line)), None)
     if not isinstance(first, dict):
+        return None
+    if selection.label and isinstance(find_value(first, selection.label), list) and has_many_values(data):
+        # pyarrow would hold millions of labels several times.
         return None
     paths: dict[str, list[str]] = {}
     for name in selection.names:

@@ -115,9 +115,14 @@ def parsed_by_orjson(line: bytes) -> list[dict[str, Json] | Damage] | None:
     return None
 
 
+def has_many_values(data: bytes) -> bool:
+    """Return whether some JSON has more values than are read from one line."""
+    return len(data) > LONG_LINE and count_values(data) > _MOST_VALUES
+
+
 def parse_objects(line: bytes) -> list[dict[str, Json] | Damage]:
     """Return the objects in a line as :func:`objects_in` does, slowly, and with whole numbers of any size."""
-    if len(line) > LONG_LINE and count_values(line) > _MOST_VALUES:
+    if has_many_values(line):
         return [Damage(f"more than {_MOST_VALUES:,} values in a row")]
     found: list[dict[str, Json] | Damage] = []
     end = 0

@@ -149,7 +149,7 @@ def test_a_misspelt_param_and_the_dag_of_a_broken_spec_are_refused_before_a_run_
     finally:
         broken.unlink()
     assert refused.returncode == 1
-    assert f'{broken}: mode: "MANY" is not a mode' in refused.stderr
+    assert f'{broken}: mode: "MANY" is not a value for mode' in refused.stderr
 
 
 def test_the_same_training_again_finds_the_version_that_is_there(

@@ -10,6 +10,8 @@ from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, pulled
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from airflow.sdk import Context
 
 
@@ -49,7 +51,7 @@ class PrepareRetriesOperator(SpecOperator):
                 batch = batches[load["batch"]]
                 if batch["again"] and (retry := self._retry(run, batch, load)):
                     prepared.append({**batch, "job": load["job"], "retry": retry})
-            if not self._within_budget(context, prepared):
+            if prepared and not self._within_budget(context, batches.values(), prepared):
                 return []
         return [{"batch": batch, "job": batch_job(self.spec, run, batch["retry"])} for batch in prepared]
 
@@ -78,17 +80,19 @@ class PrepareRetriesOperator(SpecOperator):
         )
         return asdict(retry) if retry else None
 
-    def _within_budget(self, context: Context, prepared: list[dict[str, Any]]) -> bool:
+    def _within_budget(
+        self, context: Context, batches: Iterable[dict[str, Any]], prepared: list[dict[str, Any]]
+    ) -> bool:
         """Whether the run with all its retries costs no more than the spec's budget."""
         from nightsort.comprehend.prices import classification_cost, usd_text
 
         budget = self.spec.budget.run_usd
-        if not prepared or budget is None:
+        if budget is None:
             return True
         (night,) = pulled(context, [self.prepare_task_id], PREPARED_KEY)
-        units = night["units"] + sum(
-            retry["units"] for batch in prepared for retry in (*batch["retries"], batch["retry"])
-        )
+        earlier = (retry for batch in batches for retry in batch["retries"])
+        retries = (*earlier, *(batch["retry"] for batch in prepared))
+        units = night["units"] + sum(retry["units"] for retry in retries)
         cost = classification_cost(units)
         if cost <= budget:
             return True

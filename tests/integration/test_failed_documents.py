@@ -218,6 +218,59 @@ def test_nothing_is_sent_again_above_the_budget(
     assert "budget.run_usd (0.0900 USD)" in told
 
 
+def test_the_budget_counts_earlier_retries_of_every_batch(trip: Trip, control: LocalAwsControl) -> None:
+    """One batch fails again; what was sent again of the two others is paid for too."""
+    with_quality(trip, max_failed_share=1.0)
+    lose(control, trip, times=3, share=0.4)
+    run = OperatorRun()
+    for index, mapped in enumerate(trip.prepare(run)):
+        trip.classify_batch(run, index, mapped)
+    retries = trip.prepare_retries(run)
+    lose(control, trip, retries[0]["job"]["job_name"], times=1, share=0.5)
+    for index, mapped in enumerate(retries):
+        trip.classify_batch(run, index, mapped, "retry_batch")
+    assert trip.reconcile(run)["failed"] == 4
+    trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=(60 + 24) * UNITS * UNIT_USD)})
+    assert trip.classify()["retried"] == 24
+    trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=(60 + 24 + 4) * UNITS * UNIT_USD)})
+    assert trip.classify()["retried"] == 28
+
+
+def test_a_run_that_fails_to_load_a_batch_keeps_what_was_sent_again(
+    trip: Trip, control: LocalAwsControl
+) -> None:
+    """Otherwise the next run would put the first results in the place of the cured ones."""
+    lose(control, trip, times=3, share=0.4)
+    trip.classify()
+    before, jobs, row = trip.table(), trip.jobs(), run_row(trip)
+    run = OperatorRun()
+    for index, mapped in enumerate(trip.prepare(run)[1:], start=1):
+        trip.classify_batch(run, index, mapped)
+    with pytest.raises(RunIncompleteError, match="was not loaded by this run"):
+        trip.reconcile(run)
+    incomplete = run_row(trip)
+    assert (incomplete["units"], incomplete["retried"]) == (row["units"], 24)
+    assert [batch["retries"] for batch in incomplete["batches"]] == [
+        batch["retries"] for batch in row["batches"]
+    ]
+    with_quality(trip, retry_failed=False)
+    assert trip.classify()["retried"] == 24
+    assert (trip.table(), trip.jobs()) == (before, jobs)
+
+
+def test_retries_of_a_batch_that_the_run_gave_up_do_not_count(trip: Trip, control: LocalAwsControl) -> None:
+    """The DAG run is cleared after a document left the source; tasks that did not start keep their XComs."""
+    lose(control, trip, times=3, share=0.4)
+    run = OperatorRun()
+    trip.classify(run)
+    trip.bring(19)
+    for index, mapped in enumerate(trip.prepare(run)):
+        trip.classify_batch(run, index, mapped)
+    counts = trip.reconcile(run)
+    assert (counts["documents_in"], counts["classified"]) == (20, 19)
+    assert (counts["retried"], counts["units"]) == (0, 19 * UNITS)
+
+
 def test_the_export_holds_what_the_table_holds(trip: Trip, control: LocalAwsControl) -> None:
     trip.spec = trip.spec.model_copy(update={"export": Export()})
     lose(control, trip, times=3, share=0.4)

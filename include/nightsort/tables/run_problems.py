@@ -44,12 +44,11 @@ def what_is_missing(
             problems.append(
                 f"batch {name} was not loaded by this run, it has {rows} of an earlier one{failed}"
             )
-    for name, prepared in retries.items():
         done = {retry["name"] for retry in (jobs or {}).get(name, {}).get("retries", ())}
         problems += [
             f"batch {name} has failed documents that were sent again, and their results are not loaded"
             f"{_failed_job(retry, failed_jobs)}"
-            for retry in prepared
+            for retry in retries.get(name, ())
             if retry not in done
         ]
     if counts.rejected != rejects:

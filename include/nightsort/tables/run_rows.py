@@ -88,7 +88,7 @@ def fail_run(
 
 
 def loaded_retries(
-    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str | None
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the retries that earlier runs of a day loaded, by batch name.
 

@@ -19,7 +19,14 @@ from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
 from nightsort.tables.run_counts import RunCounts
 from nightsort.tables.run_problems import failed_reasons, what_is_missing, what_is_over
-from nightsort.tables.run_rows import COMPLETE, FAILED, INCOMPLETE, AirflowRun, write_run
+from nightsort.tables.run_rows import (
+    COMPLETE,
+    FAILED,
+    INCOMPLETE,
+    AirflowRun,
+    loaded_retries,
+    write_run,
+)
 from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
@@ -242,16 +249,19 @@ def _count(
         statuses[status] += rows
         if reason is not None:
             reasons[reason] += rows
-    batches = [
+    # A batch that this run did not load keeps what an earlier run sent again: the next run loads it.
+    earlier = loaded_retries(conn, classifier=key[0], run_key=key[1], version=version)
+    known = {**{name: {"retries": retries} for name, retries in earlier.items()}, **jobs}
+    batches: list[dict[str, Any]] = [
         {
             "name": batch.name,
             "documents": batch.documents,
             "loaded": loaded[batch.name],
-            **jobs.get(batch.name, {}),
+            **known.get(batch.name, {}),
         }
         for batch in prepared.batches
     ]
-    again = [retry for job in jobs.values() for retry in job.get("retries", ())]
+    again = [retry for batch in batches for retry in batch.get("retries", ())]
     units = sum(batch.units for batch in prepared.batches if loaded[batch.name])
     units += sum(retry["units"] for retry in again)
     return RunCounts(

@@ -12,7 +12,7 @@ from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, airflow_run, pulled
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from airflow.sdk import Context
 
@@ -33,7 +33,8 @@ class ReconcileRunOperator(SpecOperator):
         :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator`.
     :param job_task_ids: The mapped tasks that run the jobs.
     :param load_task_ids: The mapped tasks of
-        :class:`~nightsort_airflow.operators.classification.LoadPredictionsOperator`, those of retries last.
+        :class:`~nightsort_airflow.operators.classification.LoadPredictionsOperator`: first that of the
+        batches, then that of the retries.
     :param retry_task_id: The task of
         :class:`~nightsort_airflow.operators.failed_documents.PrepareRetriesOperator`.
     :param approve_task_id: The task that asks a person about the cost. (default: None: there is none)
@@ -110,16 +111,22 @@ class ReconcileRunOperator(SpecOperator):
         """Return what this run loaded, by batch.
 
         A task that failed has no XCom. One that was cleared and did not start again may have that of an
-        earlier version.
+        earlier version, or of a retry whose batch was not loaded again.
         """
-        loaded = {}
-        for load in pulled(context, self.load_task_ids):
+        first, *of_retries = self.load_task_ids
+        loaded = self._of_version(pulled(context, [first]), version)
+        retried = self._of_version(pulled(context, of_retries), version)
+        return {**loaded, **{batch: job for batch, job in retried.items() if batch in loaded}}
+
+    def _of_version(self, loads: Iterable[dict[str, Any]], version: str) -> dict[str, dict[str, Any]]:
+        found = {}
+        for load in loads:
             retries = load["retries"]
             job, name = (retries[-1], retries[-1]["name"]) if retries else (load["job"], load["batch"])
             parsed = JobName.parse(job["job_name"])
             if parsed and parsed.base == batch_job_base(self.spec.name, version, name):
-                loaded[load["batch"]] = {**load["job"], **({"retries": retries} if retries else {})}
-        return loaded
+                found[load["batch"]] = {**load["job"], **({"retries": retries} if retries else {})}
+        return found
 
     def _failed_jobs(self, context: Context) -> list[dict[str, Any]]:
         """Return the jobs that failed, also those of tasks that succeeded in the end."""

@@ -75,3 +75,9 @@ def test_what_a_cleared_task_said_of_an_earlier_version_does_not_count(
     }
     (job,) = operator._loaded_batches(context(xcoms), VERSION).values()
     assert "retries" not in job
+
+
+def test_a_retry_does_not_count_where_its_batch_was_not_loaded_again(operator: ReconcileRunOperator) -> None:
+    """The whole run was cleared, and the batch's job failed: the retry still has its earlier XCom."""
+    xcoms: dict[tuple[str, str], Any] = {("load_again", "return_value"): [load(VERSION, RETRY)]}
+    assert operator._loaded_batches(context(xcoms), VERSION) == {}

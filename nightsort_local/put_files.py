@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from nightsort.naming import S3
 from nightsort.wording import number_of
 from nightsort_local.errors import StackError
 
@@ -11,8 +12,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightsort.storage import Access
-
-SCHEME = "s3://"
 
 
 def put_files(source: Path, uri: str, access: Access) -> int:
@@ -24,8 +23,8 @@ def put_files(source: Path, uri: str, access: Access) -> int:
     :returns: the number of files.
     :raises StackError: if the file, the folder or the URI cannot be used.
     """
-    bucket, _, prefix = uri.removeprefix(SCHEME).partition("/")
-    if not uri.startswith(SCHEME) or not bucket:
+    bucket, _, prefix = uri.removeprefix(S3).partition("/")
+    if not uri.startswith(S3) or not bucket:
         raise StackError(f"{uri} is not a place in S3: write it as s3://bucket/prefix/.")
     if not source.exists():
         raise StackError(f"{source} does not exist.")
@@ -35,7 +34,7 @@ def put_files(source: Path, uri: str, access: Access) -> int:
     if not targets:
         raise StackError(f"{source} holds no files.")
     try:
-        root = access.path(f"{SCHEME}{bucket}")
+        root = access.path(f"{S3}{bucket}")
         root.mkdir(exist_ok=True)
         root.fs.put([str(file) for file in targets], [f"{bucket}/{key}" for key in targets.values()])
     except (OSError, ValueError) as error:

@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.errors import NightsortError
-from nightsort.naming import REJECTS, REJECTS_FILE, export_file, export_partition, is_export_file
+from nightsort.naming import REJECTS, REJECTS_FILE, S3, export_file, export_partition, is_export_file
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.sources.source_files import list_files
@@ -236,7 +236,7 @@ def _write(local: Path, constants: _FileConstants, results: Iterable[pa.RecordBa
 
 def _put(local: Path, partition: str, file: str, access: Access) -> None:
     """Upload a file, which appears whole: S3 does so by itself, a local disk by renaming."""
-    if partition.startswith("s3://"):
+    if partition.startswith(S3):
         upload(local, partition + file, access)
         return
     hidden = f"{partition}.{file}.part"

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from nightsort.classifier_spec.uris import uri_problem
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
+from nightsort.naming import S3
 from nightsort.sources.json_lines import Row, labels_of, objects_of, raw_rows, read_row
 from nightsort.sources.json_values import ABSENT, Damage, Json, kind_of
 from nightsort.sources.missing_columns import MOST_NAMES, look_like_names
@@ -35,7 +36,7 @@ PARALLEL_OBJECTS: Final = 16
 """So many objects of ``source-ref`` are fetched at once; each has at most 10 MB."""
 
 _ROWS: Final = 4_096
-_METADATA: Final = "-metadata"
+METADATA: Final = "-metadata"
 _LONGEST_REASON: Final = 100
 
 
@@ -81,9 +82,9 @@ class _AttributesSeen:
         """Note the attributes of a line of the file with this URI."""
         if self._found:
             return
-        self._found = self._attribute + _METADATA in value
+        self._found = self._attribute + METADATA in value
         self._where = self._where or where
-        names = (key.removesuffix(_METADATA) for key in value if key.endswith(_METADATA))
+        names = (key.removesuffix(METADATA) for key in value if key.endswith(METADATA))
         self._others.update(dict.fromkeys(name for name in names if look_like_names([name])))
 
     def check(self) -> None:
@@ -114,8 +115,8 @@ def _items(
 def _read_item(
     value: dict[str, Json], number: int, selection: ColumnSelection, file: SourceFile
 ) -> _Item | BadRow:
-    name = f"{selection.label}{_METADATA}"
-    labels = _labels(value.get(name), name)
+    name = f"{selection.label}{METADATA}"
+    labels = labels_in(value.get(name), name)
     if isinstance(labels, Damage):
         return BadRow(number, labels.detail, labels.reason, _id_of(value, selection))
     # The key of the label is that of the labels' names; the attribute itself has only their numbers.
@@ -133,8 +134,12 @@ def _id_of(value: dict[str, Json], selection: ColumnSelection) -> str | None:
     return None if isinstance(row, BadRow) else row.id.decode(errors="replace") or None
 
 
-def _labels(answer: Json, name: str) -> list[Json] | Damage | None:
-    """Return the labels' names, or why there are none; ``None``: nobody was asked."""
+def labels_in(answer: Json, name: str) -> list[Json] | Damage | None:
+    """Return the labels' names, or why there are none; ``None``: nobody was asked.
+
+    :param answer: the metadata of an attribute in a line.
+    :param name: its key, for the reason.
+    """
     if answer is None:
         return None
     if not isinstance(answer, dict):
@@ -155,7 +160,7 @@ def _uri_problem(uri: Json, file: SourceFile) -> str | None:
         return "has neither source nor source-ref"
     if not isinstance(uri, str) or uri_problem(uri) or uri.endswith("/"):
         return "source-ref is not the URI of an object"
-    if not uri.startswith("s3://") and file.uri.startswith("s3://"):
+    if not uri.startswith(S3) and file.uri.startswith(S3):
         # Whoever writes to the bucket must not read the worker's disk.
         return "source-ref is not an S3 URI"
     return None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nightsort.sources.augmented_manifest import METADATA, labels_in
 from nightsort.sources.column_names import ID_WORDS, LABEL_WORDS, TEXT_WORDS, words_of
 from nightsort.sources.csv_dialects import Dialect
 from nightsort.sources.csv_headers import escapes_quotes, without_excel_line
@@ -198,15 +199,19 @@ def _look_at_json(data: bytes, file: SourceFile) -> FirstLook:
         if not objects:
             raise
     names = dict.fromkeys(name for value in objects for name in value)
-    metadata = [name.removesuffix("-metadata") for name in names if name.endswith("-metadata")]
+    metadata = [name for name in names if name.removesuffix(METADATA) not in ("", name)]
     if metadata and ("source" in names or "source-ref" in names):
-        keys = {"format": "augmented_manifest", "attribute": metadata[0]}
-        labels = [value.get(f"{metadata[0]}-metadata", {}) for value in objects]
-        texts = [value.get("source", "") for value in objects]
-        columns = {"source": texts, "label": [list(label.get("class-map", {}).values()) for label in labels]}
-        if not any(columns["label"]):
-            columns["label"] = [label.get("class-name", "") for label in labels]
-        return FirstLook(keys, columns, notes=(f"an augmented manifest with the attribute {metadata[0]}",))
+        attribute = metadata[0].removesuffix(METADATA)
+        labels = [labels_in(value.get(metadata[0]), metadata[0]) for value in objects]
+        columns = {
+            "source": [value.get("source", "") for value in objects],
+            "label": [found if isinstance(found, list) else None for found in labels],
+        }
+        return FirstLook(
+            {"format": "augmented_manifest", "attribute": attribute},
+            columns,
+            notes=(f"an augmented manifest with the attribute {attribute}",),
+        )
     flat = [dict(_flattened(value)) for value in objects]
     paths = dict.fromkeys(path for value in flat for path in value)
     columns = {path: [value.get(path) for value in flat] for path in paths}

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.day_template import before_day, has_day
+from nightsort.naming import S3
 from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
-from nightsort_airflow.hooks.storage import S3, connect_sql
+from nightsort_airflow.hooks.storage import connect_sql
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

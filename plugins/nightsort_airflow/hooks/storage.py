@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.io import attach
 
+from nightsort.naming import S3
 from nightsort.storage import S3_OPTIONS, Access, open_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from upath import UPath
-
-S3 = "s3://"
 
 
 def task_access(aws_conn_id: str | None, *, local: bool = True) -> Access:

@@ -10,16 +10,16 @@ AWS documents no addresses of its console. These follow the provider's links and
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import quote
 
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from airflow.sdk import BaseOperatorLink
 
+from nightsort.naming import S3
+
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey
-
-S3: Final = "s3://"
 
 
 class ConsoleLink(BaseOperatorLink):

@@ -115,7 +115,24 @@ def test_an_augmented_manifest_is_recognised_by_its_metadata(tmp_path: Path) -> 
     look = seen(tmp_path, "output.manifest", "\n".join(map(json.dumps, lines)))
 
     assert look.keys == {"format": "augmented_manifest", "attribute": "topic"}
-    assert look.columns["label"] == ["bug", "praise"]
+    assert look.columns["label"] == [["bug"], ["praise"]]
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, "text", {}, {"class-map": None}, {"class-map": ["a"]}, {"failure-reason": "no worker"}],
+    ids=repr,
+)
+def test_a_line_without_labels_does_not_stop_the_look_at_a_manifest(tmp_path: Path, metadata: Any) -> None:
+    lines = [
+        {"source": "first", "topic-metadata": metadata},
+        {"source": "second", "topic-metadata": {"class-name": "bug"}},
+    ]
+
+    look = seen(tmp_path, "output.manifest", "\n".join(map(json.dumps, lines)))
+
+    assert look.keys == {"format": "augmented_manifest", "attribute": "topic"}
+    assert look.columns["label"] == [None, ["bug"]]
 
 
 def test_parquet(tmp_path: Path) -> None:

@@ -23,3 +23,14 @@ class Quality(SpecPart):
     max_failed_share: float = Field(0.05, ge=0, le=1, strict=True)
     when_over: Literal["fail", "warn"] = "fail"
     retry_failed: bool = True
+
+
+def is_above(number: int, of: int, share: float) -> bool:
+    """Return whether more than a share of the documents are rejected or failed.
+
+    :param number: how many are.
+    :param of: how many documents there are.
+    :param share: the most that is allowed.
+    """
+    # Divided, because 0.29 * 100 is less than 29.
+    return number > 0 and number / of > share

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nightsort.classifier_spec.quality import is_above
 from nightsort.naming import JobName
 from nightsort.wording import number_of, with_reasons
 
@@ -79,14 +80,14 @@ def what_is_over(quality: Quality, counts: RunCounts, prepared: PreparedBatches)
     """
     sent = counts.classified + counts.failed
     problems = []
-    if counts.rejected and counts.rejected / counts.documents_in > quality.max_rejected_share:
+    if is_above(counts.rejected, counts.documents_in, quality.max_rejected_share):
         problems.append(
             f"{_share(counts.rejected, counts.documents_in, 'rejected')}, more than "
             f"quality.max_rejected_share ({quality.max_rejected_share:.1%}) allows: "
             f"{with_reasons(prepared.reject_counts)}. Correct the source or raise the limit, and run the day "
             f"again. The rejects are in {prepared.rejects_uri}"
         )
-    if counts.failed and counts.failed / sent > quality.max_failed_share:
+    if is_above(counts.failed, sent, quality.max_failed_share):
         problems.append(
             f"{_share(counts.failed, sent, 'failed')}, more than quality.max_failed_share "
             f"({quality.max_failed_share:.1%}) allows: {with_reasons(failed_reasons(counts, prepared))}. Run "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from nightsort.classifier_spec.quality import is_above
 from nightsort.training.checks import MAX_NAMED, TrainingDataError, counted, label_text
 from nightsort.wording import number_of
 
@@ -26,7 +27,7 @@ def check_rejected_share(spec: ClassifierSpec, *, rejected: int, read: int) -> s
     :raises TrainingDataError: too many were rejected.
     """
     most = spec.quality.max_rejected_share
-    if rejected <= most * read:
+    if not is_above(rejected, read, most):
         return None
     message = (
         f"{rejected:,} of {number_of(read, 'document')} were rejected, {rejected / read:.1%}; "

@@ -46,7 +46,7 @@ _GROUP_BYTES: Final = 16 * 2**20
 
 
 class StorageError(NightsortError):
-    """A place that Nightsort does not open."""
+    """A place in the storage that is not there, or that Nightsort does not open; the message names it."""
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,7 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.cli import app
 from nightsort.errors import NightsortError
 from nightsort.naming import run_key
-from nightsort.sources.places import StorageError
-from nightsort.storage import UPLOAD_PART_BYTES, Access, plain_access, upload, upload_texts
+from nightsort.storage import UPLOAD_PART_BYTES, Access, StorageError, plain_access, upload, upload_texts
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
 from nightsort.training.prepare import TrainingDataError, prepare_training_data

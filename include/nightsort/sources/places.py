@@ -5,14 +5,10 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from nightsort.errors import NightsortError
+from nightsort.storage import StorageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-
-class StorageError(NightsortError):
-    """A place in the storage that cannot be reached; the message names it and the key of the spec."""
 
 
 @contextmanager

@@ -1,5 +1,5 @@
 """
-The assets that the DAGs update, for DAGs that shall run after them.
+The assets that the DAGs update, for DAGs that run after them.
 
 They are named ``nightsort/<classifier>/<what>``, and their URI is ``x-nightsort://`` and the name. The UI
 groups them under ``nightsort`` and shows their description.

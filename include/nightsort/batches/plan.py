@@ -26,7 +26,7 @@ _BY_NAME = ("input_uri", "manifest_uri")
 class Batch:
     """The input of one classification job.
 
-    :param name: a :class:`~nightsort.naming.BatchName`.
+    :param name: a :class:`~nightsort.naming.BatchName`, or a :class:`~nightsort.naming.RetryName`.
     :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
     :param manifest_uri: its manifest.
     :param documents: how many documents it has.

@@ -178,5 +178,5 @@ def _label_column(column: Column, where: str) -> Column:
 
 
 def _true_as_text(column: Column) -> Column:
-    """Return a column of booleans as ``true`` and ``false``, any other as it is."""
+    """Return a column of booleans as ``true`` and ``false``, any other unchanged."""
     return column.cast(pa.string()) if pa.types.is_boolean(column.type) else column

@@ -34,6 +34,15 @@ _ZEROS_OF: Final = {
 """Bytes of a character; which of them are zero in nearly all European texts; which is hardly ever."""
 
 _MOST: Final = 0.8
+_UTF8_BYTES: Final = 1_000_000
+"""This much of a file is looked at for signs of UTF-8 where its spec says another encoding."""
+
+_LEAST_UTF8_BYTES: Final = 64
+"""Fewer bytes may be UTF-16 of another script and UTF-8 as well."""
+
+_LEAST_UTF8_LETTERS: Final = 8
+"""Fewer letters that are not ASCII may be UTF-8 and another encoding with several bytes a letter as well."""
+
 _OF_NO_CHARACTER: Final = "nightsort-of-no-character"
 _AS_UTF8: Final = {"utf-8", "utf-8-sig"}
 
@@ -59,6 +68,7 @@ def text_of(stream: IO[bytes], encoding: str) -> tuple[PartStream, Kind | None]:
 
     What is no character in the file's encoding becomes a byte that is none in UTF-8, so that it costs its
     row. A byte order mark counts more than the spec; zero bytes show UTF-16 and UTF-32 without such a mark.
+    A file that shows that it is UTF-8 is read as UTF-8: in the spec's encoding each ü would become Ã¼.
 
     :param encoding: the spec's encoding.
     """
@@ -67,6 +77,8 @@ def text_of(stream: IO[bytes], encoding: str) -> tuple[PartStream, Kind | None]:
     kind = kind_of(beginning)
     if kind is not None:
         return packed, kind
+    if encoding not in _AS_UTF8 and _is_utf8(packed.peek(_UTF8_BYTES), encoding):
+        encoding = "utf-8"
     encoding = _encoding_of(beginning, encoding)
     text = (
         packed
@@ -85,6 +97,23 @@ def _encoding_of(beginning: bytes, declared: str) -> str:
     found = next((name for name, zeros in _ZEROS_OF.items() if _has_zeros(beginning, *zeros)), None)
     # Without a mark, utf-16 would mean the byte order of this machine.
     return found or {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}.get(declared, declared)
+
+
+def _is_utf8(beginning: bytes, declared: str) -> bool:
+    """Return whether a file is UTF-8, although its spec says another encoding.
+
+    Zero bytes are in nearly all texts of UTF-16 and UTF-32. What is UTF-8 in other encodings, too, has one or
+    two letters, as 联通 in GBK.
+    """
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(beginning, len(beginning) < _UTF8_BYTES)
+    except UnicodeDecodeError:
+        return False
+    if declared.startswith(("utf-16", "utf-32")):
+        return len(beginning) >= _LEAST_UTF8_BYTES and 0 not in beginning
+    letters = len(text) - len(text.encode("ascii", "ignore"))
+    one_byte_each = len(bytes(range(256)).decode(declared, "replace")) == 256
+    return letters >= (1 if one_byte_each else _LEAST_UTF8_LETTERS)
 
 
 def _has_zeros(beginning: bytes, width: int, zeros: list[int], other: int) -> bool:

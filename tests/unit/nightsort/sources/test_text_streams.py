@@ -117,6 +117,48 @@ def test_a_byte_order_mark_counts_more_than_the_spec(tmp_path: Path) -> None:
     assert by_line(tmp_path / "x", "cp1252").texts == ["über"]
 
 
+@pytest.mark.parametrize("declared", ["cp1252", "iso8859-15", "cp850", "mac-roman", "utf-16", "utf-32-be"])
+@pytest.mark.parametrize("before", [0, 20_000])
+@pytest.mark.parametrize("suffix", ["", ".gz"])
+def test_utf_8_is_read_whatever_the_spec_says(
+    tmp_path: Path, declared: str, before: int, suffix: str
+) -> None:
+    data = b"plain\n" * before + TEXT.encode()
+    (tmp_path / f"x{suffix}").write_bytes(gzip.compress(data) if suffix else data)
+
+    found = by_line(tmp_path / f"x{suffix}", declared)
+
+    assert (found.texts[before:], found.rejects) == (LINES, [])
+
+
+@pytest.mark.parametrize("declared", ["shift_jis", "gbk", "big5", "euc-kr", "utf-7", "cp1251"])
+def test_utf_8_of_other_scripts_is_read_whatever_the_spec_says(tmp_path: Path, declared: str) -> None:
+    (tmp_path / "x").write_text("請求書が間違っています\n", encoding="utf-8")
+
+    assert by_line(tmp_path / "x", declared).texts == ["請求書が間違っています"]
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Größe", "cp1252"),
+        ("la facture est erronée", "latin-1"),
+        ("FÜR É", "cp1252"),
+        ("Счёт неверный", "cp1251"),
+        ("联通", "gbk"),
+        ("ソース", "shift-jis"),
+        ("中文", "utf-16-le"),
+        ("plain", "cp037"),
+    ],
+)
+def test_short_texts_in_the_encoding_of_the_spec_are_not_taken_for_utf_8(
+    tmp_path: Path, text: str, encoding: str
+) -> None:
+    (tmp_path / "x").write_bytes(text.encode(encoding))
+
+    assert by_line(tmp_path / "x", encoding).texts == [text]
+
+
 def test_cp1252_that_is_read_as_utf_8_costs_its_rows_and_names_the_key(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

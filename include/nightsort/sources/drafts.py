@@ -17,6 +17,7 @@ from nightsort.sources.column_roles import ColumnRoles, can_join, guess_roles, j
 from nightsort.sources.documents import read_documents
 from nightsort.sources.first_look import look_at
 from nightsort.sources.languages import guess_language
+from nightsort.sources.missing_columns import missing_column
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from nightsort.storage import Access, Progress
 
 MAX_DOCUMENTS: Final = 100_000
+_NAME_ANOTHER: Final = (
+    "It has no header row that names one so: use these names with --text-column, --label-column, --id-column"
+)
 _MAX_TEXTS: Final = 500
 _DEFAULTS: Final = {"text_column": "text", "label_column": "label"}
 
@@ -70,7 +74,8 @@ def draft_source(
     :returns: the draft.
     :raises SourceError: the files cannot be read, or have no columns of texts and labels.
     """
-    look = look_at(uri, access)
+    named = [name for name in (given.text, given.label, given.id) if name is not None]
+    look = look_at(uri, access, named=named)
     keys = {"uri": uri, **look.keys, **_columns(look, given, uri)}
     if mode is None or mode == "MULTI_LABEL":
         joined = joined_by(look.columns.get(_label_column(look, keys), ()))
@@ -121,20 +126,23 @@ def _columns(look: FirstLook, given: ColumnRoles, uri: str) -> dict[str, Any]:
     if look.keys["format"] in ("lines", "augmented_manifest"):
         if look.keys["format"] == "lines":
             raise SourceError(
-                f"{uri} looks like plain lines without labels; give labelled documents: a table (CSV, TSV, "
-                "Parquet), JSON Lines, or a folder for each label with a file for each document"
+                f"{look.first} looks like plain lines without labels; give labelled documents: a table (CSV, "
+                "TSV, Parquet), JSON Lines, or a folder for each label with a file for each document"
             )
         return {}
+    names = look.keys.get("columns")
+    absent = [name for name in (given.text, given.label, given.id) if name and name not in (names or [name])]
+    if absent:
+        raise SourceError(missing_column(look.first, absent[0], names, _NAME_ANOTHER))
     roles = guess_roles(look.columns, given)
     if roles.text is None or roles.label is None:
         missing = "text" if roles.text is None else "label"
         named = ", ".join(list(look.columns)[:10]) if look.keys.get("header", True) else "by position"
         raise SourceError(
-            f"{uri}: none of its columns ({named}) looks like the {missing} of a document; name it with "
-            f"--{missing}-column"
+            f"{look.first}: none of its columns ({named}) looks like the {missing} of a document; name it "
+            f"with --{missing}-column"
         )
     found = {"text_column": roles.text, "label_column": roles.label, "id_column": roles.id}
-    names = look.keys.get("columns")
     if names is not None:
         # Columns without a header get their names here.
         called = {roles.text: "text", roles.label: "label", roles.id: "id"}

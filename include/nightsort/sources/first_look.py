@@ -19,6 +19,7 @@ from nightsort.sources.augmented_manifest import METADATA, labels_in
 from nightsort.sources.column_names import ID_WORDS, LABEL_WORDS, TEXT_WORDS, words_of
 from nightsort.sources.csv_dialects import Dialect
 from nightsort.sources.csv_headers import escapes_quotes, without_excel_line
+from nightsort.sources.file_kinds import LOOK_BYTES, unlike_format
 from nightsort.sources.json_lines import objects_of
 from nightsort.sources.row_blocks import BYTE_ORDER_MARK
 from nightsort.sources.source_files import SourceError, list_files
@@ -27,7 +28,7 @@ from nightsort.sources.text_streams import text_of
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from nightsort.sources.source_files import SourceFile
     from nightsort.storage import Access
@@ -39,6 +40,8 @@ _LEAST_REGULAR: Final = 0.8
 _NAME: Final = re.compile(r"[^\W\d][\w .:/#-]{0,39}")
 _JSON: Final = re.compile(rb"\s*(\[\s*)?\{")
 _MAX_DEPTH: Final = 3
+_MAX_DOCUMENTS: Final = 50
+_PARQUET: Final = b"PAR1"
 _DOCUMENT_SUFFIXES: Final = frozenset({"", ".txt", ".text", ".md", ".html", ".htm", ".eml"})
 _PACKED_SUFFIXES: Final = frozenset({".gz", ".zst", ".zstd", ".bz2", ".xz"})
 
@@ -52,42 +55,63 @@ class FirstLook:
     :param keys: how a spec's source says it, without the columns of text, label and id.
     :param columns: values of the first rows, by column; none where a line or a file is a document.
     :param files: how many files there are.
+    :param first: the URI of the file that was looked at.
     :param notes: what was seen, for a person: one phrase each.
     """
 
     keys: dict[str, Any]
     columns: dict[str, Values] = field(default_factory=dict)
     files: int = 1
+    first: str = ""
     notes: tuple[str, ...] = ()
 
 
-def look_at(uri: str, access: Access) -> FirstLook:
-    """Look at the first file of a source.
+def look_at(uri: str, access: Access, *, named: Collection[str] = ()) -> FirstLook:
+    """Look at the first file of a source that is not empty.
 
     :param uri: a file, a prefix or a glob.
     :param access: storage.
+    :param named: columns that a person has named: a first row that has all of them is a header row.
     :returns: what it seems to be.
     :raises SourceError: there is no file, or it cannot be read.
     """
     files = list_files(uri, access)
     if not files:
         raise SourceError(f"{uri} holds no file; correct it, or put the labelled documents there")
-    if len(files) > 1 and all(_suffix(file) in _DOCUMENT_SUFFIXES for file in files):
-        return FirstLook({"format": "files"}, files=len(files), notes=("a document per file",))
-    first = files[0]
-    if _suffix(first) in (".parquet", ".pq"):
-        with closing(open_for_seeking([first], access)) as opened:
-            for _, stream in opened:
-                columns = _parquet_columns(stream, first.uri)
-        return FirstLook({"format": "parquet"}, columns, len(files), ("Parquet",))
-    with closing(open_files([first], access)) as opened:
+    if len(files) > 1 and all("/" in file.name and _suffix(file) in _DOCUMENT_SUFFIXES for file in files):
+        encoding = _encoding_of_documents(files[:_MAX_DOCUMENTS], access)
+        notes = ("a document per file", *(f"encoding {name}" for name in encoding.values()))
+        return FirstLook({"format": "files", **encoding}, files=len(files), first=files[0].uri, notes=notes)
+    first = next((file for file in files if file.size), files[0])
+    return replace(_look_at_rows(first, access, named), files=len(files), first=first.uri)
+
+
+def _look_at_rows(file: SourceFile, access: Access, named: Collection[str]) -> FirstLook:
+    with closing(open_files([file], access)) as opened:
         for _, stream in opened:
             text, kind = text_of(stream, "utf-8")
-            if kind is not None:
-                raise SourceError(f"{first.uri} {kind}")
             sample = text.peek(_SAMPLE_BYTES + 1)
-    look = _look_at_text(sample[:_SAMPLE_BYTES], first, cut_off=len(sample) > _SAMPLE_BYTES)
-    return replace(look, files=len(files))
+    if sample.startswith(_PARQUET) or _suffix(file) in (".parquet", ".pq"):
+        with closing(open_for_seeking([file], access)) as opened:
+            for _, stream in opened:
+                columns = _parquet_columns(stream, file.uri)
+        return FirstLook({"format": "parquet"}, columns, notes=("Parquet",))
+    kind = kind or unlike_format(sample[:LOOK_BYTES], "lines")
+    if kind is not None:
+        raise SourceError(f"{file.uri} {kind}")
+    if not sample.strip():
+        raise SourceError(f"{file.uri} is empty; put the labelled documents there")
+    return _look_at_text(sample[:_SAMPLE_BYTES], file, named, cut_off=len(sample) > _SAMPLE_BYTES)
+
+
+def _encoding_of_documents(files: Sequence[SourceFile], access: Access) -> dict[str, str]:
+    """Return the encoding of files that are documents, if one of them is not UTF-8."""
+    with closing(open_files(files, access)) as opened:
+        for _, stream in opened:
+            text, kind = text_of(stream, "utf-8")
+            if kind is None and (encoding := _decoded(text.peek(_SAMPLE_BYTES))[1]):
+                return encoding
+    return {}
 
 
 def _suffix(file: SourceFile) -> str:
@@ -106,7 +130,7 @@ def _parquet_columns(stream: Any, where: str) -> dict[str, Values]:
     return {}
 
 
-def _look_at_text(sample: bytes, file: SourceFile, *, cut_off: bool) -> FirstLook:
+def _look_at_text(sample: bytes, file: SourceFile, named: Collection[str], *, cut_off: bool) -> FirstLook:
     data = without_excel_line(sample.removeprefix(BYTE_ORDER_MARK))
     if _JSON.match(data):
         return _look_at_json(data, file)
@@ -123,7 +147,7 @@ def _look_at_text(sample: bytes, file: SourceFile, *, cut_off: bool) -> FirstLoo
     if escape is not None:
         keys["escape"] = escape
     names = rows[0]
-    header = _is_header(rows)
+    header = _is_header(rows) or (bool(named) and set(named) <= set(names))
     if not header:
         names = [f"column_{number}" for number in range(1, len(rows[0]) + 1)]
         keys |= {"header": False, "columns": names}
@@ -199,25 +223,28 @@ def _look_at_json(data: bytes, file: SourceFile) -> FirstLook:
         if not objects:
             raise
     names = dict.fromkeys(name for value in objects for name in value)
-    metadata = [name for name in names if name.removesuffix(METADATA) not in ("", name)]
-    if metadata and ("source" in names or "source-ref" in names):
-        attribute = metadata[0].removesuffix(METADATA)
-        labels = [labels_in(value.get(metadata[0]), metadata[0]) for value in objects]
-        columns = {
-            "source": [value.get("source", "") for value in objects],
-            "label": [found if isinstance(found, list) else None for found in labels],
-        }
-        return FirstLook(
-            {"format": "augmented_manifest", "attribute": attribute},
-            columns,
-            notes=(f"an augmented manifest with the attribute {attribute}",),
-        )
+    attributes = [name.removesuffix(METADATA) for name in names if _labels_of(objects, name)]
+    if attributes and ("source" in names or "source-ref" in names):
+        attribute = attributes[0]
+        texts = [value.get("source", "") for value in objects]
+        columns = {"source": texts, "label": _labels_of(objects, attribute + METADATA)}
+        note = f"an augmented manifest with the attribute {', '.join(attributes)}"
+        return FirstLook({"format": "augmented_manifest", "attribute": attribute}, columns, notes=(note,))
     flat = [dict(_flattened(value)) for value in objects]
     paths = dict.fromkeys(path for value in flat for path in value)
     columns = {path: [value.get(path) for value in flat] for path in paths}
     return FirstLook(
         {"format": "jsonl"}, columns, notes=(f"JSON objects with {number_of(len(paths), 'key')}",)
     )
+
+
+def _labels_of(objects: Sequence[dict[str, Any]], name: str) -> Values:
+    """Return the labels that the metadata of a labelling job hold, of each row; none if no row has some."""
+    if not name.endswith(METADATA):
+        return []
+    answers = [labels_in(value.get(name), name) for value in objects]
+    found = [answer if isinstance(answer, list) else None for answer in answers]
+    return found if any(found) else []
 
 
 def _flattened(value: dict[str, Any], prefix: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:

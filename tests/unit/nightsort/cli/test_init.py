@@ -99,6 +99,23 @@ def test_files_without_labels_are_refused_with_the_remedy(tmp_path: Path, rows: 
     assert expected in told
 
 
+def test_a_name_where_there_is_no_header_row_is_refused_with_the_names_there_are(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text("one and one,a\ntwo and two,b\none more,a\n")
+
+    told = run(
+        "init",
+        "parcels",
+        tmp_path / "x.csv",
+        "--output",
+        tmp_path / "x.yaml",
+        "--label-column",
+        "team",
+        code=2,
+    ).stderr
+
+    assert 'x.csv has no column "team"; its columns are: column_1, column_2' in " ".join(told.split())
+
+
 def test_several_labels_are_recognised(tmp_path: Path) -> None:
     rows = [
         {"comment": TEXT.format(n=n, label="x"), "tags": ["a", "b"] if n % 2 else ["c"]} for n in range(60)

@@ -47,7 +47,6 @@ def seen(folder: Path, name: str, content: bytes | str) -> FirstLook:
         ("\ufeff" + table(), {"format": "csv"}),
         (table().replace("\n", "\r\n"), {"format": "csv"}),
         ("a first line\nanother one\n", {"format": "lines"}),
-        ("", {"format": "lines"}),
     ],
 )
 @pytest.mark.parametrize("packed", [False, True])
@@ -135,6 +134,32 @@ def test_a_line_without_labels_does_not_stop_the_look_at_a_manifest(tmp_path: Pa
     assert look.columns["label"] == [None, ["bug"]]
 
 
+def test_of_several_labelling_jobs_the_one_with_labels_counts(tmp_path: Path) -> None:
+    line = {"source": "x", "names": {}, "names-metadata": {"entities": []}, "topic-metadata": None}
+    good = line | {"topic-metadata": {"class-map": {"0": "bug", "1": "late"}}}
+
+    look = seen(tmp_path, "output.manifest", f"{json.dumps(line)}\n{json.dumps(good)}\n")
+
+    assert look.keys == {"format": "augmented_manifest", "attribute": "topic"}
+    assert look.columns["label"] == [["bug", "late"]]
+
+
+@pytest.mark.parametrize(
+    "metadata", [None, 5, ["a"], "a", {}, {"class-map": ["a"]}, {"class-map": None}, {"entities": []}]
+)
+def test_metadata_without_labels_are_keys_like_others(tmp_path: Path, metadata: Any) -> None:
+    look = seen(tmp_path, "x.jsonl", json.dumps({"source": "x", "topic-metadata": metadata}))
+
+    assert look.keys == {"format": "jsonl"}
+
+
+@pytest.mark.parametrize("name", ["x", "x.parquet"])
+def test_parquet_whatever_its_name(tmp_path: Path, name: str) -> None:
+    pq.write_table(pa.table({"team": ["bug"], "body": ["text"]}), tmp_path / name)
+
+    assert look_at(str(tmp_path / name), plain_access()).keys == {"format": "parquet"}
+
+
 def test_parquet(tmp_path: Path) -> None:
     pq.write_table(pa.table({"team": ["bug"], "body": ["text"]}), tmp_path / "x.parquet")
 
@@ -151,6 +176,53 @@ def test_a_folder_for_each_label(tmp_path: Path) -> None:
     look = look_at(f"{tmp_path}/", plain_access())
 
     assert (look.keys, look.files) == ({"format": "files"}, 2)
+
+
+def test_documents_of_windows_are_recognised(tmp_path: Path) -> None:
+    for number, text in enumerate(["plain", "für mich"]):
+        (tmp_path / "bug").mkdir(exist_ok=True)
+        (tmp_path / "bug" / f"{number}.txt").write_bytes(text.encode("cp1252"))
+
+    assert look_at(f"{tmp_path}/", plain_access()).keys == {"format": "files", "encoding": "cp1252"}
+
+
+@pytest.mark.parametrize("name", ["part-{}", "{}.txt"])
+def test_tables_without_a_folder_for_a_label_are_tables(tmp_path: Path, name: str) -> None:
+    for number in range(2):
+        (tmp_path / name.format(number)).write_text(table())
+
+    look = look_at(f"{tmp_path}/", plain_access())
+
+    assert (look.keys, look.files) == ({"format": "csv"}, 2)
+
+
+def test_empty_files_are_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").write_text(table())
+
+    assert look_at(f"{tmp_path}/", plain_access()).columns["team"] == ["bug", "praise"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "x is empty"),
+        (b"\n \n", "x is empty"),
+        (gzip.compress(b""), "x is empty"),
+        (b"<!doctype html>\n<p>Sign in", "looks like a page of HTML"),
+    ],
+)
+def test_what_holds_no_documents_is_refused_by_name(tmp_path: Path, content: bytes, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        seen(tmp_path, "x", content)
+
+
+def test_a_first_row_with_all_names_that_a_person_gave_is_a_header_row(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").write_text('"1. the ""text""",the label; x\nfoo bar,a\n')
+
+    look = look_at(str(tmp_path / "x.csv"), plain_access(), named=["the label; x"])
+
+    assert list(look.columns) == ['1. the "text"', "the label; x"]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
 
 MAX_NAMED = 20
+_TEXT_WORDS = 5
 _MAX_LABEL_TEXT = 60
 
 Counts = dict[str, dict[str, int]]
@@ -58,6 +59,22 @@ def named(labels: Sequence[str]) -> str:
     """
     listed = ", ".join(map(label_text, labels[:MAX_NAMED]))
     return f"{listed} and {len(labels) - MAX_NAMED} more" if len(labels) > MAX_NAMED else listed
+
+
+def check_labels_are_no_texts(labels: Sequence[str], documents: int) -> None:
+    """Check that the columns of texts and labels are not exchanged. The error shows none of the texts.
+
+    :param labels: the labels.
+    :param documents: how many documents there are.
+    :raises TrainingDataError: most labels look like texts, and hardly one has two documents.
+    """
+    texts = sum(len(label) > _MAX_LABEL_TEXT or len(label.split()) >= _TEXT_WORDS for label in labels)
+    if 2 * len(labels) > documents and 2 * texts > len(labels) > 1:
+        raise TrainingDataError(
+            f"{documents:,} documents have {len(labels):,} different labels, and most of these look like "
+            "texts. Exchange text_column and label_column in the spec, or without a header row the names in "
+            "columns"
+        )
 
 
 def check_delimiter(labels: Sequence[str], delimiter: str | None) -> None:

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _MAX_LOOKED_AT: Final = 1_000
 _MAX_CHARACTERS: Final = 60
+_MOST_HEADERS: Final = 3
+"""More labels of one short text are labels that differ in each document, as an id does."""
+
 _NAMES: Final = re.compile(r"[^\W\d][\w.#-]*([ ,;|\t]+[\w.#-]+){0,3}")
 
 
@@ -62,7 +65,7 @@ def check_header_rows(spec: ClassifierSpec, documents: LabelledDocuments, writer
         text = writer.text(*place)
         if looks_like_header(documents.names[number], text, columns=columns):
             found.append(documents.names[number])
-    if not found:
+    if not 0 < len(found) <= _MOST_HEADERS:
         return
     if spec.labelled.columns is not None and not spec.labelled.header:
         remedy = "Say header: true in labelled and remove columns"

@@ -154,6 +154,7 @@ def prepare_training_data(
             _rejects_in_error(rejects, spec.layout.failed_training if write else None, access),
         ):
             documents = _read(spec, access, day, folder, writer, rejects, progress)
+            training_checks.check_labels_are_no_texts(documents.names, len(documents))
             assignment = assign_splits(spec, documents)
             if progress is not None:
                 progress("writing the training data", len(documents))

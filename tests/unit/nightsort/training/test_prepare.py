@@ -486,6 +486,23 @@ def test_a_header_row_in_the_middle_of_joined_files_is_an_error(tmp_path: Path) 
         Classifier(tmp_path, labelled=labelled).prepare(rows + rows)
 
 
+def test_labels_of_which_each_has_another_short_text_are_no_header_rows(tmp_path: Path) -> None:
+    rows = [(f"{number:03}-code", f"doc{number}") for number in range(30)]
+
+    with pytest.raises(TrainingDataError, match="30 labels have fewer than 10 documents"):
+        Classifier(tmp_path).prepare(rows)
+
+
+@pytest.mark.parametrize("text", ["billing", "a different short text {n}"])
+def test_texts_in_place_of_labels_are_an_error_without_the_texts(tmp_path: Path, text: str) -> None:
+    rows = [(f"Secret number {n} is what I wrote to you", text.format(n=n)) for n in range(30)]
+
+    with pytest.raises(TrainingDataError, match=r"30 different labels, .* look like texts") as caught:
+        Classifier(tmp_path).prepare(rows)
+
+    assert "Secret" not in str(caught.value)
+
+
 def test_a_source_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="does not exist"):
         prepare_training_data(Classifier(tmp_path).spec(), plain_access())

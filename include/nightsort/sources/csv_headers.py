@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from nightsort.classifier_spec.problems import shown
 from nightsort.sources.csv_row_ends import row_end
-from nightsort.sources.missing_columns import NAME_THE_RIGHT_ONE, look_like_names
+from nightsort.sources.missing_columns import NAME_THE_RIGHT_ONE, look_like_names, names_alike
 from nightsort.sources.source_files import SourceError
 
 if TYPE_CHECKING:
@@ -102,7 +102,9 @@ def remedy_for_header(names: Sequence[str], wanted: Sequence[str], dialect: Dial
         found = next(iter(_split(row, other)), [])
         if set(wanted) <= set(found) or (len(names) == 1 and look_like_names(found)):
             return f"Its first row is separated by {shown(other)}: {_say(other)}"
-    return f"{NAME_THE_RIGHT_ONE}, or say header: false" if look_like_names(names) else _NO_HEADER
+    if look_like_names(names):
+        return f"{NAME_THE_RIGHT_ONE}, or say header: false"
+    return NAME_THE_RIGHT_ONE if any(names_alike(names, name) for name in wanted) else _NO_HEADER
 
 
 def escapes_quotes(sample: bytes, dialect: Dialect) -> bool:

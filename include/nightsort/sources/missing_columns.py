@@ -44,9 +44,14 @@ def _shown(wanted: str, present: Sequence[str]) -> str:
         more = len(present) - MOST_NAMES
         listed = ", ".join(present[:MOST_NAMES]) + (f" and {more:,} more" if more > 0 else "")
         return f"its columns are: {listed}"
-    alike = [name for name in present if len(name) <= 2 * len(wanted) and _bare(name) == _bare(wanted)]
+    alike = names_alike(present, wanted)
     close = f', one of them "{alike[0]}"' if alike and alike[0].isprintable() else ""
     return f"it has {number_of(len(present), 'column')}{close}"
+
+
+def names_alike(present: Sequence[str], wanted: str) -> list[str]:
+    """Return the names that differ from a wanted one only in case, blanks or signs."""
+    return [name for name in present if len(name) <= 2 * len(wanted) + 2 and _bare(name) == _bare(wanted)]
 
 
 def _bare(name: str) -> str:

@@ -91,6 +91,15 @@ def test_a_first_row_that_is_no_header_never_appears_in_the_error(row: bytes) ->
         assert word not in message
 
 
+@pytest.mark.parametrize("header", ["id, text, the date of it", " text ,2nd id", "my label,Text"])
+def test_a_name_that_differs_in_blanks_or_case_is_one_to_name_in_the_spec(header: str) -> None:
+    message = refused(f"{header}\n1,x,2\n".encode())
+
+    assert "one of them" in message
+    assert "Name the right one in the spec" in message
+    assert "header: false" not in message
+
+
 def test_more_columns_than_a_table_has_are_named() -> None:
     assert "the first row has 20,001 columns" in refused(b"a," * 20_000 + b"text\n")
 

@@ -30,6 +30,7 @@ _KEYS_OF_FORMAT: Final[dict[str, tuple[Format, ...]]] = {
     "text_column": _WITH_COLUMNS,
     "label_column": _WITH_COLUMNS,
 }
+_DELIMITER_OF: Final = {"csv": ",", "tsv": "\t"}
 _WHY_NOT = {
     "tsv": "its delimiter is a tab; use format csv for another",
     "jsonl": "the keys of each line are its columns",
@@ -171,7 +172,7 @@ class Source(SpecPart):
             if not self.header and self.columns is None:
                 remedy = "name the columns by position, for instance  columns: [label, text]"
                 problems.append(Problem("columns", f"is missing: there is no header row; {remedy}"))
-            if self.escape is not None and self.escape == self.delimiter:
+            if self.escape is not None and self.escape == (self.delimiter or _DELIMITER_OF[self.format]):
                 problems.append(Problem("escape", "is also the delimiter; correct one of them"))
         return problems
 

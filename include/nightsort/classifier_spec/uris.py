@@ -27,6 +27,10 @@ def uri_problem(uri: str) -> str | None:
         return f"{shown(uri)} begins or ends with a space; remove it"
     if not uri.isprintable():
         return f"{shown(uri)} has a control character; remove it"
+    if uri.startswith("arn:"):
+        return f"{shown(uri)} is an ARN; write s3://bucket/key"
+    if uri.startswith("~"):
+        return f"{shown(uri)}: ~ has no meaning here; write the whole path of the folder"
     scheme = re.match(r"([A-Za-z][A-Za-z0-9+.\-]+)(::|:/|:$)|(data):", uri)
     if scheme is None or uri.startswith("file:///"):
         return _path_problem(uri)
@@ -76,10 +80,10 @@ def _glob_problem(template: str, uri: str) -> str | None:
     if any("**" in part and part != "**" for part in uri.split("/")):
         return f"{shown(template)} has ** inside a name; it stands for any folders: write it between slashes"
     if uri.endswith("/"):
-        files = f"{template}*"
+        below = "" if uri.endswith("/**/") else f", or {shown(template + '**/*')} for all folders below"
         return (
             f"{shown(template)} is a glob that ends in /, so it matches no file; "
-            f"write {shown(files)}, or {shown(template + '**/*')} for all folders below"
+            f"write {shown(f'{template}*')}{below}"
         )
     return None
 

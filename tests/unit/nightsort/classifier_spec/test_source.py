@@ -75,6 +75,7 @@ def refused(kind: type[Source], **keys: Any) -> list[str]:
         ),
         ({"uri": "a", "format": "csv", "escape": '"'}, 'escape: "\\"" cannot escape quotes'),
         ({"uri": "a", "format": "csv", "escape": "|", "delimiter": "|"}, "escape: is also the delimiter"),
+        ({"uri": "a", "format": "csv", "escape": ","}, "escape: is also the delimiter"),
         (
             {"uri": "a", "format": "csv", "encoding": "utf-88"},
             '"utf-88" is not an encoding of text',

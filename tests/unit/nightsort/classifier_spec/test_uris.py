@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     ("uri", "says"),
     [
         ("s3://b-ucket/in/*/{day}/", 'write "s3://b-ucket/in/*/{day}/*"'),
-        ("s3://b-ucket/in/**/", "is a glob that ends in /"),
+        ("s3://b-ucket/in/**/", 'so it matches no file; write "s3://b-ucket/in/**/*"'),
+        ("arn:aws:s3:::b-ucket/in/", "is an ARN; write s3://bucket/key"),
+        ("~/in/", "write the whole path of the folder"),
         ("in/*/", 'write "in/*/*"'),
         ("s3://b-ucket//in/", "has an empty folder name (//)"),
         ("s3://b-ucket/in//{day}/", "has an empty folder name (//)"),

@@ -97,9 +97,14 @@ _MOST_NULS: Final = 8
 """Fewer zero bytes among the first ones may be padding in a text."""
 
 _JSON: Final = Kind("JSON", "say  format: jsonl  in the spec")
+_NO_JSON: Final = Kind(
+    "text without a JSON object",
+    "say which format it has (format: csv, tsv or lines), or leave it out with a glob as *.jsonl in uri",
+)
 _MARKUP: Final = Kind(
     "a page of HTML or XML (an error page in place of the data?)", "look into it, and store the data itself"
 )
+_EMPTY_ARRAYS: Final = b"[], \t\r\n"
 _MARKUP_BEGINNING: Final = re.compile(rb"\s*<(!doctype|html|\?xml)[\s>]", re.IGNORECASE)
 _JSON_BEGINNING: Final = re.compile(rb'\s*(\[\s*)?\{\s*("[^"]*"\s*:|$)')
 
@@ -135,6 +140,9 @@ def unlike_format(beginning: bytes, declared: Format) -> Kind | None:
         return _MARKUP
     if declared in ("csv", "tsv") and _is_json(first_line.strip(), cut_off=not line_end):
         return _JSON
+    if declared in ("jsonl", "augmented_manifest") and b"{" not in beginning:
+        # A single line may be a damaged row, which costs only itself.
+        return _NO_JSON if len(beginning.strip(_EMPTY_ARRAYS).splitlines()) > 1 else None
     return None
 
 

@@ -208,6 +208,41 @@ def test_json_where_rows_were_declared_is_named(tmp_path: Path, kind: Any, data:
         read(Source(uri=f"{tmp_path}/x", format=kind), tmp_path)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"text,label\r\nsecret,b\r\n",
+        b"secret one\nsecret two\n" * 9_000,
+        b"---\ntext: secret\n",
+        b'[\n "secret",\n "b"\n]\n',
+        b'"secret"\n"b"\n',
+    ],
+)
+def test_text_where_json_was_declared_is_named(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "x").write_bytes(data)
+
+    with pytest.raises(SourceError, match="x looks like text without a JSON object; say which") as caught:
+        read(Source(uri=f"{tmp_path}/x", format="jsonl"), tmp_path)
+
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("data", "rejects"),
+    [
+        (b"", 0),
+        (b"\n \n", 0),
+        (b"[\n]\n[ ]\n", 0),
+        (b"damaged\n", 1),
+        (b'damaged\nand more\n{"text": "a"}\n', 2),
+    ],
+)
+def test_damaged_lines_of_json_cost_only_themselves(tmp_path: Path, data: bytes, rejects: int) -> None:
+    (tmp_path / "x").write_bytes(data)
+
+    assert len(read(Source(uri=f"{tmp_path}/x", format="jsonl"), tmp_path).rejects) == rejects
+
+
 @pytest.mark.parametrize("kind", ["csv", "tsv", "jsonl", "lines"])
 @pytest.mark.parametrize(
     "data",

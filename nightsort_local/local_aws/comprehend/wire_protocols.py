@@ -84,7 +84,7 @@ class _Cbor:
             raise _malformed() from error
         if stream.read():
             raise _malformed()
-        return _plain(content)
+        return _plain(content, set())
 
     def write(self, operation: str, answer: dict[str, Any]) -> bytes:
         return cbor2.dumps(_with_timestamps(operation_model(operation).output_shape, answer))
@@ -132,12 +132,20 @@ def _with_timestamps(shape: Shape | None, value: Any) -> Any:
     return cbor2.CBORTag(_EPOCH_SECONDS, float(value)) if shape.type_name == "timestamp" else value
 
 
-def _plain(content: Any) -> Any:
-    """Convert CBOR content to JSON types and bytes; timestamps become numbers."""
+def _plain(content: Any, containers: set[int]) -> Any:
+    """Convert CBOR content to JSON types and bytes; timestamps become numbers.
+
+    :param containers: the identities of the lists and maps so far. CBOR can refer to one again: then the content
+        is a circle, or a small body stands for a huge tree.
+    """
+    if isinstance(content, (dict, list)):
+        if id(content) in containers:
+            raise _malformed()
+        containers.add(id(content))
     if isinstance(content, dict) and all(isinstance(name, str) for name in content):
-        return {name: _plain(member) for name, member in content.items()}
+        return {name: _plain(member, containers) for name, member in content.items()}
     if isinstance(content, list):
-        return [_plain(item) for item in content]
+        return [_plain(item, containers) for item in content]
     if content is None or content is cbor2.undefined:
         return None
     if isinstance(content, datetime):

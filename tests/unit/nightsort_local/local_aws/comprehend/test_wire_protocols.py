@@ -13,6 +13,19 @@ from hypothesis import strategies as st
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import CBOR, JSON, WireProtocol, comprehend_call
 
+LIST_IN_ITSELF = bytes.fromhex("d81c81d81d00")
+"""Tag 28 marks the list to be shared, and tag 29 refers to it (CBOR tags of http://cbor.schmorp.de)."""
+
+MAP_IN_ITSELF = bytes.fromhex("d81ca16161d81d00")
+
+
+def doubled_lists(depth: int) -> bytes:
+    """A few hundred bytes that stand for 2**depth empty lists."""
+    value: list[Any] = []
+    for _ in range(depth):
+        value = [value, value]
+    return dumps(value, value_sharing=True)
+
 
 @pytest.mark.parametrize(
     ("target", "path", "expected"),
@@ -37,6 +50,7 @@ def test_who_is_addressed_and_how(target: str, path: str, expected: Any) -> None
         (JSON, b'{"a": NaN}'), (JSON, b"\xef\xbb\xbf{}"), (JSON, '{"a": 1}'.encode("utf-16")),
         (CBOR, b"{"), (CBOR, b"\x81" * 100_000), (CBOR, b"\xff"), (CBOR, b"\x9f\x01"),
         (CBOR, b"\xa1\x01\x01"), (CBOR, dumps({"a": {1, 2}})), (CBOR, b"\xf8\xff"), (CBOR, b"\xa0\xa0"),
+        (CBOR, LIST_IN_ITSELF), (CBOR, MAP_IN_ITSELF), (CBOR, doubled_lists(40)),
     ],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(protocol: WireProtocol, body: bytes) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import socket
 import struct
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ _MAX_DRAIN = 1 << 20
 """Bytes of an unread request body that are read away; a longer one closes the connection."""
 
 
+_LENGTH = re.compile("[0-9]{1,18}")
+
+
 class ConnectionReset(ConnectionError):
     """The application asks to reset the client's connection."""
 
@@ -41,10 +45,15 @@ class PersistentConnectionHandler(MotoRequestHandler):
 
     def run_wsgi(self) -> None:
         """Answer one request of any HTTP method."""
+        length = _content_length(self.headers.get_all("Content-Length", []))
+        if length is None:
+            # Where the next request begins is not known: this closes the connection.
+            self.send_error(400, explain="Content-Length must be one whole number of bytes.")
+            return
         self.environ = self.make_environ()
         body: _RequestBody | None = None
         if not self.environ.get("wsgi.input_terminated"):
-            body = _RequestBody(self.rfile, int(self.headers.get("Content-Length") or 0))
+            body = _RequestBody(self.rfile, length)
             self.environ["wsgi.input"] = io.BufferedReader(body, 1 << 16)
         else:
             self.close_connection = True
@@ -111,6 +120,14 @@ class PersistentConnectionHandler(MotoRequestHandler):
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log requests at debug level only: a night of polling would fill the log."""
         log.debug("%s %s %s", self.command, self.path, code)
+
+
+def _content_length(values: list[str]) -> int | None:
+    """Return the length of a request's body, 0 without a header; None for an invalid header."""
+    if not values:
+        return 0
+    found = _LENGTH.fullmatch(values[0]) if len(set(values)) == 1 else None
+    return int(found[0]) if found else None
 
 
 class _RequestBody(io.RawIOBase):

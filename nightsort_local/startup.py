@@ -57,7 +57,7 @@ def wait_for_local_aws(home: Home, supervisor: Supervisor, url: str, report: Cal
 
         def missing() -> list[str]:
             try:
-                answer = client.get(f"{url}/nightsort/health")
+                answer = client.get(f"{url}/_nightsort/health")
             except httpx.TransportError:
                 return [LOCAL_AWS]
             return [] if answer.status_code == 200 else [LOCAL_AWS]

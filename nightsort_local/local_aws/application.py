@@ -8,8 +8,6 @@ import re
 import threading
 from typing import TYPE_CHECKING
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication
-
 from nightsort_local.local_aws.account import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
@@ -17,7 +15,8 @@ from nightsort_local.local_aws.control.control_pages import addresses_server
 from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
 from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
-from nightsort_local.local_aws.s3.moto_s3 import BODY, create_app
+from nightsort_local.local_aws.s3.moto_s3 import BODY
+from nightsort_local.local_aws.services import MotoServices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -61,7 +60,7 @@ class Application:
         self._control = control
         self._save = save
         self._enforcement = enforcement
-        self._moto = DomainDispatcherApplication(create_app)
+        self._moto = MotoServices()
         self.changed = threading.Event()
         """Set after every request that may have changed an object or a resource."""
 
@@ -69,15 +68,14 @@ class Application:
         """Answer one request."""
         try:
             if addresses_server(environ):
-                return self._answer_control(environ, start_response)
+                return respond_json(start_response, *self._control.answer(environ))
             call = comprehend_call(environ)
             if call is not None:
                 return self._answer_comprehend(*call, environ, start_response)
             if self._enforcement is not None:
                 self._enforcement.check_s3(environ)
             self._spool_body(environ)
-            chunks: Iterable[bytes] = self._moto(environ, start_response)
-            return chunks
+            return self._moto(environ, start_response)
         except ConnectionError:
             raise
         except S3DeniedError as denied:
@@ -90,12 +88,6 @@ class Application:
         finally:
             if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
                 self.changed.set()
-
-    def _answer_control(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content = self._control.answer(
-            environ["REQUEST_METHOD"], environ["PATH_INFO"], _body(environ)
-        )
-        return respond_json(start_response, status, content)
 
     def _answer_comprehend(
         self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse

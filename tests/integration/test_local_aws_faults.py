@@ -293,7 +293,7 @@ def test_faults_of_the_environment_hold_from_the_start() -> None:
 def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsControl) -> None:
     control.inject("latency", operation="*", seconds=9)
     body = {"faults": [{"kind": "reset_before", "operation": "s3:*", "times": None}]}
-    answer = httpx.put(f"{aws.url}/nightsort/faults", json=body, trust_env=False)
+    answer = httpx.put(f"{aws.url}/_nightsort/faults", json=body, trust_env=False)
     assert [fault["kind"] for fault in answer.json()["faults"]] == ["reset_before"]
     assert control.faults() == answer.json()["faults"]
 
@@ -312,9 +312,9 @@ def test_the_behaviour_is_shown_and_changed(control: LocalAwsControl) -> None:
 
 
 def test_a_control_page_that_is_not_there_is_answered_with_those_that_are(aws: LocalAwsServer) -> None:
-    answer = httpx.get(f"{aws.url}/nightsort/weather", trust_env=False)
+    answer = httpx.get(f"{aws.url}/_nightsort/weather", trust_env=False)
     assert answer.status_code == 404
-    assert "GET /nightsort/health" in answer.json()["message"]
+    assert "GET /_nightsort/health" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_one_connection_serves_many_requests(aws: LocalAwsServer) -> None:
     with httpx.Client(base_url=aws.url, trust_env=False) as client:
         ports = set()
         for _ in range(5):
-            answer = client.get("/nightsort/health")
+            answer = client.get("/_nightsort/health")
             assert answer.json()["status"] == "ok"
             ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
         assert len(ports) == 1

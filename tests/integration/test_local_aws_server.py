@@ -46,7 +46,7 @@ TRAINING = csv_bytes(labelled_rows(30))
 
 def workers(aws: LocalAwsServer) -> list[psutil.Process]:
     """The worker processes, once all are there."""
-    number = httpx.get(f"{aws.url}/nightsort/health", trust_env=False).json()["workers"]
+    number = httpx.get(f"{aws.url}/_nightsort/health", trust_env=False).json()["workers"]
     server = psutil.Process(aws.process.pid)
 
     def found() -> list[psutil.Process]:

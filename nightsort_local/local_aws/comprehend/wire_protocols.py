@@ -135,8 +135,8 @@ def _with_timestamps(shape: Shape | None, value: Any) -> Any:
 def _plain(content: Any, containers: set[int]) -> Any:
     """Convert CBOR content to JSON types and bytes; timestamps become numbers.
 
-    :param containers: the identities of the lists and maps so far. CBOR can refer to one again: then the content
-        is a circle, or a small body stands for a huge tree.
+    :param containers: the identities of the lists and maps so far. CBOR can refer to one again: then the
+        content is a circle, or a small body stands for a huge tree.
     """
     if isinstance(content, (dict, list)):
         if id(content) in containers:

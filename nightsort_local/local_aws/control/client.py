@@ -25,7 +25,7 @@ class LocalAwsControl:
     """
 
     def __init__(self, endpoint_url: str) -> None:
-        self._root = f"{endpoint_url.rstrip('/')}/nightsort/"
+        self._root = f"{endpoint_url.rstrip('/')}/_nightsort/"
         # The server is local, so no proxy is used.
         self._opener = build_opener(ProxyHandler({}))
 

@@ -1,4 +1,4 @@
-"""The control API: JSON over HTTP on the server's own port, below ``/nightsort/``."""
+"""The control API: JSON over HTTP on the server's own port, below ``/_nightsort/``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nightsort_local.local_aws.faults.fault_types import parse_fault
-from nightsort_local.local_aws.s3.operations import is_signed
 from nightsort_local.local_aws.settings import SettingError
 
 if TYPE_CHECKING:
@@ -16,12 +15,17 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.comprehend.behaviour import Behaviour
     from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 
-ROOT = "/nightsort/"
+ROOT = "/_nightsort/"
+"""No bucket can have this name."""
+
+JSON = "application/json"
+LARGEST_BODY = 1 << 20
+"""Bytes."""
 
 
 def addresses_server(environ: WSGIEnvironment) -> bool:
-    """Return whether a request is for these pages. A signed one is for S3, for a bucket called nightsort."""
-    return environ["PATH_INFO"].startswith(ROOT) and not is_signed(environ)
+    """Return whether a request is for these pages."""
+    return environ["PATH_INFO"].startswith(ROOT)
 
 
 class ControlPages:
@@ -53,8 +57,9 @@ class ControlPages:
             ("DELETE", "faults"): lambda _: self._clear(),
         }
 
-    def answer(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, Any]]:
+    def answer(self, environ: WSGIEnvironment) -> tuple[int, dict[str, Any]]:
         """Return HTTP status and content of the answer."""
+        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
         page, _, item = path.removeprefix(ROOT).partition("/")
         if (method, page) == ("DELETE", "faults") and item:
             return self._remove(item)
@@ -62,8 +67,14 @@ class ControlPages:
         if handler is None or item:
             known_pages = ", ".join(f"{verb} {ROOT}{name}" for verb, name in self._handlers)
             return 404, {"message": f"There is no {method} {path}. There are {known_pages}."}
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        if length > LARGEST_BODY:
+            return 413, {"message": f"The body has {length:,} bytes; at most {LARGEST_BODY:,} are read."}
+        # A web page cannot send this type to another site without asking first.
+        if length and environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower() != JSON:
+            return 415, {"message": f"The Content-Type of a body must be {JSON}."}
         try:
-            return 200, handler(body)
+            return 200, handler(environ["wsgi.input"].read(length))
         except SettingError as error:
             return 400, {"message": str(error)}
 
@@ -103,5 +114,6 @@ class ControlPages:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body)
-    except ValueError as error:
+    # RecursionError: the content is nested thousands of levels deep.
+    except (ValueError, RecursionError) as error:
         raise SettingError(f"The body is not JSON: {error}.") from error

@@ -21,6 +21,7 @@ from nightsort_local.local_aws import settings as settings_module
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.account_quotas import add_comprehend_quotas
 from nightsort_local.local_aws.application import Application
+from nightsort_local.local_aws.browser_guard import BrowserGuard
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
 from nightsort_local.local_aws.comprehend.service import Comprehend
 from nightsort_local.local_aws.comprehend.store import Store
@@ -65,6 +66,7 @@ class LocalAws:
         # Settings are read first: an invalid one must leave no folder and no process behind.
         number_of_workers = settings_module.workers(os.environ)
         min_documents = settings_module.min_documents_per_label(os.environ)
+        hosts = [*settings_module.hosts(os.environ), *([host.lower()] if host else [])]
         behaviour = Behaviour.from_environment(os.environ)
         faults = FaultPlan.from_environment(os.environ)
         self._enforces_iam = enforce_iam or enforced_by(os.environ)
@@ -99,7 +101,7 @@ class LocalAws:
             self._server = make_server(
                 host,
                 port,
-                RequestFaults(self._application, faults, self._save_if_kept),
+                BrowserGuard(RequestFaults(self._application, faults, self._save_if_kept), hosts),
                 threaded=True,
                 request_handler=PersistentConnectionHandler,
                 fd=listener.fileno(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,9 @@ MIN_DOCUMENTS_PER_LABEL = 1
 """Recorded trainings had labels of one and of three documents, although AWS's pages ask for 10 and for 50."""
 
 WORKERS = "NIGHTSORT_LOCAL_AWS_WORKERS"
+
+HOSTS = "NIGHTSORT_LOCAL_AWS_HOSTS"
+_HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class SettingError(Exception):
@@ -47,6 +51,20 @@ def min_documents_per_label(environment: Mapping[str, str]) -> int:
 def workers(environment: Mapping[str, str]) -> int:
     """Return the number of worker processes; the default is one per core, from two to four."""
     return _positive(environment, WORKERS, min(4, max(2, os.cpu_count() or 1)))
+
+
+def hosts(environment: Mapping[str, str]) -> list[str]:
+    """Return the names besides loopback by which clients reach the server, in lower case.
+
+    :raises SettingError: one is not a plain host name or IPv4 address.
+    """
+    names = [name.strip().lower() for name in environment.get(HOSTS, "").split(",")]
+    for name in names:
+        if name and not _HOST_NAME.fullmatch(name):
+            raise SettingError(
+                f"{HOSTS} has {name!r}; it must be host names without scheme and port, separated by commas."
+            )
+    return [name for name in names if name]
 
 
 def _positive(environment: Mapping[str, str], name: str, default: int) -> int:

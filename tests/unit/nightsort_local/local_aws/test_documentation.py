@@ -13,17 +13,23 @@ from nightsort_local.local_aws.comprehend.behaviour import FAST, REALISTIC, Dela
 from nightsort_local.local_aws.faults.fault_plan import FAULTS
 from nightsort_local.local_aws.faults.fault_types import AnyFault
 from nightsort_local.local_aws.permissions.enforcement import ENFORCE
-from nightsort_local.local_aws.settings import MIN_DOCUMENTS, WORKERS
+from nightsort_local.local_aws.services import MOTO_SERVICES
+from nightsort_local.local_aws.settings import HOSTS, MIN_DOCUMENTS, WORKERS
 
 PAGE = (Path(__file__).parents[4] / "docs" / "local-comprehend.md").read_text(encoding="utf-8")
 DELAYS = [name for name in Delays.model_fields if name.endswith("_seconds")]
 
 
 @pytest.mark.parametrize(
-    "name", [FAULTS, ENFORCE, MIN_DOCUMENTS, WORKERS, *(f"_{delay.upper()}`" for delay in DELAYS)]
+    "name", [FAULTS, ENFORCE, HOSTS, MIN_DOCUMENTS, WORKERS, *(f"_{delay.upper()}`" for delay in DELAYS)]
 )
 def test_every_variable(name: str) -> None:
     assert name in PAGE
+
+
+@pytest.mark.parametrize("service", MOTO_SERVICES)
+def test_every_service(service: str) -> None:
+    assert f"`{service}`" in PAGE
 
 
 @pytest.mark.parametrize("delay", DELAYS)

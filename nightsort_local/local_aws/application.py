@@ -12,11 +12,11 @@ from nightsort_local.local_aws.account import DEFAULT_REGION
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
 from nightsort_local.local_aws.control.control_pages import addresses_server
+from nightsort_local.local_aws.moto_services import MotoServices
 from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
 from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY
-from nightsort_local.local_aws.services import MotoServices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

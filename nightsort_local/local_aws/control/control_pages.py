@@ -25,7 +25,8 @@ LARGEST_BODY = 1 << 20
 
 def addresses_server(environ: WSGIEnvironment) -> bool:
     """Return whether a request is for these pages."""
-    return environ["PATH_INFO"].startswith(ROOT)
+    path: str = environ["PATH_INFO"]
+    return path.startswith(ROOT)
 
 
 class ControlPages:

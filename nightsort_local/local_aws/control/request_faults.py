@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from nightsort_local.local_aws.comprehend.errors import HTTP_STATUS, ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
+from nightsort_local.local_aws.control.control_pages import addresses_server
 from nightsort_local.local_aws.faults.fault_types import (
     S3,
     ErrorAnswer,
@@ -74,6 +75,8 @@ class RequestFaults:
 
     def _operation(self, environ: WSGIEnvironment) -> str:
         """Return the operation of a request; empty if no fault can match it."""
+        if addresses_server(environ):
+            return ""
         comprehend = comprehend_call(environ)
         if comprehend is not None:
             return comprehend[1]

@@ -9,7 +9,6 @@ from moto.core.request import Request
 from moto.core.routing import get_service_router
 from werkzeug.exceptions import NotFound
 
-from nightsort_local.local_aws.control.control_pages import addresses_server
 from nightsort_local.local_aws.services import S3, service_of
 
 if TYPE_CHECKING:
@@ -29,8 +28,8 @@ class S3Call:
 
 
 def s3_call(environ: WSGIEnvironment) -> S3Call | None:
-    """Return the S3 call of a request; None if it is for another service or for the control pages."""
-    if addresses_server(environ) or service_of(environ) != S3:
+    """Return the S3 call of a request; None if it is for another service."""
+    if service_of(environ) != S3:
         return None
     try:
         operation, parameters = get_service_router("s3").match(Request(environ))

@@ -31,7 +31,11 @@ def status(host: str, **headers: str) -> int:
     environ["HTTP_HOST"] = host
     environ.update({f"HTTP_{name.upper()}": value for name, value in headers.items()})
     answers: list[str] = []
-    list(GUARD(environ, lambda said, *_: answers.append(said)))
+
+    def start(said: str, *_: Any) -> Any:
+        answers.append(said)
+
+    list(GUARD(environ, start))
     return int(answers[0].split()[0])
 
 

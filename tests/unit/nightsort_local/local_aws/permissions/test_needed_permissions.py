@@ -116,7 +116,6 @@ def test_a_listing_says_its_prefix_to_conditions() -> None:
             "/",
             {"Authorization": "AWS4-HMAC-SHA256 Credential=A/20261120/eu-west-1/iam/aws4_request"},
         ),
-        ("/_nightsort/faults", {}),
         ("/", {"X-Amz-Target": "DynamoDB_20120810.ListTables"}),
         ("/", {"Content-Type": "application/x-www-form-urlencoded"}),
     ],

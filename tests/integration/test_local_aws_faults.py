@@ -184,7 +184,7 @@ def test_a_reset_is_a_tcp_reset(aws: LocalAwsServer, control: LocalAwsControl) -
     target = f"X-Amz-Target: Comprehend_20171127.{LISTING}"
     with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
         connection.sendall(
-            f"POST / HTTP/1.1\r\nHost: local\r\n{target}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
+            f"POST / HTTP/1.1\r\nHost: {url.netloc}\r\n{target}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
         )
         with pytest.raises(ConnectionResetError):
             connection.recv(1)

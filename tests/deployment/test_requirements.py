@@ -187,3 +187,9 @@ def test_what_the_code_imports_is_named_and_not_merely_brought_along(name: str) 
         if not {COMES_WITH.get(package, package) for package in packages} & named_with_parents(name)
     }
     assert missing == {}
+
+
+def test_no_environment_has_the_client_of_docker() -> None:
+    # With it, moto's services start containers for whoever reaches their port.
+    lock = tomllib.loads((REPOSITORY / "uv.lock").read_text(encoding="utf-8"))
+    assert not {package["name"] for package in lock["package"]} & {"docker", "docker-py", "podman"}

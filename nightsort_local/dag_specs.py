@@ -8,9 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightsort.classifier_spec.model import load_specs
+from nightsort.classifier_spec.problems import SpecError
+from nightsort.classifier_spec.warnings import dag_problems
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
+
+    from nightsort_local.airflow_api import DagInfo
 
 FILES_OF_KINDS = {"train": "train_classifier.py", "classify": "classify_documents.py"}
 """The DAG file of each kind of DAG that a spec makes."""
@@ -19,18 +23,22 @@ SPEC_CHECK = "check_specs.py"
 
 
 def spec_problem(dag_id: str, folders: Sequence[str]) -> str | None:
-    """Return why no spec makes this DAG; None if one does, or if its id is not that of a spec's DAG.
+    """Return why no spec makes this DAG; None if one does, or if the id has nothing to do with a spec.
 
     :param dag_id: the DAG.
     :param folders: the folders of specs.
     """
     kind, _, name = dag_id.partition("_")
-    if kind not in FILES_OF_KINDS:
-        return None
     paths = [Path(folder) for folder in folders]
+    if kind not in FILES_OF_KINDS:
+        if dag_id not in load_specs(paths, containing=dag_id).specs:
+            return None
+        made = " and ".join(f"{each}_{dag_id}" for each in FILES_OF_KINDS)
+        return f"{dag_id} is the name of a spec, not of a DAG. Its DAGs are {made}."
     naming = load_specs(paths, containing=name)
     if name in naming.specs:
-        return None
+        problems = dag_problems(naming.specs[name])
+        return str(SpecError(naming.files[name], problems)) if problems else None
     if errors := [error for error in naming.errors if _is_about(error.file, name)]:
         return "\n".join(map(str, errors))
     names = load_specs(paths).specs
@@ -55,16 +63,19 @@ def did_you_mean(given: str, known: Collection[str]) -> str:
     return f"There is: {', '.join(sorted(known))}. " if known else ""
 
 
-def unknown_params(given: Iterable[str], known: Collection[str], dag_id: str) -> str | None:
+def unknown_params(given: Iterable[str], known: Collection[str], dag: DagInfo) -> str | None:
     """Return what is wrong with the keys of a run's conf; None if each is a Param of the DAG.
 
     :param given: the keys of the conf.
-    :param known: the Params of the DAG. A DAG without Params may read any key.
-    :param dag_id: the DAG.
+    :param known: the Params of the DAG. A user's own DAG without Params may read any key.
+    :param dag: the DAG.
     """
-    unknown = [name for name in given if name not in known] if known else []
+    unknown = [name for name in given if name not in known]
+    if unknown and not known:
+        of_a_spec = dag.file in FILES_OF_KINDS.values()
+        return f"{dag.dag_id} has no Params: leave out --conf." if of_a_spec else None
     if not unknown:
         return None
     return " ".join(
-        f'{dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
+        f'{dag.dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
     )

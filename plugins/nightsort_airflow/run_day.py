@@ -60,8 +60,10 @@ def refuse_unknown_keys(context: Context) -> None:
         return
     close = difflib.get_close_matches(unknown[0], params, n=1)
     hint = f"did you mean {close[0]}? " if close else ""
-    known = f"this DAG has {', '.join(params)}" if params else "this DAG has no Params"
+    known, remedy = "this DAG has no Params", "without a configuration"
+    if params:
+        known, remedy = f"{hint}(this DAG has {', '.join(params)})", "with the right key"
     raise BadInputError(
-        f"The run's configuration has the unknown key {unknown[0]!r}: {hint}({known}). Nothing was started; "
-        "trigger the DAG again with the right key."
+        f"The run's configuration has the unknown key {unknown[0]!r}: {known}. Nothing was started; trigger "
+        f"the DAG again {remedy}."
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
+from nightsort_local.airflow_api import DagInfo
 from nightsort_local.dag_specs import spec_problem, unknown_params
 from nightsort_local.home import SAMPLES
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SAMPLE = (SAMPLES / "aws-services.yaml").read_text(encoding="utf-8")
 
@@ -52,16 +50,45 @@ def test_a_folder_that_is_not_there_is_said(folders: list[str]) -> None:
     assert "/nowhere/at/all: there is no such folder" in problem
 
 
+def test_a_spec_whose_work_uri_is_a_folder_makes_no_dag_and_says_why(folders: list[str]) -> None:
+    text = SAMPLE.replace("name: aws-services", "name: offline")
+    text = text.replace("s3://nightsort/aws-services/work", "/data/work")
+    Path(folders[1], "offline.yaml").write_text(text, encoding="utf-8")
+    for kind in ("train", "classify"):
+        problem = spec_problem(f"{kind}_offline", folders)
+        assert problem is not None
+        assert problem.startswith(f'{folders[1]}/offline.yaml: work_uri: "/data/work" is a folder')
+
+
+def test_the_name_of_a_spec_is_answered_with_its_dags(folders: list[str]) -> None:
+    assert spec_problem("tickets", folders) == (
+        "tickets is the name of a spec, not of a DAG. Its DAGs are train_tickets and classify_tickets."
+    )
+
+
+def dag(dag_id: str, file: str = "of_ones_own.py") -> DagInfo:
+    return DagInfo(dag_id, is_paused=False, has_import_errors=False, last_parsed=None, file=file)
+
+
 def test_a_key_that_is_no_param_is_refused_with_the_one_that_may_be_meant() -> None:
     known = ["day", "source_uri"]
-    assert unknown_params(["day"], known, "classify_x") is None
-    assert unknown_params(["dya"], known, "classify_x") == (
+    assert unknown_params(["day"], known, dag("classify_x")) is None
+    assert unknown_params(["dya"], known, dag("classify_x")) == (
         'classify_x has no Param "dya". Did you mean "day"?'
     )
-    assert unknown_params(["a", "day", "source"], known, "d") == (
+    assert unknown_params(["a", "day", "source"], known, dag("d")) == (
         'd has no Param "a". There is: day, source_uri. d has no Param "source". Did you mean "source_uri"?'
     )
 
 
-def test_a_dag_without_params_takes_any_conf() -> None:
-    assert unknown_params(["anything"], [], "mine") is None
+def test_a_key_for_a_specs_dag_without_params_is_refused_before_it_runs() -> None:
+    assert (
+        unknown_params(["day"], [], dag("train_tickets", "train_classifier.py"))
+        == "train_tickets has no Params: leave out --conf."
+    )
+    assert unknown_params([], [], dag("train_tickets", "train_classifier.py")) is None
+
+
+@pytest.mark.parametrize("dag_id", ["mine", "train_mine"])
+def test_a_dag_of_ones_own_without_params_takes_any_conf(dag_id: str) -> None:
+    assert unknown_params(["anything"], [], dag(dag_id)) is None

@@ -141,7 +141,7 @@ def test_of_several_labelling_jobs_the_one_with_labels_counts(tmp_path: Path) ->
     look = seen(tmp_path, "output.manifest", f"{json.dumps(line)}\n{json.dumps(good)}\n")
 
     assert look.keys == {"format": "augmented_manifest", "attribute": "topic"}
-    assert look.columns["label"] == [["bug", "late"]]
+    assert look.columns["label"] == [None, ["bug", "late"]]
 
 
 @pytest.mark.parametrize(

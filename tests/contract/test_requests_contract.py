@@ -17,7 +17,7 @@ from nightsort_airflow.comprehend_requests import (
 )
 from nightsort_airflow.operators.classification import StartBatchJobOperator
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
-from tests.airflow_environment import ROOT
+from tests.airflow_environment import ROOT, SAMPLE_SPECS
 from tests.contract.comprehend_model import problems
 
 if TYPE_CHECKING:
@@ -151,7 +151,8 @@ def test_input_and_output_of_a_job_never_contain_one_another(spec: ClassifierSpe
             assert not output.startswith(uri)
 
 
-def test_the_dags_send_their_requests_with_these_very_operators() -> None:
+def test_the_dags_send_their_requests_with_these_very_operators(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(SAMPLE_SPECS))
     bag = DagBag(str(ROOT / "dags"))
     kinds = {
         type(task).__name__

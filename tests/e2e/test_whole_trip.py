@@ -399,8 +399,8 @@ def test_a_person_is_asked_above_the_budget_and_nobody_within_it(
         run_id = stack.api.trigger("train_asking", {}).run_id
         asked = until(lambda: question(run_id), "nobody is asked")
         assert asked["subject"].startswith("Approve ")
-        assert " USD (budget 0.01 USD) to train asking? Until 20" in asked["subject"]
-        assert "| Budget | 0.01 USD |" in asked["body"]
+        assert " USD (budget 0.0100 USD) to train asking? Until 20" in asked["subject"]
+        assert "| Budget | 0.0100 USD |" in asked["body"]
         assert not [name for name in trained_versions(stack) if name == "asking"]
         assert told.read_text() == "question train_asking\n"
         answer(run_id, "Reject")

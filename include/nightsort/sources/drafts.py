@@ -76,7 +76,7 @@ def draft_source(
     """
     named = [name for name in (given.text, given.label, given.id) if name is not None]
     look = look_at(uri, access, named=named)
-    keys = {"uri": uri, **look.keys, **_columns(look, given, uri)}
+    keys = {"uri": uri, **look.keys, **_columns(look, given)}
     if mode is None or mode == "MULTI_LABEL":
         joined = joined_by(look.columns.get(_label_column(look, keys), ()))
         mode = mode or ("MULTI_CLASS" if joined is None or not _is_usable(joined) else "MULTI_LABEL")
@@ -119,7 +119,7 @@ def _is_usable(separator: str) -> bool:
     return separator == "" or can_join(separator)
 
 
-def _columns(look: FirstLook, given: ColumnRoles, uri: str) -> dict[str, Any]:
+def _columns(look: FirstLook, given: ColumnRoles) -> dict[str, Any]:
     """Return the keys that name columns."""
     if look.keys["format"] == "files":
         return {}
@@ -130,9 +130,9 @@ def _columns(look: FirstLook, given: ColumnRoles, uri: str) -> dict[str, Any]:
                 "TSV, Parquet), JSON Lines, or a folder for each label with a file for each document"
             )
         return {}
-    names = look.keys.get("columns")
+    names: list[str] | None = look.keys.get("columns")
     absent = [name for name in (given.text, given.label, given.id) if name and name not in (names or [name])]
-    if absent:
+    if names is not None and absent:
         raise SourceError(missing_column(look.first, absent[0], names, _NAME_ANOTHER))
     roles = guess_roles(look.columns, given)
     if roles.text is None or roles.label is None:

@@ -135,7 +135,12 @@ def test_a_line_without_labels_does_not_stop_the_look_at_a_manifest(tmp_path: Pa
 
 
 def test_of_several_labelling_jobs_the_one_with_labels_counts(tmp_path: Path) -> None:
-    line = {"source": "x", "names": {}, "names-metadata": {"entities": []}, "topic-metadata": None}
+    line: dict[str, Any] = {
+        "source": "x",
+        "names": {},
+        "names-metadata": {"entities": []},
+        "topic-metadata": None,
+    }
     good = line | {"topic-metadata": {"class-map": {"0": "bug", "1": "late"}}}
 
     look = seen(tmp_path, "output.manifest", f"{json.dumps(line)}\n{json.dumps(good)}\n")

@@ -151,7 +151,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "prepare_batches": _around(
         _operator("operators.classification", "PrepareBatchesOperator"),
         {
-            UPLOADS: Point("nightsort.batches.uploads:upload", "after"),
+            UPLOADS: Point("nightsort.batches.prepare:upload", "after"),
             "between two XComs": Point(
                 "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.xcom_push", "after"
             ),

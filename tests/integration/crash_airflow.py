@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.integration.crash_points import Point
 
-LONGEST_SECONDS = 1_800
+LONGEST_SECONDS = 600
 TIME_PASSES_SECONDS = 0.3
 
 

@@ -221,7 +221,7 @@ def test_a_start_without_progress_leaves_what_was_started_so_that_the_next_goes_
 ) -> None:
     ready = tmp_path / "ready"
     slow = f"until [ -e {ready} ]; do sleep 0.1; done; exec python3 -m http.server --directory {tmp_path} $0"
-    health = tmp_path / "nightsort" / "health"
+    health = tmp_path / "_nightsort" / "health"
     health.parent.mkdir()
     health.touch()
     monkeypatch.setattr(

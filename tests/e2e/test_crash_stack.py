@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
     Told = Callable[[str, float], None]
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(400)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 BUCKET = "nights"
 DAY = "2026-11-18"
 ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
 DOCUMENTS = 30
-LONGEST_SECONDS = 150
+LONGEST_SECONDS = 600
 TRAINED = "triggerer"
 NIGHTS = ("aws", "postgres", "scheduler", "task", "worker", "clear", "again")
 START_JOB, LOAD = "classify_batch.start_job", "classify_batch.load_predictions"

@@ -41,6 +41,9 @@ def start_run(
 ) -> None:
     """Write the row of a run that begins. Counts of an earlier run of the day stay until there are new ones.
 
+    The row of a DAG run that is complete stays as it is: if its first task alone is cleared, no later task
+    would end the run again.
+
     :param conn: the database.
     :param classifier: name of the spec.
     :param run_key: the run.
@@ -57,8 +60,10 @@ def start_run(
             ON CONFLICT (classifier, run_key) DO UPDATE SET
                 state = excluded.state, message = NULL, dag_id = excluded.dag_id, run_id = excluded.run_id,
                 source_uri = excluded.source_uri, started_at = excluded.started_at, finished_at = NULL
+            WHERE run.state <> %s
+                OR (run.dag_id, run.run_id) IS DISTINCT FROM (excluded.dag_id, excluded.run_id)
             """,
-            (classifier, run_key, run_day(run_key), RUNNING, *airflow_run, source_uri, started_at),
+            (classifier, run_key, run_day(run_key), RUNNING, *airflow_run, source_uri, started_at, COMPLETE),
         )
 
 

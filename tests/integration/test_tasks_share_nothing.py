@@ -34,5 +34,5 @@ def test_both_dags_pass_with_each_task_on_a_machine_of_its_own_and_no_file_is_le
     counts = trip.classify(night)
     assert (counts["documents_in"], counts["classified"], counts["rejected"]) == (31, 30, 1)
     assert night.xcoms["export_predictions", "return_value"][0]["rows"] == len(trip.table()) == 31
-    assert len(list(tmp_path.iterdir())) == 5 + 1 + 2 * 2 + 1 + 1
+    assert len(list(tmp_path.iterdir())) == 5 + 1 + 2 * 2 + 1 + 1 + 1
     assert training.left == night.left == []

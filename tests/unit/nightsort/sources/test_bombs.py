@@ -146,7 +146,7 @@ BOMBS = {
         rejects={"unreadable_row": 1},
     ),
     "json of empty objects": Bomb("jsonl", repeated(b"{}\n", 4 * MB), "as blank"),
-    "json of damaged lines": Bomb("jsonl", repeated(b"x\n", 4 * MB), "as unreadable_row"),
+    "json of damaged lines": Bomb("jsonl", repeated(b"{x\n", 4 * MB), "as unreadable_row"),
     "json of empty objects on one line": Bomb("jsonl", repeated(b"{}", 4 * MB), "as blank"),
     "json that is deep": Bomb(
         "jsonl",

@@ -24,6 +24,11 @@ err = Console(stderr=True)
 
 QUIET_SECONDS = 2
 _AWS_SDK = ("botocore.", "aiobotocore.")
+_AWS_REMEDY = (
+    "S3 is reached with the settings of this shell: set AWS_PROFILE, or AWS_ACCESS_KEY_ID and "
+    "AWS_SECRET_ACCESS_KEY, and AWS_ENDPOINT_URL if it is not AWS's. For the local stack:  "
+    'eval "$(nightsort-local env)"'
+)
 
 
 @contextmanager
@@ -40,11 +45,14 @@ def user_errors(*others: type[Exception]) -> Iterator[None]:
         is_aws_error = type(error).__module__.startswith(_AWS_SDK)
         if not is_aws_error and not isinstance(error, (NightsortError, OSError, *others)):
             raise
-        raise _error_exit(error) from error
+        raise _error_exit(error, _AWS_REMEDY if is_aws_error else None) from error
 
 
-def _error_exit(error: Exception) -> typer.Exit:
-    err.print(str(error) or type(error).__name__, style="red", markup=False, soft_wrap=True)
+def _error_exit(error: Exception, remedy: str | None) -> typer.Exit:
+    message = str(error) or type(error).__name__
+    if remedy is not None:
+        message = f"{message.rstrip('.')}. {remedy}"
+    err.print(message, style="red", markup=False, soft_wrap=True)
     return typer.Exit(2)
 
 

@@ -28,11 +28,13 @@ def start(stack: LocalStack, progress: Progress) -> None:
 def follow(
     stack: LocalStack, dag_id: str, conf: Mapping[str, Any], progress: Progress, *, timeout: float = 3600
 ) -> DagRunResult:
-    """Run a DAG as a visible step; print the logs of a failed run."""
+    """Run a DAG as a visible step; print what its tasks warned of, and the logs of a failed run."""
     with progress.step(dag_id):
         result = stack.run_dag(dag_id, conf, timeout=timeout, observer=progress)
         if not result.succeeded:
             progress.fail()
+    for warning in result.warnings:
+        progress.console.print(f"Warning: {warning}", style="yellow", soft_wrap=True, markup=False)
     if not result.succeeded:
         print_failure(progress.console, stack, result)
     return result

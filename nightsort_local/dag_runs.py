@@ -26,6 +26,7 @@ MOST_SAID = 4
 MOST_CHARACTERS = 300
 SAYS_NOTHING = ("Pausing task as", "AWS Connection (conn_id=", "trigger ")
 """Lines of Airflow that do not say what a task waits for."""
+WARNING = "WARNING "
 STALE_LOOK_SECONDS = 10
 STALE_SECONDS = 60
 """A DAG that its file no longer has for so long does not come back by itself."""
@@ -39,6 +40,8 @@ class DagRunResult:
 
     :param seconds: the duration.
     :param log_tails: the last log lines of each failed task, by the task's label.
+    :param warnings: what the tasks that succeeded warned of; mapped tasks are left out, since there may be
+        thousands.
     """
 
     dag_id: str
@@ -47,6 +50,7 @@ class DagRunResult:
     seconds: float
     tasks: tuple[TaskInstance, ...]
     log_tails: Mapping[str, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def succeeded(self) -> bool:
@@ -184,7 +188,15 @@ def run_and_follow(
             for task in tasks
             if task.state == "failed" and task.try_number > 0
         }
-    return DagRunResult(run.dag_id, run.run_id, run.state, time.monotonic() - started, tuple(tasks), tails)
+        warnings = tuple(
+            line.removeprefix(WARNING)
+            for task in tasks
+            if task.state == "success" and task.map_index < 0
+            for line in api.log_lines(run.dag_id, run.run_id, task)
+            if line.startswith(WARNING)
+        )
+    seconds = time.monotonic() - started
+    return DagRunResult(run.dag_id, run.run_id, run.state, seconds, tuple(tasks), tails, warnings)
 
 
 def _same_run(api: AirflowApi, dag_id: str, conf: Mapping[str, Any]) -> DagRun | None:

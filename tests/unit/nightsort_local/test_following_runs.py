@@ -70,11 +70,13 @@ class SmallAirflow:
         if method == "PATCH":
             run["state"] = body["state"]
         elif path.endswith("/taskInstances"):
-            task = {"task_id": "start_job", "map_index": -1, "state": "deferred", "try_number": 1,
+            state = "deferred" if run["state"] == "running" else run["state"]
+            task = {"task_id": "start_job", "map_index": -1, "state": state, "try_number": 1,
                     "start_date": NOW, "end_date": None}  # fmt: skip
             return httpx.Response(200, json={"task_instances": [task], "total_entries": 1})
         elif "/logs/" in path:
             lines = [
+                {"event": "s3://b/x/ holds no file", "level": "warning"},
                 {"event": "Job j is SUBMITTED"},
                 {"event": "Job j is IN_PROGRESS for 2 minutes"},
                 {"event": "Pausing task as DEFERRED."},
@@ -207,3 +209,9 @@ def test_a_run_whose_dag_went_away_does_not_hang(
     with pytest.raises(StackError, match=r"no longer has the DAG classify_x.*marked as failed"):
         run_and_follow(api, DAG, {}, timeout=60, observer=Silent())
     assert [run["state"] for run in airflow.runs.values()] == ["failed"]
+
+
+def test_what_a_green_run_warns_of_is_in_its_result(api: AirflowApi) -> None:
+    result = run_and_follow(api, DAG, {}, timeout=60, observer=Silent())
+    assert result.succeeded
+    assert result.warnings == ("s3://b/x/ holds no file",)

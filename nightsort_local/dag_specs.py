@@ -14,8 +14,6 @@ from nightsort.classifier_spec.warnings import dag_problems
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from nightsort_local.airflow_api import DagInfo
-
 FILES_OF_KINDS = {"train": "train_classifier.py", "classify": "classify_documents.py"}
 """The DAG file of each kind of DAG that a spec makes."""
 SPEC_CHECK = "check_specs.py"
@@ -63,19 +61,20 @@ def did_you_mean(given: str, known: Collection[str]) -> str:
     return f"There is: {', '.join(sorted(known))}. " if known else ""
 
 
-def unknown_params(given: Iterable[str], known: Collection[str], dag: DagInfo) -> str | None:
+def unknown_params(given: Iterable[str], known: Collection[str], dag_id: str, file: str) -> str | None:
     """Return what is wrong with the keys of a run's conf; None if each is a Param of the DAG.
 
     :param given: the keys of the conf.
     :param known: the Params of the DAG. A user's own DAG without Params may read any key.
-    :param dag: the DAG.
+    :param dag_id: the DAG.
+    :param file: the name of its file.
     """
     unknown = [name for name in given if name not in known]
     if unknown and not known:
-        of_a_spec = dag.file in FILES_OF_KINDS.values()
-        return f"{dag.dag_id} has no Params: leave out --conf." if of_a_spec else None
+        of_a_spec = file in FILES_OF_KINDS.values()
+        return f"{dag_id} has no Params: leave out --conf." if of_a_spec else None
     if not unknown:
         return None
     return " ".join(
-        f'{dag.dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
+        f'{dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
     )

@@ -324,7 +324,7 @@ class LocalStack:
         observer = observer or Silent()
         changed = newest_change([self.dags, *self.specs])
         dag = wait_until_parsed(self.api, dag_id, changed=changed, timeout=PARSE_SECONDS, report=self.report)
-        if conf and (problem := unknown_params(conf, self.api.params(dag_id), dag)):
+        if conf and (problem := unknown_params(conf, self.api.params(dag_id), dag_id, dag.file)):
             raise StackError(problem)
         return run_and_follow(self.api, dag, conf or {}, timeout=timeout, observer=observer)
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from nightsort_local.airflow_api import DagInfo
 from nightsort_local.dag_specs import spec_problem, unknown_params
 from nightsort_local.home import SAMPLES
 
@@ -66,29 +65,28 @@ def test_the_name_of_a_spec_is_answered_with_its_dags(folders: list[str]) -> Non
     )
 
 
-def dag(dag_id: str, file: str = "of_ones_own.py") -> DagInfo:
-    return DagInfo(dag_id, is_paused=False, has_import_errors=False, last_parsed=None, file=file)
+OWN = "of_ones_own.py"
 
 
 def test_a_key_that_is_no_param_is_refused_with_the_one_that_may_be_meant() -> None:
     known = ["day", "source_uri"]
-    assert unknown_params(["day"], known, dag("classify_x")) is None
-    assert unknown_params(["dya"], known, dag("classify_x")) == (
+    assert unknown_params(["day"], known, "classify_x", OWN) is None
+    assert unknown_params(["dya"], known, "classify_x", OWN) == (
         'classify_x has no Param "dya". Did you mean "day"?'
     )
-    assert unknown_params(["a", "day", "source"], known, dag("d")) == (
+    assert unknown_params(["a", "day", "source"], known, "d", OWN) == (
         'd has no Param "a". There is: day, source_uri. d has no Param "source". Did you mean "source_uri"?'
     )
 
 
 def test_a_key_for_a_specs_dag_without_params_is_refused_before_it_runs() -> None:
     assert (
-        unknown_params(["day"], [], dag("train_tickets", "train_classifier.py"))
+        unknown_params(["day"], [], "train_tickets", "train_classifier.py")
         == "train_tickets has no Params: leave out --conf."
     )
-    assert unknown_params([], [], dag("train_tickets", "train_classifier.py")) is None
+    assert unknown_params([], [], "train_tickets", "train_classifier.py") is None
 
 
 @pytest.mark.parametrize("dag_id", ["mine", "train_mine"])
 def test_a_dag_of_ones_own_without_params_takes_any_conf(dag_id: str) -> None:
-    assert unknown_params(["anything"], [], dag(dag_id)) is None
+    assert unknown_params(["anything"], [], dag_id, OWN) is None

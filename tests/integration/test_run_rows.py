@@ -183,7 +183,8 @@ class TestRejects:
         with pytest.raises(RunIncompleteError) as raised:
             trained.classify()
         told = "Rejected: 7 of 12 documents (58.3%), more than quality.max_rejected_share (50.0%) allows: "
-        assert str(raised.value).startswith(f"{told}blank 7. Correct the source")
+        assert str(raised.value).startswith(f"{told}blank 7. The text is empty or has no visible character; ")
+        assert "leave the document out. Correct the source" in str(raised.value)
         assert "/runs/20261118/rejects.jsonl" in str(raised.value)
         row = run_row(trained)
         assert (row["state"], row["classified"], row["rejected"]) == ("failed", 5, 7)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightsort.classifier_spec.quality import is_above
 from nightsort.naming import JobName
+from nightsort.sources.rejects import REASONS
 from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
@@ -81,11 +82,14 @@ def what_is_over(quality: Quality, counts: RunCounts, prepared: PreparedBatches)
     sent = counts.classified + counts.failed
     problems = []
     if is_above(counts.rejected, counts.documents_in, quality.max_rejected_share):
+        # Counts of an earlier version may have a reason that is no longer there.
+        remedies = [REASONS[reason] for reason in prepared.reject_counts if reason in REASONS]
+        remedy = "".join(f"{each} " for each in remedies[:1])
         problems.append(
             f"{_share(counts.rejected, counts.documents_in, 'rejected')}, more than "
             f"quality.max_rejected_share ({quality.max_rejected_share:.1%}) allows: "
-            f"{with_reasons(prepared.reject_counts)}. Correct the source or raise the limit, and run the day "
-            f"again. The rejects are in {prepared.rejects_uri}"
+            f"{with_reasons(prepared.reject_counts)}. {remedy}Correct the source or raise the limit, "
+            f"and run the day again. The rejects are in {prepared.rejects_uri}"
         )
     if is_above(counts.failed, sent, quality.max_failed_share):
         problems.append(

@@ -372,6 +372,8 @@ def _refusal(what: str, answer: httpx.Response) -> StackError:
         detail = str(answer.json().get("detail", answer.text))
     except ValueError:
         detail = answer.text
+    # The rest of a message on a Param is the JSON schema that it does not fit.
+    detail = detail.partition("\n\nFailed validating ")[0]
     return StackError(f"Airflow refused {what} (HTTP {answer.status_code}): {detail[:1000]}")
 
 

@@ -66,7 +66,12 @@ def spec_text(
     uri = given(
         "incoming.uri", incoming, f"s3://my-bucket/{name}/{{day}}/", "where each day's documents arrive"
     )
-    lines += ["", "# New documents, for every night; {day} becomes for instance 2026-11-20.", "incoming:"]
+    lines += [
+        "",
+        "# New documents, for every night; {day} becomes for instance 2026-11-20. The keys below uri are",
+        "# those of the labelled documents: correct them where the new ones differ, such as in a header row.",
+        "incoming:",
+    ]
     lines += [f"  uri: {uri}", *_mapping(like)]
     if like["format"] not in ("files", "lines") and "id_column" not in like:
         lines.append("  # id_column: id      # without it, an id is made of file and row")

@@ -58,6 +58,20 @@ def test_a_dag_that_was_parsed_after_the_last_change_is_taken() -> None:
     assert wait_until_parsed(api, "d", changed=NOW - timedelta(seconds=1), timeout=0).dag_id == "d"
 
 
+def test_a_broken_spec_is_reported_only_with_the_dags_that_it_should_make() -> None:
+    problem = {"filename": "check_specs.py", "stack_trace": "/s/tickets.yaml: notifiers.0: not installed"}
+    api = airflow(
+        {
+            "/importErrors": {"import_errors": [problem], "total_entries": 1},
+            "/dags": {"dags": [], "total_entries": 0},
+        }
+    )
+    with pytest.raises(StackError, match=r"tickets\.yaml: notifiers\.0: not installed"):
+        wait_until_parsed(api, "train_tickets", changed=NOW, timeout=0)
+    with pytest.raises(StackError, match=r"^Airflow has no DAG train_reviews\."):
+        wait_until_parsed(api, "train_reviews", changed=NOW, timeout=0)
+
+
 def test_a_dag_that_vanished_behind_an_import_error_is_reported_with_the_error() -> None:
     problems = {
         "import_errors": [{"filename": "train.py", "stack_trace": "SpecError: mode: unknown\n"}],

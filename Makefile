@@ -34,11 +34,16 @@ TEST := $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-
 
 .PHONY: test
 test: $(VENV)/.dev ## Run the tests of all that is promised: unit, DAG, contract, integration, end to end
-	@$(TEST) -m 'not slow and not mwaa and not compose'
+	@$(TEST) -m 'not slow and not mwaa and not compose and not ui'
 
 .PHONY: test-all
 test-all: $(VENV)/.dev ## Run these and the slow ones: the whole crash matrix, what is rare
 	@$(TEST)
+
+.PHONY: test-ui
+test-ui: $(VENV)/.dev ## Look at the pages in Airflow's UI with a browser, on a local stack (no root)
+	@$(BIN)/python -m tests.ui.browser
+	@$(BIN)/python -m pytest -m ui tests/ui
 
 .PHONY: check
 check: $(VENV)/.dev ## Lint, formatting, types, import rules, DAG policies

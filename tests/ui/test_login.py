@@ -21,4 +21,4 @@ def test_a_person_logs_in_and_sees_the_dags_of_the_samples(browser: Browser, who
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(whole_stack.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_text("classify_aws-services").first).to_be_visible(timeout=60_000)
+    expect(page.get_by_text("aws-services: classify", exact=True)).to_be_visible(timeout=60_000)

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from nightsort.sources.labels import as_labels
+from nightsort.sources.read_only import query_errors, read_only_cursor
 from nightsort.sources.row_blocks import BadRow, ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES
 
@@ -26,16 +27,17 @@ ColumnPositions: TypeAlias = dict[str, int]
 
 
 def read_query(connection: Any, sql: str, selection: ColumnSelection) -> Iterator[RawRows]:
-    """Read the rows of a query, through a cursor on the server where the driver has one.
+    """Read the rows of a query, which can change nothing, through a cursor on the server where there is one.
 
-    :param connection: an open DBAPI connection.
-    :raises SourceError: the query lacks a selected column.
+    :param connection: an open DBAPI connection of psycopg 3 or SQLite.
+    :raises SourceError: the query lacks a selected column, is wrong or would write, or the driver is another.
     """
-    cursor = _cursor(connection)
+    cursor = read_only_cursor(connection)
     try:
-        cursor.execute(sql)
-        # A cursor on the server describes its columns only after rows were fetched.
-        records = cursor.fetchmany(QUERY_ROWS)
+        with query_errors():
+            cursor.execute(sql)
+            # A cursor on the server describes its columns only after rows were fetched.
+            records = cursor.fetchmany(QUERY_ROWS)
         names = [column[0] for column in cursor.description or ()]
         selection.check(names, "the query")
         positions = {name: names.index(name) for name in selection.names}
@@ -48,16 +50,10 @@ def read_query(connection: Any, sql: str, selection: ColumnSelection) -> Iterato
             number += len(records)
             mean = max(raw.texts.nbytes // len(records), 1)
             yield raw
-            records = cursor.fetchmany(min(QUERY_ROWS, max(CHUNK_BYTES // mean, 1)))
+            with query_errors():
+                records = cursor.fetchmany(min(QUERY_ROWS, max(CHUNK_BYTES // mean, 1)))
     finally:
         cursor.close()
-
-
-def _cursor(connection: Any) -> Any:
-    try:
-        return connection.cursor(name="nightsort_documents")
-    except TypeError:  # a driver without named cursors, such as sqlite3
-        return connection.cursor()
 
 
 def _by_columns(

@@ -11,6 +11,8 @@ from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.day_template import before_day, has_day
 from nightsort.naming import S3
+from nightsort.sources.read_only import check_driver
+from nightsort.sources.source_files import SourceError
 from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import refused
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
@@ -200,6 +202,9 @@ def _folder(prefix: str) -> Outcome:
 
 
 def _database_of(conn_id: str) -> Outcome:
-    with connect_sql(conn_id):
-        pass
+    try:
+        with connect_sql(conn_id) as connection:
+            check_driver(connection)
+    except SourceError as error:
+        return failed(str(error), "see sql in docs/classifier-spec.md")
     return ok(f"the connection {conn_id} opens; the query itself is not run")

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+from unittest.mock import Mock
+
+import pytest
 
 from nightsort.sources import sql_query
 from nightsort.sources.row_blocks import ColumnSelection
+from nightsort.sources.source_files import SourceError
 from nightsort.sources.sql_query import read_query
 
 if TYPE_CHECKING:
-    import pytest
+    from pathlib import Path
 
 
 def rows(*records: tuple[Any, ...], connection: Any = None) -> Any:
@@ -53,31 +56,64 @@ def test_a_row_of_another_type_costs_only_itself() -> None:
     ]
 
 
-def test_a_driver_with_cursors_on_the_server_is_asked_for_one() -> None:
-    class Cursor:
-        description = (("id",), ("text",))
+def test_a_sum_over_groups_and_a_recursion_are_reading(tmp_path: Path) -> None:
+    connection = tickets_in(tmp_path)
+    query = (
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 3) "
+        "SELECT i AS id, group_concat(text) AS text FROM n, t GROUP BY i"
+    )
 
-        def __init__(self, name: str) -> None:
-            self.name = name
-            self.left = [[(Decimal(1), "a")], []]
-
-        def execute(self, sql: str) -> None:
-            assert sql == "SELECT 1"
-
-        def fetchmany(self, count: int) -> list[tuple[Any, ...]]:
-            assert count == sql_query.QUERY_ROWS
-            return self.left.pop(0)
-
-        def close(self) -> None:
-            names.append(self.name)
-
-    class Connection:
-        def cursor(self, *, name: str) -> Cursor:
-            return Cursor(name)
-
-    names: list[str] = []
-    (part,) = read_query(Connection(), "SELECT 1", ColumnSelection("text", "id"))
+    (part,) = read_query(connection, query, ColumnSelection("text", "id"))
 
     assert part.ids is not None
-    assert part.ids.to_pylist() == [b"1"]
-    assert names == ["nightsort_documents"]
+    assert part.ids.to_pylist() == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "DROP TABLE t",
+        "DELETE FROM t RETURNING id, text",
+        "UPDATE t SET text = 'other' RETURNING id, text",
+        "INSERT INTO t VALUES (2, 'b') RETURNING id, text",
+        "CREATE TABLE copied AS SELECT * FROM t",
+        "VACUUM INTO '{folder}/copied.db'",
+        "ATTACH '{folder}/other.db' AS other",
+        "PRAGMA user_version = 7",
+        "PRAGMA writable_schema = ON",
+        "COMMIT",
+    ],
+)
+def test_a_query_that_would_write_changes_nothing_in_sqlite(query: str, tmp_path: Path) -> None:
+    connection = tickets_in(tmp_path)
+    before = (tmp_path / "tickets.db").read_bytes()
+
+    with pytest.raises(SourceError, match=r"authoriz.*; a source may only read"):
+        list(read_query(connection, query.format(folder=tmp_path), ColumnSelection("text", "id")))
+
+    connection.commit()
+    assert (tmp_path / "tickets.db").read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == ["tickets.db"]
+
+
+def tickets_in(folder: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(folder / "tickets.db")
+    connection.execute("CREATE TABLE t (id, text)")
+    connection.execute("INSERT INTO t VALUES (1, 'a')")
+    connection.commit()
+    return connection
+
+
+def test_a_driver_that_cannot_be_kept_from_writing_is_refused() -> None:
+    with pytest.raises(
+        SourceError, match=r"uses unittest; export the rows to files .*, or copy them to Postgr"
+    ):
+        list(read_query(Mock(), "SELECT 1", ColumnSelection("text", "id")))
+
+
+def test_psycopg_2_is_refused_with_its_own_remedy() -> None:
+    psycopg2 = pytest.importorskip("psycopg2.extensions")
+    connection = psycopg2.connection.__new__(psycopg2.connection)
+
+    with pytest.raises(SourceError, match="uses psycopg2; install psycopg 3 and SQLAlchemy 2"):
+        list(read_query(connection, "SELECT 1", ColumnSelection("text", "id")))

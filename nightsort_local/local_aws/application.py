@@ -17,22 +17,24 @@ from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
 from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY
+from nightsort_local.local_aws.s3.operations import s3_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
     from nightsort_local.local_aws.comprehend.service import Comprehend
     from nightsort_local.local_aws.comprehend.wire_protocols import WireProtocol
     from nightsort_local.local_aws.control.control_pages import ControlPages
     from nightsort_local.local_aws.permissions.enforcement import Enforcement
+    from nightsort_local.local_aws.permissions.kept_identities import KeptIdentities
+    from nightsort_local.local_aws.s3.kept_buckets import KeptBuckets
     from nightsort_local.local_aws.s3.object_bodies import BodyFolder
 
 log = logging.getLogger(__name__)
 
 _REGION = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/")
 _BUFFER = 1 << 20
-_READING = ("Describe", "List", "Classify")
 _LARGEST_REQUEST = 16 << 20
 """Bytes. ClassifyDocument takes documents of 10 MB, and base64 adds a third."""
 
@@ -43,7 +45,8 @@ class Application:
     :param comprehend: answers requests to Comprehend.
     :param bodies: stores the bodies of S3 uploads.
     :param control: answers requests to the server itself.
-    :param save: writes the state to the data folder.
+    :param buckets: stores changes of S3 before they are answered.
+    :param identities: stores changes of IAM and STS before they are answered.
     :param enforcement: checks permissions; None allows everything.
     """
 
@@ -52,17 +55,18 @@ class Application:
         comprehend: Comprehend,
         bodies: BodyFolder,
         control: ControlPages,
-        save: Callable[[], None],
+        buckets: KeptBuckets,
+        identities: KeptIdentities,
         enforcement: Enforcement | None = None,
     ) -> None:
         self._comprehend = comprehend
         self._bodies = bodies
         self._control = control
-        self._save = save
+        self._buckets = buckets
+        self._identities = identities
         self._enforcement = enforcement
         self._moto = MotoServices()
-        self.changed = threading.Event()
-        """Set after every request that may have changed an object or a resource."""
+        self._changing = threading.Lock()
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -74,8 +78,8 @@ class Application:
                 return self._answer_comprehend(*call, environ, start_response)
             if self._enforcement is not None:
                 self._enforcement.check_s3(environ)
-            self._spool_body(environ)
-            return self._moto(environ, start_response)
+            self._receive_body(environ)
+            return self._answer_moto(environ, start_response)
         except ConnectionError:
             raise
         except S3DeniedError as denied:
@@ -85,9 +89,18 @@ class Application:
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])
             error = ApiError("InternalServerException", "The local AWS failed. Its log has the reason.")
             return respond_json(start_response, error.status, error.body())
-        finally:
-            if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
-                self.changed.set()
+
+    def _answer_moto(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
+            return self._moto(environ, start_response)
+        # One change at a time: what is stored must not change meanwhile, and moto itself knows no threads.
+        with self._changing:
+            answer = self._moto(environ, start_response)
+            if s3_call(environ) is not None:
+                self._buckets.store(environ)
+            else:
+                self._identities.store()
+            return answer
 
     def _answer_comprehend(
         self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse
@@ -99,19 +112,19 @@ class Application:
             if self._enforcement is not None:
                 self._enforcement.check_comprehend(environ, operation, request, region)
             content = self._comprehend.answer(operation, request, region)
-            if not operation.startswith(_READING):
-                # As on AWS, a change that was answered survives a crash.
-                self._save()
         except ApiError as error:
             return respond(start_response, error.status, protocol.write_error(error), *protocol.headers)
         return respond(start_response, 200, protocol.write(operation, content), *protocol.headers)
 
-    def _spool_body(self, environ: WSGIEnvironment) -> None:
-        """Write the body of a large upload to a file before moto reads the request."""
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        if environ["REQUEST_METHOD"] != "PUT" or length < max(self._bodies.min_file_size, 1):
-            return
+    def _receive_body(self, environ: WSGIEnvironment) -> None:
+        """Read the body, so that no change waits for a client; that of a large upload goes to a file."""
         source = environ["wsgi.input"]
+        # With the Transfer-Encoding "chunked", the length is not known and the stream ends by itself.
+        length = -1 if environ.get("wsgi.input_terminated") else int(environ.get("CONTENT_LENGTH") or 0)
+        call = s3_call(environ)
+        if call is None or not call.uploads or 0 <= length < max(self._bodies.min_file_size, 1):
+            environ["wsgi.input"] = io.BytesIO(source.read(length))
+            return
         if is_chunked(environ.get("HTTP_X_AMZ_CONTENT_SHA256", "")):
             chunked = ChunkedBody(source)
             body = self._bodies.receive(io.BufferedReader(chunked, _BUFFER))

@@ -10,7 +10,6 @@ import socket
 import sys
 import tempfile
 import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -29,13 +28,16 @@ from nightsort_local.local_aws.control.control_pages import ControlPages
 from nightsort_local.local_aws.control.request_faults import RequestFaults
 from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
+from nightsort_local.local_aws.older_state import take_over
 from nightsort_local.local_aws.permissions.data_access import assume_data_access_role, create_sample_role
 from nightsort_local.local_aws.permissions.enforcement import Enforcement, enforced_by
+from nightsort_local.local_aws.permissions.kept_identities import KeptIdentities
 from nightsort_local.local_aws.permissions.simulator import complete_iam
-from nightsort_local.local_aws.s3.bucket_snapshot import BucketSnapshot
+from nightsort_local.local_aws.s3.kept_buckets import KeptBuckets
 from nightsort_local.local_aws.s3.moto_s3 import keep_bodies_in
 from nightsort_local.local_aws.s3.object_bodies import BodyFolder
 from nightsort_local.local_aws.settings import Settings
+from nightsort_local.local_aws.state_file import StateFile
 from nightsort_local.local_aws.work.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -48,9 +50,6 @@ READY = "The local AWS is ready: "
 
 LARGE_OBJECT = 1 << 20
 """Bytes. Without a data folder, only objects of at least this size are kept in files."""
-
-SAVE_SECONDS = 0.5
-"""Interval of writes to the data folder. It grows where writing would take more than a tenth of the time."""
 
 
 class LocalAws:
@@ -71,8 +70,10 @@ class LocalAws:
         faults = FaultPlan.from_environment(os.environ)
         self._enforces_iam = enforce_iam or enforced_by(os.environ)
         listener = socket.create_server((host, port), backlog=128)
+        if data is not None:
+            data.mkdir(parents=True, exist_ok=True)
+        self._state = StateFile(None if data is None else data / "state.sqlite")
         folder = data if data is not None else Path(tempfile.mkdtemp(prefix="nightsort-aws-"))
-        self._keeps = data is not None
         # Without a data folder, everything is temporary.
         self._temporary = folder if data is None else data / "temporary"
         if data is not None:
@@ -84,11 +85,14 @@ class LocalAws:
         keep_bodies_in(bodies)
         complete_iam(enforced=self._enforces_iam)
         add_comprehend_quotas()
+        buckets, identities = KeptBuckets(self._state, bodies), KeptIdentities(self._state)
+        buckets.restore()
+        identities.restore()
+        take_over(folder, self._state, bodies, buckets)
+        bodies.remove_unused()
         if not self._enforces_iam:
             create_sample_role()
-        self._buckets = BucketSnapshot(bodies, None if data is None else data / "buckets.json")
-        self._buckets.restore()
-        self._store = Store(None if data is None else data / "comprehend.json")
+        self._store = Store(self._state)
         self._faults = faults
         self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare, faults.has)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
@@ -96,23 +100,20 @@ class LocalAws:
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
         control = ControlPages(self._health, behaviour, faults, on_clear=self._workers.release)
         enforcement = Enforcement() if self._enforces_iam else None
-        self._application = Application(self._comprehend, bodies, control, self._save_if_kept, enforcement)
+        application = Application(self._comprehend, bodies, control, buckets, identities, enforcement)
         with listener:
             self._server = make_server(
                 host,
                 port,
-                BrowserGuard(RequestFaults(self._application, faults, self._save_if_kept), hosts),
+                BrowserGuard(RequestFaults(application, faults), hosts),
                 threaded=True,
                 request_handler=PersistentConnectionHandler,
                 fd=listener.fileno(),
             )
         self._ended = threading.Event()
-        self._saving = threading.Lock()
 
     def run(self) -> None:
         """Serve until :meth:`stop` is called."""
-        saver = threading.Thread(target=self._save_changes, name="saver", daemon=True)
-        saver.start()
         server = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
         server.start()
         self._comprehend.resume()
@@ -121,33 +122,14 @@ class LocalAws:
         self._server.shutdown()
         self._workers.close()
         self._comprehend.close()
-        saver.join()
-        self._save()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        # Timers hold this lock while they change a resource.
+        with self._store.lock:
+            self._state.close()
+            shutil.rmtree(self._temporary, ignore_errors=True)
 
     def stop(self) -> None:
         """Make :meth:`run` end."""
         self._ended.set()
-
-    def _save_changes(self) -> None:
-        pause = SAVE_SECONDS
-        while not self._ended.wait(pause):
-            begin = time.monotonic()
-            with self._saving:
-                self._store.save()
-                if self._application.changed.is_set():
-                    self._application.changed.clear()
-                    self._buckets.save()
-            pause = max(SAVE_SECONDS, 10 * (time.monotonic() - begin))
-
-    def _save_if_kept(self) -> None:
-        if self._keeps:
-            self._save()
-
-    def _save(self) -> None:
-        with self._saving:
-            self._store.save()
-            self._buckets.save()
 
     def _prepare(self, arn: str, task: Task) -> Task:
         task = replace(task, faults=self._faults.strike_work(task.resource, task.name))

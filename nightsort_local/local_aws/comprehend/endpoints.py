@@ -83,6 +83,7 @@ class EndpointOperations:
             self._check_quota(region, request["DesiredInferenceUnits"])
             endpoint = self._store.add(ENDPOINT, arn, region, _properties(request, arn), request)
             endpoint.properties["LastModifiedTime"] = endpoint.created
+            self._store.keep(endpoint)
             self._lifecycle.schedule_next(endpoint)
         # In recordings there is no ModelArn: it seems to be for endpoints of a flywheel.
         return {"EndpointArn": endpoint.arn}

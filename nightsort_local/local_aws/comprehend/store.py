@@ -1,7 +1,7 @@
 """All resources of the local Comprehend, with their states, tags and request tokens.
 
-Resources are stored in the form that the API shows, which can be written to a file and read back. Every
-access needs :attr:`Store.lock`.
+Resources are stored in the form that the API shows, each change before anybody can see it. Every access needs
+:attr:`Store.lock`.
 """
 
 from __future__ import annotations
@@ -9,21 +9,23 @@ from __future__ import annotations
 import copy
 import json
 import threading
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend import states
 from nightsort_local.local_aws.comprehend.errors import invalid_request, resource_not_found
-from nightsort_local.local_aws.files import write_atomically
+from nightsort_local.local_aws.state_file import StateFile
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Callable, Mapping
 
 CLASSIFIER = "classifier"
 JOB = "job"
 ENDPOINT = "endpoint"
+
+RESOURCE = "resource"
+"""The kind of a resource's row in the state file."""
 
 STATE_MACHINES = {CLASSIFIER: states.CLASSIFIER, JOB: states.JOB, ENDPOINT: states.ENDPOINT}
 
@@ -41,6 +43,7 @@ class Resource:
     :param request: that request without its token, as JSON.
     :param model_file: of a classifier: the file name in the model folder.
     :param since: when it entered its state, in epoch seconds.
+    :param on_change: called when its state has changed.
     """
 
     kind: str
@@ -53,6 +56,7 @@ class Resource:
     request: str = ""
     model_file: str | None = None
     since: float = 0.0
+    on_change: Callable[[Resource], None] = field(default=lambda _: None, repr=False, compare=False)
 
     @property
     def state_machine(self) -> states.StateMachine:
@@ -82,6 +86,7 @@ class Resource:
         self.properties.update(members)
         self.properties[self.state_machine.member] = state
         self.since = now()
+        self.on_change(self)
 
     def shown(self) -> dict[str, Any]:
         """Return a copy of the properties for an answer."""
@@ -91,19 +96,24 @@ class Resource:
 class Store:
     """The resources of all regions.
 
-    :param file: keeps the resources across restarts; None keeps them only in memory.
+    :param state: keeps the resources across restarts.
     """
 
-    def __init__(self, file: Path | None = None) -> None:
+    def __init__(self, state: StateFile | None = None) -> None:
         self.lock = threading.RLock()
-        self._file = file
-        self._resources: dict[str, Resource] = {}
-        self._last_number = 0
-        self._saved = ""
-        if file is not None and file.exists():
-            for record in json.loads(file.read_text(encoding="utf-8"))["resources"]:
-                self._resources[record["arn"]] = Resource(**record)
-            self._last_number = max((resource.number for resource in self._resources.values()), default=0)
+        self._state = state or StateFile(None)
+        records = [json.loads(content) for _, _, content in self._state.read(RESOURCE)]
+        resources = [Resource(**record, on_change=self.keep) for record in records]
+        resources.sort(key=lambda resource: resource.number)
+        self._resources = {resource.arn: resource for resource in resources}
+        self._last_number = resources[-1].number if resources else 0
+
+    def keep(self, resource: Resource) -> None:
+        """Store a resource after a change. A change of its state does this by itself."""
+        if self._state.keeps and self._resources.get(resource.arn) is resource:
+            record = {member.name: getattr(resource, member.name) for member in fields(resource)}
+            del record["on_change"]
+            self._state.write([(RESOURCE, resource.arn, "", json.dumps(record).encode())])
 
     def add(
         self, kind: str, arn: str, region: str, properties: dict[str, Any], request: Mapping[str, Any]
@@ -122,8 +132,10 @@ class Store:
             token=request.get(TOKEN),
             request=_without_token(request),
             since=moment,
+            on_change=self.keep,
         )
         self._resources[arn] = resource
+        self.keep(resource)
         return resource
 
     def created_by(self, kind: str, region: str, request: Mapping[str, Any]) -> Resource | None:
@@ -166,16 +178,7 @@ class Store:
     def remove(self, arn: str) -> None:
         """Remove a resource and its token."""
         self._resources.pop(arn, None)
-
-    def save(self) -> None:
-        """Write the resources to the file, if there is one and they have changed."""
-        if self._file is None:
-            return
-        with self.lock:
-            text = json.dumps({"resources": [asdict(resource) for resource in self._resources.values()]})
-        if text != self._saved:
-            write_atomically(self._file, text)
-            self._saved = text
+        self._state.write([(RESOURCE, arn, "", None)])
 
 
 def _without_token(request: Mapping[str, Any]) -> str:

@@ -42,6 +42,7 @@ class TagOperations:
         resource = self._store.get(request["ResourceArn"], region)
         check_tags(request["Tags"], resource.tags)
         resource.tags.update({tag["Key"]: tag.get("Value", "") for tag in request["Tags"]})
+        self._store.keep(resource)
         return {}
 
     def untag_resource(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
@@ -53,6 +54,7 @@ class TagOperations:
             )
         for key in request["TagKeys"]:
             resource.tags.pop(key, None)
+        self._store.keep(resource)
         return {}
 
     def list_tags_for_resource(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:

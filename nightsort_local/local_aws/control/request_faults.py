@@ -22,7 +22,7 @@ from nightsort_local.local_aws.responses import respond, respond_s3_error
 from nightsort_local.local_aws.s3.operations import s3_call
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
     from nightsort_local.local_aws.faults.fault_plan import FaultPlan
@@ -45,13 +45,11 @@ class RequestFaults:
 
     :param application: answers the requests.
     :param plan: the faults.
-    :param save: writes the state to the data folder before an answer is lost.
     """
 
-    def __init__(self, application: WSGIApplication, plan: FaultPlan, save: Callable[[], None]) -> None:
+    def __init__(self, application: WSGIApplication, plan: FaultPlan) -> None:
         self._application = application
         self._plan = plan
-        self._save = save
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request, unless a fault drops the answer."""
@@ -66,7 +64,6 @@ class RequestFaults:
                 raise ConnectionReset
             elif isinstance(fault, (ResetAfter, HangAfter)):
                 chunks = self._application(environ, start_response)
-                self._save()
                 if isinstance(fault, ResetAfter):
                     raise ConnectionReset
                 time.sleep(fault.seconds)

@@ -62,7 +62,12 @@ def assume_data_access_role(properties: Mapping[str, Any], source_arn: str) -> C
 
 
 def create_sample_role() -> None:
-    """Create the role of the sample specs, for programs that look it up where IAM is not enforced."""
+    """Create the role of the sample specs, for programs that look it up where IAM is not enforced.
+
+    A role of this name that an earlier server has kept stays.
+    """
+    if SAMPLES_ROLE in {role.name for role in iam_backends[ACCOUNT_ID][_PARTITION].roles.values()}:
+        return
     trust = {"Effect": "Allow", "Principal": {"Service": COMPREHEND}, "Action": "sts:AssumeRole"}
     iam_backends[ACCOUNT_ID][_PARTITION].create_role(
         role_name=SAMPLES_ROLE,

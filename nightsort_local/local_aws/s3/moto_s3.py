@@ -15,6 +15,7 @@ import moto.s3.models as s3_models
 from moto.moto_server.werkzeug_app import BackendRequest, create_backend_app
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.s3.models import FakeKey, FakeMultipart, MultipartChecksumBuilder
+from moto.s3.utils import _VersionedKeyStore
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
 from nightsort_local.local_aws.s3.object_bodies import BodyFolder, StoredBody, joined
@@ -40,7 +41,7 @@ def keep_bodies_in(folder: BodyFolder) -> None:
     """Make moto store the objects of this process in a folder."""
     _Key.folder = folder
     # moto has no extension point: it creates objects of these classes by their names in its module.
-    vars(s3_models).update(FakeKey=_Key, FakeMultipart=_Multipart)
+    vars(s3_models).update(FakeKey=_Key, FakeMultipart=_Multipart, _VersionedKeyStore=KeyStore)
 
 
 class _S3Request(BackendRequest):
@@ -49,10 +50,42 @@ class _S3Request(BackendRequest):
         return super().get_data(*args, **kwargs) if body is None else body
 
 
+class KeyStore(_VersionedKeyStore):
+    """The keys of a bucket with their versions; it notes which have changed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.touched: set[str] = set()
+
+    def drain(self) -> set[str]:
+        """Return the keys that have changed since the last time."""
+        drained, self.touched = self.touched, set()
+        return drained
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.touched.add(key)
+        super().__setitem__(key, value)
+
+    def setlist(self, key: str, list_: Any) -> None:
+        """Replace all versions of a key."""
+        self.touched.add(key)
+        super().setlist(key, list_)
+
+    def pop(self, key: str) -> None:  # type: ignore[override]
+        """Remove a key with all its versions."""
+        self.touched.add(key)
+        super().pop(key)
+
+
 class _Key(FakeKey):
     """An object, or a part of a multipart upload."""
 
     folder: ClassVar[BodyFolder]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        # Made anew first: an attribute that another version of moto adds has its default.
+        self.__init__(state["name"], state["value"], state["account_id"], state["region_name"])  # type: ignore[misc]
+        self.__dict__.update({name: value for name, value in state.items() if name != "value"})
 
     @property
     def value(self) -> Any:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import uuid
 import weakref
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,10 +16,12 @@ _CHUNK = 1 << 20
 
 
 class StoredFile:
-    """A file of the body folder. It can be deleted when this object is garbage."""
+    """A file of the body folder. It is deleted when this object is garbage."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        # Not at the end of the process, when everything is garbage.
+        weakref.finalize(self, path.unlink, missing_ok=True).atexit = False
 
 
 @dataclass(frozen=True)
@@ -79,10 +80,6 @@ class StoredBody:
             self._md5 = digest.hexdigest()
         return self._md5
 
-    def described(self) -> list[list[Any]]:
-        """Return the parts as JSON values, for :meth:`BodyFolder.restore`."""
-        return [[segment.file.path.name, segment.start, segment.length] for segment in self.segments]
-
 
 def joined(bodies: list[StoredBody]) -> StoredBody:
     """Concatenate bodies without copying."""
@@ -103,7 +100,7 @@ class BodyFolder:
 
     def receive(self, stream: BinaryIO) -> StoredBody:
         """Write a whole stream to a new file."""
-        file = self._file(uuid.uuid4().hex)
+        file = self.file(uuid.uuid4().hex)
         digest = hashlib.md5(usedforsecurity=False)
         length = 0
         with file.path.open("xb") as target:
@@ -113,23 +110,20 @@ class BodyFolder:
                 length += len(chunk)
         return StoredBody((_Segment(file, 0, length),), digest.hexdigest())
 
-    def restore(self, description: list[list[Any]], md5: str | None = None) -> StoredBody:
-        """Return the body of a description from :meth:`StoredBody.described`."""
-        return StoredBody(
-            tuple(_Segment(self._file(name), start, length) for name, start, length in description), md5
-        )
+    def body(self, parts: list[tuple[str, int, int]]) -> StoredBody:
+        """Return a body of parts of files: name, start and length in bytes."""
+        return StoredBody(tuple(_Segment(self.file(name), start, length) for name, start, length in parts))
 
-    def unused(self) -> list[str]:
-        """Return the names of files that no body uses."""
-        # List the files first: a file created in between must not count as unused.
-        names = os.listdir(self.path)
+    def remove_unused(self) -> None:
+        """Delete the files that no body uses, which a killed server left."""
         live = {file.path.name for ref in self._live.valuerefs() if (file := ref()) is not None}
-        return [name for name in names if name not in live]
+        for path in self.path.iterdir():
+            if path.name not in live:
+                path.unlink(missing_ok=True)
 
-    def remove(self, names: list[str]) -> None:
-        """Delete files."""
-        for name in names:
-            (self.path / name).unlink(missing_ok=True)
-
-    def _file(self, name: str) -> StoredFile:
-        return self._live.setdefault(name, StoredFile(self.path / name))
+    def file(self, name: str) -> StoredFile:
+        """Return the file of a name."""
+        found = self._live.get(name)
+        if found is None:
+            found = self._live[name] = StoredFile(self.path / name)
+        return found

@@ -26,11 +26,25 @@ class S3Call:
     bucket: str | None = None
     key: str | None = None
 
+    @property
+    def uploads(self) -> bool:
+        """Whether the body of the request is the content of an object."""
+        return self.operation in ("PutObject", "UploadPart")
+
+
+_CALL = "nightsort.s3_call"
+"""Key of a request's environ with its call: several parts ask for it, and moto's routing is slow."""
+
 
 def s3_call(environ: WSGIEnvironment) -> S3Call | None:
     """Return the S3 call of a request; None if it is for another service."""
-    if service_of(environ) != S3:
-        return None
+    if _CALL not in environ:
+        environ[_CALL] = _found(environ) if service_of(environ) == S3 else None
+    call: S3Call | None = environ[_CALL]
+    return call
+
+
+def _found(environ: WSGIEnvironment) -> S3Call:
     try:
         operation, parameters = get_service_router("s3").match(Request(environ))
     except NotFound:

@@ -9,6 +9,7 @@ import pytest
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.states import IllegalTransitionError
 from nightsort_local.local_aws.comprehend.store import CLASSIFIER, ENDPOINT, JOB, Resource, Store
+from nightsort_local.local_aws.state_file import StateFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,15 +100,15 @@ def test_regions_do_not_see_each_other() -> None:
 
 
 def test_everything_survives_a_restart(tmp_path: Path) -> None:
-    file = tmp_path / "comprehend.json"
-    store = Store(file)
+    store = Store(StateFile(tmp_path / "before.sqlite"))
     added(store, "arn:1", Tags=[{"Key": "team", "Value": "a"}, {"Key": "bare"}], ClientRequestToken="t")
     store.get("arn:1", REGION).change_state("TRAINING")
     added(store, "arn:2")
-    store.save()
+    # As after a kill: nothing was closed.
+    for file in tmp_path.iterdir():
+        file.with_name(file.name.replace("before", "after")).write_bytes(file.read_bytes())
 
-    after = Store(file)
+    after = Store(StateFile(tmp_path / "after.sqlite"))
     assert after.all_of(CLASSIFIER) == store.all_of(CLASSIFIER)
     assert after.get("arn:1", REGION).tags == {"team": "a", "bare": ""}
     assert added(after, "arn:3").number == 3
-    assert [path.name for path in tmp_path.iterdir()] == ["comprehend.json"]

@@ -58,26 +58,29 @@ def test_a_long_body_comes_in_pieces(folder: BodyFolder) -> None:
 
 
 class TestFiles:
-    def test_a_file_that_a_body_has_is_not_unused(self, folder: BodyFolder) -> None:
+    def test_a_file_that_a_body_has_stays(self, folder: BodyFolder) -> None:
         body = folder.receive(io.BytesIO(b"abc"))
-        assert folder.unused() == []
         part = body[1:]
         del body
         gc.collect()
-        assert folder.unused() == []
+        folder.remove_unused()
         assert bytes(part) == b"bc"
 
-    def test_a_file_without_a_body_can_be_removed(self, folder: BodyFolder) -> None:
+    def test_a_file_goes_with_its_last_body(self, folder: BodyFolder) -> None:
         kept = folder.receive(io.BytesIO(b"kept"))
         gone = folder.receive(io.BytesIO(b"gone"))
-        (name,) = [description[0] for description in gone.described()]
+        assert len(names(folder)) == 2
         del gone
         gc.collect()
-        assert folder.unused() == [name]
-        folder.remove(folder.unused())
-        assert names(folder) == [kept.described()[0][0]]
+        assert names(folder) == [kept.segments[0].file.path.name]
 
-    def test_a_described_body_can_be_restored(self, folder: BodyFolder) -> None:
+    def test_what_a_killed_process_left_can_be_removed(self, folder: BodyFolder) -> None:
+        kept = folder.receive(io.BytesIO(b"kept"))
+        (folder.path / "left").write_bytes(b"left")
+        folder.remove_unused()
+        assert names(folder) == [kept.segments[0].file.path.name]
+
+    def test_a_body_is_found_by_the_names_of_its_files(self, folder: BodyFolder) -> None:
         body = joined([folder.receive(io.BytesIO(part)) for part in (b"abc", b"def")])[2:5]
-        restored = BodyFolder(folder.path, min_file_size=0).restore(body.described())
-        assert bytes(restored) == b"cde"
+        parts = [(part.file.path.name, part.start, part.length) for part in body.segments]
+        assert bytes(BodyFolder(folder.path, min_file_size=0).body(parts)) == b"cde"

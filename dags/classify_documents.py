@@ -15,9 +15,11 @@ from nightsort_airflow.dag_parts import (
     BATCH_OF_LOAD,
     DAY_OF_RUN,
     DEFERRABLE_TASK_ARGS,
+    approving_task,
     cost_approval,
     day_params,
     of_spec,
+    paying,
     set_params,
     source_uri_params,
     timetable,
@@ -64,6 +66,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
                 aws_conn_id=spec.aws_conn_id,
                 map_index_template=BATCH_OF_JOB,
                 **DEFERRABLE_TASK_ARGS,
+                **paying(spec),
             )
             output: Any = started.output
             LoadPredictionsOperator(
@@ -82,6 +85,7 @@ def classify_dag(spec: ClassifierSpec) -> None:
             spec=spec,
             prepare_task_id="prepare_batches",
             load_task_id="classify_batch.load_predictions",
+            approve_task_id=approving_task(spec),
         )
         reconciled = ReconcileRunOperator(
             task_id="reconcile_run",
@@ -90,13 +94,11 @@ def classify_dag(spec: ClassifierSpec) -> None:
             job_task_ids=["classify_batch.start_job", "retry_batch.start_job"],
             load_task_ids=["classify_batch.load_predictions", "retry_batch.load_predictions"],
             retry_task_id="prepare_retries",
-            approve_task_id="approve_cost" if spec.budget.when_over == "ask" else None,
+            approve_task_id=approving_task(spec),
             outlets=[predictions_asset(spec.name)],
             trigger_rule=TriggerRule.ALL_DONE,
         )
-        approved = cost_approval(
-            spec, prepared, budget_usd=spec.budget.run_usd, purpose=f"classify a day of {spec.name}"
-        )
+        approved = cost_approval(spec, prepared, night=True)
         classified = classify_batch.expand_kwargs(prepared.output)
         retried = retry_batch.expand_kwargs(retries.output)
         exported = export(spec, prepared)

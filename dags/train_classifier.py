@@ -17,9 +17,11 @@ from nightsort_airflow.dag_docs import train_doc
 from nightsort_airflow.dag_parts import (
     DAY_OF_RUN,
     DEFERRABLE_TASK_ARGS,
+    approving_task,
     cost_approval,
     day_params,
     of_spec,
+    paying,
     set_params,
     training_time_limit,
 )
@@ -61,6 +63,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             document_classifier_kwargs=classifier_parameters(spec),
             wait_for_completion=False,
             aws_conn_id=spec.aws_conn_id,
+            **paying(spec),
         )
         trained = ComprehendDocumentClassifierTrainedSensor(
             task_id="wait_for_training",
@@ -77,6 +80,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             spec=spec,
             document_classifier_arn=xcom_of(created),
             training=xcom_of(prepared),
+            approve_task_id=approving_task(spec),
         )
         scored = ScoreActiveVersionOperator(
             task_id="score_active_version",
@@ -103,9 +107,7 @@ def train_dag(spec: ClassifierSpec) -> None:
             outlets=[active_version_alias(spec.name)],
             trigger_rule=TriggerRule.NONE_FAILED,
         )
-        approved = cost_approval(
-            spec, prepared, budget_usd=spec.budget.training_usd, purpose=f"train {spec.name}"
-        )
+        approved = cost_approval(spec, prepared, night=False)
         chain(prepared, *approved, created, trained, evaluated, scored, promoted)
     set_params(dag, **day_params(spec.labelled))
 

@@ -117,4 +117,6 @@ def _budget(spec: ClassifierSpec, key: str, usd: float | None) -> str:
     if spec.budget.when_over == "fail":
         return f"{over}a run starts nothing and fails"
     hours = number_of(spec.budget.answer_hours, "hour")
-    return f"{over}a person is asked under *Required Actions* and has {hours} for the answer"
+    names = " or ".join(user.name for user in spec.budget.approvers or ())
+    who = f"{names}, but not who triggered the run, is asked" if names else "a person is asked"
+    return f"{over}{who} under *Required Actions* and has {hours} for the answer"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from airflow.sdk import CronDataIntervalTimetable, Param
 from airflow.sdk.definitions.param import ParamsDict
+from airflow.sdk.execution_time.hitl import HITLUser
 
 from nightsort.classifier_spec.day_template import has_day
 from nightsort.classifier_spec.schedule import one_run_per_day
@@ -15,7 +16,7 @@ from nightsort.comprehend.limits import POOL
 from nightsort_airflow.alerts import failure_notices, question_notices
 from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.earlier_xcoms import xcom_of
-from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator
+from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperator, require_approval
 from nightsort_airflow.retries import AWS_RETRIES
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ DAY_OF_RUN: Final = "{{ params.get('day') or '' }}"
 BATCH_OF_JOB: Final = "{{ task.batch_name }}"
 BATCH_OF_LOAD: Final = "{{ task.batch['name'] }}"
 
+APPROVAL: Final = "approve_cost"
+"""The task that asks a person about the cost."""
+
 
 def of_spec(spec: ClassifierSpec, what: str) -> dict[str, Any]:
     """
@@ -69,9 +73,7 @@ def of_spec(spec: ClassifierSpec, what: str) -> dict[str, Any]:
     }
 
 
-def cost_approval(
-    spec: ClassifierSpec, prepared: BaseOperator, *, budget_usd: float | None, purpose: str
-) -> list[ApproveCostOperator]:
+def cost_approval(spec: ClassifierSpec, prepared: BaseOperator, *, night: bool) -> list[ApproveCostOperator]:
     """
     Make the task that asks a person about a cost above the budget, where the spec wants that.
 
@@ -79,22 +81,45 @@ def cost_approval(
 
     :param spec: the classifier spec.
     :param prepared: the task that makes the forecast.
-    :param budget_usd: the budget; None: no limit.
-    :param purpose: what is paid for, as a verb, for instance ``train tickets``.
+    :param night: whether it is that of a night; else of a training.
     :returns: the task, or an empty list.
     """
-    if spec.budget.when_over == "fail":
+    budget, quality = spec.budget, spec.quality
+    if budget.when_over == "fail":
         return []
+    purpose = f"classify a day of {spec.name}" if night else f"train {spec.name}"
+    users = [HITLUser(id=user.id, name=user.name) for user in budget.approvers or ()]
     return [
         ApproveCostOperator(
-            task_id="approve_cost",
+            task_id=APPROVAL,
             forecast=xcom_of(prepared, FORECAST_KEY),
-            budget_usd=budget_usd,
+            budget_usd=budget.run_usd if night else budget.training_usd,
             purpose=purpose,
-            answer_hours=spec.budget.answer_hours,
+            answer_hours=budget.answer_hours,
+            approvers=users or None,
+            share_sent_again=quality.max_failed_share if night and quality.retry_failed else 0.0,
             notifiers=question_notices(spec, f"the cost to {purpose}"),
         )
     ]
+
+
+def approving_task(spec: ClassifierSpec) -> str | None:
+    """
+    Return the id of the task that asks a person about the cost; None where nobody is asked.
+
+    :param spec: the classifier spec.
+    """
+    return APPROVAL if spec.budget.when_over == "ask" else None
+
+
+def paying(spec: ClassifierSpec) -> dict[str, Any]:
+    """
+    Return the arguments of a task that pays: it starts nothing without the approval that the spec wants.
+
+    :param spec: the classifier spec.
+    """
+    approval = approving_task(spec)
+    return {"pre_execute": require_approval(approval)} if approval else {}
 
 
 def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | EveryDayTimetable | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -32,6 +33,33 @@ def pulled(context: Context, task_ids: Sequence[str], key: str = "return_value")
     # A list of ids: Airflow logs an error for a single XCom that is not there.
     values = context["ti"].xcom_pull(task_ids=list(task_ids), key=key) or []
     return [value for value in values if value is not None]
+
+
+def approval(context: Context, task_id: str | None) -> dict[str, Any]:
+    """
+    Return what a person decided about the cost.
+
+    :param context: the task's context.
+    :param task_id: the task that asked; None: there is none.
+    :returns: its return value; empty if there is none.
+    """
+    (found,) = (pulled(context, [task_id]) if task_id else []) or [{}]
+    return dict(found)
+
+
+def approved(context: Context, task_id: str | None) -> dict[str, Any]:
+    """
+    Return the columns of a row that say who approved a cost, and when; None in both if nobody was asked.
+
+    :param context: the task's context.
+    :param task_id: as of :func:`approval`.
+    """
+    found = approval(context, task_id)
+    at = found.get("approved_at")
+    return {
+        "approved_by": found.get("approved_by"),
+        "approved_at": datetime.fromisoformat(at) if at else None,
+    }
 
 
 def airflow_run(context: Context) -> AirflowRun:

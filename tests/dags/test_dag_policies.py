@@ -8,7 +8,7 @@ import subprocess
 import sys
 import warnings
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, CronDataIntervalTimetable, TriggerRule
@@ -298,7 +298,28 @@ def test_money_is_spent_only_after_the_approval_where_the_spec_wants_one(
         assert drawn(dag) == {*pairwise(chain), *mapped}
         assert paid in approval.downstream_task_ids
         assert dag.get_task(paid).trigger_rule == TriggerRule.ALL_SUCCESS
+        # Nor after a success of the approval that somebody set by hand.
+        paying = {task.task_id for task in dag.tasks if checks_the_approval(task)}
+        assert paying == ({paid, "retry_batch.start_job"} if dag is classify else {paid})
         DagSerialization.from_dict(DagSerialization.to_dict(dag))
+
+
+def checks_the_approval(task: Any) -> bool:
+    """Whether a task, mapped or not, calls something before it does anything."""
+    arguments = getattr(task, "partial_kwargs", {})
+    return (arguments.get("pre_execute") or getattr(task, "_pre_execute_hook", None)) is not None
+
+
+def test_the_specs_approvers_are_asked_and_about_failed_documents_of_a_night_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    budget = "{when_over: ask, approvers: [ada, {name: grace, id: '7'}]}"
+    (tmp_path / "tickets.yaml").write_text(asking(tmp_path, budget=budget))
+    bag = parse(monkeypatch, (tmp_path,))
+    for kind, share in (("train", 0.0), ("classify", 0.05)):
+        approval: Any = bag.dags[f"{kind}_tickets"].get_task("approve_cost")
+        assert approval.approvers == [{"id": "ada", "name": "ada"}, {"id": "7", "name": "grace"}]
+        assert approval.share_sent_again == share
 
 
 def test_the_specs_notifiers_are_told_of_failed_runs_and_late_nights(

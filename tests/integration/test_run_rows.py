@@ -18,6 +18,7 @@ from nightsort_airflow.exceptions import (
     NoActiveVersionError,
     RunIncompleteError,
 )
+from nightsort_airflow.operators.approval import REFUSAL_KEY
 from nightsort_airflow.operators.reconcile import ReconcileRunOperator
 from tests.integration.operator_runs import OperatorRun
 
@@ -152,25 +153,65 @@ def test_a_run_whose_first_task_was_killed_does_not_stay_running(trained: Trip) 
     assert row["message"] == "Nothing was sent, because prepare_batches did not succeed: see its log."
 
 
-def test_a_cost_that_nobody_approved_is_the_reason_in_the_row(trained: Trip) -> None:
-    run = OperatorRun()
-    trained.prepare(run)
-    reconcile = ReconcileRunOperator(
+def reconcile_after_approval(trip: Trip) -> ReconcileRunOperator:
+    return ReconcileRunOperator(
         task_id="reconcile_run",
-        spec=trained.spec,
+        spec=trip.spec,
         prepare_task_id="prepare_batches",
         job_task_ids=["classify_batch.start_job"],
         load_task_ids=["classify_batch.load_predictions"],
         retry_task_id="prepare_retries",
         approve_task_id="approve_cost",
     )
+
+
+@pytest.mark.parametrize(
+    ("refusal", "told"),
+    [(None, "see its log"), ("ada rejected the cost to classify a day of trip",) * 2],
+    ids=["nobody knows why", "rejected"],
+)
+def test_a_cost_that_nobody_approved_is_the_reason_in_the_row(
+    trained: Trip, refusal: str | None, told: str
+) -> None:
+    run = OperatorRun()
+    trained.prepare(run)
+    if refusal:
+        run.context("approve_cost")["ti"].xcom_push(REFUSAL_KEY, refusal)
     with pytest.raises(RunIncompleteError, match="because approve_cost did not succeed"):
-        run.execute(reconcile)
+        run.execute(reconcile_after_approval(trained))
     row = run_row(trained)
     assert (row["state"], row["message"]) == (
         "failed",
-        "Nothing was sent, because approve_cost did not succeed: see its log.",
+        f"Nothing was sent, because approve_cost did not succeed: {told}.",
     )
+    assert (row["approved_by"], row["approved_at"]) == (None, None)
+
+
+def test_the_row_says_who_approved_and_a_later_run_that_asks_nobody_keeps_it(trained: Trip) -> None:
+    approvals = (
+        {
+            "asked": True,
+            "approved_by": "ada",
+            "approved_at": "2026-11-18T02:15:00+00:00",
+            "approved_usd": 1.0,
+        },
+        {"asked": False, "approved_by": None},
+        {"asked": True, "approved_by": "grace", "approved_at": "2026-11-19T08:00:00+00:00"},
+    )
+    rows = []
+    for number, approval in enumerate(approvals):
+        run = OperatorRun(run_id=f"manual__{number}")
+        trained.classify(run)
+        run.context("approve_cost")["ti"].xcom_push("return_value", approval)
+        run.execute(reconcile_after_approval(trained))
+        rows.append(run_row(trained))
+    assert [row["state"] for row in rows] == ["complete"] * 3
+    assert [row["approved_by"] for row in rows] == ["ada", "ada", "grace"]
+    assert [row["approved_at"][:16] for row in rows] == [
+        "2026-11-18T02:15",
+        "2026-11-18T02:15",
+        "2026-11-19T08:00",
+    ]
 
 
 class TestRejects:

@@ -36,6 +36,7 @@ RELEASED = {
     2: "9f0a0e99562c1ae18f75710ac3ed6f32bc71318dfbc5738c97a431175a96718d",
     3: "cabb80d0b70f593d233a0452e19d5c7bed16089ea9a854b7216e3b3a38746213",
     4: "5b5964640c2e546ed4abfd5559b5944ff85347396ddcf80566b3416be71a8eb2",
+    5: "65bd9267598a671831645fabea16c1fb8a4bf28e20978fd9fae47e5eeb4c46fe",
 }
 """SHA-256 of each file that a database may have been made with: such a file never changes."""
 

@@ -551,6 +551,8 @@ class TestRun:
             "day": date(2026, 11, 18),
             "version": VERSION,
             "state": "complete",
+            "approved_by": None,
+            "approved_at": None,
             "message": None,
             "documents_in": 11,
             "classified": 5,

@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from nightsort.classifier_spec.alerts import Notifier, alert_problems
 from nightsort.classifier_spec.aws import Kms, Vpc
+from nightsort.classifier_spec.budget import Approver, Budget
 from nightsort.classifier_spec.export import Export
 from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
+    "Approver",
     "BatchLimits",
     "Budget",
     "ClassifierSpec",
@@ -69,21 +71,6 @@ class BatchLimits(SpecPart):
 
     max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
     max_bytes: int = Field(limits.MAX_JOB_BYTES, ge=1, le=limits.MAX_JOB_BYTES, strict=True)
-
-
-class Budget(SpecPart):
-    """What a night and a training may cost, in USD, by their forecasts; ``None``: no limit.
-
-    :param run_usd: limit of a night. Its forecast is exact.
-    :param training_usd: limit of a training, for the upper end of its forecast.
-    :param when_over: fail, or ask a person in Airflow's UI.
-    :param answer_hours: how long a person has for the answer; without an answer the run fails.
-    """
-
-    run_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
-    training_usd: float | None = Field(100.0, gt=0, allow_inf_nan=False, strict=True)
-    when_over: Literal["fail", "ask"] = "fail"
-    answer_hours: float = Field(12.0, gt=0, le=24 * 7, strict=True)
 
 
 class ClassifierSpec(SpecPart):
@@ -324,6 +311,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "promotion": Promotion,
     "batch": BatchLimits,
     "budget": Budget,
+    "budget.approvers": Approver,
     "quality": Quality,
     "export": Export,
     "notifiers": Notifier,

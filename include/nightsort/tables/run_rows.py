@@ -124,8 +124,12 @@ def write_run(
     source_uri: str | None,
     started_at: datetime | None,
     airflow_run: AirflowRun | None,
+    approved: Mapping[str, Any],
 ) -> None:
-    """Write the row of a run whose rows are counted; the parameters are its columns."""
+    """Write the row of a run whose rows are counted; the parameters are its columns.
+
+    :param approved: columns of their own: ``approved_by``, ``approved_at``; ``None`` keeps a value.
+    """
     row = {
         "classifier": classifier,
         "run_key": counts.run_key,
@@ -146,6 +150,7 @@ def write_run(
         "source_uri": source_uri,
         "started_at": started_at,
         **(airflow_run._asdict() if airflow_run else {}),
+        **{column: value for column, value in approved.items() if value is not None},
     }
     conn.execute(_upsert(tuple(row)), row)
 

@@ -141,6 +141,7 @@ def finish_run(
     failed_jobs: Sequence[Mapping[str, Any]] = (),
     retries: Mapping[str, Sequence[str]] | None = None,
     airflow_run: AirflowRun | None = None,
+    approved: Mapping[str, Any] | None = None,
 ) -> RunCounts:
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
@@ -161,6 +162,8 @@ def finish_run(
     :param failed_jobs: jobs that failed, with ``job_id``, ``job_name``, ``status`` and ``message``.
     :param retries: names of the retries that this run prepared, by batch name.
     :param airflow_run: the DAG run.
+    :param approved: ``approved_by`` and ``approved_at``, who approved the cost and when. ``None`` keeps what
+        the row has: an earlier run of the day asked about what is paid.
     :returns: the counts of the run.
     :raises CountsDoNotAddUp: a document has no row, a batch has too many rows, or a retry is not loaded.
     :raises QualityLimitError: too many documents were rejected or failed.
@@ -191,6 +194,7 @@ def finish_run(
             source_uri=source_uri,
             started_at=started_at,
             airflow_run=airflow_run,
+            approved=approved or {},
         )
     if missing is not None:
         raise CountsDoNotAddUp(missing, counts)

@@ -45,6 +45,7 @@ class ClassifierVersion:
     :param metrics: measured on the test data.
     :param confusion_matrix: Comprehend's ``confusion_matrix.json``.
     :param training_seconds: billed training time, and its price, `cost_usd`.
+    :param approved_by: who approved a cost above the budget, at `approved_at`.
     :param promoted_at: when it last became active. Only :func:`promote` writes this and `active`.
     """
 
@@ -67,6 +68,8 @@ class ClassifierVersion:
     training_seconds: float | None = None
     cost_usd: float | None = None
     trained_at: datetime | None = None
+    approved_by: str | None = None
+    approved_at: datetime | None = None
     promoted_at: datetime | None = None
     active: bool = False
 

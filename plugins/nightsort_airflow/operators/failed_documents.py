@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, pulled
+from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, approval, pulled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,7 +22,7 @@ class PrepareRetriesOperator(SpecOperator):
     A run sends the failed documents of a batch again once: by itself with ``quality.retry_failed``, otherwise
     only when the day is run again. The outputs of the jobs decide which documents these are, so the task,
     done again, prepares the same retries under the same names. If they would bring the run above
-    ``budget.run_usd``, nothing is sent again, and a warning says so.
+    ``budget.run_usd``, and above what a person approved, nothing is sent again, and a warning says so.
 
     The return value is a list with one dict per retry, the arguments of the mapped task group, as from
     :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator`. ``batch`` is the batch as it
@@ -33,12 +33,16 @@ class PrepareRetriesOperator(SpecOperator):
         :class:`~nightsort_airflow.operators.classification.PrepareBatchesOperator`.
     :param load_task_id: The mapped task of
         :class:`~nightsort_airflow.operators.classification.LoadPredictionsOperator`.
+    :param approve_task_id: The task that asks a person about the cost. (default: None: there is none)
     """
 
-    def __init__(self, *, prepare_task_id: str, load_task_id: str, **kwargs: Any) -> None:
+    def __init__(
+        self, *, prepare_task_id: str, load_task_id: str, approve_task_id: str | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.prepare_task_id = prepare_task_id
         self.load_task_id = load_task_id
+        self.approve_task_id = approve_task_id
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write what is sent again; return one dict per retry."""
@@ -83,7 +87,7 @@ class PrepareRetriesOperator(SpecOperator):
     def _within_budget(
         self, context: Context, batches: Iterable[dict[str, Any]], prepared: list[dict[str, Any]]
     ) -> bool:
-        """Whether the run with all its retries costs no more than the spec's budget."""
+        """Whether the run with all its retries costs no more than the budget, or than a person approved."""
         from nightsort.comprehend.prices import classification_cost, usd_text
 
         budget = self.spec.budget.run_usd
@@ -94,7 +98,7 @@ class PrepareRetriesOperator(SpecOperator):
         retries = (*earlier, *(batch["retry"] for batch in prepared))
         units = night["units"] + sum(retry["units"] for retry in retries)
         cost = classification_cost(units)
-        if cost <= budget:
+        if cost <= max(budget, approval(context, self.approve_task_id).get("approved_usd") or 0.0):
             return True
         self.log.warning(
             "Failed documents are not sent again: the run would cost %s, more than budget.run_usd (%s). "

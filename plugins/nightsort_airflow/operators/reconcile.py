@@ -8,8 +8,9 @@ from nightsort.naming import JobName, batch_job_base
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.exceptions import RunIncompleteError, logged
 from nightsort_airflow.job_xcom import FAILED_JOBS
+from nightsort_airflow.operators.approval import REFUSAL_KEY
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, airflow_run, pulled
+from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, airflow_run, approved, pulled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -84,6 +85,7 @@ class ReconcileRunOperator(SpecOperator):
                     failed_jobs=self._failed_jobs(context),
                     retries=self._prepared_retries(context),
                     airflow_run=airflow_run(context),
+                    approved=approved(context, self.approve_task_id),
                 )
             except RunProblemError as error:
                 raise RunIncompleteError(f"{error}.") from None
@@ -98,7 +100,8 @@ class ReconcileRunOperator(SpecOperator):
         """Fail a run of which nothing was sent, and say why, as its row does."""
         from nightsort.tables.run_rows import fail_run
 
-        message = f"Nothing was sent, because {task_id} did not succeed: see its log."
+        (refusal,) = pulled(context, [task_id], REFUSAL_KEY) or ["see its log"]
+        message = f"Nothing was sent, because {task_id} did not succeed: {refusal}."
         with self.database() as connection:
             recorded = fail_run(
                 connection, classifier=self.spec.name, airflow_run=airflow_run(context), message=message

@@ -16,6 +16,7 @@ from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
+from nightsort_airflow.run_xcoms import approved
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -102,16 +103,25 @@ class EvaluateClassifierOperator(SpecOperator):
     :param spec: The classifier spec.
     :param document_classifier_arn: The ARN of the version. (templated)
     :param training: The result of :class:`PrepareTrainingDataOperator`. (templated)
+    :param approve_task_id: The task that asks a person about the cost. (default: None: there is none)
     """
 
     template_fields: Sequence[str] = ("document_classifier_arn", "training")
     template_fields_renderers: ClassVar[dict[str, str]] = {"training": "json"}
 
-    def __init__(self, *, document_classifier_arn: str, training: dict[str, Any], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        document_classifier_arn: str,
+        training: dict[str, Any],
+        approve_task_id: str | None = None,
+        **kwargs: Any,
+    ) -> None:
         kwargs.setdefault("multiple_outputs", True)
         super().__init__(**kwargs)
         self.document_classifier_arn = document_classifier_arn
         self.training = training
+        self.approve_task_id = approve_task_id
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Write the version's row; return its metrics and the version to compare with."""
@@ -124,7 +134,7 @@ class EvaluateClassifierOperator(SpecOperator):
             reported = found["ClassifierMetadata"].get("EvaluationMetrics", {})
             metrics = evaluation.from_comprehend(cast("dict[str, float]", reported))
             self._compare(metrics, evaluation.from_confusion_matrix(matrix))
-            row = self._row(found, metrics, matrix)
+            row = self._row(found, metrics, matrix, approved(context, self.approve_task_id))
             with self.database() as connection:
                 record_version(connection, row)
                 champion = active_version(connection, self.spec.name)
@@ -180,6 +190,7 @@ class EvaluateClassifierOperator(SpecOperator):
         found: DocumentClassifierPropertiesTypeDef,
         metrics: Metrics,
         matrix: dict[str, Any],
+        approved: dict[str, Any],
     ) -> ClassifierVersion:
         from nightsort.comprehend.prices import training_cost
         from nightsort.tables.versions import ClassifierVersion
@@ -207,6 +218,7 @@ class EvaluateClassifierOperator(SpecOperator):
             training_seconds=seconds,
             cost_usd=None if seconds is None else training_cost(seconds),
             trained_at=ended,
+            **approved,
         )
 
     def scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:

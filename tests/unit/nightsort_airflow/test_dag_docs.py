@@ -42,6 +42,13 @@ def test_the_pages_say_what_the_spec_says(tmp_path: Path) -> None:
         assert text in classify
 
 
+def test_the_pages_name_who_may_approve(tmp_path: Path) -> None:
+    approvers = ["ada", {"name": "grace", "id": "7"}]
+    spec = local_spec(tmp_path, budget={"when_over": "ask", "approvers": approvers})
+    for page in (train_doc(spec), classify_doc(spec)):
+        assert "ada or grace, but not who triggered the run, is asked under *Required Actions*" in page
+
+
 def test_the_pages_change_with_the_spec(tmp_path: Path) -> None:
     spec = local_spec(
         tmp_path,

@@ -62,6 +62,19 @@ def test_earlier_retries_of_every_batch_count_against_the_budget(
     assert limited._within_budget(night, [of_other_batch, {"retries": []}], prepared) is allowed
 
 
+@pytest.mark.parametrize(
+    ("approval", "allowed"),
+    [({"asked": False}, False), ({"approved_usd": 1_000 * CENTS_PER_UNIT / 100}, True), (None, False)],
+)
+def test_what_a_person_approved_covers_what_is_sent_again(
+    tmp_path: Path, approval: dict[str, Any] | None, allowed: bool
+) -> None:
+    night = context({("prepare", "prepared"): [{"units": 950}], ("approve", "return_value"): [approval]})
+    limited = operator(tmp_path, budget={"run_usd": 0.01, "when_over": "ask"})
+    limited.approve_task_id = "approve"
+    assert limited._within_budget(night, [], [{"retry": {"units": 50}}]) is allowed
+
+
 def test_without_a_budget_every_retry_is_allowed(tmp_path: Path) -> None:
     unlimited = operator(tmp_path, budget={"run_usd": None})
     assert unlimited._within_budget(context({}), [], [{"retry": {"units": 10**9}}])

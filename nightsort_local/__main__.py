@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 try:
+    from nightsort.terminal import run
     from nightsort_local.cli import app
 except ModuleNotFoundError as error:
     # Typed with the system's Python: what it lacks is in .venv.
@@ -16,7 +17,7 @@ except ModuleNotFoundError as error:
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="nightsort-local")
+    run(app, "nightsort-local")
 
 
 if __name__ == "__main__":

@@ -12,8 +12,7 @@ from nightsort_local.stack_settings import ADMIN
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from rich.console import Console
-
+    from nightsort.terminal import Terminal
     from nightsort_local.dag_runs import DagRunResult
     from nightsort_local.progress import Progress
     from nightsort_local.stack import LocalStack
@@ -34,17 +33,17 @@ def follow(
         if not result.succeeded:
             progress.fail()
     for warning in result.warnings:
-        progress.console.print(f"Warning: {warning}", style="yellow", soft_wrap=True, markup=False)
+        progress.console.print(f"Warning: {warning}", style="yellow", soft_wrap=True)
     if not result.succeeded:
         print_failure(progress.console, stack, result)
     return result
 
 
-def print_failure(console: Console, stack: LocalStack, result: DagRunResult) -> None:
+def print_failure(console: Terminal, stack: LocalStack, result: DagRunResult) -> None:
     """Print the end of each failed task's log, and what to do next."""
     for label, tail in result.log_tails.items():
         console.print(Text(f"The end of the log of {label}:", style="bold"))
-        console.print(tail, soft_wrap=True, markup=False)
+        console.print(tail, soft_wrap=True)
     url = f"{stack.airflow_url}/dags/{result.dag_id}/runs/{result.run_id}"
     console.print(
         Text.assemble(
@@ -55,7 +54,7 @@ def print_failure(console: Console, stack: LocalStack, result: DagRunResult) -> 
     )
 
 
-def print_access(console: Console, stack: LocalStack) -> None:
+def print_access(console: Terminal, stack: LocalStack) -> None:
     """Print the addresses of Airflow and the local AWS, and the login."""
     schedules = "on" if stack.schedules else "off: you trigger the runs (`up --schedules` switches them on)"
     table = Table.grid(padding=(0, 2))

@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from nightsort.classifier_spec.loading import FOLDERS_VARIABLE, spec_folders
+from nightsort.terminal import CommandGroup
 from nightsort.wording import number_of
 from nightsort_local.actions import follow, print_access, start
 from nightsort_local.errors import StackError, StillRunningError
@@ -30,9 +31,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="The local stack: PostgreSQL, a local AWS and Airflow on this machine's loopback interface.",
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,
 )
 CONSOLE = make_console()
 ERRORS = make_console(stderr=True)
@@ -59,7 +60,7 @@ def _reported_errors() -> Iterator[None]:
     try:
         yield
     except StillRunningError as error:
-        ERRORS.print(str(error), soft_wrap=True, markup=False)
+        ERRORS.print(str(error), soft_wrap=True)
         raise typer.Exit(STILL_RUNNING) from error
     except StackError as error:
         ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
@@ -183,7 +184,7 @@ def put(source: Source, uri: Target) -> None:
             raise StackError("The stack is down: `nightsort-local up` starts it.")
         enter(stack.environment())
         number = put_files(source, uri, plain_access())
-        CONSOLE.print(f"{number_of(number, 'file')} copied to {uri}", soft_wrap=True, markup=False)
+        CONSOLE.print(f"{number_of(number, 'file')} copied to {uri}", soft_wrap=True)
 
 
 @app.command(context_settings=PASSED_ON)

@@ -135,4 +135,4 @@ def _show_ways_on(stack: LocalStack, progress: Progress) -> None:
         ("Classify the next day", f"{ours} demo" if INSTALLED else "make run"),
         ("Stop, and keep the data", f"{ours} down" if INSTALLED else "make stop"),
     ):
-        console.print(f"\n{what}:\n  {command}", soft_wrap=True, markup=False)
+        console.print(f"\n{what}:\n  {command}", soft_wrap=True)

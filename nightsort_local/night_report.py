@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     import psycopg
-    from rich.console import Console
 
     from nightsort.evaluation import Metrics
+    from nightsort.terminal import Terminal
 
 EXAMPLES = 5
 
@@ -143,7 +143,7 @@ def _name(document_id: str) -> str:
     return document_id.rpartition("/")[2]
 
 
-def show_night(console: Console, report: NightReport) -> None:
+def show_night(console: Terminal, report: NightReport) -> None:
     """Print the report."""
     console.print()
     version = f"version {report.version}" if report.version else "no version"
@@ -168,9 +168,11 @@ def show_night(console: Console, report: NightReport) -> None:
     )
     console.print()
     if report.metrics is not None:
+        accuracy, macro_f1 = (f"{value:.3f}" for value in (report.metrics.accuracy, report.metrics.macro_f1))
         console.print(
-            f"against the known labels: accuracy [bold]{report.metrics.accuracy:.3f}[/], "
-            f"macro-F1 [bold]{report.metrics.macro_f1:.3f}[/]"
+            Text.assemble(
+                "against the known labels: accuracy ", (accuracy, "bold"), ", macro-F1 ", (macro_f1, "bold")
+            )
         )
     console.print()
     console.print("What the same would have cost on AWS:")

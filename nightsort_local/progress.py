@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
+from nightsort.terminal import Terminal
 from nightsort.wording import number_of
 from nightsort_local.errors import StillRunningError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+
+    from rich.console import RenderableType
 
     from nightsort_local.airflow_api import DagRun, TaskInstance
 
@@ -69,10 +72,10 @@ def busy_machine() -> str:
     return f"This machine is busy: load {load:.0f} on {number_of(processors, 'processor')}."
 
 
-def make_console(*, stderr: bool = False) -> Console:
+def make_console(*, stderr: bool = False) -> Terminal:
     """Return a console. Without a terminal, its lines are long enough for the tables."""
-    console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
+    console = Terminal(stderr=stderr, highlight=False)
+    return console if console.is_terminal else Terminal(stderr=stderr, highlight=False, width=PLAIN_WIDTH)
 
 
 def task_rows(tasks: Iterable[TaskInstance]) -> list[TaskRow]:
@@ -108,7 +111,7 @@ class Progress:
     It is the observer of a DAG run, and receives the reports of a stack.
     """
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Terminal) -> None:
         self.console = console
         self._began = time.monotonic()
         self._step_began = self._said = self._began
@@ -201,7 +204,7 @@ class Progress:
 
     def _say(self, line: str) -> None:
         self._said = time.monotonic()
-        self.console.print(f"{time.monotonic() - self._began:6.1f} s  {line}", soft_wrap=True, markup=False)
+        self.console.print(f"{time.monotonic() - self._began:6.1f} s  {line}", soft_wrap=True)
 
     def _render(self) -> RenderableType:
         seconds = time.monotonic() - self._step_began

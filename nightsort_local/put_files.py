@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nightsort.naming import S3
-from nightsort.wording import number_of
+from nightsort.wording import number_of, one_line
 from nightsort_local.errors import StackError
 
 if TYPE_CHECKING:
@@ -24,22 +24,23 @@ def put_files(source: Path, uri: str, access: Access) -> int:
     :raises StackError: if the file, the folder or the URI cannot be used.
     """
     bucket, _, prefix = uri.removeprefix(S3).partition("/")
+    shown = one_line(str(source))
     if not uri.startswith(S3) or not bucket:
         raise StackError(f"{uri} is not a place in S3: write it as s3://bucket/prefix/.")
     if not source.exists():
-        raise StackError(f"{source} does not exist.")
+        raise StackError(f"{shown} does not exist.")
     if source.is_dir() and prefix and not prefix.endswith("/"):
-        raise StackError(f"{source} is a folder, so {uri} must end in /: write {uri}/.")
+        raise StackError(f"{shown} is a folder, so {uri} must end in /: write {uri}/.")
     targets = _targets(source, prefix)
     if not targets:
-        raise StackError(f"{source} holds no files.")
+        raise StackError(f"{shown} holds no files.")
     try:
         root = access.path(f"{S3}{bucket}")
         root.mkdir(exist_ok=True)
         root.fs.put([str(file) for file in targets], [f"{bucket}/{key}" for key in targets.values()])
     except (OSError, ValueError) as error:
         raise StackError(
-            f"{number_of(len(targets), 'file')} could not be copied to {uri}: {error}"
+            f"{number_of(len(targets), 'file')} could not be copied to {uri}: {one_line(str(error))}"
         ) from error
     return len(targets)
 

@@ -13,6 +13,7 @@ import nightsort.cli  # noqa: F401 (adds the commands)
 from nightsort.classifier_spec.finding import is_file
 from nightsort.cli.command import AsJson, app, named_spec
 from nightsort.cli.output import err, user_errors
+from nightsort.terminal import run as run_command_line
 
 
 @app.command()
@@ -60,13 +61,13 @@ def doctor(
 
 
 def _refusal(message: str) -> typer.Exit:
-    err.print(message, style="red", markup=False, soft_wrap=True)
+    err.print(message, style="red", soft_wrap=True)
     return typer.Exit(2)
 
 
 def main() -> None:
     """Run the command line."""
-    app(prog_name="nightsort")
+    run_command_line(app, "nightsort")
 
 
 if __name__ == "__main__":

@@ -2,10 +2,46 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+# Control characters and lone halves of characters; what turns the direction of text around, breaks lines, or
+# takes no room. Not what joins emoji and letters (U+200C, U+200D).
+_INVISIBLE: Final = (
+    r"\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff"
+    r"\ufeff\ufff9-\ufffb"
+)
+_UNSEEN: Final = re.compile(f"[{_INVISIBLE}]")
+_UNSEEN_OR_BREAK: Final = re.compile(f"[{_INVISIBLE}\\t\\n]")
+
+
+def visible(text: str) -> str:
+    r"""
+    Return a text that can do nothing to a terminal: an escape character is written as ``\x1b``.
+
+    Line ends and tabs stay, and so do emoji.
+
+    :param text: any text.
+    """
+    return _UNSEEN.sub(_escaped, text.replace("\r\n", "\n"))
+
+
+def one_line(text: str) -> str:
+    r"""
+    Return a text as :func:`visible` does, with line ends and tabs as ``\n`` and ``\t``.
+
+    A name with a line end could otherwise write a line of its own into a log.
+
+    :param text: a name, or a message that holds one.
+    """
+    return _UNSEEN_OR_BREAK.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode()
 
 
 def number_of(number: float, singular: str, plural: str = "") -> str:

@@ -5,11 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import NoReturn
+
+from nightsort.wording import one_line
+
+
+class _Parser(argparse.ArgumentParser):
+    """Shows arguments as text in its errors."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(one_line(message))
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Start the server with the options of the command line; return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="nightsort-local aws",
         description="S3, IAM and STS by moto, and an Amazon Comprehend whose custom classifiers learn.",
     )
@@ -30,10 +40,10 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         serve(chosen.host, chosen.port, chosen.data, enforce_iam=chosen.enforce_iam)
     except SettingError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2
     except OSError as error:
-        print(f"error: cannot serve on {chosen.host}:{chosen.port}: {error}", file=sys.stderr)
+        print(f"error: cannot serve on {chosen.host}:{chosen.port}: {one_line(str(error))}", file=sys.stderr)
         return 1
     return 0
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from psycopg.types.json import Jsonb
-from rich.console import Console
 
 from nightsort.tables.schema import ensure_schema
+from nightsort.terminal import Terminal
 from nightsort_local import postgres
 from nightsort_local.errors import StackError
 from nightsort_local.night_report import read_known_labels, read_night, show_night
@@ -82,7 +82,7 @@ def test_a_person_reads_the_sums_the_reasons_the_metrics_and_the_price(
     connection: psycopg.Connection[Any],
 ) -> None:
     out = io.StringIO()
-    show_night(Console(file=out, width=118), read_night(connection, "x", DAY, KNOWN))
+    show_night(Terminal(file=out, width=118), read_night(connection, "x", DAY, KNOWN))
     told = " ".join(out.getvalue().split())
     assert "x, 2026-11-01, version v1: complete Rejected: 1 of 4 documents" in told
     assert "sent again: 1 failed document" in told

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from nightsort.errors import NightsortError
+from nightsort.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -54,7 +55,11 @@ class SpecError(NightsortError):
     def __init__(self, file: Path, problems: Sequence[Problem]) -> None:
         self.file = file
         self.problems = tuple(problems)
-        super().__init__("\n".join(": ".join(filter(None, (str(file), p.key, p.message))) for p in problems))
+        lines = (": ".join(filter(None, (str(file), p.key, p.message))) for p in problems)
+        super().__init__("\n".join(map(one_line, lines)))
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
 
     def __reduce__(self) -> tuple[type[SpecError], tuple[Path, tuple[Problem, ...]]]:
         return type(self), (self.file, self.problems)

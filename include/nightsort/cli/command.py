@@ -10,14 +10,15 @@ import typer
 from rich.logging import RichHandler
 
 from nightsort.cli.output import err
+from nightsort.terminal import CommandGroup
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
 
 app = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_show_locals=False,
     help=(
         "Nightsort's steps, one by one, without Airflow. Paths may be local or s3://…; S3 is configured by "
         "the environment (AWS_ENDPOINT_URL, AWS_PROFILE, …). Results go to standard output, progress to "
@@ -77,7 +78,6 @@ def _is_a_dag(action: str, step: str) -> None:
         f"on the local stack with  nightsort-local run-dag {action}_<name>. Its first step alone is the "
         f"command {step}.",
         style="red",
-        markup=False,
         soft_wrap=True,
     )
     raise typer.Exit(2)

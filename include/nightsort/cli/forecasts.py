@@ -76,7 +76,7 @@ def forecast_cost(
     if problem is not None:
         if loaded.budget.when_over == "ask":
             problem += ". The DAG asks a person for approval (budget.when_over: ask)"
-        err.print(problem, style="red", markup=False, soft_wrap=True)
+        err.print(problem, style="red", soft_wrap=True)
         raise typer.Exit(2)
 
 

@@ -100,11 +100,11 @@ def init(
             schedule=schedule,
         )
         _write(file, text)
-    out.print(f"Wrote {file}.", markup=False, soft_wrap=True)
+    out.print(f"Wrote {file}.", soft_wrap=True)
     if open_ends:
-        out.print(f"Change in it: {', '.join(open_ends)}.", markup=False, soft_wrap=True)
-    out.print(f"Then:  nightsort validate-spec {file}", markup=False, soft_wrap=True)
-    out.print(f"       nightsort prepare-training {file}", markup=False, soft_wrap=True)
+        out.print(f"Change in it: {', '.join(open_ends)}.", soft_wrap=True)
+    out.print(f"Then:  nightsort validate-spec {file}", soft_wrap=True)
+    out.print(f"       nightsort prepare-training {file}", soft_wrap=True)
 
 
 def _default_file(name: str) -> Path:
@@ -149,20 +149,19 @@ def _print_draft(draft: Draft) -> None:
     from nightsort.sources.drafts import MAX_DOCUMENTS
     from nightsort.training.checks import label_text
 
-    out.print(f"{number_of(draft.files, 'file')}: {', '.join(draft.seen)}.", markup=False, soft_wrap=True)
+    out.print(f"{number_of(draft.files, 'file')}: {', '.join(draft.seen)}.", soft_wrap=True)
     columns = {
         role: draft.keys.get(f"{role}_column", role if role != "id" else None)
         for role in ("text", "label", "id")
     }
     if draft.keys["format"] not in ("files", "augmented_manifest"):
         listed = ", ".join(f"{role} = {column}" for role, column in columns.items() if column is not None)
-        out.print(f"Columns: {listed}.", markup=False, soft_wrap=True)
+        out.print(f"Columns: {listed}.", soft_wrap=True)
     more = " (the first ones)" if draft.documents >= MAX_DOCUMENTS else ""
     several = f", several joined by {draft.label_delimiter!r}" if draft.label_delimiter else ""
     out.print(
         f"{number_of(draft.documents, 'document')}{more} with {number_of(len(draft.labels), 'label')}"
         f"{several}: {draft.mode}. Language: {draft.language or 'not recognised'}.",
-        markup=False,
         soft_wrap=True,
     )
     weakest = sorted(draft.labels.items(), key=lambda item: (item[1], item[0]))

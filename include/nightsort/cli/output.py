@@ -8,19 +8,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from nightsort.errors import NightsortError
+from nightsort.terminal import Terminal
+from nightsort.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from nightsort.storage import Progress
 
-out = Console()
-err = Console(stderr=True)
+out = Terminal()
+err = Terminal(stderr=True)
 
 QUIET_SECONDS = 2
 _AWS_SDK = ("botocore.", "aiobotocore.")
@@ -50,9 +51,11 @@ def user_errors(*others: type[Exception]) -> Iterator[None]:
 
 def _error_exit(error: Exception, remedy: str | None) -> typer.Exit:
     message = str(error) or type(error).__name__
+    if isinstance(error, OSError):
+        message = one_line(message)
     if remedy is not None:
         message = f"{message.rstrip('.')}. {remedy}"
-    err.print(message, style="red", markup=False, soft_wrap=True)
+    err.print(message, style="red", soft_wrap=True)
     return typer.Exit(2)
 
 
@@ -72,7 +75,7 @@ def progress_shown() -> Iterator[Progress]:
             if not shown:
                 status.start()
                 shown = True
-            status.update(f"{step}: {documents:,} documents, {elapsed:.0f} s")
+            status.update(Text(f"{step}: {documents:,} documents, {elapsed:.0f} s"))
 
         yield show
 
@@ -91,7 +94,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[str | int]]) -> 
     for column, value in zip(columns, listed[0], strict=True):
         table.add_column(column, justify="right" if isinstance(value, int) else "left", overflow="fold")
     for row in listed:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else Text(value) for value in row))
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else value for value in row))
     out.print(table)
 
 
@@ -109,12 +112,12 @@ def print_rejects(
     rows = [(reason, count, "; ".join(examples[reason]), REASONS[reason]) for reason, count in counts.items()]
     print_table(("rejected", "documents", "for instance", "what to do"), rows)
     if rows and uri is not None:
-        out.print(f"All rejects: {uri}", markup=False, soft_wrap=True)
+        out.print(f"All rejects: {uri}", soft_wrap=True)
 
 
 def warn(message: str) -> None:
     """Print a warning."""
-    out.print(f"Warning: {message}", style="yellow", markup=False, soft_wrap=True)
+    out.print(f"Warning: {message}", style="yellow", soft_wrap=True)
 
 
 def print_values(values: Mapping[str, Any]) -> None:

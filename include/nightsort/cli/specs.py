@@ -60,7 +60,7 @@ def validate_spec(
         if specs:
             out.print(table)
         for problem in errors:
-            err.print(str(problem), style="red", markup=False, soft_wrap=True)
+            err.print(str(problem), style="red", soft_wrap=True)
         if not specs and not errors:
             out.print("No specs found.")
     if errors:
@@ -73,4 +73,4 @@ def _print_warnings(specs: Iterable[ClassifierSpec]) -> None:
     for spec in specs:
         for warning in spec_warnings(spec):
             message = f"Warning: {spec.name}: {warning.key}: {warning.message}"
-            err.print(message, style="yellow", markup=False, soft_wrap=True)
+            err.print(message, style="yellow", soft_wrap=True)

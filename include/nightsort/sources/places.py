@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from nightsort.storage import StorageError
+from nightsort.wording import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,4 +28,4 @@ def place_named(uri: str, key: str) -> Iterator[None]:
             f"{uri} cannot be reached ({error}); correct {key} in the spec, or create the bucket"
         ) from error
     except PermissionError as error:
-        raise PermissionError(f"{uri} ({key} in the spec): {error}") from error
+        raise PermissionError(one_line(f"{uri} ({key} in the spec): {error}")) from error

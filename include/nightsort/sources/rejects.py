@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
+from nightsort.wording import one_line
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
@@ -100,7 +102,7 @@ class RejectLog:
             raise KeyError(f"{reason} is not a reason for a reject; add it to REASONS with its remedy")
         self.counts[reason] += 1
         if len(examples := self.examples[reason]) < MAX_EXAMPLES:
-            examples.append(f"{file} row {row}{f' ({detail})' if detail else ''}")
+            examples.append(one_line(f"{file} row {row}{f' ({detail})' if detail else ''}"))
         for label in labels:
             if label in self.labels or len(self.labels) < _MAX_LABELS:
                 self.labels[label][reason] += 1

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from rich.console import Console
 from rich.text import Text
 
+from nightsort.terminal import Terminal
 from nightsort_airflow.doctor.all_checks import deployment_checks
 from nightsort_airflow.doctor.dag_parsing import begin_parse_in_fork
 from nightsort_airflow.doctor.findings import State, counted, report_lines
@@ -36,7 +36,7 @@ def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
     :param seconds: the time that one check may take.
     """
     parse = begin_parse_in_fork()  # before the status line, which has a thread
-    with Console(stderr=True).status("checking the deployment"):
+    with Terminal(stderr=True).status("checking the deployment"):
         findings = examine(deployment_checks(specs, in_a_task=False, parse=parse), seconds)
     if as_json:
         print(
@@ -50,7 +50,7 @@ def run(specs: Sequence[str], *, as_json: bool, seconds: float) -> int:
 
 
 def _print(findings: Sequence[Finding]) -> None:
-    console = Console(soft_wrap=True, highlight=False)
+    console = Terminal(soft_wrap=True, highlight=False)
     for state, line in report_lines(findings):
         console.print(Text(line, style=STYLES[state]))
     console.print(", ".join(f"{number} {state}" for state, number in counted(findings).items()))

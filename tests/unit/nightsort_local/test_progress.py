@@ -8,8 +8,8 @@ import time
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from rich.console import Console
 
+from nightsort.terminal import Terminal
 from nightsort_local import progress as progress_module
 from nightsort_local.airflow_api import DagRun, TaskInstance
 from nightsort_local.errors import StillRunningError
@@ -28,7 +28,7 @@ def task(task_id: str, state: str, index: int = -1, seconds: float = 3.0) -> Tas
 
 def test_each_event_is_told_once() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=100))
+    progress = Progress(Terminal(file=out, width=100))
     with progress.step("classify_x"):
         progress.run_moved(RUN, [task("prepare", "queued"), task("load", "waiting")])
         progress.run_moved(RUN, [task("prepare", "running"), task("load", "waiting")])
@@ -41,7 +41,7 @@ def test_each_event_is_told_once() -> None:
 
 def test_a_step_that_raises_and_a_step_that_gives_up_end_with_a_cross() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=100))
+    progress = Progress(Terminal(file=out, width=100))
     with pytest.raises(ValueError, match="x"), progress.step("raises"):
         raise ValueError("x")
     with progress.step("gives up"):
@@ -53,7 +53,7 @@ def test_a_step_that_raises_and_a_step_that_gives_up_end_with_a_cross() -> None:
 
 def test_a_terminal_keeps_the_tasks_and_their_times_in_view() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=100, force_terminal=True, color_system=None))
+    progress = Progress(Terminal(file=out, width=100, force_terminal=True, color_system=None))
     with progress.step("classify_x"):
         progress.run_moved(RUN, [task("prepare", "success", seconds=2.5)])
     kept = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue()).splitlines()[-2:]
@@ -63,7 +63,7 @@ def test_a_terminal_keeps_the_tasks_and_their_times_in_view() -> None:
 
 def test_markup_in_what_airflow_says_is_shown_as_it_is() -> None:
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=100))
+    progress = Progress(Terminal(file=out, width=100))
     with progress.step("x"):
         progress.detail("start_job [bold] [20261101-00000]")
     assert "start_job [bold] [20261101-00000]" in out.getvalue()
@@ -89,7 +89,7 @@ def test_a_step_that_is_quiet_for_long_is_said_again_and_why_it_is_slow(
     monkeypatch.setattr("nightsort_local.progress.os.getloadavg", lambda: (20.3, 9.0, 5.0))
     monkeypatch.setattr("nightsort_local.progress.os.cpu_count", lambda: 2)
     out = io.StringIO()
-    progress = Progress(Console(file=out, width=200))
+    progress = Progress(Terminal(file=out, width=200))
     with progress.step("Starting the local stack"):
         progress.detail("waiting for api-server")
         while "still" not in out.getvalue():
@@ -107,7 +107,7 @@ def test_a_machine_that_is_not_busy_is_not_blamed(monkeypatch: pytest.MonkeyPatc
 
 def test_a_run_that_goes_on_has_no_cross() -> None:
     out = io.StringIO()
-    with pytest.raises(StillRunningError), Progress(Console(file=out, width=100)).step("train_x"):
+    with pytest.raises(StillRunningError), Progress(Terminal(file=out, width=100)).step("train_x"):
         raise StillRunningError("still running")
     assert "… train_x (" in out.getvalue()
     assert "✘" not in out.getvalue()

@@ -173,6 +173,10 @@ env: ## Write .env: new secrets for docker-compose.yaml, unless there is one
 		if "$$candidate" --version >/dev/null 2>&1; then exec "$$candidate" -m deployment.compose_env; fi; \
 	done; echo "make env needs Python 3" >&2; exit 1
 
+.PHONY: images
+images: $(VENV)/.local ## Pin the public images by the digests that their tags have now (docker buildx, a network)
+	@$(BIN)/python -m deployment.image_pins
+
 .PHONY: compose-test
 compose-test: $(VENV)/.dev ## Run docker-compose.yaml with stand-ins for the public images (root, Debian, docker.io, debootstrap)
 	@$(BIN)/python -m pytest -m compose -rP --durations=0 tests/compose

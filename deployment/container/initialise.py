@@ -10,47 +10,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import Final
 
-import psycopg
-from psycopg import sql
+from deployment.container.administrator import set_administrator
+from deployment.container.database_roles import create_databases, grant_rights
 
-DATABASES: Final = {"airflow": "AIRFLOW_DB_PASSWORD", "nightsort": "NIGHTSORT_DB_PASSWORD"}
-"""A database and its owner have one name; the variable holds the owner's password."""
-
-POOL: Final = (
+POOL = (
     "comprehend_jobs",
     "Comprehend's active jobs: deferred tasks count, since their jobs are active",
 )
-ADMIN: Final = "admin"
-
-
-def create_databases() -> None:
-    """Create each role and its database, and give the role its password."""
-    server = psycopg.connect(
-        host=os.environ["POSTGRES_HOST"],
-        user="postgres",
-        password=os.environ["POSTGRES_PASSWORD"],
-        dbname="postgres",
-        autocommit=True,
-    )
-    with server:
-        for name, variable in DATABASES.items():
-            role, password = sql.Identifier(name), sql.Literal(os.environ[variable])
-            if not server.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (name,)).fetchone():
-                server.execute(sql.SQL("CREATE ROLE {} LOGIN").format(role))
-            server.execute(sql.SQL("ALTER ROLE {} PASSWORD {}").format(role, password))
-            if not server.execute("SELECT 1 FROM pg_database WHERE datname = %s", (name,)).fetchone():
-                # A server made without a locale would give SQL_ASCII, whose texts psycopg reads as bytes.
-                create = sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0")
-                server.execute(create.format(role, role))
-            # Nobody but the owner, who has every right in it.
-            server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(role))
 
 
 def airflow(*arguments: str) -> None:
     """
-    Run a command of Airflow's.
+    Run a command of Airflow's. Its arguments are in the list of processes, so none may be a secret.
 
     :raises SystemExit: it failed; its own words are printed.
     """
@@ -61,15 +33,12 @@ def airflow(*arguments: str) -> None:
 
 def main() -> int:
     """Make everything ready; return the exit code."""
-    create_databases()
+    create_databases(os.environ)
     airflow("db", "migrate")
+    grant_rights(os.environ)
     name, description = POOL
     airflow("pools", "set", name, os.environ["COMPREHEND_ACTIVE_JOBS"], description, "--include-deferred")
-    password = os.environ["AIRFLOW_ADMIN_PASSWORD"]
-    person = ("--firstname", "Airflow", "--lastname", "Admin", "--email", "admin@localhost")
-    airflow("users", "create", "--username", ADMIN, "--password", password, "--role", "Admin", *person)
-    # Of a user who is there, `create` changes nothing.
-    airflow("users", "reset-password", "--username", ADMIN, "--password", password)
+    set_administrator(os.environ["AIRFLOW_ADMIN_PASSWORD"])
     print("Ready.")
     return 0
 

@@ -7,10 +7,12 @@ Creates the connection ``aws_default``, unless there is one, and uploads the sam
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
 import sys
+
+from airflow.models.connection import Connection
+from airflow.utils.session import create_session
+from sqlalchemy import select
 
 from nightsort.storage import plain_access
 from nightsort_local import sample_corpus
@@ -19,29 +21,23 @@ CONNECTION = "aws_default"
 
 
 def connect_airflow() -> None:
-    """Create the connection unless there is one."""
-    there = subprocess.run(  # noqa: S603 - our own arguments
-        ["airflow", "connections", "get", CONNECTION],  # noqa: S607
-        check=False,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    if there.returncode == 0:
-        print(f"The connection {CONNECTION} is there already; it is kept.")
-        return
-    connection = {
-        "conn_type": "aws",
-        "login": os.environ["AWS_ACCESS_KEY_ID"],
-        "password": os.environ["AWS_SECRET_ACCESS_KEY"],
-        "extra": {
-            "region_name": os.environ["AWS_DEFAULT_REGION"],
-            "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
-        },
-    }
-    subprocess.run(  # noqa: S603 - our own arguments
-        ["airflow", "connections", "add", CONNECTION, "--conn-json", json.dumps(connection)],  # noqa: S607
-        check=True,
-    )
+    """Create the connection unless there is one; in this process, since a command line is no secret."""
+    with create_session() as session:
+        if session.scalar(select(Connection.id).where(Connection.conn_id == CONNECTION)) is not None:
+            print(f"The connection {CONNECTION} is there already; it is kept.")
+            return
+        session.add(
+            Connection(
+                conn_id=CONNECTION,
+                conn_type="aws",
+                login=os.environ["AWS_ACCESS_KEY_ID"],
+                password=os.environ["AWS_SECRET_ACCESS_KEY"],
+                extra={
+                    "region_name": os.environ["AWS_DEFAULT_REGION"],
+                    "endpoint_url": os.environ["AWS_ENDPOINT_URL"],
+                },
+            )
+        )
 
 
 def main() -> int:

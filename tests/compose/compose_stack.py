@@ -9,22 +9,26 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deployment.compose_env import write_env
+import yaml
+
+from deployment.compose_env import SECRETS, write_env
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.errors import StackError
-from tests.compose.engine import run
+from tests.compose.engine import image_names, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from nightsort_local.airflow_api import DagRun
 
 PROJECT = "nightsort-compose-test"
 ENDING = ("init", "local-setup")
 """Services that do their work and end."""
+BY_HAND = ("doctor",)
+"""Services that nothing starts but a person."""
 WORKERS = ("worker-1", "worker-2")
 HEALTHY_SECONDS = 420
 RUN_SECONDS = 420
@@ -49,31 +53,38 @@ class ComposeStack:
     def with_new_secrets(cls, env_file: Path) -> ComposeStack:
         """Write an .env as `make env` does, and let the UI have a free port."""
         write_env(env_file)
+        images = image_names()
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             address = f"127.0.0.1:{free.getsockname()[1]}"
         with env_file.open("a", encoding="utf-8") as file:
             file.write(f"AIRFLOW_UI_ADDRESS={address}\nNIGHTSORT_POLL_SECONDS=1\n")
-            file.write("CLASSIFIERS=nightsort_local/samples\n")
+            file.write(f"CLASSIFIERS=nightsort_local/samples\nAIRFLOW_IMAGE={images['airflow']}\n")
+        # Stand-ins have no digest that the compose file could name.
+        services = {name: {"image": images[name]} for name in ("postgres", "redis")}
+        env_file.with_name("stand-ins.yaml").write_text(yaml.safe_dump({"services": services}))
         return cls(env_file, f"http://{address}")
 
     def compose(self, *arguments: str) -> str:
         """Call docker-compose."""
+        stand_ins = str(self.env_file.with_name("stand-ins.yaml"))
+        files = ("--file", "docker-compose.yaml", "--file", stand_ins, "--project-directory", ".")
         known = ("--env-file", str(self.env_file), "--project-name", PROJECT, "--profile", "local")
-        return run("docker-compose", *known, *arguments)
+        return run("docker-compose", *files, *known, *arguments)
 
-    def secret(self, name: str) -> str:
-        """A value of the .env."""
+    def secrets(self) -> dict[str, str]:
+        """The secrets of the .env."""
         lines = self.env_file.read_text(encoding="utf-8").splitlines()
-        return dict(line.split("=", 1) for line in lines if line[:1].isalpha())[name]
+        values = dict(line.split("=", 1) for line in lines if line[:1].isalpha())
+        return {name: values[name] for name in SECRETS}
 
     def api(self) -> AirflowApi:
         """Airflow's REST API, with the administrator's password."""
-        return AirflowApi(self.url, self.secret("AIRFLOW_ADMIN_PASSWORD"))
+        return AirflowApi(self.url, self.secrets()["AIRFLOW_ADMIN_PASSWORD"])
 
     def services(self) -> list[str]:
-        """All services of the file."""
-        return sorted(self.compose("config", "--services").split())
+        """All services that `up` starts."""
+        return sorted(set(self.compose("config", "--services").split()) - {*BY_HAND})
 
     def inspect(self, service: str) -> dict[str, Any]:
         """What the engine knows of a service's container."""
@@ -112,6 +123,16 @@ class ComposeStack:
     def python(self, service: str, program: str) -> str:
         """Run a line of Python in a service's container."""
         return self.inside(service, "python", "-c", program)
+
+    def environments(self, service: str) -> str:
+        """The variables of all processes of a service, as root of the machine sees them."""
+        listed = run("docker", "top", self.inspect(service)["Id"], "-eo", "pid").split()
+        files = (Path("/proc", pid, "environ") for pid in listed if pid.isdigit())
+        return "".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.exists())
+
+    def doctor(self) -> str:
+        """Run the doctor's own service; one that finds something missing is an error."""
+        return self.compose("run", "--rm", "--no-deps", "doctor")
 
     def inject(self, kind: str, **members: Any) -> None:
         """Have the local AWS fail as told."""
@@ -155,6 +176,13 @@ class ComposeStack:
         )
         workers = {self.inspect(name)["Config"]["Hostname"]: name for name in WORKERS}
         return row["try_number"], row["state"], workers.get(row["hostname"], "")
+
+    def log_lines(self, run: DagRun, task_id: str) -> list[str]:
+        """The log of a task's newest try, as the UI shows it."""
+        api = self.api()
+        tasks = api.task_instances(run.dag_id, run.run_id)
+        (task,) = (task for task in tasks if task.task_id == task_id)
+        return api.log_lines(run.dag_id, run.run_id, task)
 
     def start_run(self, dag_id: str, conf: dict[str, Any]) -> DagRun:
         """Trigger a DAG, and unpause it."""

@@ -10,6 +10,7 @@ import pytest
 
 from tests.compose.compose_stack import ComposeStack
 from tests.compose.engine import build_stand_ins, require_programs, running_engine
+from tests.compose.process_list import WatchedProcesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,13 +27,22 @@ def engine() -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def stack(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ComposeStack]:
+def watched() -> WatchedProcesses:
+    """The processes that ran while the services started."""
+    return WatchedProcesses()
+
+
+@pytest.fixture(scope="session")
+def stack(
+    engine: None, watched: WatchedProcesses, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ComposeStack]:
     """The built services, up and healthy; at the end nothing of them is left but the images."""
     stack = ComposeStack.with_new_secrets(tmp_path_factory.mktemp("compose") / ".env")
     stack.compose("build", "init", "local-aws")
     stack.compose("down", "--volumes")
     try:
-        stack.up()
+        with watched:
+            stack.up()
         yield stack
     finally:
         stack.compose("down", "--volumes", "--timeout", "20")

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
+from deployment.image_pins import pinned
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,11 +57,9 @@ def running_engine() -> Iterator[None]:
 
 
 def image_names() -> dict[str, str]:
-    """The public images of the compose file, by the name of the stand-in that stands for each."""
-    text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
-    services = yaml.safe_load(text)["services"]
-    base = services["init"]["build"]["args"]["AIRFLOW_IMAGE"].partition(":-")[2].rstrip("}")
-    return {"airflow": base, "postgres": services["postgres"]["image"], "redis": services["redis"]["image"]}
+    """The public images of the compose file, without digests, by the name of the stand-in for each."""
+    images = pinned([(REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")])
+    return {name.rpartition("/")[2]: image.partition("@")[0] for name, image in images.items()}
 
 
 def build_stand_ins(folder: Path) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 import pytest
 import yaml
 
-from deployment.compose_env import new_secrets, write_env
+from deployment.compose_env import SECRETS, new_secret, write_env
+from deployment.container.database_roles import GUESTS, rights_of
 from deployment.container.health import COMPONENTS, component_of
 from deployment.container.initialise import POOL
 from nightsort.comprehend import limits
+from tests.deployment.compose_secrets import HOLDS
 
 REPOSITORY = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8"))
@@ -25,9 +27,12 @@ AIRFLOW = {
     "triggerer",
     "worker-1",
     "worker-2",
+    "doctor",
     "local-setup",
 }
 LOCAL = {"local-aws", "local-setup"}
+WORKERS = ("worker-1", "worker-2")
+CALL_AWS = {"dag-processor", "triggerer", "worker-1", "worker-2", "doctor"}
 REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 every_service = pytest.mark.parametrize("service", sorted(SERVICES))
@@ -35,14 +40,15 @@ every_service = pytest.mark.parametrize("service", sorted(SERVICES))
 
 def test_these_are_the_services() -> None:
     assert set(SERVICES) == AIRFLOW | {"postgres", "redis", "local-aws"}
-    assert {name for name, service in SERVICES.items() if "profiles" in service} == LOCAL
+    profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
+    assert profiles == {"local-aws": ["local"], "local-setup": ["local"], "doctor": ["doctor"]}
 
 
 @every_service
 def test_each_service_has_a_health_check_limits_and_rotated_logs_and_comes_back(service: str) -> None:
     found = SERVICES[service]
     assert found["healthcheck"]["test"][0] in ("CMD", "CMD-SHELL")
-    assert found["restart"] in ("unless-stopped", "on-failure")
+    assert found["restart"] in ("unless-stopped", "on-failure") or service == "doctor"
     assert found["mem_limit"]
     assert found["cpus"]
     assert found["pids_limit"]
@@ -64,12 +70,58 @@ def test_only_the_ui_is_published_and_by_default_on_loopback() -> None:
     assert published == {"api-server": ["${AIRFLOW_UI_ADDRESS:-127.0.0.1:8080}:8080"]}
 
 
-def test_all_of_airflow_has_one_environment_and_one_image() -> None:
+def test_all_of_airflow_has_the_same_settings_and_one_image() -> None:
     given = COMPOSE["x-airflow"]["environment"]
-    common = {name: value for name, value in given.items() if value is not None}
     for name in AIRFLOW:
-        assert common.items() <= SERVICES[name]["environment"].items(), name
+        assert given.items() <= SERVICES[name]["environment"].items(), name
     assert {SERVICES[name]["image"] for name in AIRFLOW - LOCAL} == {"nightsort:local"}
+
+
+@every_service
+def test_each_service_holds_the_secrets_that_it_needs_and_no_other(service: str) -> None:
+    found = SERVICES[service]
+    # All of it: an argument would be in the list of processes besides.
+    held = {name for name, _, _ in REFERENCE.findall(yaml.safe_dump(found))} & set(SECRETS)
+    assert held == HOLDS[service]
+    assert "env_file" not in found
+    anywhere = REFERENCE.findall(yaml.safe_dump({**found, "environment": {}}))
+    assert not {name for name, _, _ in anywhere} & set(SECRETS)
+
+
+@pytest.mark.parametrize("service", WORKERS)
+def test_a_worker_reaches_neither_airflows_database_nor_its_keys(service: str) -> None:
+    environment = SERVICES[service]["environment"]
+    assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "sqlite://"
+    assert environment["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("db+postgresql+psycopg2://celery:")
+    assert environment["AIRFLOW__CELERY__RESULT_BACKEND"].endswith("@postgres/celery")
+    assert not {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY"} & set(environment)
+    assert not {name for name in environment if name.startswith("AIRFLOW__API_AUTH__")}
+
+
+def test_access_to_aws_is_given_to_those_that_call_it() -> None:
+    given = {name for name in AIRFLOW if "AIRFLOW_CONN_AWS_DEFAULT" in SERVICES[name]["environment"]}
+    assert given == CALL_AWS
+
+
+@pytest.mark.parametrize("guest", sorted(GUESTS))
+def test_a_guest_of_airflows_database_neither_sees_users_nor_changes_what_people_decide(guest: str) -> None:
+    for table in ("ab_user", "ab_user_role", "session"):
+        assert rights_of(guest, table) == ()
+    for table in ("connection", "variable", "ab_permission_view_role", "alembic_version_fab_auth_manager"):
+        assert rights_of(guest, table) == ("SELECT",)
+    assert rights_of("airflow_doctor", "dag") == ("SELECT",)
+    assert "UPDATE" in rights_of("airflow_triggerer", "job")
+
+
+@pytest.mark.parametrize("service", WORKERS)
+def test_batches_wait_for_their_upload_on_a_disk_that_is_no_memory(service: str) -> None:
+    found = SERVICES[service]
+    assert f"{service}-tmp:/tmp" in found["volumes"]
+    assert not found.get("tmpfs")
+    assert "TMPDIR" not in found["environment"]
+    # A worker that was killed left its batches behind.
+    (command,) = found["entrypoint"][2:]
+    assert command.startswith("find /tmp -mindepth 1 -user 50000 -delete; exec airflow celery worker")
 
 
 @pytest.mark.parametrize("service", sorted(AIRFLOW - {"init"}))
@@ -84,7 +136,7 @@ def test_public_images_are_pinned_by_an_exact_tag() -> None:
     assert default is not None
     assert base == f"${{AIRFLOW_IMAGE:-{default[1]}}}"
     for image in (SERVICES["postgres"]["image"], SERVICES["redis"]["image"], default[1]):
-        assert re.search(r":\S*\d+\.\d+(\.\d+)?-\S+$", image), image
+        assert re.search(r":[\w.-]*\d+\.\d+(\.\d+)?-[\w.]+(@sha256:[0-9a-f]{64})?$", image), image
     assert int(SERVICES["postgres"]["image"].partition(":")[2].partition(".")[0]) >= 16
 
 
@@ -126,8 +178,8 @@ def test_no_secret_has_a_default_and_make_env_writes_each_of_them(tmp_path: Path
     text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
     secret = {name for name, _, _ in REFERENCE.findall(text) if re.search("PASSWORD|SECRET|KEY", name)}
     required = {name for name, kind, _ in REFERENCE.findall(text) if kind == "?"}
-    assert secret == required
-    assert write_env(tmp_path / ".env")
+    assert secret == required == set(SECRETS)
+    assert write_env(tmp_path / ".env") == list(SECRETS)
     written = (tmp_path / ".env").read_text(encoding="utf-8")
     assert secret == set(re.findall(r"^(\w+)=.{24,}$", written, re.MULTILINE))
     assert {name for name, _, _ in REFERENCE.findall(text)} - secret <= {
@@ -147,7 +199,21 @@ def test_make_env_makes_new_secrets_that_only_their_owner_reads_and_never_replac
     assert file.stat().st_mode & 0o777 == 0o600
     assert not write_env(file)
     assert file.read_text(encoding="utf-8") == written
-    assert not set(new_secrets().values()) & set(new_secrets().values())
+    assert len({new_secret(name) for name in SECRETS for _ in range(2)}) == 2 * len(SECRETS)
+
+
+def test_make_env_adds_what_a_newer_compose_file_needs_to_a_file_that_is_there(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text(
+        "POSTGRES_PASSWORD=old\n#CELERY_DB_PASSWORD=none\nCOMPREHEND_ACTIVE_JOBS=3", encoding="utf-8"
+    )
+    file.chmod(0o600)
+    added = write_env(file)
+    assert added == [name for name in SECRETS if name != "POSTGRES_PASSWORD"]
+    lines = file.read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == ["POSTGRES_PASSWORD=old", "#CELERY_DB_PASSWORD=none", "COMPREHEND_ACTIVE_JOBS=3"]
+    assert [line.partition("=")[0] for line in lines[3:]] == added
+    assert file.stat().st_mode & 0o777 == 0o600
 
 
 def test_git_and_the_images_never_see_the_secrets() -> None:
@@ -181,5 +247,9 @@ def test_the_health_check_knows_which_component_a_container_runs(
 
 
 def test_each_component_of_the_file_has_a_health_check() -> None:
-    commands = {SERVICES[name]["command"][0] for name in AIRFLOW - {"init", "local-setup"}}
+    started = AIRFLOW - {"init", "local-setup", "doctor"}
+    commands = {
+        component_of(" ".join([*SERVICES[name]["entrypoint"], *SERVICES[name]["command"]]).encode())
+        for name in started
+    }
     assert commands == set(COMPONENTS)

@@ -59,7 +59,12 @@ def of_our_own() -> set[str]:
 
 def of_compose() -> set[str]:
     """The variables that the compose file takes from ``.env`` or from a shell."""
-    passed_on = {name for name, value in COMPOSE["x-airflow"]["environment"].items() if value is None}
+    passed_on = {
+        name
+        for service in COMPOSE["services"].values()
+        for name, value in service.get("environment", {}).items()
+        if value is None
+    }
     return set(REFERENCE.findall(COMPOSE_TEXT)) | passed_on
 
 

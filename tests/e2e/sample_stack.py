@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from nightsort_local import postgres, sample_corpus
-from nightsort_local.home import REPOSITORY
+from nightsort_local.home import REPOSITORY, SAMPLES
 from nightsort_local.stack_settings import SECRET_KEY
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from datetime import date
+    from pathlib import Path
 
     from nightsort_local.stack import LocalStack
 
@@ -74,3 +77,24 @@ def comprehend(stack: LocalStack) -> Any:
 def job_ids(stack: LocalStack) -> set[str]:
     pages = comprehend(stack).get_paginator("list_document_classification_jobs").paginate()
     return {job["JobId"] for page in pages for job in page["DocumentClassificationJobPropertiesList"]}
+
+
+def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: str) -> Path:
+    """Write a spec on the sample's documents under another name, and wait until Airflow has its DAGs."""
+    file = specs / f"{name}.yaml"
+    text = (SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8")
+    text = text.replace(f"name: {sample}", f"name: {name}").replace(f"{sample}/work", f"{name}/work")
+    kept = [line for line in text.splitlines() if line.partition(":")[0] not in keys]
+    file.write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in keys.items()), ""]), "utf-8")
+    for dag_id in (f"train_{name}", f"classify_{name}"):
+        until(lambda dag_id=dag_id: stack.api.dag(dag_id), f"{dag_id} is not parsed")  # type: ignore[misc]
+        stack.api.unpause(dag_id)
+    return file
+
+
+def until(found: Callable[[], Any], problem: str, seconds: float = 90) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (result := found()):
+        assert time.monotonic() < deadline, problem
+        time.sleep(0.3)
+    return result

@@ -28,11 +28,12 @@ from tests.e2e.sample_stack import (
     job_ids,
     predictions,
     query,
+    spec_like,
+    until,
 )
 from tests.unreliable_server import unreliable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from nightsort_local.stack import LocalStack
@@ -297,30 +298,9 @@ def test_no_log_has_errors_or_warnings_of_what_is_right(trained_topics: LocalSta
 # --- where the trip meets people: asked about money, told of bad nights, reading the logs -------------------
 
 
-def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: str) -> Path:
-    """Write a spec on the sample's documents under another name, and wait until Airflow has its DAGs."""
-    file = specs / f"{name}.yaml"
-    text = (SAMPLES / f"{sample}.yaml").read_text(encoding="utf-8")
-    text = text.replace(f"name: {sample}", f"name: {name}").replace(f"{sample}/work", f"{name}/work")
-    kept = [line for line in text.splitlines() if line.partition(":")[0] not in keys]
-    file.write_text("\n".join([*kept, *(f"{key}: {value}" for key, value in keys.items()), ""]), "utf-8")
-    for dag_id in (f"train_{name}", f"classify_{name}"):
-        until(lambda dag_id=dag_id: stack.api.dag(dag_id), f"{dag_id} is not parsed")  # type: ignore[misc]
-        stack.api.unpause(dag_id)
-    return file
-
-
 def told_in_file(told: Path, text: str) -> str:
     """Return the notifiers of a spec, of which there is one."""
     return f'[{{import_path: tests.file_notifier.FileNotifier, arguments: {{path: {told}, text: "{text}"}}}}]'
-
-
-def until(found: Callable[[], Any], problem: str, seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
-    while not (result := found()):
-        assert time.monotonic() < deadline, problem
-        time.sleep(0.3)
-    return result
 
 
 SCHEDULED_RUN = """

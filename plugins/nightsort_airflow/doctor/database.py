@@ -65,7 +65,7 @@ def database_checks(conn_id: str) -> list[Check]:
 
 def answers(conn_id: str) -> Outcome:
     """Connect and run a query."""
-    add = f"airflow connections add {conn_id} --conn-uri 'postgres://user:password@host:5432/database'"
+    add = f"add {conn_id} in the UI, or by airflow connections import FILE (docs/deployment.md, Connections)"
     try:
         kind = BaseHook.get_connection(conn_id).conn_type
     except AirflowNotFoundException:

@@ -20,10 +20,10 @@ def look() -> tuple[Finding, list[Finding]]:
     return first, others
 
 
-def test_a_connection_that_is_not_there_comes_with_the_command_that_makes_it() -> None:
+def test_a_connection_that_is_not_there_comes_with_what_makes_it() -> None:
     connection, others = look()
     assert (connection.state, connection.says) == (State.FAILED, "there is no such connection")
-    assert "airflow connections add doctor_db" in connection.remedy
+    assert "airflow connections import FILE" in connection.remedy
     assert "AIRFLOW_CONN_DOCTOR_DB" in connection.remedy
     assert {finding.state for finding in others} == {State.CANNOT_TELL}
 

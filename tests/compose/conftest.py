@@ -10,7 +10,7 @@ import pytest
 
 from tests.compose.compose_stack import ComposeStack
 from tests.compose.engine import build_stand_ins, require_programs, running_engine
-from tests.compose.process_list import WatchedProcesses
+from tests.process_list import WatchedProcesses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -17,7 +17,7 @@ from tests.deployment.compose_secrets import HOLDS
 
 if TYPE_CHECKING:
     from tests.compose.compose_stack import ComposeStack
-    from tests.compose.process_list import WatchedProcesses
+    from tests.process_list import WatchedProcesses
 
 pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 

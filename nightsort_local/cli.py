@@ -55,7 +55,9 @@ INTERRUPTED = 130
 
 
 @contextmanager
-def _reported_errors() -> Iterator[None]:
+def _reported_errors(
+    after_interruption: str = "`make stop` stops the processes that still run.",
+) -> Iterator[None]:
     """Print an error of the stack as a message, and exit with code 1."""
     try:
         yield
@@ -66,7 +68,7 @@ def _reported_errors() -> Iterator[None]:
         ERRORS.print(Text.assemble(("error: ", "bold red"), str(error)), soft_wrap=True)
         raise typer.Exit(1) from error
     except KeyboardInterrupt:
-        ERRORS.print("\nInterrupted. `make stop` stops the processes that still run.")
+        ERRORS.print(f"\nInterrupted. {after_interruption}", soft_wrap=True)
         raise typer.Exit(INTERRUPTED) from None
 
 
@@ -246,6 +248,50 @@ def demo() -> None:
     with _reported_errors():
         if not run_demo(_stack_to_start(progress), progress):
             raise typer.Exit(1)
+
+
+@app.command("compare")
+def compare_command(
+    bucket: Annotated[str, typer.Option(help="A bucket in the region of the other side.")],
+    role: Annotated[str, typer.Option(help="ARN of a data access role that may use the bucket.")],
+    most_usd: Annotated[float, typer.Option(help="Refuse to start if it may cost more.")] = 5.0,
+    endpoint: Annotated[bool, typer.Option("--endpoint", help="Ask an endpoint for a minute, too.")] = False,
+    more_trainings: Annotated[
+        bool, typer.Option("--more-trainings", help="Train on doubtful data four times, too.")
+    ] = False,
+    other_url: Annotated[str, typer.Option(help="Compare with a second local AWS instead of AWS.")] = "",
+    profile: Annotated[str, typer.Option(help="A profile of your AWS configuration.")] = "",
+    region: Annotated[str, typer.Option(help="The region; by default that of the profile.")] = "",
+    output: Annotated[Path, typer.Option(help="Folder of the report and of what it remembers.")] = Path(
+        "nightsort-compare"
+    ),
+    keep: Annotated[
+        bool, typer.Option("--keep", help="On Ctrl-C leave what runs and is paid for, to go on later.")
+    ] = False,
+    remove: Annotated[
+        bool, typer.Option("--remove", help="Only delete what an interrupted comparison left.")
+    ] = False,
+) -> None:
+    """Compare the local Comprehend with AWS, on generated documents, and write a report.
+
+    Everything that it makes is deleted at the end. It can be interrupted and started again.
+    """
+    # Imported here: boto3 would make every other command a second slower.
+    from nightsort_local.compare import command
+
+    request = command.Request(
+        bucket=bucket,
+        role=role,
+        most_usd=most_usd,
+        options=command.options_of(endpoint=endpoint, more_trainings=more_trainings),
+        other_url=other_url,
+        profile=profile,
+        region=region,
+        output=output,
+        keep=keep,
+    )
+    with _reported_errors("The same command goes on from here; with --remove it deletes what is left."):
+        (command.remove if remove else command.compare)(request, Progress(CONSOLE))
 
 
 def _params(conf: str) -> dict[str, Any]:

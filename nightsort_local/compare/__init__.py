@@ -1,0 +1,1 @@
+"""Compare the local Comprehend with AWS, or with a second local server: ``nightsort-local compare``."""

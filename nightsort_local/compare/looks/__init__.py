@@ -1,0 +1,1 @@
+"""The looks of the comparison: each asks one side and returns what it observed, by name."""

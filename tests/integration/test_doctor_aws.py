@@ -284,6 +284,18 @@ def test_jobs_that_are_active_now_are_counted(airflow: LocalAwsUser, admin: Loca
         ),
         (
             "DescribeDocumentClassifier",
+            "NotAuthorizedException",
+            "Your account is not authorized to make this call.",
+            "may describe jobs and versions",
+        ),
+        (
+            "ListDocumentClassificationJobs",
+            "InvalidRequestException",
+            "UNSUPPORTED_OPERATION: This operation is not supported in this region.",
+            "Comprehend",
+        ),
+        (
+            "DescribeDocumentClassifier",
             "InvalidRequestException",
             "UNSUPPORTED_OPERATION: This operation is not supported in this region.",
             "may describe jobs and versions",

@@ -89,6 +89,17 @@ class TestFewDocuments:
         assert content["all_labels"] == ["BILLING", "BUG", "PRAISE"]
         assert [sum(row) for row in content["confusion_matrix"]] == [1, 1]
 
+    def test_44_documents_of_a_label_are_enough_and_may_be_the_test_too(
+        self, aws: LocalAwsServer, comprehend: Any
+    ) -> None:
+        """terraform-provider-aws, documents.csv of its acceptance tests: 56 and 44; testDocuments."""
+        rows = [*labelled_rows(56, labels=["BILLING"]), *labelled_rows(44, labels=["BUG"])]
+        uri = put(aws, "recorded/terraform.csv", csv_bytes(rows))
+        properties = trained(comprehend, "own-test", uri, InputDataConfig={"S3Uri": uri, "TestS3Uri": uri})
+        assert (properties["Status"], "Message" in properties) == ("TRAINED", False)
+        metadata = properties["ClassifierMetadata"]
+        assert (metadata["NumberOfTrainedDocuments"], metadata["NumberOfTestDocuments"]) == (100, 100)
+
     def test_a_byte_order_mark_makes_a_label_of_its_own(self, aws: LocalAwsServer, comprehend: Any) -> None:
         """Assumed from the header row: a label is the exact string of its cell."""
         body = b"\xef\xbb\xbf" + csv_bytes(labelled_rows(15))
@@ -133,6 +144,21 @@ class TestLabelDelimiter:
             "DocumentClassifierPropertiesList"
         ]
         assert listed["InputDataConfig"] == source
+
+    def test_another_one_than_the_data_has_makes_a_label_of_the_whole_cell(
+        self, aws: LocalAwsServer, comprehend: Any
+    ) -> None:
+        """multiLabel_labelDelimiter: "~" on data with "|" is TRAINED, with three labels."""
+        rows = [
+            (label, text)
+            for label, text in multi_label_rows(240)
+            if set(label.split("|")) <= {"BILLING", "BUG"}
+        ]
+        uri = put(aws, "recorded/tilde.csv", csv_bytes(rows + rows))
+        source = {"S3Uri": uri, "LabelDelimiter": "~"}
+        properties = trained(comprehend, "tilde", uri, Mode="MULTI_LABEL", InputDataConfig=source)
+        assert properties["Status"] == "TRAINED", properties.get("Message")
+        assert properties["ClassifierMetadata"]["NumberOfLabels"] == 3
 
     def test_multi_class_has_none(self, comprehend: Any, classifier: str) -> None:
         described = comprehend.describe_document_classifier(DocumentClassifierArn=classifier)

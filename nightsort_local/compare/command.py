@@ -82,8 +82,8 @@ def compare(request: Request, progress: Progress) -> None:
 
     :raises StackError: it cannot start, would cost too much, or leaves something behind.
     """
-    ledger = _ledger(request)
-    side = Side(_other_place(request), ledger, progress.detail)
+    side = _other_side(request, progress)
+    ledger = side.ledger
     with progress.step("Looking at the bucket"):
         _check_bucket(side)
     usd = forecast_usd(ledger, request.checks)
@@ -121,13 +121,21 @@ def remove(request: Request, progress: Progress) -> None:
 
     :raises StackError: something could not be deleted.
     """
-    side = Side(_other_place(request), _ledger(request), progress.detail)
+    side = _other_side(request, progress)
+    if side.ledger.file is None or not side.ledger.file.exists():
+        raise StackError(f"{request.output} remembers no comparison: give the --output that it had.")
     _clean(side, progress)
 
 
-def _ledger(request: Request) -> Ledger:
-    where = {"bucket": request.bucket, "role": request.role, "other URL": request.other_url}
-    return open_ledger(request.output / "state.json", where)
+def _other_side(request: Request, progress: Progress) -> Side:
+    place = _other_place(request)
+    where = {
+        "bucket": request.bucket,
+        "role": request.role,
+        "other URL": request.other_url,
+        "region": str(place.clients("comprehend", True).meta.region_name),
+    }
+    return Side(place, open_ledger(request.output / "state.json", where), progress.detail)
 
 
 def _forecast_text(ledger: Ledger, usd: float, request: Request) -> str:
@@ -194,12 +202,12 @@ def _check_bucket(side: Side) -> None:
     bucket = side.place.bucket
     try:
         side.s3.list_objects_v2(Bucket=bucket, Prefix=side.prefix, MaxKeys=1)
+        lies_in = side.s3.head_bucket(Bucket=bucket).get("BucketRegion", side.region)
         side.comprehend.list_document_classifiers(MaxResults=1)
     except ClientError as error:
         code = error.response["Error"].get("Code")
         remedy = {
             "NoSuchBucket": "create it, or give another --bucket",
-            "PermanentRedirect": "it is in another region: give its --region",
             "NotAuthorizedException": "this account has no custom classification here: give another --region",
         }.get(code or "", "docs/compare.md has the permissions that the comparison needs")
         raise StackError(
@@ -207,6 +215,11 @@ def _check_bucket(side: Side) -> None:
         ) from error
     except BotoCoreError as error:
         raise StackError(f"{side.region} does not answer: {error}. Check --other-url or --region.") from error
+    if lies_in != side.region:
+        raise StackError(
+            f"{bucket} is in {lies_in}, but Comprehend works in {side.region}: give --region {lies_in}, or a "
+            "bucket there."
+        )
 
 
 # --- the end ------------------------------------------------------------------------------------------------

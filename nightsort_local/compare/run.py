@@ -52,12 +52,22 @@ def run_side(side: Side, checks: Sequence[Check]) -> dict[str, str]:
             _start_jobs(side, of_stage)
         for check in of_stage:
             side.say(check.name)
-            try:
-                side.ledger.observed[check.name] = side.mask(check.look(side))
-                side.ledger.save()
-            except (NotReachedError, ClientError, BotoCoreError) as error:
-                unreached[check.name] = side.mask.text(str(error))
+            why = _look(side, check)
+            if why:
+                unreached[check.name] = side.mask.text(why)
     return unreached
+
+
+def _look(side: Side, check: Check) -> str:
+    """Make the observations of a check; return why not, or an empty text."""
+    try:
+        side.ledger.observed[check.name] = side.mask(check.look(side))
+        side.ledger.save()
+    except (NotReachedError, ClientError, BotoCoreError) as error:
+        return str(error)
+    except Exception as error:  # An answer of a form that nobody knew must not end the other checks.
+        return f"unexpected answer ({type(error).__name__}: {error})"
+    return ""
 
 
 def _start_trainings(side: Side, checks: Sequence[Check]) -> None:

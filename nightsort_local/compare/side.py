@@ -253,7 +253,13 @@ class Side:
     def _stop_above_the_limit(self, name: str, arn: str) -> None:
         """Stop a training that takes so long that it would cost more than may be spent."""
         since = self.ledger.training_since.setdefault(name, time.time())
-        limit, running = self.place.most_usd, training_cost(time.time() - since)
+        # All trainings were started together, so the others that run cost as much.
+        unpaid = sum(
+            Made(CLASSIFIER, self.name(other), "v1").key in self.ledger.made
+            and not self.ledger.is_paid(CLASSIFIER, other, "v1")
+            for other in TRAININGS
+        )
+        limit, running = self.place.most_usd, training_cost(time.time() - since) * unpaid
         if limit is not None and running + self.ledger.total_usd() > limit:
             self.comprehend.stop_training_document_classifier(DocumentClassifierArn=arn)
             raise NotReachedError(f"the training {name} was stopped, because it exceeded --most-usd")

@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from nightsort_local.compare import command
-from nightsort_local.compare.checks import CHECKS
+from nightsort_local.compare.checks import CHECKS, Check, Stage
 from nightsort_local.compare.clean_up import delete_everything
 from nightsort_local.compare.command import Request, compare, options_of, remove
 from nightsort_local.compare.ledger import open_ledger
@@ -167,6 +167,7 @@ def test_two_equal_services_are_the_same_with_the_documented_permissions_and_not
     assert [pattern for pattern in patterns if re.search(pattern, text)] == []
 
 
+@pytest.mark.slow
 def test_what_differs_is_named_and_nothing_else_and_a_killed_comparison_goes_on(tmp_path: Path) -> None:
     """The second server is one of other years, and three of its answers are changed."""
     strict = {**SEEN_STATES, "NIGHTSORT_LOCAL_AWS_MIN_DOCUMENTS_PER_LABEL": "10"}
@@ -238,6 +239,7 @@ def observed(folder: Path) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 class TestInterruption:
     def test_ctrl_c_deletes_everything_and_reports_what_there_is(
         self, aws: LocalAwsServer, tmp_path: Path
@@ -338,6 +340,18 @@ def test_wherever_it_dies_nothing_is_made_twice(
     assert delete_everything(side) == []
 
 
+def test_an_answer_that_nobody_knew_ends_no_other_check(aws: LocalAwsServer, tmp_path: Path) -> None:
+    def strange(side: Side) -> dict[str, Any]:
+        return dict(side.comprehend.list_endpoints()["NoSuchMember"])
+
+    odd = Check("odd", "", "", Stage.REQUESTS, strange)
+    (known,) = (check for check in CHECKS if check.name == "taken names")
+    side = side_of(aws, tmp_path / "state.json", [], [])
+    assert run_side(side, [odd, known]) == {"odd": "unexpected answer (KeyError: 'NoSuchMember')"}
+    assert set(side.ledger.observed) == {"taken names"}
+    assert delete_everything(side) == []
+
+
 def side_of(aws: LocalAwsServer, file: Path, made: list[str], strikes: list[tuple[str, str]]) -> Side:
     def clients(service: str, checked: bool) -> Any:
         return Struck(aws.client(service, parameter_validation=checked), made, strikes)
@@ -389,6 +403,17 @@ class TestRefusal:
     def test_a_bucket_that_is_not_there(self, aws: LocalAwsServer, tmp_path: Path) -> None:
         with pytest.raises(StackError, match="Create it, or give another --bucket"):
             compare(request(aws, tmp_path, bucket="nobody-made-it"), silent())
+
+    def test_a_bucket_in_another_region(self, aws: LocalAwsServer, tmp_path: Path) -> None:
+        aws.client("s3", region="eu-central-1").create_bucket(
+            Bucket="in-frankfurt", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"}
+        )
+        with pytest.raises(StackError, match="give --region eu-central-1, or a bucket there"):
+            compare(request(aws, tmp_path, bucket="in-frankfurt"), silent())
+
+    def test_there_is_nothing_to_delete(self, aws: LocalAwsServer, tmp_path: Path) -> None:
+        with pytest.raises(StackError, match="remembers no comparison"):
+            remove(request(aws, tmp_path), silent())
 
     def test_an_account_without_custom_classification(self, aws: LocalAwsServer, tmp_path: Path) -> None:
         message = "Your account is not authorized to make this call."

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+from nightsort.comprehend.limits import ROLE_ARN_PATTERN
 from nightsort.comprehend.prices import usd_text
 from nightsort.wording import number_of
 from nightsort_local.compare.checks import WITH_ENDPOINT, WITH_MORE_TRAININGS, Check, chosen
@@ -128,6 +129,10 @@ def remove(request: Request, progress: Progress) -> None:
 
 
 def _other_side(request: Request, progress: Progress) -> Side:
+    if not ROLE_ARN_PATTERN.fullmatch(request.role):
+        raise StackError(
+            f"--role {request.role} is not a role's ARN; it looks like arn:aws:iam::123456789012:role/Name."
+        )
     place = _other_place(request)
     where = {
         "bucket": request.bucket,
@@ -214,7 +219,10 @@ def _check_bucket(side: Side) -> None:
             f"{bucket} in {side.region} cannot be used: {error}. {remedy.capitalize()}."
         ) from error
     except BotoCoreError as error:
-        raise StackError(f"{side.region} does not answer: {error}. Check --other-url or --region.") from error
+        remedy = (
+            "give --profile" if isinstance(error, NoCredentialsError) else "check --other-url or --region"
+        )
+        raise StackError(f"{side.region} cannot be asked ({error}): {remedy}.") from error
     if lies_in != side.region:
         raise StackError(
             f"{bucket} is in {lies_in}, but Comprehend works in {side.region}: give --region {lies_in}, or a "

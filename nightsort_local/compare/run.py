@@ -46,12 +46,14 @@ def run_side(side: Side, checks: Sequence[Check]) -> dict[str, str]:
     unreached: dict[str, str] = {}
     left = [check for check in checks if not is_done(check, side.ledger)]
     _start_trainings(side, left)
+    number = 0
     for stage in Stage:
         of_stage = [check for check in left if check.stage is stage]
         if stage is Stage.JOBS:
             _start_jobs(side, of_stage)
         for check in of_stage:
-            side.say(check.name)
+            number += 1
+            side.say(f"{number} of {len(left)}: {check.name}")
             why = _look(side, check)
             if why:
                 unreached[check.name] = side.mask.text(why)

@@ -23,6 +23,9 @@ USABLE: Final = frozenset({"TRAINED", "TRAINED_WITH_WARNING"})
 ENDPOINT_USD_PER_SECOND: Final = 0.0005
 """Price of an inference unit (pricing, read in 2026; the least is a minute)."""
 
+PATIENCE: Final = 120
+"""How many looks at work may be without an answer: half an hour of AWS."""
+
 NOT_ALLOWED: Final = frozenset(
     {"AccessDenied", "AccessDeniedException", "NotAuthorizedException", "UnrecognizedClientException"}
 )
@@ -238,9 +241,8 @@ class Side:
     def classifier_at_its_end(self, name: str, arn: str) -> dict[str, Any]:
         """Wait until a classifier's training has ended; note what each state shows."""
         while True:
-            found: dict[str, Any] = self.comprehend.describe_document_classifier(DocumentClassifierArn=arn)[
-                "DocumentClassifierProperties"
-            ]
+            answer = self._patiently("describe_document_classifier", DocumentClassifierArn=arn)
+            found: dict[str, Any] = answer["DocumentClassifierProperties"]
             state = found["Status"]
             self.ledger.saw(name, state, sorted(found))
             if state in TRAINING_ENDED:
@@ -249,6 +251,16 @@ class Side:
             if state == "TRAINING":
                 self._stop_above_the_limit(name, arn)
             time.sleep(self.place.pause)
+
+    def _patiently(self, operation: str, **request: Any) -> dict[str, Any]:
+        """Ask until there is an answer: what runs is paid for, and a network comes back."""
+        for _ in range(PATIENCE):
+            try:
+                return dict(getattr(self.comprehend, operation)(**request))
+            except BotoCoreError as error:
+                self.say(f"no answer: {error}")
+            time.sleep(self.place.pause)
+        return dict(getattr(self.comprehend, operation)(**request))
 
     def _stop_above_the_limit(self, name: str, arn: str) -> None:
         """Stop a training that takes so long that it would cost more than may be spent."""
@@ -299,9 +311,8 @@ class Side:
     def job_at_its_end(self, name: str, job_id: str) -> dict[str, Any]:
         """Wait until a job has ended; note what each state shows."""
         while True:
-            found: dict[str, Any] = self.comprehend.describe_document_classification_job(JobId=job_id)[
-                "DocumentClassificationJobProperties"
-            ]
+            answer = self._patiently("describe_document_classification_job", JobId=job_id)
+            found: dict[str, Any] = answer["DocumentClassificationJobProperties"]
             self.ledger.saw(f"job {name}", found["JobStatus"], sorted(found))
             if found["JobStatus"] in JOB_ENDED:
                 return found

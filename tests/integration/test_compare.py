@@ -352,6 +352,16 @@ def test_an_answer_that_nobody_knew_ends_no_other_check(aws: LocalAwsServer, tmp
     assert delete_everything(side) == []
 
 
+def test_a_network_that_comes_back_costs_nothing(aws: LocalAwsServer, tmp_path: Path) -> None:
+    for operation in ("DescribeDocumentClassifier", "DescribeDocumentClassificationJob"):
+        aws.control.inject("reset_before", operation=operation, times=3)
+    made: list[str] = []
+    side = side_of(aws, tmp_path / "state.json", made, [])
+    assert run_side(side, FEW) == {}
+    assert len(made) == 4
+    assert delete_everything(side) == []
+
+
 def side_of(aws: LocalAwsServer, file: Path, made: list[str], strikes: list[tuple[str, str]]) -> Side:
     def clients(service: str, checked: bool) -> Any:
         return Struck(aws.client(service, parameter_validation=checked), made, strikes)
@@ -410,6 +420,10 @@ class TestRefusal:
         )
         with pytest.raises(StackError, match="give --region eu-central-1, or a bucket there"):
             compare(request(aws, tmp_path, bucket="in-frankfurt"), silent())
+
+    def test_a_role_that_is_none(self, aws: LocalAwsServer, tmp_path: Path) -> None:
+        with pytest.raises(StackError, match="looks like arn:aws:iam::123456789012:role/Name"):
+            compare(request(aws, tmp_path, role="Comprehend"), silent())
 
     def test_there_is_nothing_to_delete(self, aws: LocalAwsServer, tmp_path: Path) -> None:
         with pytest.raises(StackError, match="remembers no comparison"):

@@ -20,6 +20,7 @@ LONGEST_FIRST = (
     "test_whole_trip.py",
     "test_crash_stack.py",
     "test_operators_whole_trip.py",
+    "test_compare.py",
     "test_local_aws_endpoints.py",
     "test_stack_lifecycle.py",
 )

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.integration
+# Each comparison starts a server of its own, which a loaded machine may take minutes for.
+pytestmark = [pytest.mark.integration, pytest.mark.timeout(900)]
 
 BUCKET = "tickets-of-acme"
 FOREIGN = "nightsort/compare-notes.txt"

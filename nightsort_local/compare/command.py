@@ -88,7 +88,7 @@ def compare(request: Request, progress: Progress) -> None:
     with progress.step("Looking at the bucket"):
         _check_bucket(side)
     usd = forecast_usd(ledger, request.checks)
-    progress.console.print(_forecast_text(ledger, usd, request), soft_wrap=True, markup=False)
+    progress.console.print(_forecast_text(ledger, usd, request), soft_wrap=True)
     if usd > request.most_usd:
         raise StackError(
             f"The comparison may cost {usd_text(usd)}, and --most-usd is {usd_text(request.most_usd)}: raise "
@@ -267,4 +267,4 @@ def _report(
         "month": datetime.now(timezone.utc).strftime("%Y-%m"),
     }
     file = write_report(request.output, found, about, side.ledger.total_usd())
-    progress.console.print(f"{counted(found)}. The report: {file}", soft_wrap=True, markup=False)
+    progress.console.print(f"{counted(found)}. The report: {file}", soft_wrap=True)

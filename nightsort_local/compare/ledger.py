@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from nightsort_local.errors import StackError
-from nightsort_local.local_aws.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,7 +72,13 @@ class Ledger:
         content["format"] = FORMAT
         # It names the account's resources: for its owner only.
         self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        write_atomically(self.file, json.dumps(content, indent=1))
+        partial = self.file.with_name(f"{self.file.name}.partial")
+        with partial.open("w", encoding="utf-8") as stream:
+            json.dump(content, stream, indent=1)
+            stream.flush()
+            # What it does not name would be paid for and not found, also after the machine has died.
+            os.fsync(stream.fileno())
+        os.replace(partial, self.file)
 
     def name(self, what: str) -> str:
         """Return a name that only this run and generation has; an endpoint's has 40 characters at most."""

@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from rich.console import Console
 
+from nightsort.terminal import Terminal
 from nightsort_local.compare import command
 from nightsort_local.compare.checks import CHECKS, Check, Stage
 from nightsort_local.compare.clean_up import delete_everything
@@ -97,7 +97,7 @@ def request(aws: LocalAwsServer | None, folder: Path, **changes: Any) -> Request
 
 
 def silent() -> Progress:
-    return Progress(Console(file=io.StringIO(), width=118))
+    return Progress(Terminal(file=io.StringIO(), width=118))
 
 
 def report(folder: Path) -> dict[str, Any]:

@@ -13,7 +13,7 @@ FAILED_JOBS: Final = "failed_jobs"
 
 
 def job_result(
-    job: DocumentClassificationJobPropertiesTypeDef, failed: Sequence[dict[str, str]]
+    job: DocumentClassificationJobPropertiesTypeDef, failed: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
     """
     Return the result of the operator that runs jobs, as JSON-safe values.
@@ -21,20 +21,18 @@ def job_result(
     :param job: the job's properties.
     :param failed: the summaries of its earlier generations, from :func:`job_summary`.
     """
-    submitted, ended = job.get("SubmitTime"), job.get("EndTime")
     return {
         "job_id": job["JobId"],
         "job_arn": job.get("JobArn"),
         "job_name": job.get("JobName", ""),
         "status": job.get("JobStatus", ""),
         "output_uri": job.get("OutputDataConfig", {}).get("S3Uri"),
-        "submitted_at": submitted.isoformat() if submitted else None,
-        "ended_at": ended.isoformat() if ended else None,
+        **_times(job),
         FAILED_JOBS: list(failed),
     }
 
 
-def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, str]:
+def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, Any]:
     """
     Return the summary of a job that failed.
 
@@ -45,4 +43,13 @@ def job_summary(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, st
         "job_name": job.get("JobName", ""),
         "status": job.get("JobStatus", ""),
         "message": job.get("Message", ""),
+        **_times(job),
+    }
+
+
+def _times(job: DocumentClassificationJobPropertiesTypeDef) -> dict[str, Any]:
+    submitted, ended = job.get("SubmitTime"), job.get("EndTime")
+    return {
+        "submitted_at": submitted.isoformat() if submitted else None,
+        "ended_at": ended.isoformat() if ended else None,
     }

@@ -12,12 +12,13 @@ from upath import UPath
 
 from nightsort.batches.prepare import PreparedBatches, prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.naming import run_key
+from nightsort.naming import BatchName, run_key
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.runs import finish_run, load_rejects
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     import psycopg
@@ -65,29 +66,46 @@ class Nights:
         prepared = prepare_batches(self.spec, plain_access(), run_key=key, day=day, source_uri=source_uri)
         jobs = {}
         for batch in prepared.batches:
-            archive = self._output(batch)
+            archive = self.load(batch, version)
             jobs[batch.name] = {"job_id": f"job-{batch.name}", "output_uri": str(archive)}
             self.paid.setdefault(f"{version}-{batch.name}", batch.units)
-            load_predictions(
-                self.database,
-                spec=self.spec,
-                version=version,
-                run_key=key,
-                batch=batch.name,
-                archive=archive,
-                manifest=UPath(batch.manifest_uri),
-            )
         load_rejects(self.database, spec=self.spec, run_key=key, rejects_path=UPath(prepared.rejects_uri))
-        counts = finish_run(
+        return prepared, self.finish(prepared, jobs, version=version, source_uri=source_uri)
+
+    def load(self, batch: Batch, version: str = "v1") -> UPath:
+        """Load the output of a batch; return where it is."""
+        archive = self._output(batch)
+        load_predictions(
             self.database,
             spec=self.spec,
-            run_key=key,
+            version=version,
+            run_key=BatchName.parse(batch.name).run_key,
+            batch=batch.name,
+            archive=archive,
+            manifest=UPath(batch.manifest_uri),
+        )
+        return archive
+
+    def finish(
+        self,
+        prepared: PreparedBatches,
+        jobs: dict[str, Any] | None = None,
+        *,
+        version: str = "v1",
+        source_uri: str | None = None,
+        failed_jobs: Sequence[dict[str, Any]] = (),
+    ) -> RunCounts:
+        """Count the rows of a run."""
+        return finish_run(
+            self.database,
+            spec=self.spec,
+            run_key=prepared.run_key,
             version=version,
             prepared=prepared,
             source_uri=source_uri,
             jobs=jobs,
+            failed_jobs=failed_jobs,
         )
-        return prepared, counts
 
     def _output(self, batch: Batch) -> UPath:
         file = batch.input_uri.rpartition("/")[2]

@@ -62,15 +62,18 @@ def test_a_job_that_failed_is_done_again_once_and_stays_visible(trip: Trip, cont
     assert generations == ["g1", "g2"]
     state, message, failed_jobs, cost = run_row(trip)
     assert (state, message) == ("complete", None)
-    ((job_id,),) = trip.query(
-        "SELECT job ->> 'job_id' FROM nightsort.classification_runs, jsonb_array_elements(failed_jobs) AS job"
+    ((job_id, submitted, ended),) = trip.query(
+        "SELECT job_id, submitted_at, ended_at FROM nightsort.run_jobs WHERE status = 'FAILED'"
     )
+    assert submitted <= ended
     assert failed_jobs == [
         {
             "job_id": job_id,
             "job_name": f"{second['job']['job_name']}-g1",
             "status": "FAILED",
             "message": "INTERNAL: try later",
+            "submitted_at": submitted.isoformat(),
+            "ended_at": ended.isoformat(),
         }
     ]
     assert float(cost) == 50 * 3 * 0.0005

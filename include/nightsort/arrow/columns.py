@@ -52,6 +52,11 @@ def from_numpy(values: npt.NDArray[Any]) -> Column:
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, pa.py_buffer(buffer)])
 
 
+def without_nul(text: str) -> str:
+    """Return a text as PostgreSQL can store it: U+FFFD in the place of each NUL."""
+    return text.replace("\0", "\ufffd")
+
+
 def from_records(values: npt.NDArray[Any]) -> pa.BinaryArray:
     """Return values of one size as an Arrow array of their bytes.
 

@@ -45,12 +45,15 @@ class Notifier(SpecPart):
 
 
 def alert_problems(
-    loaded_by: str | None, schedule: str | None, notifiers: Sequence[Notifier]
+    loaded_by: str | None, schedule: str | None, notifiers: Sequence[Notifier], drift: str = "warn"
 ) -> list[Problem]:
-    """Return the problems of ``loaded_by``, the time by which a night must be loaded."""
-    if loaded_by is None:
-        return []
+    """Return the problems of ``loaded_by``, the time by which a night must be loaded, and of ``drift``."""
     problems = []
+    if drift == "notify" and not notifiers:
+        message = "notify needs notifiers, or nobody is notified; add one, or write warn"
+        problems.append(Problem("drift", message))
+    if loaded_by is None:
+        return problems
     if not _TIME.fullmatch(loaded_by):
         problems.append(Problem("loaded_by", f'{shown(loaded_by)} is not a time; write for instance "06:30"'))
     if schedule is None:

@@ -107,6 +107,9 @@ class ClassifierSpec(SpecPart):
     training_time_limit_hours: float | None = Field(24.0, gt=0, le=24 * 30, strict=True)
     budget: Budget = Budget()
     quality: Quality = Quality()
+    drift: Literal["off", "warn", "notify"] = Field(
+        "warn", description="What is done about a night whose labels are distributed otherwise."
+    )
     loaded_by: str | None = Field(None, description="HH:MM in `timezone`; a later night calls the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
     batch: BatchLimits = BatchLimits()
@@ -130,6 +133,7 @@ class ClassifierSpec(SpecPart):
             "data_access_role_arn",
             "db_conn_id",
             "description",
+            "drift",
             "export",
             "incoming",
             "input_format",
@@ -226,6 +230,12 @@ class ClassifierSpec(SpecPart):
     def _no_empty_vpc(cls, vpc: Vpc | None) -> Vpc | None:
         return vpc if vpc and vpc.subnets else None
 
+    @field_validator("drift", mode="before")
+    @classmethod
+    def _off_is_a_word(cls, drift: Any) -> Any:
+        # YAML 1.1 reads off without quotes as false.
+        return "off" if drift is False else drift
+
     @field_validator("tags")
     @classmethod
     def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
@@ -281,7 +291,7 @@ class ClassifierSpec(SpecPart):
         if self.schedule and (unread := unread_days(self.schedule, self.incoming.template)):
             message = f"{shown(self.schedule)} would never read {unread}; start it more often"
             problems.append(Problem("schedule", message))
-        problems += alert_problems(self.loaded_by, self.schedule, self.notifiers)
+        problems += alert_problems(self.loaded_by, self.schedule, self.notifiers, self.drift)
         if problems:
             raise refuse_keys(problems)
         return self

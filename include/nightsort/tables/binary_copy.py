@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.columns import from_records, offsets_and_bytes
+from nightsort.arrow.columns import from_records, offsets_and_bytes, without_nul
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -55,7 +55,7 @@ def encode_rows(prefix: Sequence[bytes | None], batch: pa.RecordBatch) -> memory
 
 def encode_text(value: str) -> bytes:
     """Return a text value as COPY holds it."""
-    return value.replace("\0", "\ufffd").encode()
+    return without_nul(value).encode()
 
 
 def encode_date(days: int) -> bytes:

@@ -2,7 +2,8 @@
 
 In one transaction, the rows of an earlier load of the batch are deleted, and the new ones are copied straight
 into the table. There is no staging table: the results are joined with the manifest while they are copied
-(:mod:`nightsort.results.join`), and the transaction hides a COPY that is not finished.
+(:mod:`nightsort.results.join`), and the transaction hides a COPY that is not finished. On the way the rows
+are counted, and the counts are written in the same transaction (:mod:`nightsort.tables.statistics`).
 Figures: ``docs/adr/0005-load-by-columns.md``.
 """
 
@@ -18,7 +19,9 @@ from nightsort.arrow.prefetch import prefetch
 from nightsort.naming import run_day
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
+from nightsort.statistics.counting import Counting
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from nightsort.tables.statistics import write_batch
 from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
@@ -98,7 +101,7 @@ def replace_rows(
     version: str | None,
     rows: Iterable[pa.RecordBatch],
 ) -> None:
-    """Replace the rows of a batch in ``predictions``, in one transaction.
+    """Replace the rows of a batch in ``predictions``, and its statistics, in one transaction.
 
     :param conn: the database.
     :param classifier: name of the spec.
@@ -117,12 +120,25 @@ def replace_rows(
         None if version is None else encode_text(version),
     ]
     key = (classifier, run_key, batch)
+    counting = Counting(batch)
     with conn.transaction():
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
         conn.execute(
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch = %s", key
         )
-        _copy(conn, [*_KEY_COLUMNS, *RESULT_SCHEMA.names], (encode_rows(prefix, part) for part in rows))
+        _copy(
+            conn,
+            [*_KEY_COLUMNS, *RESULT_SCHEMA.names],
+            (encode_rows(prefix, part) for part in counting.rows(rows)),
+        )
+        write_batch(
+            conn,
+            classifier=classifier,
+            run_key=run_key,
+            batch=batch,
+            version=version,
+            statistics=counting.statistics(),
+        )
 
 
 def _copy(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from nightsort.errors import NightsortError
+from nightsort.tables.statistics import drop_ids
 
 if TYPE_CHECKING:
     from datetime import date
@@ -73,7 +74,8 @@ def find_runs(conn: psycopg.Connection[Any], *, before: date, classifier: str | 
 def drop_run(conn: psycopg.Connection[Any], run: OldRun) -> int:
     """Delete the predictions of a run, in one transaction; its row in ``classification_runs`` stays.
 
-    So the counts and the cost of each run are kept. A document that no later run classified is no longer in
+    So the counts and the cost of each run are kept, and its labels and scores, with which later nights are
+    compared; its statistics no longer name documents. A document that no later run classified is no longer in
     ``latest_predictions``.
 
     :param conn: the database.
@@ -85,5 +87,6 @@ def drop_run(conn: psycopg.Connection[Any], run: OldRun) -> int:
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s",
             (run.classifier, run.run_key),
         ).rowcount
+        drop_ids(conn, classifier=run.classifier, run_key=run.run_key)
     log.info("Deleted %d predictions of %s, run %s", deleted, run.classifier, run.run_key)
     return deleted

@@ -18,6 +18,7 @@ class RunCounts:
     :param units: billed units of the loaded batches and of their retries.
     :param cost_usd: their price.
     :param warning: which limit of the spec's ``quality`` is exceeded, where that is no failure.
+    :param drift: that the labels drifted, in a sentence.
     """
 
     run_key: str
@@ -31,6 +32,7 @@ class RunCounts:
     units: int = 0
     cost_usd: float = 0.0
     warning: str | None = None
+    drift: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from psycopg import sql
 from psycopg.types.json import Jsonb
 
 from nightsort.naming import run_day
+from nightsort.tables.upsert import upsert
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -92,6 +92,25 @@ def fail_run(
     return row[0] if row else None
 
 
+def record_forecast(
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, units: int, usd: float
+) -> None:
+    """Write what a run would cost, before anything of it is sent.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param units: units that would be billed.
+    :param usd: their price.
+    """
+    with conn.transaction():
+        conn.execute(
+            "UPDATE nightsort.classification_runs SET forecast_units = %s, forecast_usd = %s "
+            "WHERE classifier = %s AND run_key = %s",
+            (units, usd, classifier, run_key),
+        )
+
+
 def loaded_retries(
     conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str | None
 ) -> dict[str, list[dict[str, Any]]]:
@@ -152,20 +171,5 @@ def write_run(
         **(airflow_run._asdict() if airflow_run else {}),
         **{column: value for column, value in approved.items() if value is not None},
     }
-    conn.execute(_upsert(tuple(row)), row)
-
-
-def _upsert(columns: tuple[str, ...]) -> sql.Composed:
-    updates = (
-        sql.SQL("{0} = excluded.{0}").format(sql.Identifier(name))
-        for name in (*columns, "finished_at")
-        if name not in ("classifier", "run_key")
-    )
-    return sql.SQL(
-        "INSERT INTO nightsort.classification_runs ({}) VALUES ({}) "
-        "ON CONFLICT (classifier, run_key) DO UPDATE SET {}"
-    ).format(
-        sql.SQL(", ").join(map(sql.Identifier, columns)),
-        sql.SQL(", ").join(map(sql.Placeholder, columns)),
-        sql.SQL(", ").join(updates),
-    )
+    key = ("classifier", "run_key")
+    conn.execute(upsert("classification_runs", key, tuple(row), defaults=["finished_at"]), row)

@@ -16,7 +16,9 @@ from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS
 from nightsort.results.columns import LABEL
 from nightsort.results.join import result_rows
+from nightsort.statistics.drift import Night, judge, not_judged
 from nightsort.tables.load import replace_rows
+from nightsort.tables.recount import recount_batches
 from nightsort.tables.run_counts import RunCounts
 from nightsort.tables.run_problems import failed_reasons, what_is_missing, what_is_over
 from nightsort.tables.run_rows import (
@@ -26,6 +28,11 @@ from nightsort.tables.run_rows import (
     AirflowRun,
     loaded_retries,
     write_run,
+)
+from nightsort.tables.statistics import (
+    merge_batches,
+    nights_before,
+    write_run_statistics,
 )
 from nightsort.wording import number_of, with_reasons
 
@@ -38,6 +45,7 @@ if TYPE_CHECKING:
 
     from nightsort.batches.prepare import PreparedBatches
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.statistics.drift import Verdict
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +153,8 @@ def finish_run(
 ) -> RunCounts:
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
-    Rows of batches that the run no longer has (its source changed between two attempts) are deleted. The row
+    The statistics of its batches are added up, and the drift of its labels is judged. Rows of batches that
+    the run no longer has (its source changed between two attempts) are deleted. The row
     is written whatever the counts are: ``complete``; ``incomplete`` if they do not add up; ``failed`` if they
     are above a limit of the spec's ``quality`` that fails a run.
 
@@ -183,6 +192,15 @@ def finish_run(
         missing = what_is_missing(counts, prepared.rejected, jobs, failed_jobs, retries or {})
         over = what_is_over(spec.quality, counts, prepared) if missing is None else None
         fails = over is not None and spec.quality.when_over == "fail"
+        drift = _write_statistics(
+            conn,
+            spec,
+            counts,
+            version=version,
+            prepared=prepared,
+            by_hand=source_uri is not None,
+            whole=missing is None,
+        )
         write_run(
             conn,
             spec.name,
@@ -199,9 +217,48 @@ def finish_run(
     if missing is not None:
         raise CountsDoNotAddUp(missing, counts)
     _log_counts(counts, version, prepared)
+    if drift is not None:
+        log.log(logging.WARNING if drift.drifted else logging.INFO, "%s", drift.sentence)
     if fails:
         raise QualityLimitError(f"{over}", counts)
-    return replace(counts, warning=over)
+    return replace(counts, warning=over, drift=drift.sentence if drift and drift.drifted else None)
+
+
+def _write_statistics(
+    conn: psycopg.Connection[Any],
+    spec: ClassifierSpec,
+    counts: RunCounts,
+    *,
+    version: str | None,
+    prepared: PreparedBatches,
+    by_hand: bool,
+    whole: bool,
+) -> Verdict | None:
+    """Add up the statistics of the batches and judge the drift of a run whose documents are all there."""
+    run = {"classifier": spec.name, "run_key": counts.run_key}
+    names = [batch.name for batch in prepared.batches]
+    statistics = merge_batches(conn, **run, version=version, batches=names)
+    if statistics.classified != counts.classified:
+        # A batch was loaded before there were statistics.
+        recount_batches(conn, **run)
+        statistics = merge_batches(conn, **run, version=version, batches=names)
+    verdict = None
+    if whole and spec.drift != "off":
+        night = Night(statistics.labels, statistics.documents.tolist())
+        if by_hand:
+            verdict = not_judged(night, "the documents are others than those of the day")
+        else:
+            verdict = judge(night, nights_before(conn, **run, version=version))
+    failed = failed_reasons(counts, prepared)
+    write_run_statistics(
+        conn,
+        **run,
+        statistics=statistics,
+        failed_reasons=failed,
+        rejected_reasons={reason: rows for reason, rows in counts.reasons.items() if reason not in failed},
+        verdict=verdict,
+    )
+    return verdict
 
 
 def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatches) -> None:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from nightsort.batches.prepare import PreparedBatches
+    from nightsort.comprehend.prices import Forecast
     from nightsort.tables.versions import ClassifierVersion
 
 
@@ -116,6 +117,7 @@ class PrepareBatchesOperator(SpecOperator):
         loaded, retries = self._earlier_work(prepared, active)
         paid = sum(batch.units for batch in prepared.batches if batch.name in loaded)
         forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
+        self._record_forecast(run, forecast)
         self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         self.log.info(
             "Run %s with version %s: %s%s in, %s rejected%s, %s to classify. %s",
@@ -147,6 +149,18 @@ class PrepareBatchesOperator(SpecOperator):
             }
             for batch in prepared.to_dict()["batches"]
         ]
+
+    def _record_forecast(self, run: dict[str, Any], forecast: Forecast) -> None:
+        from nightsort.tables.run_rows import record_forecast
+
+        with self.database() as connection:
+            record_forecast(
+                connection,
+                classifier=self.spec.name,
+                run_key=run["run_key"],
+                units=forecast.units,
+                usd=forecast.usd,
+            )
 
     def _check_mapped_tasks(self, batches: int) -> None:
         """Refuse more batches than Airflow maps. Airflow itself would retry first, and name no remedy."""

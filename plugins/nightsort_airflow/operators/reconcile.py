@@ -92,6 +92,8 @@ class ReconcileRunOperator(SpecOperator):
         if counts.warning:
             self.log.warning("%s.", counts.warning)
             notify_warning(self.spec, context, counts.warning)
+        if counts.drift and self.spec.drift == "notify":
+            notify_warning(self.spec, context, counts.drift.rstrip("."))
         summary = {key: value for key, value in counts.to_dict().items() if key != "batches"}
         self.add_outlet_extra(context, {**summary, "version": run["version"], "day": run["day"]})
         return summary

@@ -9,7 +9,15 @@ SUBMITTED = dt.datetime(2026, 11, 18, 2, 0, tzinfo=dt.timezone.utc)
 
 
 def test_a_result_is_json_and_names_the_failed_generations() -> None:
-    failed = job_summary({"JobId": "1" * 32, "JobName": "night-g1", "JobStatus": "FAILED", "Message": "no"})
+    failed = job_summary(
+        {
+            "JobId": "1" * 32,
+            "JobName": "night-g1",
+            "JobStatus": "FAILED",
+            "Message": "no",
+            "SubmitTime": SUBMITTED,
+        }
+    )
     result = job_result(
         {
             "JobId": "2" * 32,
@@ -30,7 +38,16 @@ def test_a_result_is_json_and_names_the_failed_generations() -> None:
         "output_uri": "s3://bucket/output.tar.gz",
         "submitted_at": "2026-11-18T02:00:00+00:00",
         "ended_at": "2026-11-18T02:06:00+00:00",
-        "failed_jobs": [{"job_id": "1" * 32, "job_name": "night-g1", "status": "FAILED", "message": "no"}],
+        "failed_jobs": [
+            {
+                "job_id": "1" * 32,
+                "job_name": "night-g1",
+                "status": "FAILED",
+                "message": "no",
+                "submitted_at": "2026-11-18T02:00:00+00:00",
+                "ended_at": None,
+            }
+        ],
     }
 
 

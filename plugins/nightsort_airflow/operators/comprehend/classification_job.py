@@ -328,7 +328,7 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
             context["ti"].xcom_push(key=FAILED_JOBS, value=failed)
         return job_result(job, failed)
 
-    def _failed_before(self, name: str) -> list[dict[str, str]]:
+    def _failed_before(self, name: str) -> list[dict[str, Any]]:
         parsed = JobName.parse(name)
         earlier = (self.hook.find_job(str(before)) for before in parsed.earlier()) if parsed else ()
         return [job_summary(job) for job in earlier if job]

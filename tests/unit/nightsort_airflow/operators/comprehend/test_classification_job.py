@@ -295,6 +295,8 @@ def test_a_failed_job_fails_the_try_and_the_next_generation_names_it(
         "job_name": "night-g1",
         "status": "FAILED",
         "message": "INTERNAL: try later",
+        "submitted_at": SUBMITTED.isoformat(),
+        "ended_at": None,
     }
     assert done["failed_jobs"] == context["ti"].pushed["failed_jobs"] == [told]
 

@@ -41,7 +41,7 @@ class SchemaError(NightsortError):
 
 
 class SchemaVersionError(SchemaError):
-    """The database has tables of a newer version than this code: which version, and what to do."""
+    """The database has tables of another version than this code: which version, and what to do."""
 
 
 class SchemaRightsError(SchemaError):
@@ -75,6 +75,30 @@ def ensure_schema(conn: psycopg.Connection[Any]) -> None:
                 _migrate(conn, found)
     except errors.InsufficientPrivilege as error:
         raise SchemaRightsError(_rights_remedy(conn, found, error)) from error
+    _refuse_newer(found)
+
+
+def check_schema(conn: psycopg.Connection[Any]) -> None:
+    """Check that a database has the tables of this code; nothing is changed.
+
+    :param conn: may be read-only.
+    :raises SchemaVersionError: it has none, or those of another version.
+    """
+    with conn.transaction():
+        found = schema_version(conn)
+    _refuse_newer(found)
+    if found < SCHEMA_VERSION:
+        has = (
+            f"version {found} of the schema nightsort, this code needs {SCHEMA_VERSION}"
+            if found
+            else ("no schema nightsort")
+        )
+        raise SchemaVersionError(
+            f"the database {conn.info.dbname} has {has}. The next run makes it, or  nightsort init-db  does"
+        )
+
+
+def _refuse_newer(found: int) -> None:
     if found > SCHEMA_VERSION:
         raise SchemaVersionError(
             f"the database has version {found} of the schema nightsort, this code needs {SCHEMA_VERSION}. "

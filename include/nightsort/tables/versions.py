@@ -112,6 +112,11 @@ def find_version(conn: psycopg.Connection[Any], classifier: str, version: str) -
     return _one(conn, sql.SQL("classifier = %s AND version = %s"), (classifier, version))
 
 
+def find_versions(conn: psycopg.Connection[Any], classifier: str) -> list[ClassifierVersion]:
+    """Return the versions of a classifier, the one that was trained last first."""
+    return _all(conn, sql.SQL("classifier = %s ORDER BY trained_at DESC NULLS LAST, version"), (classifier,))
+
+
 def active_version(conn: psycopg.Connection[Any], classifier: str) -> ClassifierVersion | None:
     """Return the active version of a classifier, or ``None`` if none was promoted yet."""
     return _one(conn, sql.SQL("classifier = %s AND active"), (classifier,))
@@ -209,11 +214,20 @@ def _activate(conn: psycopg.Connection[Any], classifier: str, version: str) -> N
 def _one(
     conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
 ) -> ClassifierVersion | None:
+    found = _all(conn, condition, parameters)
+    return found[0] if found else None
+
+
+def _all(
+    conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
+) -> list[ClassifierVersion]:
     # In a transaction of its own: a read that leaves one open would keep a later write uncommitted.
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
-        row = cursor.execute(_SELECT + sql.SQL(" WHERE ") + condition, parameters).fetchone()
-    if row is None:
-        return None
+        rows = cursor.execute(_SELECT + sql.SQL(" WHERE ") + condition, parameters).fetchall()
+    return [_version(row) for row in rows]
+
+
+def _version(row: dict[str, Any]) -> ClassifierVersion:
     cost = row["cost_usd"]
     metrics = Metrics.from_dict(row["metrics"]) if row["metrics"] is not None else None
     return ClassifierVersion(**{**row, "metrics": metrics, "cost_usd": None if cost is None else float(cost)})

@@ -1,0 +1,131 @@
+"""Read the rows of runs: one, those of a day, the last ones of each classifier."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from psycopg import sql
+from psycopg.rows import class_row
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import date, datetime
+
+    import psycopg
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """A run as its row has it; ``None`` means not known.
+
+    :param state: ``running``, ``complete``, ``incomplete`` or ``failed``, with its `message`.
+    :param retried: failed documents that were sent again.
+    :param forecast_usd: the price by the forecast, to be compared with `cost_usd`.
+    :param source_uri: the source, if it was given by hand.
+    :param dag_id: Airflow's, as `run_id`.
+    :param drifted: whether the labels drifted; ``None`` if that cannot be said.
+    :param drift: the verdict in a sentence, which may hold names of labels.
+    """
+
+    classifier: str
+    run_key: str
+    day: date
+    version: str | None
+    state: str
+    message: str | None
+    documents_in: int
+    classified: int
+    failed: int
+    rejected: int
+    retried: int
+    units: int
+    cost_usd: float
+    forecast_units: int | None
+    forecast_usd: float | None
+    source_uri: str | None
+    dag_id: str | None
+    run_id: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    drifted: bool | None
+    drift: str | None
+
+
+COLUMNS: Final = sql.SQL(
+    "run.classifier, run.run_key, run.day, run.version, run.state, run.message, run.documents_in,"
+    " run.classified, run.failed, run.rejected, run.retried, run.units, run.cost_usd::float8 AS cost_usd,"
+    " run.forecast_units, run.forecast_usd::float8 AS forecast_usd, run.source_uri, run.dag_id, run.run_id,"
+    " run.started_at, run.finished_at, statistics.drifted, statistics.drift ->> 'sentence' AS drift"
+)
+_SELECT: Final = sql.SQL(
+    "SELECT {} FROM nightsort.classification_runs AS run"
+    " LEFT JOIN nightsort.run_statistics AS statistics USING (classifier, run_key) {}"
+)
+
+
+def find_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> RunSummary | None:
+    """Return a run, or ``None`` if it has no row.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    """
+    condition = sql.SQL("WHERE run.classifier = %s AND run.run_key = %s")
+    found = _read(conn, condition, (classifier, run_key))
+    return found[0] if found else None
+
+
+def run_of_dag_run(conn: psycopg.Connection[Any], dag_id: str, run_id: str) -> RunSummary | None:
+    """Return the run of a DAG run, or ``None``: it has none, or a later DAG run took the row over.
+
+    :param conn: the database.
+    :param dag_id: Airflow's.
+    :param run_id: Airflow's.
+    """
+    condition = sql.SQL("WHERE run.dag_id = %s AND run.run_id = %s ORDER BY run.started_at DESC LIMIT 1")
+    found = _read(conn, condition, (dag_id, run_id))
+    return found[0] if found else None
+
+
+def runs_of_day(conn: psycopg.Connection[Any], classifier: str, day: date) -> list[RunSummary]:
+    """Return the runs of a day: that of the spec's source first, then those with a source given by hand.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param day: the day that they classified.
+    """
+    condition = sql.SQL(
+        "WHERE run.classifier = %s AND run.day = %s ORDER BY run.source_uri IS NOT NULL, run.run_key"
+    )
+    return _read(conn, condition, (classifier, day))
+
+
+def last_runs(
+    conn: psycopg.Connection[Any], classifiers: Sequence[str], *, runs: int = 30
+) -> dict[str, list[RunSummary]]:
+    """Return the last runs of some classifiers, the latest first.
+
+    Runs whose source was given by hand are left out.
+
+    :param conn: the database.
+    :param classifiers: names of specs; those without a run have an empty list.
+    :param runs: how many of each.
+    """
+    last = sql.SQL(
+        "SELECT {} FROM unnest(%s::text[]) AS name CROSS JOIN LATERAL ("
+        "SELECT * FROM nightsort.classification_runs WHERE classifier = name AND source_uri IS NULL"
+        " ORDER BY run_key DESC LIMIT %s) AS run"
+        " LEFT JOIN nightsort.run_statistics AS statistics USING (classifier, run_key)"
+        " ORDER BY run.classifier, run.run_key DESC"
+    ).format(COLUMNS)
+    found: dict[str, list[RunSummary]] = {name: [] for name in classifiers}
+    with conn.transaction(), conn.cursor(row_factory=class_row(RunSummary)) as cursor:
+        for run in cursor.execute(last, (list(classifiers), runs)):
+            found[run.classifier].append(run)
+    return found
+
+
+def _read(conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[Any, ...]) -> list[RunSummary]:
+    with conn.transaction(), conn.cursor(row_factory=class_row(RunSummary)) as cursor:
+        return cursor.execute(_SELECT.format(COLUMNS, condition), parameters).fetchall()

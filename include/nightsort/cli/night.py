@@ -1,0 +1,219 @@
+"""The command that shows a night."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import datetime  # noqa: TC003 (Typer reads annotations)
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nightsort.cli.command import AsJson, app
+from nightsort.cli.output import out, print_json, print_table, user_errors, warn
+from nightsort.cli.tables import Dsn  # noqa: TC001 (Typer reads annotations)
+from nightsort.errors import NightsortError
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    import psycopg
+
+    from nightsort.tables.night_reports import LabelReport, NightReport
+    from nightsort.tables.run_summaries import RunSummary
+
+_BAR = 40
+_LEAST_CONFIDENT_SHOWN = 10
+
+
+@app.command()
+def night(
+    classifier: Annotated[str, typer.Argument(help="The classifier's name.", show_default=False)],
+    day: Annotated[
+        datetime,
+        typer.Argument(
+            formats=["%Y-%m-%d"], help="The day that was classified, as 2026-11-18.", show_default=False
+        ),
+    ],
+    dsn: Dsn = "",
+    run_key: Annotated[
+        str | None,
+        typer.Option("--run", help="The key of the run, if the day has several.", show_default=False),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a night: its sums, reasons, jobs, labels, scores, cost and drift. Nothing is changed."""
+    import psycopg
+
+    from nightsort.tables.night_reports import night_report
+
+    with user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
+        connection.read_only = True
+        run, others = _asked_for(connection, classifier, day.date(), run_key)
+        report = night_report(connection, classifier, run.run_key)
+    if report is None or as_json:
+        print_json(asdict(report) if report else None)
+        return
+    _print_run(report)
+    _print_reasons(report)
+    _print_jobs(report)
+    if report.counted:
+        _print_labels(report)
+        _print_scores(report)
+        _print_drift(report)
+    else:
+        _say("\nThere are no figures of its labels: it was loaded before Nightsort counted them.")
+    if others:
+        _say(f"\nOther runs of the day, for --run: {', '.join(each.run_key for each in others)}")
+
+
+def _asked_for(
+    conn: psycopg.Connection[Any], classifier: str, day: date, run_key: str | None
+) -> tuple[RunSummary, list[RunSummary]]:
+    """Return the run that is shown, and the others of its day.
+
+    :raises NightsortError: there is none; the message names what there is.
+    """
+    from nightsort.tables.retention import check_classifier
+    from nightsort.tables.run_summaries import last_runs, runs_of_day
+    from nightsort.tables.schema import check_schema
+
+    check_schema(conn)
+    runs = runs_of_day(conn, classifier, day)
+    for run in runs:
+        if run_key in (None, run.run_key):
+            return run, [each for each in runs if each is not run]
+    check_classifier(conn, classifier)
+    if runs:
+        keys = ", ".join(run.run_key for run in runs)
+        raise NightsortError(f"{day} has no run {run_key} of {classifier}; it has: {keys}")
+    last = last_runs(conn, [classifier], runs=1)[classifier]
+    which = f"the last day that has is {last[0].day}" if last else "no day has yet"
+    raise NightsortError(f"{classifier} has no run of {day}; {which}")
+
+
+def _print_run(report: NightReport) -> None:
+    from nightsort.comprehend.prices import usd_text
+    from nightsort.wording import number_of
+
+    run = report.run
+    _say(f"{run.classifier}, {run.day}: {run.state}", bold=True)
+    if run.message:
+        warn(run.message)
+    where = f", DAG run {run.run_id}" if run.run_id else ""
+    source = f", source {run.source_uri}" if run.source_uri else ""
+    _say(f"Run {run.run_key} with {f'version {run.version}' if run.version else 'no version'}{where}{source}")
+    _say(
+        f"{number_of(run.documents_in, 'document')} in = {run.classified:,} classified + "
+        f"{run.failed:,} failed + {run.rejected:,} rejected"
+    )
+    if run.retried:
+        _say(f"{number_of(run.retried, 'failed document')} sent again")
+    forecast = "no forecast"
+    if run.forecast_usd is not None:
+        forecast = f"forecast {usd_text(run.forecast_usd)} ({number_of(run.forecast_units or 0, 'unit')})"
+    _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}")
+
+
+def _print_reasons(report: NightReport) -> None:
+    for what, reasons in (("failed", report.failed_reasons), ("rejected", report.rejected_reasons)):
+        if reasons:
+            _say("")
+        print_table(
+            (what, "documents", "for instance"),
+            [
+                (reason, number, ", ".join(report.examples.get(reason, ())))
+                for reason, number in reasons.items()
+            ],
+        )
+
+
+def _print_jobs(report: NightReport) -> None:
+    loaded = {batch.name: batch for batch in report.batches}
+    rows = []
+    for job in report.jobs:
+        batch = loaded.get(job.batch or "")
+        minutes = ""
+        if job.submitted_at and job.ended_at:
+            minutes = f"{(job.ended_at - job.submitted_at).total_seconds() / 60:.1f}"
+        submitted = f"{job.submitted_at:%Y-%m-%d %H:%M} UTC" if job.submitted_at else ""
+        documents = "" if job.documents is None else f"{job.documents:,}"
+        rows.append(
+            (
+                job.batch or "",
+                documents,
+                f"{batch.loaded:,}" if batch and job.attempt == 0 else "",
+                job.job_id or "",
+                f"{job.status or 'not known'}{f': {job.message}' if job.message else ''}",
+                submitted,
+                minutes,
+            )
+        )
+    if rows:
+        _say("")
+    print_table(("batch", "documents", "loaded", "job", "state", "submitted", "minutes"), rows)
+
+
+def _print_labels(report: NightReport) -> None:
+    from nightsort.wording import number_of
+
+    if not report.labels:
+        return
+    compared = report.trailing_nights > 0
+    before = f", beside {number_of(report.trailing_nights, 'night')} before" if compared else ""
+    _say(f"\nLabels{before}", bold=True)
+    columns = ("label", "documents", "share", *(("usual", "expected") if compared else ()), "mean score", "")
+    print_table(columns, [_label_row(label, compared) for label in report.labels])
+
+
+def _label_row(label: LabelReport, compared: bool) -> tuple[str | int, ...]:
+    shift = label.shift
+    usual: tuple[str, ...] = ("", "") if compared else ()
+    outside = ""
+    if shift is not None:
+        usual = (f"{shift.usual:.1%}", f"{shift.low:.1%} to {shift.high:.1%}")
+        outside = "more" if shift.share > shift.high else "fewer" if shift.share < shift.low else ""
+    score = "" if label.mean_score is None else f"{label.mean_score:.3f}"
+    return (label.label, label.documents, f"{label.share:.1%}", *usual, score, outside)
+
+
+def _print_scores(report: NightReport) -> None:
+    if not any(report.histogram):
+        return
+    _say("\nScores", bold=True)
+    most = max(report.histogram)
+    bins = len(report.histogram)
+    print_table(
+        ("from", "documents", ""),
+        [
+            (f"{place / bins:.2f}", number, "█" * -(-number * _BAR // most))
+            for place, number in enumerate(report.histogram)
+        ],
+    )
+    _say("\nLeast confident", bold=True)
+    print_table(
+        ("document", "labels"),
+        [
+            (
+                found["document_id"],
+                ", ".join(
+                    f"{label} {score:.3f}"
+                    for label, score in zip(found["labels"], found["scores"], strict=True)
+                ),
+            )
+            for found in report.least_confident[:_LEAST_CONFIDENT_SHOWN]
+        ],
+    )
+
+
+def _print_drift(report: NightReport) -> None:
+    if report.drift is None:
+        return
+    _say("")
+    if report.drift["drifted"]:
+        warn(report.drift["sentence"])
+    else:
+        _say(report.drift["sentence"])
+
+
+def _say(text: str, *, bold: bool = False) -> None:
+    out.print(text, style="bold" if bold else "", markup=False, highlight=False, soft_wrap=True)

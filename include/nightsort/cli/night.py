@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import datetime  # noqa: TC003 (Typer reads annotations)
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,6 +12,7 @@ from nightsort.cli.command import AsJson, app
 from nightsort.cli.output import out, print_json, print_table, user_errors, warn
 from nightsort.cli.tables import Dsn  # noqa: TC001 (Typer reads annotations)
 from nightsort.errors import NightsortError
+from nightsort.wording import number_of, one_line
 
 if TYPE_CHECKING:
     from datetime import date
@@ -93,7 +94,6 @@ def _asked_for(
 
 def _print_run(report: NightReport) -> None:
     from nightsort.comprehend.prices import usd_text
-    from nightsort.wording import number_of
 
     run = report.run
     _say(f"{run.classifier}, {run.day}: {run.state}", bold=True)
@@ -111,7 +111,11 @@ def _print_run(report: NightReport) -> None:
     forecast = "no forecast"
     if run.forecast_usd is not None:
         forecast = f"forecast {usd_text(run.forecast_usd)} ({number_of(run.forecast_units or 0, 'unit')})"
-    _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}")
+    approved = ""
+    if run.approved_by:
+        when = f" on {_time(run.approved_at)}" if run.approved_at else ""
+        approved = f", approved by {run.approved_by}{when}"
+    _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}{approved}")
 
 
 def _print_reasons(report: NightReport) -> None:
@@ -121,7 +125,7 @@ def _print_reasons(report: NightReport) -> None:
         print_table(
             (what, "documents", "for instance"),
             [
-                (reason, number, ", ".join(report.examples.get(reason, ())))
+                (reason, number, ", ".join(map(one_line, report.examples.get(reason, ()))))
                 for reason, number in reasons.items()
             ],
         )
@@ -135,7 +139,7 @@ def _print_jobs(report: NightReport) -> None:
         minutes = ""
         if job.submitted_at and job.ended_at:
             minutes = f"{(job.ended_at - job.submitted_at).total_seconds() / 60:.1f}"
-        submitted = f"{job.submitted_at:%Y-%m-%d %H:%M} UTC" if job.submitted_at else ""
+        submitted = _time(job.submitted_at) if job.submitted_at else ""
         documents = "" if job.documents is None else f"{job.documents:,}"
         rows.append(
             (
@@ -154,7 +158,6 @@ def _print_jobs(report: NightReport) -> None:
 
 
 def _print_labels(report: NightReport) -> None:
-    from nightsort.wording import number_of
 
     if not report.labels:
         return
@@ -173,7 +176,7 @@ def _label_row(label: LabelReport, compared: bool) -> tuple[str | int, ...]:
         usual = (f"{shift.usual:.1%}", f"{shift.low:.1%} to {shift.high:.1%}")
         outside = "more" if shift.share > shift.high else "fewer" if shift.share < shift.low else ""
     score = "" if label.mean_score is None else f"{label.mean_score:.3f}"
-    return (label.label, label.documents, f"{label.share:.1%}", *usual, score, outside)
+    return (one_line(label.label), label.documents, f"{label.share:.1%}", *usual, score, outside)
 
 
 def _print_scores(report: NightReport) -> None:
@@ -194,9 +197,9 @@ def _print_scores(report: NightReport) -> None:
         ("document", "labels"),
         [
             (
-                found["document_id"],
+                one_line(found["document_id"]),
                 ", ".join(
-                    f"{label} {score:.3f}"
+                    f"{one_line(label)} {score:.3f}"
                     for label, score in zip(found["labels"], found["scores"], strict=True)
                 ),
             )
@@ -215,5 +218,9 @@ def _print_drift(report: NightReport) -> None:
         _say(report.drift["sentence"])
 
 
+def _time(when: datetime) -> str:
+    return f"{when.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"
+
+
 def _say(text: str, *, bold: bool = False) -> None:
-    out.print(text, style="bold" if bold else "", markup=False, highlight=False, soft_wrap=True)
+    out.print(text, style="bold" if bold else "", highlight=False, soft_wrap=True)

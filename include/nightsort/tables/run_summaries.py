@@ -24,6 +24,7 @@ class RunSummary:
     :param forecast_usd: the price by the forecast, to be compared with `cost_usd`.
     :param source_uri: the source, if it was given by hand.
     :param dag_id: Airflow's, as `run_id`.
+    :param approved_by: the user of Airflow who approved a cost above the budget, at `approved_at`.
     :param drifted: whether the labels drifted; ``None`` if that cannot be said.
     :param drift: the verdict in a sentence, which may hold names of labels.
     """
@@ -48,6 +49,8 @@ class RunSummary:
     run_id: str | None
     started_at: datetime | None
     finished_at: datetime | None
+    approved_by: str | None
+    approved_at: datetime | None
     drifted: bool | None
     drift: str | None
 
@@ -56,7 +59,8 @@ COLUMNS: Final = sql.SQL(
     "run.classifier, run.run_key, run.day, run.version, run.state, run.message, run.documents_in,"
     " run.classified, run.failed, run.rejected, run.retried, run.units, run.cost_usd::float8 AS cost_usd,"
     " run.forecast_units, run.forecast_usd::float8 AS forecast_usd, run.source_uri, run.dag_id, run.run_id,"
-    " run.started_at, run.finished_at, statistics.drifted, statistics.drift ->> 'sentence' AS drift"
+    " run.started_at, run.finished_at, run.approved_by, run.approved_at,"
+    " statistics.drifted, statistics.drift ->> 'sentence' AS drift"
 )
 _SELECT: Final = sql.SQL(
     "SELECT {} FROM nightsort.classification_runs AS run"

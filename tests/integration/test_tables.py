@@ -553,6 +553,8 @@ class TestRun:
             "state": "complete",
             "approved_by": None,
             "approved_at": None,
+            "forecast_units": None,
+            "forecast_usd": None,
             "message": None,
             "documents_in": 11,
             "classified": 5,

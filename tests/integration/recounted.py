@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def recounted(conn: psycopg.Connection[Any], run_key: str, classifier: str = "tickets") -> dict[str, Any]:
     """Return what the row of ``run_statistics`` has to hold."""
     histograms: defaultdict[str, list[int]] = defaultdict(lambda: [0] * 20)
-    score_sums: Counter[str] = Counter()
+    score_sums: defaultdict[str, float] = defaultdict(float)
     reasons: dict[str, Counter[str]] = {"failed": Counter(), "rejected": Counter()}
     examples: defaultdict[str, list[str]] = defaultdict(list)
     confident = []

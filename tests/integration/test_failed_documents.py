@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
@@ -17,8 +18,11 @@ from nightsort.classifier_spec.model import Budget, Export, Quality
 from nightsort_airflow.assets import predictions_asset
 from nightsort_airflow.exceptions import RunIncompleteError
 from tests.integration.operator_runs import OperatorRun
+from tests.integration.recounted import check_statistics
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from nightsort_local.local_aws.control.client import LocalAwsControl
     from tests.integration.local_aws_server import LocalAwsServer
 
@@ -31,12 +35,16 @@ UNIT_USD = 0.0005
 @pytest.fixture
 def trip(
     aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Trip:
+) -> Iterator[Trip]:
+    """A trip; at the end of the test, the statistics of its nights are those of their rows."""
     trip = make_trip(aws, empty_database, monkeypatch, request.node.name)
     trip.label(40)
     trip.bring(60)
     trip.train()
-    return trip
+    yield trip
+    with psycopg.connect(trip.dsn) as connection:
+        for (run_key,) in trip.query("SELECT run_key FROM nightsort.run_statistics"):
+            check_statistics(connection, run_key, trip.spec.name)
 
 
 def with_quality(trip: Trip, **keys: Any) -> None:

@@ -12,6 +12,7 @@ from psycopg import sql
 
 from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
+from nightsort.tables.recount import recount_run
 from nightsort.tables.retention import drop_run, find_runs
 from nightsort.tables.runs import CountsDoNotAddUp
 from tests.integration.local_nights import DAY, Nights
@@ -201,3 +202,23 @@ def test_dropping_a_run_keeps_its_sums_and_no_ids(
     drop_run(database, run)
     assert stored(database, RUN) == {**before, "least_confident": [], "examples": {}}
     assert database.execute("SELECT count(*) FROM nightsort.batch_statistics").fetchall() == [(0,)]
+
+
+def test_rows_that_are_deleted_are_taken_out(nights: ScoredNights, database: psycopg.Connection[Any]) -> None:
+    """As when documents are forgotten: no id stays, and the sums are those of the rows that are left."""
+    nights.arrives("a.jsonl", {**documents(100), "blank": " "})
+    nights.classify()
+    least = stored(database, RUN)["least_confident"][0]["document_id"]
+    gone = [least, "doc-3", "blank", "doc-99"]
+    with database.transaction():
+        batches = database.execute(
+            "DELETE FROM nightsort.predictions WHERE document_id = ANY(%s) RETURNING batch", (gone,)
+        ).fetchall()
+        recount_run(
+            database, classifier="tickets", run_key=RUN, batches=sorted({batch for (batch,) in batches})
+        )
+    check_statistics(database, RUN)
+    kept = database.execute(
+        "SELECT string_agg(least_confident::text || examples::text, '') FROM nightsort.batch_statistics"
+    ).fetchall()
+    assert not any(f'"{document_id}"' in str(kept) for document_id in gone)

@@ -240,7 +240,7 @@ def _write_statistics(
     statistics = merge_batches(conn, **run, version=version, batches=names)
     if statistics.classified != counts.classified:
         # A batch was loaded before there were statistics.
-        recount_batches(conn, **run)
+        recount_batches(conn, **run, batches=names)
         statistics = merge_batches(conn, **run, version=version, batches=names)
     verdict = None
     if whole and spec.drift != "off":

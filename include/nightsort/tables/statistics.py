@@ -46,7 +46,7 @@ def write_batch(
         "batch": batch,
         "version": version,
         "classified": statistics.classified,
-        **_as_columns(statistics),
+        **as_columns(statistics),
     }
     conn.execute(upsert("batch_statistics", ("classifier", "run_key", "batch"), tuple(row)), row)
 
@@ -107,7 +107,7 @@ def write_run_statistics(
     row = {
         "classifier": classifier,
         "run_key": run_key,
-        **_as_columns(statistics),
+        **as_columns(statistics),
         "failed_reasons": Jsonb(dict(failed_reasons)),
         "rejected_reasons": Jsonb(dict(rejected_reasons)),
         "drifted": verdict.drifted if verdict else None,
@@ -175,7 +175,8 @@ def statistics_of(
     )
 
 
-def _as_columns(statistics: Statistics) -> dict[str, Any]:
+def as_columns(statistics: Statistics) -> dict[str, Any]:
+    """Return statistics as the columns of their row."""
     values = (
         list(statistics.labels),
         statistics.documents.tolist(),

@@ -1,6 +1,6 @@
 """Train fastText and classify with it, where the group bench is installed and nothing of ours.
 
-    python -m benchmarks.fasttext_peer MODE TRAINING TEST LABELS
+    python -m benchmarks.fasttext_peer MODE TRAINING TEST LABELS [ROUNDS]
 
 TRAINING and TEST have a document a line, TRAINING with its labels as fastText wants them. The labels that it
 finds go into the file LABELS, a line per document, separated by blanks; the seconds are printed.
@@ -18,11 +18,17 @@ import fasttext
 MARK = "__label__"
 
 
-def main(mode: str, training: str, test: str, labels: str) -> None:
-    """Learn with word pairs, 25 rounds, as fastText's tutorial ends; then classify."""
+def main(mode: str, training: str, test: str, labels: str, rounds: str = "25") -> None:
+    """Learn with word pairs, by default 25 rounds, as fastText's tutorial ends; then classify."""
     begin = time.perf_counter()
     one = mode == "MULTI_CLASS"
-    options = {"loss": "softmax" if one else "ova", "lr": 0.5, "epoch": 25, "wordNgrams": 2, "thread": 2}
+    options = {
+        "loss": "softmax" if one else "ova",
+        "lr": 0.5,
+        "epoch": int(rounds),
+        "wordNgrams": 2,
+        "thread": 2,
+    }
     model = fasttext.train_supervised(training, verbose=0, **options)
     trained = time.perf_counter()
     texts = Path(test).read_text(encoding="utf-8").splitlines()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import airflow
+import botocore
 import numpy as np
 from sklearn.model_selection import StratifiedKFold
 
@@ -90,6 +91,59 @@ def made_texts(labels: int, mode: Mode, seed: int) -> Iterator[Row]:
             found = drawn[:number]
             text = [*own[found[:, None], places[:number]].ravel(), *filler]
             yield tuple(sorted({f"label-{label:04}" for label in found})), " ".join(words[n] for n in text)
+
+
+def skewed(texts: LabelledTexts, seed: int, most: int = 150, labels: int = 52) -> LabelledTexts:
+    """Cut a MULTI_CLASS set so that its labels have from `most` documents down to one.
+
+    The sizes fall by the same factor from label to label. The tested documents are cut in the same
+    proportion, but keep at least five of each label.
+
+    :param seed: another one draws other labels and documents.
+    """
+    random = np.random.default_rng(seed)
+    ((learnt, tested),) = texts.parts
+    names = random.permutation(texts.labels)[:labels].tolist()
+    sizes = np.round(most ** (1 - np.arange(len(names)) / (len(names) - 1)))
+    share = dict(zip(names, sizes / most, strict=True))
+    parts: list[list[Row]] = []
+    for rows, largest, least in ((learnt, most, 1), (tested, None, 5)):
+        chosen: list[Row] = []
+        for name in names:
+            own = [row for row in rows if row[0] == (name,)]
+            number = max(round((largest or len(own)) * share[name]), least)
+            chosen += [own[place] for place in random.permutation(len(own))[:number]]
+        parts.append([chosen[place] for place in random.permutation(len(chosen))])
+    return LabelledTexts(f"{texts.name}, skewed", texts.mode, [(parts[0], parts[1])])
+
+
+def long_texts(labels: int = 90, documents: int = 7_700, tested: int = 3_000) -> LabelledTexts:
+    """Join descriptions of the API to long documents; the services in it are the labels of a document.
+
+    A document has about 1,900 characters and one to three labels, some of which are 30 times as frequent as
+    others.
+    """
+    random = np.random.default_rng(0)
+    models = Path(botocore.__file__).parent.glob("data/*/*/service-2.json.gz")
+    texts = {name: _descriptions_of(name) for name in sorted({model.parts[-3] for model in models})}
+    names = random.permutation(sorted(texts, key=lambda name: -len(texts[name]))[:labels]).tolist()
+    shares = 1 / np.arange(3, labels + 3)
+    rows: list[Row] = []
+    for _ in range(documents + tested):
+        number = min(int(random.geometric(0.75)) + int(random.random() < 0.15), 3)
+        carried = random.choice(labels, number, replace=False, p=shares / shares.sum())
+        left = random.lognormal(np.log(1_500), 0.5)
+        parts: list[str] = []
+        while left > 0:
+            own = texts[names[carried[len(parts) % number]]]
+            parts.append(own[random.integers(len(own))])
+            left -= len(parts[-1])
+        rows.append((tuple(sorted(names[place] for place in carried[: len(parts)])), " ".join(parts)))
+    return LabelledTexts("long", "MULTI_LABEL", [(rows[:documents], rows[documents:])])
+
+
+def _descriptions_of(service: str) -> list[str]:
+    return sorted({text for _, text in sample_corpus.descriptions(service, members=True)})
 
 
 def _read(file: Path, mode: Mode) -> Iterator[Row]:

@@ -40,22 +40,22 @@ BLOCK = 4_096
 
 def make_aws_services(folder: Path, size: int) -> None:
     """Write one of 36 labels for each document."""
-    _write(labelled_texts.sample("aws-services"), folder, size)
+    write_texts(labelled_texts.sample("aws-services"), folder, size)
 
 
 def make_aws_topics(folder: Path, size: int) -> None:
     """Write any of 18 labels for each document."""
-    _write(labelled_texts.sample("aws-topics"), folder, size)
+    write_texts(labelled_texts.sample("aws-topics"), folder, size)
 
 
 def make_banking77(folder: Path, size: int) -> None:
     """Write one of 77 labels for each document."""
-    _write(labelled_texts.public_set(_public_folder(), "banking77", "MULTI_CLASS"), folder, size)
+    write_texts(labelled_texts.public_set(_public_folder(), "banking77", "MULTI_CLASS"), folder, size)
 
 
 def make_goemotions(folder: Path, size: int) -> None:
     """Write any of 28 labels for each document."""
-    _write(labelled_texts.public_set(_public_folder(), "goemotions", "MULTI_LABEL"), folder, size)
+    write_texts(labelled_texts.public_set(_public_folder(), "goemotions", "MULTI_LABEL"), folder, size)
 
 
 def ours(folder: Path, size: int) -> dict[str, float]:
@@ -74,9 +74,14 @@ def ours(folder: Path, size: int) -> dict[str, float]:
 
 def fasttext(folder: Path, size: int) -> dict[str, float]:
     """Train and classify with fastText: pairs of words, 25 rounds, learning rate 0.5; two cores."""
+    return fasttext_after(folder, 25)
+
+
+def fasttext_after(folder: Path, rounds: int) -> dict[str, float]:
+    """Return the figures of fastText after so many rounds."""
     data = _Data(folder)
     files = [str(folder / "fasttext-train.txt"), str(folder / "fasttext-test.txt"), "found.txt"]
-    command = [str(PEERS_PYTHON), "-m", "benchmarks.fasttext_peer", data.mode, *files]
+    command = [str(PEERS_PYTHON), "-m", "benchmarks.fasttext_peer", data.mode, *files, str(rounds)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, env=environment)
     seconds = json.loads(done.stdout.splitlines()[-1])
@@ -159,7 +164,8 @@ def _public_folder() -> Path:
     return Path(os.environ[DATA_VARIABLE])
 
 
-def _write(texts: LabelledTexts, folder: Path, size: int) -> None:
+def write_texts(texts: LabelledTexts, folder: Path, size: int) -> None:
+    """Write what :func:`ours` and its peers read."""
     ((learnt, tested),) = texts.parts
     (folder / "mode.txt").write_text(texts.mode)
     # In an order of its own: the samples are sorted by label.

@@ -165,7 +165,7 @@ def _accuracy(texts: LabelledTexts) -> list[str]:
     documents = len(texts.parts[0][0]), actual.shape[0]
     errors = [
         [measure(np.concatenate(scores), actual.toarray() != 0) for scores in (before, after)]
-        for measure in (_calibration_error, _brier)
+        for measure in (calibration_error, brier)
     ]
     return [
         str(len(texts.labels)),
@@ -179,7 +179,7 @@ def _accuracy(texts: LabelledTexts) -> list[str]:
     ]
 
 
-def _calibration_error(scores: NDArray[np.float64], actual: NDArray[np.bool_]) -> float:
+def calibration_error(scores: NDArray[np.float64], actual: NDArray[np.bool_]) -> float:
     """Return the expected calibration error of each document's best label, in bins of equal width."""
     best = scores.argmax(axis=1)
     rows = np.arange(len(scores))
@@ -189,7 +189,7 @@ def _calibration_error(scores: NDArray[np.float64], actual: NDArray[np.bool_]) -
     return float(np.abs(gaps).sum() / len(scores))
 
 
-def _brier(scores: NDArray[np.float64], actual: NDArray[np.bool_]) -> float:
+def brier(scores: NDArray[np.float64], actual: NDArray[np.bool_]) -> float:
     """Return the Brier score: the squared errors of a document's scores, summed over the labels."""
     return float(((scores - actual) ** 2).sum(axis=1).mean())
 

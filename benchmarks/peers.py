@@ -49,16 +49,18 @@ def best_of_peers(
     texts: LabelledTexts,
     strengths: Sequence[float] = (1, 10, 50),
     penalties: Sequence[float] = (1e-6, 1e-5, 1e-4),
+    weights: Sequence[str | None] | None = None,
 ) -> dict[str, float]:
     """Return each peer's macro-F1 with the settings that do best on the test documents themselves.
 
     :param strengths: the logistic regression's C to try.
     :param penalties: the SGD's alpha to try.
+    :param weights: the weights of labels to try; None: also the balanced ones in MULTI_LABEL.
     """
     labels = texts.labels
     actual = sparse.vstack([carried(test, labels) for _, test in texts.parts], format="csr")
     found: dict[str, float] = {}
-    for name, vectorizer, models in _peers(texts.mode, strengths, penalties):
+    for name, vectorizer, models in _peers(texts.mode, strengths, penalties, weights):
         parts = [
             (vectorizer.fit_transform(_texts(train)), train, vectorizer.transform(_texts(test)))
             for train, test in texts.parts
@@ -70,10 +72,13 @@ def best_of_peers(
 
 
 def _peers(
-    mode: str, strengths: Sequence[float], penalties: Sequence[float]
+    mode: str,
+    strengths: Sequence[float],
+    penalties: Sequence[float],
+    weights: Sequence[str | None] | None,
 ) -> Iterator[tuple[str, Any, list[Any]]]:
     # Rare labels need their weight, or no score of theirs ever gets to one half.
-    weights = [None] if mode == "MULTI_CLASS" else [None, "balanced"]
+    weights = weights or ([None] if mode == "MULTI_CLASS" else [None, "balanced"])
     solver = "lbfgs" if mode == "MULTI_CLASS" else "liblinear"
     yield (
         LOGISTIC_REGRESSION,

@@ -126,12 +126,10 @@ def aws_services() -> Sample:
     documents = []
     services_of_text: defaultdict[str, set[str]] = defaultdict(set)
     for service in SERVICES:
-        descriptions = {text: document_id for document_id, text in _descriptions(service, members=True)}
-        for text in descriptions:
+        found = {text: document_id for document_id, text in descriptions(service, members=True)}
+        for text in found:
             services_of_text[text].add(service)
-        documents += [
-            SampleDocument(document_id, text, (service,)) for text, document_id in descriptions.items()
-        ]
+        documents += [SampleDocument(document_id, text, (service,)) for text, document_id in found.items()]
     # A text of two services, such as "The token for the next page of results.", has no single right label.
     unique = [document for document in documents if len(services_of_text[document.text]) == 1]
     by_service: defaultdict[str, list[SampleDocument]] = defaultdict(list)
@@ -149,7 +147,7 @@ def aws_topics() -> Sample:
             fields[service].append(label)
     documents: dict[str, SampleDocument] = {}
     for service in sorted(fields):
-        for document_id, text in _descriptions(service, members=False):
+        for document_id, text in descriptions(service, members=False):
             action = _action(document_id.partition(".")[2])
             if action is not None:
                 documents.setdefault(text, SampleDocument(document_id, text, (action, *fields[service])))
@@ -239,7 +237,13 @@ def _action(operation: str) -> str | None:
     return next((action for action, verbs in ACTIONS_OF_VERBS.items() if operation.startswith(verbs)), None)
 
 
-def _descriptions(service: str, *, members: bool) -> Iterator[tuple[str, str]]:
+def descriptions(service: str, *, members: bool) -> Iterator[tuple[str, str]]:
+    """
+    Yield the descriptions in a service's model, each with its id.
+
+    :param service: its name in botocore.
+    :param members: whether those of members follow the operations'.
+    """
     model = _service_model(service)
     described = [(name, operation) for name, operation in model["operations"].items()]
     if members:

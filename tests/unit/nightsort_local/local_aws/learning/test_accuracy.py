@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample
+from benchmarks.labelled_texts import LabelledTexts, interface_texts, made_texts, sample, skewed
 from benchmarks.peers import best_of_peers, carried, macro_f1
 from nightsort.comprehend.limits import LANGUAGES, Mode
 from nightsort_local.local_aws.learning.metrics import predicted_labels
@@ -49,6 +49,14 @@ def test_it_is_within_a_point_of_the_best_peer(name: str) -> None:
     part = replace(whole, parts=[([row for row in learnt if row[0]], [row for row in tested if row[0]])])
     peers = best_of_peers(part, strengths=[50], penalties=[1e-5])
     assert ours(part) > max(peers.values()) - 0.01
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_labels_of_few_documents_are_learnt_as_well_as_the_best_peer_does(seed: int) -> None:
+    """36 labels of 150 down to one document; the peers try balanced weights, too."""
+    cut = skewed(sample("aws-services"), seed)
+    peers = best_of_peers(cut, strengths=[50], penalties=[1e-5], weights=[None, "balanced"])
+    assert ours(cut) > max(peers.values())
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

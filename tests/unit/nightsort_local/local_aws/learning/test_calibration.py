@@ -9,21 +9,39 @@ import pytest
 from scipy.special import expit, logit, softmax
 from sklearn.metrics import f1_score
 
-from nightsort_local.local_aws.learning.calibration import LabelCurves, class_scores, temperature
+from nightsort_local.local_aws.learning.calibration import LabelCurves, class_curves, class_scores
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def test_the_temperature_makes_overconfident_values_honest() -> None:
+def class_documents(shares: list[float], number: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Honest log-odds of documents whose labels have these shares, and their labels."""
     random = np.random.RandomState(0)
-    honest = random.normal(size=(5_000, 5)) * 2
-    labels = np.array([random.choice(5, p=row) for row in softmax(honest, axis=1)])
-    degrees = temperature(honest * 3, labels)
-    assert 2.7 < degrees < 3.3
-    best = class_scores(honest * 3, degrees).max(axis=1)
-    right = class_scores(honest * 3, degrees).argmax(axis=1) == labels
-    assert abs(best.mean() - right.mean()) < 0.02
+    honest = random.normal(size=(number, len(shares))) * 2 + np.log(shares)
+    return honest, np.array([random.choice(len(shares), p=row) for row in softmax(honest, axis=1)])
+
+
+def test_the_temperature_makes_overconfident_values_honest() -> None:
+    honest, labels = class_documents([0.2] * 5, 5_000)
+    curves = class_curves(honest * 3, labels, np.full(5, 0.2))
+    assert np.allclose(1 / curves.slopes, 3, atol=0.3)
+    scores = class_scores(honest * 3 * curves.slopes + curves.offsets)
+    assert abs(scores.max(axis=1).mean() - (scores.argmax(axis=1) == labels).mean()) < 0.02
+
+
+def test_a_rare_label_is_lifted_where_that_helps() -> None:
+    """Decision values whose distance from the right label grows with the rarity, as on skewed data."""
+    shares = np.array([0.5, 0.4, 0.06, 0.04])
+    honest, labels = class_documents(shares.tolist(), 3_000)
+    lowered = class_curves(honest / 5 + 0.1 * np.log(shares), labels, shares)
+    assert (np.diff(lowered.offsets) > 0).all()
+    assert class_curves(honest / 5 - 0.1 * np.log(shares), labels, shares).offsets.max() == 0
+
+
+def test_without_held_out_documents_the_curves_are_straight() -> None:
+    curves = class_curves(np.empty((0, 3)), np.empty(0, dtype=np.int64), np.full(3, 1 / 3))
+    assert all(map(np.array_equal, curves, LabelCurves.straight(3)))
 
 
 def scored(decisions: NDArray[np.float64], carries: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -33,7 +33,10 @@ def main(arguments: list[str] | None = None) -> int:
     )
     chosen = parser.parse_args(arguments)
 
-    # Imported after the help is printed: moto takes half a second to import.
+    # Imported after the help is printed: moto takes half a second to import. The workers' imports run beside.
+    from nightsort_local.local_aws.work.processes import begin_imports
+
+    begin_imports()
     from nightsort_local.local_aws.server import serve
     from nightsort_local.local_aws.settings import SettingError
 

@@ -388,7 +388,7 @@ class TestClassifyDocument:
         self, aws: LocalAwsServer, comprehend: Any, endpoint: str
     ) -> None:
         expected = comprehend.classify_document(EndpointArn=endpoint, Text=TEXT)["Classes"]
-        children = psutil.Process(aws.process.pid).children()
+        children = psutil.Process(aws.process.pid).children(recursive=True)
         max(children, key=lambda child: child.create_time()).kill()
         answer = comprehend.classify_document(EndpointArn=endpoint, Text=TEXT)
         assert answer["Classes"] == expected
@@ -421,7 +421,7 @@ def test_endpoints_survive_a_restart(tmp_path: Path) -> None:
         assert comprehend.classify_document(EndpointArn=arn, Text=TEXT)["Classes"] == expected
         assert settled(comprehend, making["EndpointArn"])["Status"] == "IN_SERVICE"
 
-        family = psutil.Process(aws.process.pid).children()
+        family = psutil.Process(aws.process.pid).children(recursive=True)
         aws.process.kill()
         _, alive = psutil.wait_procs(family, timeout=PATIENCE_SECONDS)
         assert not alive, "the process with the models ends with a server that is killed"

@@ -50,7 +50,8 @@ def workers(aws: LocalAwsServer) -> list[psutil.Process]:
     server = psutil.Process(aws.process.pid)
 
     def found() -> list[psutil.Process]:
-        return [child for child in server.children() if "spawn_main" in " ".join(child.cmdline())]
+        # A process of multiprocessing forks them.
+        return [child for parent in server.children() for child in parent.children()]
 
     wait_until(lambda: len(found()) == number, f"{number} workers")
     return found()

@@ -6,14 +6,15 @@ minutes.
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from nightsort_local.local_aws.work.processes import CONTEXT
+
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.context import ForkServerProcess
 
     from nightsort_local.local_aws.work.tasks import TextClasses
 
@@ -31,7 +32,7 @@ class RealTimeProcess:
     def __init__(self) -> None:
         # One thread communicates with the process; callers wait in its queue.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="real-time")
-        self._process: SpawnProcess | None = None
+        self._process: ForkServerProcess | None = None
         self._connection: Connection | None = None
 
     def classify(self, model_file: str, text: str | None) -> Future[TextClasses]:
@@ -64,9 +65,8 @@ class RealTimeProcess:
         raise RealTimeError("the process for real-time classification died")
 
     def _start(self) -> Connection:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs,), name="real-time", daemon=True)
+        self._connection, theirs = CONTEXT.Pipe()
+        self._process = CONTEXT.Process(target=_serve, args=(theirs,), name="real-time", daemon=True)
         self._process.start()
         theirs.close()
         return self._connection

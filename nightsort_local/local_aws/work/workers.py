@@ -20,10 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from nightsort_local.local_aws.faults.fault_types import Stuck
 from nightsort_local.local_aws.task_errors import INTERNAL_ERROR, TaskError
+from nightsort_local.local_aws.work.processes import CONTEXT, remove_socket_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from multiprocessing.context import SpawnProcess
+    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
     from nightsort_local.local_aws.work.tasks import Task
@@ -79,9 +80,9 @@ class WorkerPool:
         self._queue: queue.Queue[_Work | None] = queue.Queue()
         self._lock = threading.Lock()
         self._waiting: dict[str, _Work] = {}
-        self._running: dict[str, tuple[_Work, SpawnProcess]] = {}
+        self._running: dict[str, tuple[_Work, ForkServerProcess]] = {}
         self._stuck: dict[str, _Work] = {}
-        self._processes: set[SpawnProcess] = set()
+        self._processes: set[ForkServerProcess] = set()
         self._closed = False
         self._slots = [
             threading.Thread(target=self._serve, name=f"worker-slot-{number}", daemon=True)
@@ -158,7 +159,7 @@ class WorkerPool:
                 outcome = Outcome(stopped=True) if work.stopped else Outcome(problem=INTERNAL_ERROR)
             work.on_end(outcome)
 
-    def _take(self, work: _Work, process: SpawnProcess) -> bool:
+    def _take(self, work: _Work, process: ForkServerProcess) -> bool:
         """Prepare work for a worker process.
 
         :returns: False if there is nothing to run: the work has ended or is stuck.
@@ -207,10 +208,9 @@ class WorkerPool:
         self._waiting[work.key] = self._stuck.pop(work.key)
         self._queue.put(work)
 
-    def _start(self) -> tuple[SpawnProcess, Connection]:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(target=_work, args=(theirs, self._temporary), daemon=True)
+    def _start(self) -> tuple[ForkServerProcess, Connection]:
+        ours, theirs = CONTEXT.Pipe()
+        process = CONTEXT.Process(target=_work, args=(theirs, self._temporary), daemon=True)
         with self._lock:
             if not self._closed:
                 process.start()
@@ -218,7 +218,7 @@ class WorkerPool:
         theirs.close()
         return process, ours
 
-    def _reap(self, process: SpawnProcess, connection: Connection) -> int | None:
+    def _reap(self, process: ForkServerProcess, connection: Connection) -> int | None:
         connection.close()
         process.join()
         with self._lock:
@@ -243,7 +243,7 @@ def _work(connection: Connection, temporary: str) -> None:
     threading.Thread(target=_die_with_server, args=(temporary,), daemon=True).start()
     # A worker can be killed at any time. The server removes this folder, with the worker's files.
     tempfile.tempdir = temporary
-    # Imported here: the server does not need scikit-learn, and starts a second earlier without it.
+    # Imported here: the server does not need scikit-learn.
     from nightsort_local.local_aws.work.worker_tasks import run
 
     while True:
@@ -269,4 +269,5 @@ def _die_with_server(temporary: str) -> None:
     if parent is not None:
         wait([parent.sentinel])
         shutil.rmtree(temporary, ignore_errors=True)
+        remove_socket_folder()
         os._exit(1)

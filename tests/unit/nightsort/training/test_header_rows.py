@@ -17,6 +17,7 @@ from nightsort.training.prepare import prepare_training_data
 from nightsort.training.training_files import TrainingFileWriter
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
@@ -71,7 +72,7 @@ def test_a_document_is_read_back_from_among_all(tmp_path: Path) -> None:
 ROWS = [(label, f"document {number} of {label}") for number in range(30) for label in ("billing", "bug")]
 
 
-def lines(rows: list[tuple[str, ...]], delimiter: str = ",", quote: str = "") -> str:
+def lines(rows: Sequence[tuple[str, ...]], delimiter: str = ",", quote: str = "") -> str:
     return "".join(delimiter.join(f"{quote}{cell}{quote}" for cell in row) + "\n" for row in rows)
 
 

@@ -26,6 +26,7 @@ SUBJECTS = (
     "table_at_size",
     "orchestration",
     "dag_parsing",
+    "pages",
     "learning",
 )
 """The modules with benchmarks, in the order of RESULTS.md."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import warnings
+from datetime import datetime  # noqa: TC003 (Typer reads annotations)
+from pathlib import Path  # noqa: TC003 (Typer reads annotations)
 from typing import Annotated
 
 import typer
@@ -12,7 +14,8 @@ import typer
 import nightsort.cli  # noqa: F401 (adds the commands)
 from nightsort.classifier_spec.finding import is_file
 from nightsort.cli.command import AsJson, app, named_spec
-from nightsort.cli.output import err, user_errors
+from nightsort.cli.output import err, out, user_errors
+from nightsort.cli.tables import Dsn  # noqa: TC001 (Typer reads annotations)
 from nightsort.terminal import run as run_command_line
 
 
@@ -58,6 +61,38 @@ def doctor(
         # A name that is unknown is a line of the report.
         names = [named_spec(called).name if is_file(called) else called for called in spec or []]
     raise typer.Exit(run(names, as_json=as_json, seconds=seconds))
+
+
+@app.command()
+def report(
+    classifier: Annotated[str, typer.Argument(help="The classifier's name.", show_default=False)],
+    day: Annotated[
+        datetime,
+        typer.Argument(formats=["%Y-%m-%d"], help="The day that was classified.", show_default=False),
+    ],
+    html: Annotated[Path, typer.Option(help="The file to write.", show_default=False)],
+    dsn: Dsn = "",
+    run_key: Annotated[
+        str | None,
+        typer.Option("--run", help="The key of the run, if the day has several.", show_default=False),
+    ] = None,
+    airflow_url: Annotated[str, typer.Option(help="Airflow's address, for links to the run.")] = "",
+) -> None:
+    """Write the page of a night as one HTML file that loads nothing, for a mail. Needs nightsort[airflow]."""
+    import psycopg
+
+    from nightsort.cli.night import asked_for
+
+    try:
+        from nightsort_airflow.ui.report import night_file
+    except ModuleNotFoundError as error:
+        raise _refusal(f"The pages are part of nightsort[airflow]: install it ({error}).") from error
+    with user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
+        connection.read_only = True
+        run, _ = asked_for(connection, classifier, day.date(), run_key)
+        page = night_file(connection, classifier, run.run_key, airflow_url)
+        html.write_text(page or "", encoding="utf-8")
+    out.print(f"Wrote {html}", highlight=False)
 
 
 def _refusal(message: str) -> typer.Exit:

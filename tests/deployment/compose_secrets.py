@@ -10,7 +10,7 @@ HOLDS: dict[str, set[str]] = {
     "postgres": {"POSTGRES_PASSWORD"},
     "redis": {"REDIS_PASSWORD"},
     "init": {"POSTGRES_PASSWORD", *DATABASES.values(), *GUESTS.values(), "AIRFLOW_ADMIN_PASSWORD"},
-    "api-server": METADATA | {"AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET"},
+    "api-server": METADATA | {"AIRFLOW_API_SECRET_KEY", "AIRFLOW_JWT_SECRET", "NIGHTSORT_DB_PASSWORD"},
     "scheduler": METADATA | CELERY | {"AIRFLOW_JWT_SECRET"},
     "dag-processor": {"AIRFLOW_DAG_PROCESSOR_DB_PASSWORD", "AIRFLOW_FERNET_KEY"},
     "triggerer": {"AIRFLOW_TRIGGERER_DB_PASSWORD", "AIRFLOW_FERNET_KEY"},

@@ -41,11 +41,14 @@ PARENT = {"airflow": "dependencies", "celery": "airflow", "local": "airflow", "d
 COMES_WITH = {
     "botocore": "boto3",
     "celery": "celery",
+    "fastapi": "apache-airflow",
     "flask": "moto",
     "jinja2": "apache-airflow",
+    "markupsafe": "apache-airflow",
     "pydantic-core": "pydantic",
     "scipy": "scikit-learn",
     "sqlalchemy": "apache-airflow",
+    "starlette": "apache-airflow",
     "werkzeug": "moto",
 }
 # What `make lock` exports, by file.

@@ -45,6 +45,19 @@ def last_complete_day(zone: str, now: datetime) -> date:
     return now.astimezone(ZoneInfo(zone)).date() - timedelta(days=1)
 
 
+def last_start(cron: str, zone: str, now: datetime) -> tuple[datetime, date]:
+    """Return when a schedule last started a run, and the day that this run is about.
+
+    :param cron: the schedule.
+    :param zone: the time zone of the spec.
+    :param now: a moment, with its time zone.
+    :returns: the start, and the day on which its data interval begins: that of the start before.
+    """
+    starts = croniter(cron, now.astimezone(ZoneInfo(zone)))
+    start, before = starts.get_prev(datetime), starts.get_prev(datetime)
+    return start, before.date()
+
+
 def leaves_days_out(cron: str) -> bool:
     """Return whether there are days on which a schedule starts no run."""
     return any(field != ["*"] for field in croniter.expand(cron)[0][2:])

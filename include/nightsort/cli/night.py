@@ -49,7 +49,7 @@ def night(
 
     with user_errors(psycopg.OperationalError), psycopg.connect(dsn) as connection:
         connection.read_only = True
-        run, others = _asked_for(connection, classifier, day.date(), run_key)
+        run, others = asked_for(connection, classifier, day.date(), run_key)
         report = night_report(connection, classifier, run.run_key)
     if report is None or as_json:
         print_json(asdict(report) if report else None)
@@ -67,7 +67,7 @@ def night(
         _say(f"\nOther runs of the day, for --run: {', '.join(each.run_key for each in others)}")
 
 
-def _asked_for(
+def asked_for(
     conn: psycopg.Connection[Any], classifier: str, day: date, run_key: str | None
 ) -> tuple[RunSummary, list[RunSummary]]:
     """Return the run that is shown, and the others of its day.

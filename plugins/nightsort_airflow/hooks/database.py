@@ -33,12 +33,22 @@ class NightsortDatabaseHook(PostgresHook):
 
         :raises DatabaseDriverError: when the provider uses psycopg 2, which lacks the COPY that is used here.
         """
-        connection = self.get_conn()
+        connection = self.open()
         try:
-            if not isinstance(connection, psycopg.Connection):
-                raise DatabaseDriverError(
-                    "Install SQLAlchemy 2 and psycopg 3: the Postgres provider opened a psycopg 2 connection."
-                )
             yield connection
         finally:
             connection.close()
+
+    def open(self) -> psycopg.Connection[Any]:
+        """
+        Open a connection, which the caller closes.
+
+        :raises DatabaseDriverError: when the provider uses psycopg 2, which lacks the COPY that is used here.
+        """
+        connection = self.get_conn()
+        if isinstance(connection, psycopg.Connection):
+            return connection
+        connection.close()
+        raise DatabaseDriverError(
+            "Install SQLAlchemy 2 and psycopg 3: the Postgres provider opened a psycopg 2 connection."
+        )

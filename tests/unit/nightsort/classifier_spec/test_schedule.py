@@ -8,6 +8,7 @@ import pytest
 
 from nightsort.classifier_spec.schedule import (
     last_complete_day,
+    last_start,
     leaves_days_out,
     one_run_per_day,
     schedule_problem,
@@ -82,3 +83,20 @@ def test_the_last_complete_day_is_that_of_the_time_zone(moment: str, zone: str, 
     now = datetime.fromisoformat(moment).replace(tzinfo=timezone.utc)
 
     assert last_complete_day(zone, now) == date.fromisoformat(day)
+
+
+@pytest.mark.parametrize(
+    ("cron", "zone", "moment", "start", "day"),
+    [
+        ("0 2 * * *", "UTC", "2026-11-03T12:00", "2026-11-03T02:00+00:00", "2026-11-02"),
+        ("0 2 * * *", "UTC", "2026-11-03T01:00", "2026-11-02T02:00+00:00", "2026-11-01"),
+        ("0 2 * * *", "Asia/Tokyo", "2026-11-03T20:00", "2026-11-04T02:00+09:00", "2026-11-03"),
+        ("0 2 * * 1-5", "UTC", "2026-11-09T12:00", "2026-11-09T02:00+00:00", "2026-11-06"),
+    ],
+)
+def test_the_last_start_is_about_the_day_of_the_start_before(
+    cron: str, zone: str, moment: str, start: str, day: str
+) -> None:
+    now = datetime.fromisoformat(moment).replace(tzinfo=timezone.utc)
+
+    assert last_start(cron, zone, now) == (datetime.fromisoformat(start), date.fromisoformat(day))

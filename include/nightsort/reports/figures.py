@@ -1,0 +1,316 @@
+"""Charts of nights and versions as Plotly figures: plain dictionaries, which pages, notebooks and files draw.
+
+``plotly.graph_objects.Figure(figures.score_histogram(counts))`` shows one in a notebook. The colours are
+legible on white and on black; backgrounds are transparent.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from nightsort.wording import number_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import date, datetime
+
+    import numpy.typing as npt
+
+Figure = dict[str, Any]
+
+BLUE: Final = "#3b82c4"
+GREY: Final = "#8a94a6"
+AMBER: Final = "#d08a1d"
+RED: Final = "#d2504b"
+_FAINT: Final = "rgba(138, 148, 166, 0.22)"
+_SHADES: Final = (
+    (0.0, "rgba(59, 130, 196, 0)"),
+    (1e-9, "rgba(59, 130, 196, 0.08)"),
+    (1.0, "rgba(59, 130, 196, 1)"),
+)
+_LINES: Final = (BLUE, AMBER, "#3f9d72", RED, "#8f6bc1", "#46a3b5", "#b06f9f", "#7d8b3a")
+
+LABELS_DRAWN: Final = 40
+"""Bars that can be read; a table has the others."""
+
+_CROWDED: Final = 60
+"""So many labels or nights have no room for a name or a point each."""
+
+
+def label_shares(
+    labels: Sequence[str],
+    shares: Sequence[float],
+    usual: Mapping[str, tuple[float, float, float]],
+) -> Figure:
+    """Draw the share of each label in a night, beside what is usual.
+
+    :param labels: the labels, the most frequent one first.
+    :param shares: their shares of the night.
+    :param usual: by label the mean share of the nights before, and the lower and upper end of what is
+        expected; empty where there are no nights before.
+    :returns: the figure.
+    """
+    shown = list(reversed(labels[:LABELS_DRAWN]))
+    of = dict(zip(labels, shares, strict=True))
+    night = {
+        "type": "bar",
+        "orientation": "h",
+        "name": "this night",
+        "y": shown,
+        "x": [round(of[label], 5) for label in shown],
+        "marker": {"color": [BLUE if _inside(of[label], usual.get(label)) else AMBER for label in shown]},
+        "hovertemplate": "%{y}: %{x:.2%}<extra>this night</extra>",
+    }
+    known = [label for label in shown if label in usual]
+    before = {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "nights before: mean and expected range",
+        "y": known,
+        "x": [round(usual[label][0], 5) for label in known],
+        "error_x": {
+            "type": "data",
+            "symmetric": False,
+            "array": [round(usual[label][2] - usual[label][0], 5) for label in known],
+            "arrayminus": [round(usual[label][0] - usual[label][1], 5) for label in known],
+            "thickness": 1.5,
+            "width": 4,
+            "color": GREY,
+        },
+        "marker": {"color": GREY, "symbol": "line-ns-open", "size": 10, "line": {"width": 2}},
+        "hovertemplate": "%{y}: %{x:.2%} on average<extra>nights before</extra>",
+    }
+    height = 90 + 20 * len(shown)
+    layout = _layout(
+        height, xaxis={"tickformat": ".0%", "rangemode": "tozero"}, yaxis={"automargin": True, "dtick": 1}
+    )
+    return {"data": [night, *([before] if known else [])], "layout": {**layout, "bargap": 0.35}}
+
+
+def score_histogram(counts: Sequence[int]) -> Figure:
+    """Draw how sure the classifier was.
+
+    :param counts: documents by score, in bins of equal width from 0 to 1.
+    :returns: the figure.
+    """
+    width = 1 / len(counts)
+    bars = {
+        "type": "bar",
+        "name": "documents",
+        "x": [round((place + 0.5) * width, 4) for place in range(len(counts))],
+        "y": [int(count) for count in counts],
+        "width": width * 0.92,
+        "marker": {"color": BLUE},
+        "customdata": [f"{place * width:.2f} to {(place + 1) * width:.2f}" for place in range(len(counts))],
+        "hovertemplate": "score %{customdata}: %{y:,} documents<extra></extra>",
+    }
+    xaxis = {"title": {"text": "score of the label"}, "range": [0, 1], "dtick": 0.1}
+    layout = _layout(230, xaxis=xaxis, yaxis={"title": {"text": "documents"}, "rangemode": "tozero"})
+    return {"data": [bars], "layout": layout}
+
+
+def confusion_heat_map(labels: Sequence[str], matrix: npt.ArrayLike) -> Figure:
+    """Draw a confusion matrix: of the documents of a label, the share that was found as each label.
+
+    :param labels: the labels of rows and columns, in the order in which they are drawn.
+    :param matrix: documents; rows are the actual labels.
+    :returns: the figure. ``customdata`` has the counts.
+    """
+    counts = np.asarray(matrix, dtype=np.int64)
+    sums = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, sums, out=np.zeros(counts.shape), where=sums > 0).round(3)
+    heat = {
+        "type": "heatmap",
+        "x": list(labels),
+        "y": list(labels),
+        "z": shares.tolist(),
+        "customdata": counts.tolist(),
+        "zmin": 0,
+        "zmax": 1,
+        "colorscale": [list(shade) for shade in _SHADES],
+        "xgap": 1 if len(labels) <= _CROWDED else 0,
+        "ygap": 1 if len(labels) <= _CROWDED else 0,
+        "hovertemplate": (
+            "actual %{y}<br>found as %{x}<br>%{customdata:,} documents (%{z:.1%} of the row)<extra></extra>"
+        ),
+        "colorbar": {"tickformat": ".0%", "thickness": 12, "outlinewidth": 0, "len": 0.6},
+    }
+    size = int(min(860, max(340, 150 + 17 * len(labels))))
+    # All names where they can be read; otherwise Plotly shows some, and more when one zooms in.
+    font = {"size": 11 if len(labels) <= LABELS_DRAWN else 9}
+    ticks: dict[str, Any] = {"automargin": True, "showgrid": False, "tickfont": font}
+    if len(labels) <= _CROWDED:
+        ticks["dtick"] = 1
+    layout = _layout(
+        size,
+        xaxis={**ticks, "title": {"text": "found as"}, "tickangle": _slant(labels)},
+        yaxis={**ticks, "title": {"text": "actual label"}, "autorange": "reversed"},
+    )
+    return {"data": [heat], "layout": {**layout, "dragmode": "zoom"}}
+
+
+def metrics_over_time(
+    versions: Sequence[tuple[datetime, str, Mapping[str, float | None], bool]],
+    names: Mapping[str, str],
+) -> Figure:
+    """Draw the metrics of the versions by the time of their training.
+
+    :param versions: time, name, metrics, and whether it was promoted; the oldest one first.
+    :param names: the metrics to draw, with what the reader calls them.
+    :returns: the figure.
+    """
+    lines: list[dict[str, Any]] = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers",
+            "name": name,
+            "x": [moment.isoformat() for moment, *_ in versions],
+            "y": [metrics.get(metric) for _, _, metrics, _ in versions],
+            "text": [f"{version}{', promoted' if promoted else ''}" for _, version, _, promoted in versions],
+            "line": {"color": colour, "width": 2},
+            "marker": {
+                "size": 9,
+                "symbol": ["circle" if promoted else "circle-open" for *_, promoted in versions],
+            },
+            "hovertemplate": f"%{{text}}: %{{y:.3f}}<extra>{name}</extra>",
+        }
+        for (metric, name), colour in zip(names.items(), _LINES, strict=False)
+    ]
+    layout = _layout(260, xaxis={"type": "date"}, yaxis={"tickformat": ".2f", "automargin": True})
+    return {"data": lines, "layout": layout}
+
+
+def documents_per_label(labels: Sequence[str], training: Sequence[int], test: Sequence[int]) -> Figure:
+    """Draw how many documents each label was trained and tested with.
+
+    :param labels: the labels in the order in which they are drawn.
+    :param training: training documents of each.
+    :param test: test documents of each.
+    :returns: the figure.
+    """
+    bars = [
+        {
+            "type": "bar",
+            "name": name,
+            "x": list(labels),
+            "y": [int(value) for value in values],
+            "marker": {"color": colour},
+            "hovertemplate": f"%{{x}}: %{{y:,}} for {name}<extra></extra>",
+        }
+        for name, values, colour in (("training", training, BLUE), ("test", test, GREY))
+    ]
+    xaxis: dict[str, Any] = {
+        "automargin": True,
+        "tickangle": _slant(labels),
+        "tickfont": {"size": 11},
+    }
+    if len(labels) > LABELS_DRAWN:
+        xaxis |= {"showticklabels": False, "title": {"text": number_of(len(labels), "label")}}
+    layout = _layout(300, xaxis=xaxis, yaxis={"title": {"text": "documents"}})
+    return {"data": bars, "layout": {**layout, "barmode": "stack"}}
+
+
+def shares_by_night(
+    days: Sequence[date], shares: Mapping[str, Sequence[float | None]], flagged: Sequence[date]
+) -> Figure:
+    """Draw how the shares of some labels change from night to night.
+
+    :param days: the nights, the oldest one first.
+    :param shares: by label its share in each night.
+    :param flagged: the nights that drifted.
+    :returns: the figure.
+    """
+    lines = [
+        {
+            "type": "scatter",
+            "mode": "lines+markers" if len(days) < _CROWDED else "lines",
+            "name": label,
+            "x": [day.isoformat() for day in days],
+            "y": [None if share is None else round(share, 5) for share in values],
+            "line": {"color": colour, "width": 2},
+            "marker": {"size": 4},
+            "hovertemplate": "%{x}: %{y:.2%}<extra>%{fullData.name}</extra>",
+        }
+        for (label, values), colour in zip(shares.items(), _LINES, strict=False)
+    ]
+    layout = _layout(320, xaxis={"type": "date"}, yaxis={"tickformat": ".0%", "rangemode": "tozero"})
+    return {"data": lines, "layout": {**layout, "shapes": [*map(_mark, flagged)]}}
+
+
+def by_night(
+    days: Sequence[date],
+    values: Sequence[float | None],
+    band: tuple[float, float] | None,
+    flagged: Sequence[date],
+    *,
+    name: str,
+    number_format: str = ".3f",
+) -> Figure:
+    """Draw one number of each night, with the range that is as usual.
+
+    :param days: the nights, the oldest one first.
+    :param values: their numbers.
+    :param band: the range; ``None``: not known.
+    :param flagged: the nights that drifted.
+    :param name: what the number is.
+    :param number_format: of Plotly, for the number.
+    :returns: the figure. The first of its shapes is the range.
+    """
+    line = {
+        "type": "scatter",
+        "mode": "lines+markers" if len(days) < _CROWDED else "lines",
+        "name": name,
+        "x": [day.isoformat() for day in days],
+        "y": [None if value is None else round(value, 5) for value in values],
+        "line": {"color": BLUE, "width": 2},
+        "marker": {"size": 5},
+        "hovertemplate": f"%{{x}}: %{{y:{number_format}}}<extra>{name}</extra>",
+    }
+    low, high = band or (0.0, 0.0)
+    usual = {
+        "type": "rect",
+        "xref": "paper",
+        "x0": 0,
+        "x1": 1,
+        "y0": low,
+        "y1": high,
+        "layer": "below",
+        "fillcolor": _FAINT,
+        "line": {"width": 0},
+        "visible": band is not None,
+    }
+    layout = _layout(240, xaxis={"type": "date"}, yaxis={"tickformat": number_format, "automargin": True})
+    return {"data": [line], "layout": {**layout, "shapes": [usual, *map(_mark, flagged)]}}
+
+
+def _inside(value: float, usual: tuple[float, float, float] | None) -> bool:
+    return usual is None or usual[1] <= value <= usual[2]
+
+
+def _slant(labels: Sequence[str]) -> int:
+    """Return the angle of names below bars: so few have room side by side."""
+    return 0 if len(labels) <= 6 else -60
+
+
+def _mark(day: date) -> dict[str, Any]:
+    """Return the mark of a night that drifted."""
+    line = {"color": AMBER, "width": 2, "dash": "dot"}
+    place = {"x0": day.isoformat(), "x1": day.isoformat(), "yref": "paper", "y0": 0, "y1": 1}
+    return {"type": "line", **place, "line": line}
+
+
+def _layout(height: int, *, xaxis: Mapping[str, Any], yaxis: Mapping[str, Any]) -> dict[str, Any]:
+    axis = {"gridcolor": _FAINT, "zerolinecolor": _FAINT, "linecolor": _FAINT, "fixedrange": False}
+    return {
+        "height": height,
+        "margin": {"l": 60, "r": 16, "t": 16, "b": 44},
+        "paper_bgcolor": "rgba(0, 0, 0, 0)",
+        "plot_bgcolor": "rgba(0, 0, 0, 0)",
+        "font": {"color": GREY, "size": 12},
+        "hoverlabel": {"align": "left"},
+        "legend": {"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom"},
+        "xaxis": {**axis, **xaxis},
+        "yaxis": {**axis, **yaxis},
+    }

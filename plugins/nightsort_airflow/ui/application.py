@@ -1,0 +1,104 @@
+"""Put the app of the pages together. Imported at the first request, in the API server alone."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from airflow.sdk.exceptions import AirflowNotFoundException
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from nightsort_airflow.ui import downloads, routes, training_report
+from nightsort_airflow.ui.guard import Guard
+from nightsort_airflow.ui.rendering import page
+from nightsort_airflow.ui.site import NotFoundError, OldTablesError, Site
+from nightsort_airflow.ui.static_files import ICONS, serve_icon, serve_static
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+log = logging.getLogger(__name__)
+
+_NIGHT = "/classifiers/{classifier}/nights/{run_key}"
+_VERSION = "/classifiers/{classifier}/versions/{version}"
+
+
+def build(site: Site | None = None, resolve: Callable[..., Any] | None = None) -> Callable[..., Any]:
+    """
+    Return the app, behind its guard.
+
+    :param site: what the pages are made of. (default: this Airflow's)
+    :param resolve: returns the user of a token. (default: Airflow's)
+    """
+    paths = {
+        "/": routes.overview,
+        "/run": routes.of_run,
+        "/dag": routes.of_dag,
+        "/classifiers/{classifier}": routes.classifier,
+        "/classifiers/{classifier}/drift": routes.drift,
+        _VERSION: routes.classifier,
+        f"{_VERSION}/training-report": training_report.training_report,
+        _NIGHT: routes.night,
+        f"{_NIGHT}/{{what}}.{{suffix}}": downloads.download,
+    }
+    app = Starlette(
+        routes=[
+            *(Route(path, answered(function), methods=["GET"]) for path, function in paths.items()),
+            Route("/static/{edition}/{name}", serve_static, methods=["GET"]),
+            *(Route(f"/{name}", serve_icon, methods=["GET"]) for name in ICONS),
+        ],
+        exception_handlers={404: lambda request, error: _nothing_there(request)},
+    )
+    app.state.site = site or Site()
+    return Guard(app, resolve) if resolve else Guard(app)
+
+
+def answered(function: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """
+    Return a route that answers with a page whatever happens, and never with the text of an error.
+
+    The log has the place of an error, not its message: a database may quote values in it.
+
+    :param function: the route.
+    """
+
+    @wraps(function)
+    def answer(request: Request) -> Response:
+        try:
+            return function(request)
+        except NotFoundError:
+            return _nothing_there(request)
+        except OldTablesError as error:
+            return _trouble(request, 503, "old_tables", str(error))
+        except psycopg.errors.QueryCanceled:
+            return _trouble(request, 503, "slow")
+        except (psycopg.OperationalError, TimeoutError, AirflowNotFoundException) as error:
+            log.warning("Nightsort's tables cannot be read: %s", type(error).__name__)
+            return _trouble(request, 503, "unreachable")
+        except Exception as error:
+            places = [
+                f"{frame.name} ({frame.filename}:{frame.lineno})"
+                for frame in traceback.extract_tb(error.__traceback__)
+            ]
+            log.error("A page failed: %s in %s", type(error).__name__, " < ".join(reversed(places[-4:])))
+            return _trouble(request, 500, "fault")
+
+    return answer
+
+
+def _nothing_there(request: Request) -> Response:
+    return _trouble(request, 404, "missing")
+
+
+def _trouble(request: Request, status: int, kind: str, what: str = "") -> Response:
+    if request.query_params.get("part") == "1":
+        return PlainTextResponse("This part cannot be shown.", status)
+    return page(request, "trouble", status, title="Nightsort", kind=kind, what=what)

@@ -1,0 +1,75 @@
+"""Numbers, shares, money and times as the pages write them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from markupsafe import Markup
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+NOTHING: Final = "–"  # noqa: RUF001 - a dash, as tables have it
+
+
+def number(value: float | None) -> str:
+    """Return a whole number with commas."""
+    return NOTHING if value is None else f"{value:,.0f}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """Return a share as a percentage; a small one is not written as nothing."""
+    if value is None:
+        return NOTHING
+    smallest = 10.0**-digits
+    if 0 < value * 100 < smallest:
+        return f"< {smallest:.{digits}f} %"
+    return f"{value * 100:.{digits}f} %"
+
+
+def usd(value: float | None) -> str:
+    """Return an amount of US dollars; less than a cent shows its first digits."""
+    if value is None:
+        return NOTHING
+    return f"{value:,.4f} USD" if 0 < value < 0.01 else f"{value:,.2f} USD"
+
+
+def metric(value: float | None) -> str:
+    """Return a figure between 0 and 1."""
+    return NOTHING if value is None else f"{value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Return how long something took, in its two largest units."""
+    if seconds is None:
+        return NOTHING
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+
+
+def moment(value: datetime | None, style: str = "short") -> Any:
+    """
+    Return a time as an element that the browser rewrites in the time zone that the reader chose in Airflow.
+
+    :param value: the time, with its zone.
+    :param style: ``short``: day and minute; ``time``: the minute alone.
+    """
+    if value is None:
+        return NOTHING
+    shown = value.strftime("%H:%M" if style == "time" else "%Y-%m-%d %H:%M")
+    return Markup('<time datetime="{}" data-style="{}">{} UTC</time>').format(value.isoformat(), style, shown)
+
+
+FILTERS: Final = {
+    "number": number,
+    "share": share,
+    "usd": usd,
+    "metric": metric,
+    "duration": duration,
+    "moment": moment,
+}
+"""The filters of the templates, by name."""

@@ -1,0 +1,220 @@
+"""The pages' addresses. Every function here runs in a thread of the API server, never in its event loop."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from starlette.responses import RedirectResponse
+
+from nightsort.tables.run_summaries import last_runs, run_of_dag_run
+from nightsort_airflow.ui import queries, rights
+from nightsort_airflow.ui.addresses import Addresses
+from nightsort_airflow.ui.guard import USER
+from nightsort_airflow.ui.night_values import month_of, night_values, read_night
+from nightsort_airflow.ui.rendering import page
+from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
+from nightsort_airflow.ui.site import NotFoundError, OldTablesError
+from nightsort_airflow.ui.views import classifier as classifier_view
+from nightsort_airflow.ui.views import drift as drift_view
+from nightsort_airflow.ui.views import overview as overview_view
+from nightsort_airflow.ui.views.spec import spec_text
+from nightsort_airflow.ui.views.verdict import judge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from nightsort.tables.run_summaries import RunSummary
+    from nightsort_airflow.ui.queries import ActiveVersion, Spending
+    from nightsort_airflow.ui.site import Site
+
+
+def overview(request: Request) -> Response:
+    """Answer with all classifiers that the reader may see."""
+    site, user, addresses = _asked(request)
+    loaded, broken, now = site.loaded(), site.broken(), site.clock()
+    runs: dict[str, list[RunSummary]] = {}
+    jobs: dict[str, str] = {}
+    active: dict[str, ActiveVersion] = {}
+    spending: dict[str, Spending] = {}
+    names = {*loaded.specs, *broken}
+    old_tables: list[str] = []
+    for conn_id in site.connections():
+        with _noting_old_tables(old_tables), site.reading(conn_id) as connection:
+            here = [*{*queries.classifiers(connection), *names}]
+            names.update(here)
+            found = last_runs(connection, here, runs=queries.NIGHTS_SHOWN)
+            runs.update({name: nights for name, nights in found.items() if nights})
+            jobs.update(queries.failed_jobs(connection, [nights[0] for nights in found.values() if nights]))
+            active.update(queries.active_versions(connection, here))
+            spending.update(queries.spent_since(connection, here, month_of(now)))
+    seen = rights.readable(user, names)
+    if not rights.may_read_import_errors(user):
+        broken = {name: error for name, error in broken.items() if name in seen}
+    # A spec that never made a DAG has none that could be read; who may see import errors sees it.
+    seen |= {*broken}
+    known = overview_view.Known(
+        specs=loaded.specs,
+        problems={name: str(error) for name, error in broken.items()},
+        runs=runs,
+        active=active,
+        failed_jobs=jobs,
+        spending=spending,
+        airflow=site.airflow.facts(
+            [dag_id(CLASSIFY, name) for name in seen],
+            [
+                (nights[0].dag_id, nights[0].run_id)
+                for name, nights in runs.items()
+                if name in seen and nights[0].dag_id and nights[0].run_id
+            ],
+        ),
+        starts_schedules=site.airflow.starts_schedules,
+    )
+    rows = overview_view.rows(sorted(seen), known, addresses, now)
+    return page(
+        request,
+        "overview",
+        title="Nights",
+        rows=rows,
+        attention=sum(row.verdict.needs_attention for row in rows),
+        old_tables=old_tables,
+        now=now,
+    )
+
+
+def night(request: Request) -> Response:
+    """Answer with one night."""
+    site, user, addresses = _asked(request)
+    name, run_key = request.path_params["classifier"], request.path_params["run_key"]
+    site.require(user, name)
+    with site.reading(site.connection_of(name)) as connection:
+        found = read_night(connection, name, run_key)
+    if found is None:
+        raise NotFoundError(run_key)
+    run = found.report.run
+    key = (run.dag_id or "", run.run_id or "")
+    facts = site.airflow.facts([dag_id(CLASSIFY, name)], [key]).runs.get(key)
+    spec = site.loaded().specs.get(name)
+    return page(request, "night", **night_values(found, spec, facts, addresses))
+
+
+def classifier(request: Request) -> Response:
+    """Answer with one classifier, and one of its versions: the one of the address, else the active one."""
+    site, user, _ = _asked(request)
+    name, wanted = request.path_params["classifier"], request.path_params.get("version")
+    site.require(user, name)
+    with site.reading(site.connection_of(name)) as connection:
+        rows = classifier_view.version_rows(
+            queries.versions(connection, name), queries.decisions(connection, name)
+        )
+        by_name = {row.version.version: row for row in rows}
+        chosen = by_name.get(wanted) if wanted else next((row for row in rows if row.version.active), None)
+        chosen = chosen or (None if wanted else next(iter(rows), None))
+        if wanted and chosen is None:
+            raise NotFoundError(wanted)
+        matrix = queries.confusion_matrix(connection, name, chosen.version.version) if chosen else None
+        runs = last_runs(connection, [name], runs=queries.NIGHTS_SHOWN)[name]
+    spec, error = site.loaded().specs.get(name), site.broken().get(name)
+    if spec is None and error is None and not rows and not runs:
+        raise NotFoundError(name)
+    airflow = site.airflow.facts(
+        [dag_id(CLASSIFY, name), dag_id(TRAIN, name)],
+        [(run.dag_id, run.run_id) for run in runs[:1] if run.dag_id and run.run_id],
+    )
+    verdict, _ = overview_view.last_night(name, runs[0] if runs else None, airflow, has_version=bool(chosen))
+    return page(
+        request,
+        "classifier",
+        title=name,
+        name=name,
+        spec=spec,
+        spec_text=spec_text(site.loaded().files.get(name), error)
+        if rights.may_read_spec(user, name)
+        else None,
+        problems=error.problems if error else (),
+        verdict=verdict,
+        runs=runs,
+        rows=rows,
+        chosen=chosen,
+        evaluation=classifier_view.evaluation(matrix),
+        metrics_chart=classifier_view.metrics_chart(rows),
+        documents_chart=classifier_view.documents_chart(chosen.version) if chosen else None,
+        training_run=airflow.latest_runs.get(dag_id(TRAIN, name)),
+        judge=judge,
+        dags={kind: dag_id(kind, name) for kind in (CLASSIFY, TRAIN)},
+    )
+
+
+def drift(request: Request) -> Response:
+    """Answer with the drift of one classifier."""
+    site, user, _ = _asked(request)
+    name = request.path_params["classifier"]
+    site.require(user, name)
+    with site.reading(site.connection_of(name)) as connection:
+        nights = queries.label_nights(connection, name, nights=drift_view.NIGHTS)
+    shown = drift_view.drift(nights)
+    return page(request, "drift", title=f"{name}: drift", name=name, drift=shown, rule=drift_view.RULE)
+
+
+def of_run(request: Request) -> Response:
+    """Lead the tab of a DAG run to its night, or say that it has none."""
+    site, user, addresses = _asked(request)
+    dag, run_id = request.query_params.get("dag_id", ""), request.query_params.get("run_id", "")
+    name = rights.classifier_of(dag)
+    if name is None or not _is_ours(site, user, name):
+        return page(request, "foreign", title="Not a Nightsort DAG", dag=dag)
+    if dag != dag_id(CLASSIFY, name):
+        return RedirectResponse(addresses.classifier(name), 302)
+    with site.reading(site.connection_of(name)) as connection:
+        run = run_of_dag_run(connection, dag, run_id)
+    if run is not None:
+        return RedirectResponse(addresses.night(name, run.run_key), 302)
+    facts = site.airflow.facts([dag], [(dag, run_id)]).runs.get((dag, run_id))
+    return page(
+        request,
+        "no_night",
+        title=f"{name}: no night",
+        name=name,
+        facts=facts,
+        links=addresses.run_links(None, facts),
+    )
+
+
+def of_dag(request: Request) -> Response:
+    """Lead the tab of a DAG to its classifier, or say that it is none of Nightsort's."""
+    site, user, addresses = _asked(request)
+    dag = request.query_params.get("dag_id", "")
+    name = rights.classifier_of(dag)
+    if name is None or not _is_ours(site, user, name):
+        return page(request, "foreign", title="Not a Nightsort DAG", dag=dag)
+    return RedirectResponse(addresses.classifier(name), 302)
+
+
+def _asked(request: Request) -> tuple[Site, Any, Addresses]:
+    return request.app.state.site, request.scope[USER], Addresses(request.scope.get("root_path", ""))
+
+
+@contextmanager
+def _noting_old_tables(found: list[str]) -> Iterator[None]:
+    """
+    Note that a connection has tables of an earlier version, and go on with the next one.
+
+    :param found: receives the connection's id.
+    """
+    try:
+        yield
+    except OldTablesError as error:
+        found.append(str(error))
+
+
+def _is_ours(site: Site, user: Any, name: str) -> bool:
+    """Return whether a name is a classifier's that the reader may see."""
+    if not rights.readable(user, [name]):
+        return False
+    if name in site.loaded().specs or name in site.broken():
+        return True
+    with site.reading(site.connection_of(name)) as connection:
+        return name in queries.classifiers(connection)

@@ -1,0 +1,450 @@
+"""Each page of the UI, over the real tables: what it shows, who may see it, and what it never does."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from html.parser import HTMLParser
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from psycopg.types.json import Jsonb
+
+from nightsort.exports import EXPORT_SCHEMA
+from nightsort.tables.schema import ensure_schema
+from tests.integration.ui_client import pages, write_specs
+from tests.made_nights import FIRST_NIGHT, MadeNights, make_months
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.testclient import TestClient
+
+pytestmark = pytest.mark.integration
+
+SCRIPT = "<script>alert(1)</script>"
+NIGHT = "/classifiers/tickets/nights/20261130"
+
+
+class Found(HTMLParser):
+    """The text of a page, and the addresses in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self._in_script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._in_script = tag in ("script", "style")
+        if tag == "a" and values.get("href"):
+            self.links.append(str(values["href"]))
+        self.sources += [str(value) for name, value in attrs if name in ("src", "data-part") and value]
+        if tag == "link":
+            self.sources.append(str(values["href"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_script:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+def look(client: TestClient, path: str, status: int = 200) -> Found:
+    answer = client.get(f"/nightsort{path}")
+    assert answer.status_code == status, answer.text[:500]
+    return Found(answer.text)
+
+
+@pytest.fixture(scope="module")
+def months(postgres_dsn: str) -> Iterator[str]:
+    """A database with months of nights, as a connection string."""
+    name = "ui_months"
+    with psycopg.connect(postgres_dsn, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}")
+    dsn = psycopg.conninfo.make_conninfo(postgres_dsn, dbname=name)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ensure_schema(connection)
+        make_months(connection)
+    yield dsn
+    with psycopg.connect(postgres_dsn, autocommit=True) as server:
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    folder = write_specs(tmp_path / "specs", "tickets", "reviews", "mails", "chats")
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(folder))
+    return folder
+
+
+@pytest.fixture
+def client(months: str, specs: Path) -> TestClient:
+    return pages(months)
+
+
+@pytest.fixture
+def own(database: psycopg.Connection[Any], empty_database: str, specs: Path) -> TestClient:
+    """A client of a database that a test fills itself."""
+    return pages(empty_database)
+
+
+def test_the_overview_has_what_needs_a_person_first_with_reason_and_links(client: TestClient) -> None:
+    shown = look(client, "/")
+    places = [shown.text.index(f" {name} ") for name in ("reviews", "mails", "tickets", "chats")]
+    assert places == sorted(places)
+    assert "40,210 of 40,210 documents are missing" in shown.text
+    assert any("/dags/classify_reviews/runs/" in link for link in shown.links)
+    assert any(link.startswith("https://console.aws.amazon.com/comprehend") for link in shown.links)
+    assert "30 of 900 documents that were sent have no label (3.3%)" in shown.text
+    assert "No version yet: start the DAG train_chats." in shown.text
+    assert "macro F1" in shown.text
+
+
+def test_an_overview_of_nothing_says_how_to_begin(own: TestClient, specs: Path) -> None:
+    for file in specs.iterdir():
+        file.unlink()
+    assert "No classifier yet" in look(own, "/").text
+    assert "nightsort init" in look(own, "/").text
+
+
+def test_a_night_shows_its_sums_reasons_labels_scores_jobs_and_files(client: TestClient) -> None:
+    shown = look(client, NIGHT)
+    assert "3,120 came in = 3,106 classified + 0 failed + 14 rejected" in shown.text
+    assert "The sums add up." in shown.text
+    assert "invalid_utf8" in shown.text
+    assert "encoding: cp1252" in shown.text, "the remedy of a reason"
+    assert "20261130/invalid_utf8-0" in shown.text, "an example of a reason"
+    assert "Beside 28 nights of the same version before" in shown.text
+    assert "Drift." in shown.text
+    assert "Most changed: billing" in shown.text
+    assert "The 50 documents with the lowest scores" in shown.text
+    assert "6fbb0a7e1c9d4f0d8d2c1f0a9b8c7d6e" in shown.text
+    assert "Forecast" in shown.text
+    assert f"/nightsort{NIGHT}/predictions.parquet" in shown.links
+    assert "/nightsort/classifiers/tickets/nights/20261129" in shown.links
+
+
+def test_a_night_of_an_earlier_version_shows_what_it_has(own: TestClient, database: Any) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    key = made.night(FIRST_NIGHT, failed=3, rejects={"blank": 2}, statistics=False, forecast_usd=None)
+    shown = look(own, f"/classifiers/tickets/nights/{key}")
+    assert "No statistics of this night" in shown.text
+    assert "missing_from_output failed 3" in shown.text
+    assert "blank rejected 2" in shown.text
+
+
+def test_a_night_whose_documents_are_missing_says_so(client: TestClient) -> None:
+    shown = look(client, "/classifiers/reviews/nights/20261130")
+    assert "40,210 came in = 0 classified + 0 failed + 0 rejected + 40,210 missing" in shown.text
+    assert "The sums do not add up" in shown.text
+
+
+def test_a_classifier_shows_its_versions_with_decisions_matrix_and_weakest_labels(client: TestClient) -> None:
+    shown = look(client, "/classifiers/tickets")
+    assert "Active version vc0ffee123456" in shown.text
+    assert "Gain too small on the same test set" in shown.text
+    assert "against v77aa01bb22cc" in shown.text
+    assert "test set 5b1f0c2e" in shown.text
+    assert "Most confused" in shown.text
+    assert "Labels, the weakest first" in shown.text
+    assert "min_documents_per_label" not in shown.text
+    assert "labelled: uri: s3://nightsort/tickets/labelled/" in shown.text, "the spec"
+
+
+def test_another_version_has_an_address_of_its_own(client: TestClient) -> None:
+    shown = look(client, "/classifiers/tickets/versions/v90d1e2f3a4b5")
+    assert "Version v90d1e2f3a4b5 not promoted" in shown.text
+
+
+def test_a_broken_spec_is_on_the_overview_and_on_its_classifiers_page(
+    client: TestClient, specs: Path
+) -> None:
+    (specs / "mails.yaml").write_text("name: mails\nmode: MULTI_CLAS\n")
+    assert "spec is broken" in look(client, "/").text
+    shown = look(client, "/classifiers/mails").text
+    assert "The spec is broken." in shown
+    assert '"MULTI_CLAS" is not a value for mode' in shown
+
+
+def test_a_secret_in_a_spec_is_not_shown(client: TestClient, specs: Path) -> None:
+    with (specs / "mails.yaml").open("a") as file:
+        file.write(
+            "notifiers:\n- import_path: tests.file_notifier.FileNotifier\n  arguments:\n    webhook_url: https://h/SECRET\n"
+        )
+    assert "SECRET" not in look(client, "/classifiers/mails").text
+
+
+def test_the_page_of_drift_states_the_rule_and_the_numbers(client: TestClient) -> None:
+    shown = look(client, "/classifiers/tickets/drift")
+    assert "2 nights flagged" in shown.text
+    assert "A night with fewer than 200 documents is not judged" in shown.text
+    assert "2026-11-19 The labels of" in shown.text
+
+
+def test_the_tabs_lead_a_run_and_a_dag_to_their_pages_and_say_when_they_are_foreign(
+    client: TestClient,
+) -> None:
+    run = "dag_id=classify_tickets&run_id=scheduled__2026-12-01T02%3A00%3A00%2B00%3A00"
+    assert client.get(f"/nightsort/run?{run}").headers["Location"] == f"/nightsort{NIGHT}"
+    assert (
+        client.get("/nightsort/run?dag_id=train_tickets&run_id=x")
+        .headers["Location"]
+        .endswith("/classifiers/tickets")
+    )
+    assert (
+        client.get("/nightsort/dag?dag_id=train_tickets").headers["Location"].endswith("/classifiers/tickets")
+    )
+    assert "Not a Nightsort DAG" in look(client, "/dag?dag_id=somebody_elses").text
+    assert "Not a Nightsort DAG" in look(client, "/run?dag_id=classify_unknown&run_id=1").text
+    assert "No night of this run" in look(client, "/run?dag_id=classify_chats&run_id=1").text
+
+
+def test_labels_ids_and_messages_are_shown_as_text(own: TestClient, database: Any) -> None:
+    made = MadeNights(database, "tickets", [SCRIPT, "</script><b>x", "ok"])
+    made.train("v1f2e3d4c5b6a")
+    key = made.night(FIRST_NIGHT, state="failed", message=SCRIPT, rejects={SCRIPT: 3})
+    for path in (
+        "/",
+        "/classifiers/tickets",
+        f"/classifiers/tickets/nights/{key}",
+        "/classifiers/tickets/drift",
+    ):
+        html = own.get(f"/nightsort{path}").text
+        assert SCRIPT not in html, path
+        assert "</script><b>x" not in html, path
+    assert SCRIPT in look(own, f"/classifiers/tickets/nights/{key}").text, "as text"
+
+
+def test_the_data_of_charts_are_json_that_no_script_runs(client: TestClient) -> None:
+    html = client.get(f"/nightsort{NIGHT}").text
+    found = re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', html, re.DOTALL)
+    assert {name for name, _ in found} >= {"label-chart-data", "score-chart-data", "score-choices"}
+    for _, content in found:
+        json.loads(content)
+    inline = re.findall(r"<script(?![^>]*(?:src=|application/json))", html)
+    assert inline == []
+
+
+def test_nothing_is_loaded_from_elsewhere(client: TestClient) -> None:
+    for path in ("/", NIGHT, "/classifiers/tickets", "/classifiers/tickets/drift"):
+        sources = look(client, path).sources
+        assert sources
+        assert [source for source in sources if not source.startswith("/nightsort/")] == []
+
+
+def test_static_files_are_kept_for_ever_under_a_path_that_changes_with_them(client: TestClient) -> None:
+    for source in look(client, NIGHT).sources:
+        answer = client.get(source)
+        assert answer.status_code == 200, source
+        assert answer.headers["Cache-Control"] == "private, max-age=31536000, immutable"
+    plotly = next(source for source in look(client, NIGHT).sources if "plotly" in source)
+    compressed = client.get(plotly, headers={"Accept-Encoding": "gzip"})
+    assert compressed.headers["Content-Encoding"] == "gzip"
+    assert int(compressed.headers["Content-Length"]) < 2_000_000
+    assert client.get("/nightsort/static/old/app.css").status_code == 404
+    assert client.get("/nightsort/static/x/..%2F..%2Fapplication.py").status_code == 404
+
+
+def all_paths(client: TestClient) -> list[str]:
+    """Every route of the app, mounts included, with values for its parameters."""
+    app = client.app.routes[0].app.app  # type: ignore[attr-defined]
+    values = {
+        "classifier": "tickets",
+        "run_key": "20261130",
+        "version": "vc0ffee123456",
+        "what": "predictions",
+        "suffix": "csv",
+        "edition": "x",
+        "name": "app.css",
+    }
+    return [re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path) for route in app.routes]
+
+
+def test_nothing_is_there_without_a_login_and_every_answer_has_the_headers(client: TestClient) -> None:
+    paths = [*all_paths(client), *look(client, NIGHT).sources, "/no/such/page"]
+    assert len(paths) > 15
+    for path in paths:
+        whole = path if path.startswith("/nightsort") else f"/nightsort{path}"
+        for method in ("GET", "HEAD", "POST", "OPTIONS"):
+            answer = client.request(method, whole, headers={"Authorization": ""})
+            assert answer.status_code == 401, (method, path)
+        headers = client.get(whole).headers
+        assert "script-src 'self'" in headers["Content-Security-Policy"], path
+        assert "unsafe-eval" not in headers["Content-Security-Policy"], path
+        assert headers["X-Content-Type-Options"] == "nosniff", path
+        assert headers["Cache-Control"].startswith("private"), path
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+def test_no_route_changes_anything(client: TestClient, method: str) -> None:
+    for path in all_paths(client):
+        assert client.request(method, f"/nightsort{path}").status_code == 405
+
+
+def test_below_a_sub_path_every_address_begins_with_it(months: str, specs: Path) -> None:
+    client = pages(months, prefix="/data/airflow/nightsort")
+    for path in ("/", NIGHT, "/classifiers/tickets"):
+        answer = client.get(f"/data/airflow/nightsort{path}")
+        assert answer.status_code == 200
+        found = Found(answer.text)
+        ours = [link for link in [*found.links, *found.sources] if not link.startswith(("https://", "#"))]
+        assert [link for link in ours if not link.startswith("/data/airflow/")] == []
+        assert any(link.startswith("/data/airflow/dags/") for link in ours)
+        assert client.get(found.sources[0]).status_code == 200
+
+
+def test_a_night_and_a_classifier_that_are_not_there_look_like_those_one_may_not_see(
+    client: TestClient,
+) -> None:
+    for path in (
+        "/classifiers/nobody",
+        "/classifiers/tickets/nights/20200101",
+        "/classifiers/tickets/versions/v0",
+        "/no",
+    ):
+        assert "There is no such page" in look(client, path, 404).text
+
+
+def test_a_page_can_neither_write_nor_wait_for_long(months: str) -> None:
+    from nightsort_airflow.ui.database import Tables
+
+    tables = Tables(lambda conn_id: psycopg.connect(months))
+    with tables.reading("nightsort_db") as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("5s",)
+        assert connection.execute("SHOW lock_timeout").fetchone() == ("1s",)
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            connection.execute("DELETE FROM nightsort.predictions")
+
+
+def test_a_page_survives_a_restart_of_the_database(months: str, specs: Path) -> None:
+    client = pages(months)
+    assert look(client, "/").text
+    with psycopg.connect(months, autocommit=True) as server:
+        server.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name = 'nightsort pages'"
+        )
+    assert "reviews" in look(client, "/").text
+
+
+def test_tables_that_are_not_there_yet_are_explained(empty_database: str, specs: Path) -> None:
+    client = pages(empty_database)
+    assert "are not there yet" in look(client, "/").text
+    assert "The tables are not there yet" in look(client, "/classifiers/tickets", 503).text
+
+
+def test_a_database_that_cannot_be_reached_is_explained(specs: Path) -> None:
+    client = pages("host=127.0.0.1 port=1 dbname=x connect_timeout=1")
+    assert "The tables cannot be reached" in look(client, "/", 503).text
+
+
+def test_an_error_says_nothing_of_what_was_read(
+    own: TestClient, database: Any, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    database.execute("UPDATE nightsort.classifier_versions SET labels = %s", (Jsonb(["SECRET TEXT"]),))
+    shown = look(own, "/classifiers/tickets", 500)
+    assert "This page failed" in shown.text
+    out, err = capfd.readouterr()
+    assert "SECRET" not in shown.text + caplog.text + out + err
+
+
+@pytest.fixture
+def with_predictions(own: TestClient, database: Any) -> TestClient:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    key = made.night(FIRST_NIGHT, documents=4, failed=1, rejects={"blank": 1})
+    rows = [
+        ("b", 0, "=cmd|' /C calc'!A0", "classified", "a,b", 0.5, ["a,b", "c"], [0.5, 0.25], ["a,b"], None),
+        ("b", 1, "T-2", "classified", "ü", 1.0, ["ü"], [1.0], ["ü"], None),
+        ("b", 2, "T-3", "failed", None, None, None, None, None, "missing_from_output"),
+        ("rejects", 0, None, "rejected", None, None, None, None, None, "blank"),
+    ]
+    for row in rows:
+        database.execute(
+            "INSERT INTO nightsort.predictions (classifier, run_key, day, version, batch, line, document_id,"
+            " status, label, score, labels, scores, accepted, reason)"
+            " VALUES ('tickets', %s, %s, 'v1', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+            (key, FIRST_NIGHT, *row),
+        )
+    return own
+
+
+def test_predictions_and_rejects_as_csv_that_a_spreadsheet_does_not_run(with_predictions: TestClient) -> None:
+    answer = with_predictions.get("/nightsort/classifiers/tickets/nights/20261101/predictions.csv")
+    assert answer.headers["Content-Disposition"] == 'attachment; filename="tickets-20261101-predictions.csv"'
+    rows = list(csv.DictReader(io.StringIO(answer.text)))
+    assert [row["document_id"] for row in rows] == ["'=cmd|' /C calc'!A0", "T-2", "T-3"]
+    assert [row["label"] for row in rows] == ["a,b", "ü", ""]
+    assert json.loads(rows[0]["labels"]) == ["a,b", "c"]
+    rejects = with_predictions.get("/nightsort/classifiers/tickets/nights/20261101/rejects.csv").text
+    assert list(csv.DictReader(io.StringIO(rejects))) == [
+        {"document_id": "", "reason": "blank", "batch": "rejects", "line": "0"}
+    ]
+
+
+def test_predictions_as_parquet_are_exact(with_predictions: TestClient) -> None:
+    answer = with_predictions.get("/nightsort/classifiers/tickets/nights/20261101/predictions.parquet")
+    table = pq.read_table(io.BytesIO(answer.content))
+    assert table.column_names == EXPORT_SCHEMA.names
+    assert table["document_id"].to_pylist() == ["=cmd|' /C calc'!A0", "T-2", "T-3"]
+    assert table["scores"].to_pylist() == [[0.5, 0.25], [1.0], None]
+    empty = with_predictions.get("/nightsort/classifiers/tickets/nights/20261101/predictions.txt")
+    assert empty.status_code == 404
+
+
+def test_downloads_are_few_at_a_time_and_leave_nothing_behind(with_predictions: TestClient) -> None:
+    from nightsort_airflow.ui import downloads
+
+    path = "/nightsort/classifiers/tickets/nights/20261101/predictions.csv"
+    with downloads._AT_ONCE, downloads._AT_ONCE:
+        assert with_predictions.get(path).status_code == 503
+    for _ in range(5):
+        assert with_predictions.get(path).status_code == 200
+
+
+def test_a_night_as_one_file_loads_nothing_and_has_the_same_numbers(
+    months: str, specs: Path, tmp_path: Path
+) -> None:
+    from typer.testing import CliRunner
+
+    import nightsort.__main__  # noqa: F401 (adds the command)
+    from nightsort.cli.command import app
+
+    file = tmp_path / "night.html"
+    arguments = [
+        "report",
+        "tickets",
+        "2026-11-30",
+        "--html",
+        str(file),
+        "--airflow-url",
+        "https://airflow.example.com/",
+    ]
+    done = CliRunner().invoke(app, [*arguments, months])
+    assert done.exit_code == 0, done.output
+    html = file.read_text(encoding="utf-8")
+    shown = Found(html)
+    assert "3,120 came in = 3,106 classified + 0 failed + 14 rejected" in shown.text
+    assert shown.sources == []
+    assert "nowhere:" not in html
+    assert any(
+        link.startswith("https://airflow.example.com/dags/classify_tickets/runs/") for link in shown.links
+    )
+    assert "Plotly" in html

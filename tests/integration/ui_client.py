@@ -1,0 +1,59 @@
+"""The app of the pages with a real database and a real auth manager, without a browser."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from fastapi import HTTPException
+from starlette.applications import Starlette
+from starlette.routing import Mount
+from starlette.testclient import TestClient
+
+import tests.airflow_environment as airflow_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+NOW = datetime(2026, 12, 1, 8, 0, tzinfo=timezone.utc)
+TOKEN = {"Authorization": "Bearer a-token"}
+SAMPLE = Path(airflow_environment.SAMPLE_SPECS) / "aws-services.yaml"
+
+
+def write_specs(folder: Path, *names: str) -> Path:
+    """Write valid specs."""
+    folder.mkdir(exist_ok=True)
+    sample = SAMPLE.read_text(encoding="utf-8")
+    for name in names:
+        (folder / f"{name}.yaml").write_text(sample.replace("aws-services", name), encoding="utf-8")
+    return folder
+
+
+async def resolve(token: str | None) -> Any:
+    """Return Airflow's administrator for any token; as Airflow does, refuse a request without one."""
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    if not token:
+        raise HTTPException(401, "Not authenticated")
+    return SimpleAuthManagerUser(username="admin", role="ADMIN")
+
+
+def pages(dsn: str, *, prefix: str = "/nightsort", who: Callable[..., Any] = resolve) -> TestClient:
+    """Return a client of the app, mounted as Airflow mounts it."""
+    from airflow.api_fastapi.app import create_auth_manager
+
+    from nightsort_airflow.ui.application import build
+    from nightsort_airflow.ui.database import Tables
+    from nightsort_airflow.ui.site import Site
+
+    create_auth_manager()
+    tables = Tables(lambda conn_id: psycopg.connect(dsn))
+    app = build(Site(tables=tables, clock=lambda: NOW), who)
+    return TestClient(
+        Starlette(routes=[Mount(prefix, app=app)]),
+        base_url="http://airflow",
+        headers=TOKEN,
+        follow_redirects=False,
+    )

@@ -1,0 +1,292 @@
+"""Nights and versions as a database holds them after months, without months: made-up numbers, real tables."""
+
+from __future__ import annotations
+
+from datetime import date, datetime, time, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from psycopg.types.json import Jsonb
+
+from nightsort.comprehend.prices import classification_cost
+from nightsort.naming import run_key
+from nightsort.statistics.counts import BINS
+from nightsort.statistics.drift import Night, judge
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import numpy.typing as npt
+    import psycopg
+
+FAILED = "missing_from_output"
+FIRST_NIGHT = date(2026, 11, 1)
+ARN = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/{name}/version/{version}"
+
+
+class MadeNights:
+    """Nights of one classifier, the same ones for the same name.
+
+    :param conn: the database, with Nightsort's tables.
+    :param name: the classifier.
+    :param labels: how many labels it has, or their names.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any], name: str, labels: int | Sequence[str] = 12) -> None:
+        self.conn = conn
+        self.name = name
+        self.labels = [f"label-{n:03}" for n in range(labels)] if isinstance(labels, int) else list(labels)
+        self.random = np.random.default_rng(sum(name.encode()))
+        self.weights = self.random.dirichlet(np.full(len(self.labels), 2.0))
+        self.version = ""
+        self._before: list[Night] = []
+
+    def train(
+        self, version: str, *, quality: float = 0.85, promoted: bool = True, day: date = FIRST_NIGHT
+    ) -> None:
+        """Write a version, with the decision on it."""
+        matrix = self._matrix(quality)
+        hits = np.diag(matrix)
+        precision = hits / np.maximum(matrix.sum(axis=0), 1)
+        recall = hits / np.maximum(matrix.sum(axis=1), 1)
+        f1 = float(np.mean(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
+        accuracy = float(hits.sum() / matrix.sum())
+        against, old = self.version, None
+        if promoted:
+            self.conn.execute(
+                "UPDATE nightsort.classifier_versions SET active = false WHERE classifier = %s", (self.name,)
+            )
+        trained_at = datetime.combine(day, time(1, 30), timezone.utc)
+        counts = {
+            label: {"training": int(number) * 9, "test": int(number)}
+            for label, number in zip(self.labels, matrix.sum(axis=1), strict=True)
+        }
+        row = {
+            "classifier": self.name,
+            "version": version,
+            "arn": ARN.format(name=self.name, version=version),
+            "mode": "MULTI_CLASS",
+            "language": "en",
+            "status": "TRAINED",
+            "test_fingerprint": "5b1f0c2e77",
+            "training_uri": f"s3://bucket/{self.name}/training/{version}/training.csv",
+            "training_documents": sum(count["training"] for count in counts.values()),
+            "test_documents": int(matrix.sum()),
+            "labels": Jsonb(counts),
+            "metrics": Jsonb({"macro_f1": f1, "micro_f1": accuracy, "accuracy": accuracy}),
+            "confusion_matrix": Jsonb(
+                {"type": "multi_class", "labels": self.labels, "confusion_matrix": matrix.tolist()}
+            ),
+            "training_seconds": 2140.0,
+            "cost_usd": 1.79,
+            "trained_at": trained_at,
+            "promoted_at": trained_at if promoted else None,
+            "active": promoted,
+        }
+        self._insert("classifier_versions", row)
+        decision = {
+            "classifier": self.name,
+            "version": version,
+            "against": against,
+            "test_fingerprint": "5b1f0c2e77",
+            "metric": "macro_f1",
+            "old": old,
+            "new": f1,
+            "promoted": promoted,
+            "reason": "Better on the same test set."
+            if promoted
+            else "Gain too small on the same test set: macro_f1 0.8411 -> 0.8420; required: +0.0100.",
+            "decided_at": trained_at + timedelta(minutes=3),
+        }
+        self._insert("promotion_decisions", decision)
+        if promoted:
+            self.version = version
+            self._before = []
+
+    def night(
+        self,
+        day: date,
+        *,
+        documents: int = 3200,
+        failed: int = 0,
+        rejects: Mapping[str, int] | None = None,
+        shift: float = 1.0,
+        statistics: bool = True,
+        **columns: Any,
+    ) -> str:
+        """Write a night; return its key.
+
+        :param documents: that came in.
+        :param failed: of these, how many failed.
+        :param rejects: of these, how many were rejected, by reason.
+        :param shift: factor of the first label's share.
+        :param statistics: whether labels were counted, as they are since version 6 of the tables.
+        :param columns: of ``classification_runs``, in place of those of a night that went well.
+        """
+        rejected = sum((rejects or {}).values())
+        classified = documents - failed - rejected
+        key = run_key(day, columns.get("source_uri"))
+        began = datetime.combine(day + timedelta(days=1), time(2, 0), timezone.utc)
+        units = 4 * (classified + failed)
+        row = {
+            "classifier": self.name,
+            "run_key": key,
+            "day": day,
+            "version": self.version or None,
+            "state": "complete",
+            "documents_in": documents,
+            "classified": classified,
+            "failed": failed,
+            "rejected": rejected,
+            "reasons": Jsonb({FAILED: failed, **(rejects or {})}),
+            "batches": Jsonb(self._batches(key, classified + failed, began)),
+            "units": units,
+            "cost_usd": classification_cost(units),
+            "forecast_units": units,
+            "forecast_usd": classification_cost(units),
+            "dag_id": f"classify_{self.name}",
+            "run_id": f"scheduled__{began:%Y-%m-%dT%H:%M:%S}+00:00",
+            "started_at": began,
+            "finished_at": began + timedelta(minutes=38),
+        }
+        self._insert("classification_runs", {**row, **columns})
+        if statistics and classified:
+            self._insert("run_statistics", self._statistics(key, classified, failed, rejects or {}, shift))
+        return key
+
+    def _statistics(
+        self, key: str, classified: int, failed: int, rejects: Mapping[str, int], shift: float
+    ) -> dict[str, Any]:
+        weights = self.weights.copy()
+        weights[0] *= shift
+        counts = self.random.multinomial(classified, weights / weights.sum())
+        bins = self._bins()
+        histograms = np.array([self.random.multinomial(count, bins) for count in counts])
+        middles = (np.arange(BINS) + 0.5) / BINS
+        night = Night(self.labels, counts.tolist())
+        verdict = judge(night, list(reversed(self._before)))
+        self._before.append(night)
+        least = [
+            {
+                "batch": f"{key}-00000-0123abcd",
+                "line": line,
+                "document_id": f"{key[:8]}/T-{self.random.integers(10_000, 99_999)}",
+                "labels": [self.labels[place % len(self.labels)] for place in (line, line + 1, line + 2)],
+                "scores": [round(0.2 + line / 200, 3), round(0.18 + line / 250, 3), 0.07],
+            }
+            for line in range(min(50, classified))
+        ]
+        return {
+            "classifier": self.name,
+            "run_key": key,
+            "labels": self.labels,
+            "documents": counts.tolist(),
+            "score_sums": (histograms @ middles).tolist(),
+            "histograms": histograms.ravel().tolist(),
+            "least_confident": Jsonb(least),
+            "examples": Jsonb(
+                {reason: [f"{key}/{reason}-{n}" for n in range(3)] for reason in (*rejects, FAILED)}
+            ),
+            "failed_reasons": Jsonb({FAILED: failed} if failed else {}),
+            "rejected_reasons": Jsonb(dict(rejects)),
+            "drifted": None if verdict.drifted is None else bool(verdict.drifted),
+            "drift": Jsonb({k: getattr(v, "item", lambda v=v: v)() for k, v in verdict.to_dict().items()}),
+        }
+
+    def _bins(self) -> npt.NDArray[np.float64]:
+        shape = np.exp(np.linspace(-3.2, 2.0, BINS))
+        shape[-1] *= 2.5
+        return np.asarray(shape / shape.sum())
+
+    def _matrix(self, quality: float) -> npt.NDArray[np.int64]:
+        size = len(self.labels)
+        matrix = np.zeros((size, size), np.int64)
+        for row in range(size):
+            documents = int(self.random.integers(20, 60))
+            right = self.random.binomial(documents, min(0.99, quality * self.random.uniform(0.75, 1.12)))
+            matrix[row, row] = right
+            others = np.exp(-np.abs(np.arange(size) - row) / 2.0)
+            others[row] = 0
+            if others.sum():
+                matrix[row] += self.random.multinomial(documents - right, others / others.sum())
+        return matrix
+
+    def _batches(self, key: str, documents: int, began: datetime) -> list[dict[str, Any]]:
+        if not documents:
+            return []
+        name = f"{key}-00000-0123abcd"
+        return [
+            {
+                "name": name,
+                "documents": documents,
+                "loaded": documents,
+                "job_id": "6fbb0a7e1c9d4f0d8d2c1f0a9b8c7d6e",
+                "job_name": f"{self.name}-{self.version}-{name}-g1",
+                "submitted_at": (began + timedelta(minutes=2)).isoformat(),
+                "ended_at": (began + timedelta(minutes=35)).isoformat(),
+                "output_uri": f"s3://bucket/{self.name}/output/output.tar.gz",
+            }
+        ]
+
+    def _insert(self, table: str, row: Mapping[str, Any]) -> None:
+        columns = ", ".join(row)
+        values = ", ".join(["%s"] * len(row))
+        statement = f"INSERT INTO nightsort.{table} ({columns}) VALUES ({values})"  # noqa: S608
+        self.conn.execute(statement, [*row.values()])
+
+
+def make_months(conn: psycopg.Connection[Any], nights: int = 30) -> None:
+    """Write some classifiers with everything that a page can show."""
+    labels = [
+        *("billing", "bug-report", "cancellation", "complaint", "data-protection", "delivery"),
+        *("feature-request", "how-to", "invoice", "login", "outage", "praise", "refund", "sales"),
+        *("security", "shipping-damage"),
+    ]
+    tickets = MadeNights(conn, "tickets", labels)
+    tickets.train("v1f2e3d4c5b6a", quality=0.8, day=FIRST_NIGHT - timedelta(days=40))
+    tickets.train("v77aa01bb22cc", quality=0.84, day=FIRST_NIGHT - timedelta(days=20))
+    tickets.train("v90d1e2f3a4b5", quality=0.84, promoted=False, day=FIRST_NIGHT - timedelta(days=8))
+    tickets.train("vc0ffee123456", quality=0.9, day=FIRST_NIGHT - timedelta(days=1))
+    days = [FIRST_NIGHT + timedelta(days=number) for number in range(nights)]
+    for day in days[:-1]:
+        documents = int(3200 + 600 * np.sin(day.toordinal()) + (day.weekday() >= 5) * -1400)
+        tickets.night(
+            day,
+            documents=documents,
+            failed=7 if day.day == 12 else 0,
+            rejects={"blank": 3, "duplicate_id": 2},
+            shift=2.2 if day.day == 19 else 1.0,
+        )
+    tickets.night(
+        days[-1], documents=3120, rejects={"blank": 4, "duplicate_id": 1, "invalid_utf8": 9}, shift=1.9
+    )
+    reviews = MadeNights(conn, "reviews", ("negative", "neutral", "positive", "spam"))
+    reviews.train("v0011aa22bb33", quality=0.93, day=FIRST_NIGHT - timedelta(days=2))
+    for day in days[:-1]:
+        reviews.night(day, documents=41_000)
+    reviews.night(
+        days[-1],
+        documents=40_210,
+        state="incomplete",
+        classified=0,
+        statistics=False,
+        message=(
+            "40,210 of 40,210 documents are missing: batch 20261130-00000-0123abcd, job 6fbb0a7e FAILED: "
+            "INTERNAL_ERROR: Injected. Clear the tasks of these batches, or the whole run: finished jobs are "
+            "not paid for again"
+        ),
+        failed_jobs=Jsonb(
+            [
+                {
+                    "job_id": "6fbb0a7e1c9d4f0d8d2c1f0a9b8c7d6e",
+                    "job_name": "reviews-v0011aa22bb33-20261130-00000-0123abcd-g2",
+                    "status": "FAILED",
+                    "message": "INTERNAL_ERROR: Injected",
+                }
+            ]
+        ),
+    )
+    mails = MadeNights(conn, "mails", 36)
+    mails.train("vabcdefabcdef", quality=0.7)
+    for day in days:
+        mails.night(day, documents=900, failed=30 if day == days[-1] else 0)

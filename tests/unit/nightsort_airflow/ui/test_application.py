@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import Any
+
+import psycopg
+import pytest
+from starlette.requests import Request
+
+from nightsort_airflow.ui.application import answered
+from nightsort_airflow.ui.site import NotFoundError, OldTablesError
+
+
+def request(query: bytes = b"") -> Request:
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": query, "headers": []})
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "told"),
+    [
+        (NotFoundError("x"), 404, "There is no such page"),
+        (OldTablesError("nightsort_db"), 503, "nightsort_db"),
+        (psycopg.errors.QueryCanceled("SECRET"), 503, "The database took too long"),
+        (psycopg.OperationalError("SECRET"), 503, "The tables cannot be reached"),
+        (ValueError("SECRET"), 500, "This page failed"),
+    ],
+)
+def test_whatever_happens_there_is_a_page_without_the_text_of_the_error(
+    error: Exception, status: int, told: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fails(_: Any) -> Any:
+        raise error
+
+    answer = answered(fails)(request())
+    assert answer.status_code == status
+    assert told in bytes(answer.body).decode()
+    assert "SECRET" not in bytes(answer.body).decode() + "".join(capfd.readouterr())
+
+
+def test_a_part_of_a_page_fails_as_a_sentence() -> None:
+    def fails(_: Any) -> Any:
+        raise NotFoundError("x")
+
+    assert bytes(answered(fails)(request(b"part=1")).body) == b"This part cannot be shown."
+
+
+def test_nothing_of_the_app_is_imported_before_the_first_request() -> None:
+    """Every worker, the DAG processor and the triggerer import the plugin too."""
+    script = (
+        "import sys; import nightsort_airflow.airflow_plugin; "
+        "print([name for name in sys.modules if name.startswith('nightsort_airflow.ui')], "
+        "'fastapi' in sys.modules, 'psycopg' in sys.modules, 'plotly' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    *_, told = done.stdout.strip().splitlines()
+    assert told == "['nightsort_airflow.ui', 'nightsort_airflow.ui.menu'] False False False"

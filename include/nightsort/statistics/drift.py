@@ -1,6 +1,6 @@
 """Judge whether the labels of a night are distributed otherwise than in the nights before.
 
-The rule, with its reasons: ``docs/adr/0038-drift-that-is-quiet.md``.
+The rule: ``docs/drift.md``. Its reasons: ``docs/adr/0038-drift-that-is-quiet.md``.
 """
 
 from __future__ import annotations

@@ -92,6 +92,19 @@ class TestNight:
         assert len(report.least_confident) == 50
         assert report.least_confident[0]["scores"] == [0.5]
 
+    def test_the_view_of_labels_has_the_same(self, nights: WordNights, database: Connection) -> None:
+        nights.night(DAY, bug=100, invoice=98, lose=2)
+        report = night_report(database, "tickets", RUN)
+        assert report is not None
+        rows = database.execute(
+            "SELECT label, documents, share, mean_score, histogram FROM nightsort.label_statistics"
+            " WHERE classifier = 'tickets' AND day = %s ORDER BY documents DESC",
+            (DAY,),
+        ).fetchall()
+        for row, label in zip(rows, report.labels, strict=True):
+            assert (row[0], row[1], row[4]) == (label.label, label.documents, label.histogram)
+            assert (float(row[2]), row[3]) == pytest.approx((label.share, label.mean_score))
+
     def test_a_label_that_is_gone_is_told_with_its_usual_share(
         self, nights: WordNights, database: Connection
     ) -> None:

@@ -27,7 +27,8 @@ class ReconcileRunOperator(SpecOperator):
     is the counts, which an outlet that is an asset gets as event.
 
     More rejected or failed documents than the spec's ``quality`` allows fail the task after everything is
-    loaded. With ``when_over: warn`` they are a warning, and the spec's notifiers are called.
+    loaded. With ``when_over: warn`` they are a warning, and the spec's notifiers are called. A night whose
+    labels drifted is a warning in the log; with ``drift: notify`` the notifiers are called.
 
     :param spec: The classifier spec.
     :param prepare_task_id: The task of

@@ -166,6 +166,9 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
             "would never read s3://bucket/in/2026-02/",
         ),
         ({"no_files": "skip"}, "no_files", "choose ok, warn, fail"),
+        ({"drift": "tell"}, "drift", "choose off, warn, notify"),
+        ({"drift": True}, "drift", "choose off, warn, notify"),
+        ({"drift": "notify"}, "drift", "needs notifiers"),
         (
             {"incoming": {"uri": "s3://bucket/in/", "format": "lines", "by_hand": ["s3://bucket/*/"]}},
             "incoming.by_hand.0",
@@ -286,3 +289,12 @@ def test_two_hundred_specs_are_read_well_within_two_seconds(tmp_path: Path) -> N
 
     assert len(loaded.specs) == 200
     assert time.process_time() - started < 2
+
+
+@pytest.mark.parametrize("written", ["off", '"off"', "warn"])
+def test_off_needs_no_quotes(tmp_path: Path, written: str) -> None:
+    """YAML 1.1 reads the word as false."""
+    load(tmp_path)
+    file = tmp_path / "x.yaml"
+    file.write_text(f"{file.read_text()}drift: {written}\n")
+    assert load_spec(file).drift == written.strip('"')

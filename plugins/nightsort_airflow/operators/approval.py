@@ -191,18 +191,15 @@ class ApproveCostOperator(ApprovalOperator):
     def _ask_again_unless_it_counts(self, context: Context, event: dict[str, Any], until: str | None) -> None:
         # Airflow compares ids, and lets everybody answer where all are administrators.
         self.assigned_users = self._others(context)
-        user = event.get("responded_by_user") or {}
-        if user.get("name") == _triggered_by(context):
-            why = "triggered the run"
-        elif user.get("id") not in [other["id"] for other in self.assigned_users]:
-            why = "is no approver of it"
+        user: HITLUser | None = event.get("responded_by_user")
+        if user and user["name"] == _triggered_by(context):
+            why = f"{user['name']} triggered the run"
+        elif not user or user["id"] not in [other["id"] for other in self.assigned_users]:
+            why = f"{user['name'] if user else 'who gave it'} is no approver"
         else:
             return
         self.log.warning(
-            "The answer of %s does not count, because that user %s. The question waits for an answer%s.",
-            user.get("name") or "nobody",
-            why,
-            self._of_whom(),
+            "The answer does not count: %s. The question waits for an answer%s.", why, self._of_whom()
         )
         self._wait_again(context, until)
 

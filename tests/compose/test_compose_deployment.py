@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.compose, pytest.mark.timeout(1800)]
 CLASSIFIER = "aws-services"
 TRAIN, CLASSIFY = f"train_{CLASSIFIER}", f"classify_{CLASSIFIER}"
 FIRST, SECOND, THIRD = (day.isoformat() for day in sample_corpus.days()[:3])
+TEMPORARY = "/tmp"  # noqa: S108 - of a container
 TAKEN_OVER = [(2, state) for state in ("running", "deferred", "success")]
 RUNS = (
     "SELECT day::text, documents_in, classified, failed, rejected, state FROM nightsort.classification_runs"
@@ -53,6 +54,10 @@ def test_the_containers_have_few_rights_and_only_the_ui_is_published(stack: Comp
         assert host["Memory"] > 0, service
         assert host["PidsLimit"] > 0, service
         assert host["LogConfig"]["Config"]["max-size"], service
+        if service in WORKERS:
+            (temporary,) = (mount for mount in container["Mounts"] if mount["Destination"] == TEMPORARY)
+            assert temporary["Type"] == "volume", service
+            assert not host["Tmpfs"], service
         for port, addresses in (host["PortBindings"] or {}).items():
             published[service, port] = {address["HostIp"] for address in addresses}
     assert published == {("api-server", "8080/tcp"): {"127.0.0.1"}}
@@ -162,6 +167,8 @@ def test_a_worker_killed_in_the_middle_of_a_job_is_replaced_within_a_minute_and_
     # Workers serve no logs, which would need a key of the API server's: it reads them from their volume.
     (line, *_) = stack.log_lines(run, task)
     assert "served logs" not in line
+    # As the batches of a task that is killed.
+    stack.inside(worker, "touch", f"{TEMPORARY}/left-behind")
     stack.kill(worker)
     killed = time.monotonic()
     wait_until("another try", lambda: stack.try_of(run, task)[:2] in TAKEN_OVER, within=90)
@@ -172,6 +179,7 @@ def test_a_worker_killed_in_the_middle_of_a_job_is_replaced_within_a_minute_and_
     assert adds_up(stack, SECOND)
     assert len(jobs_of(stack, before)) == 1
     wait_until("the killed worker is back", lambda: worker not in stack.unready(), within=180)
+    assert "left-behind" not in stack.inside(worker, "ls", TEMPORARY)
 
 
 def test_a_night_outlives_a_restart_of_the_scheduler_and_of_postgresql(stack: ComposeStack) -> None:

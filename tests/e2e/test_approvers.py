@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from nightsort_local.stack import LocalStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 USERS = ("ada", "grace", "eve")
 # Grace has a wrong name here, so that Airflow, which compares ids, asks her about a run of her own.

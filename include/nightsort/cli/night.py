@@ -140,12 +140,11 @@ def _print_jobs(report: NightReport) -> None:
         if job.submitted_at and job.ended_at:
             minutes = f"{(job.ended_at - job.submitted_at).total_seconds() / 60:.1f}"
         submitted = _time(job.submitted_at) if job.submitted_at else ""
-        documents = "" if job.documents is None else f"{job.documents:,}"
         rows.append(
             (
                 job.batch or "",
-                documents,
-                f"{batch.loaded:,}" if batch and job.attempt == 0 else "",
+                "" if job.documents is None else job.documents,
+                batch.loaded if batch and job.attempt == 0 else "",
                 job.job_id or "",
                 f"{job.status or 'not known'}{f': {job.message}' if job.message else ''}",
                 submitted,
@@ -158,7 +157,6 @@ def _print_jobs(report: NightReport) -> None:
 
 
 def _print_labels(report: NightReport) -> None:
-
     if not report.labels:
         return
     compared = report.trailing_nights > 0

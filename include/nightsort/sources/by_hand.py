@@ -10,7 +10,7 @@ from nightsort.naming import S3, local_path
 from nightsort.sources.source_files import SourceError, list_files, source_of_day
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from datetime import date
 
     from nightsort.classifier_spec.model import ClassifierSpec
@@ -34,9 +34,9 @@ def check_source_uri(
     """
     if message := source_uri_problem(uri):
         raise SourceError(f"the source {message}")
-    if ".." in uri.split("/"):
-        raise SourceError(f"the source {uri} has a folder ..; write the path without it")
     rendered = source_of_day(spec.incoming, day, uri).uri or ""
+    if ".." in rendered.split("/"):
+        raise SourceError(f"the source {uri} has a folder ..; write the path without it")
     incoming = spec.incoming.uri or ""
     allowed = [fixed_folder(incoming), *(f"{prefix.rstrip('/')}/" for prefix in spec.incoming.by_hand)]
     places = " or ".join(dict.fromkeys(allowed))
@@ -45,25 +45,33 @@ def check_source_uri(
         raise SourceError(f"the source {uri} is not of the kind of incoming.uri; {remedy}")
     if not any(_absolute(fixed_folder(uri)).startswith(_absolute(folder)) for folder in allowed):
         raise SourceError(f"the source {uri} is not below incoming.uri or incoming.by_hand; {remedy}")
-    for other in (spec, *others):
-        for key, written in (("work_uri", other.work_uri), ("export.uri", other.export_uri)):
-            if written is not None and overlap(uri, written):
+    _check_results(uri, uri, (spec, *others))
+    if not uri.startswith(S3):
+        folders = [os.path.realpath(local_path(folder)) for folder in allowed]
+        for real in _real_paths(rendered, folders, access):
+            _check_results(uri, real, (spec, *others))
+
+
+def _check_results(uri: str, reads: str, specs: Iterable[ClassifierSpec]) -> None:
+    for spec in specs:
+        for key, written in (("work_uri", spec.work_uri), ("export.uri", spec.export_uri)):
+            if written is not None and overlap(reads, written):
                 raise SourceError(
-                    f"the source {uri} would read below {key} of {other.name} ({written}), where results "
+                    f"the source {uri} would read below {key} of {spec.name} ({written}), where results "
                     "lie; name a source beside it"
                 )
-    if not uri.startswith(S3):
-        _check_links(rendered, [os.path.realpath(local_path(folder)) for folder in allowed], access)
 
 
 def _absolute(folder: str) -> str:
     return folder if folder.startswith(S3) else local_path(folder or "./")
 
 
-def _check_links(uri: str, allowed: list[str], access: Access) -> None:
+def _real_paths(uri: str, allowed: list[str], access: Access) -> Iterator[str]:
+    """Yield the paths to which the files lead, all of them below the allowed folders."""
     for file in list_files(uri, access):
         real = os.path.realpath(local_path(file.uri))
         if not any(os.path.commonpath((real, folder)) == folder for folder in allowed):
             raise SourceError(
                 f"the source {uri} holds {file.name}, a link to a place outside; copy the file instead"
             )
+        yield real

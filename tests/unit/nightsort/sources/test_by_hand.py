@@ -65,6 +65,12 @@ def test_what_is_below_the_incoming_folder_or_a_listed_prefix_is_read(uri: str) 
         ("simplecache::http://127.0.0.1/x", "simplecache:: cannot be read"),
         ("s3://bucket/in/::http://127.0.0.1/x", "(//)"),
         ("s3://bucket/in/../work/tickets/x", "a folder . or .."),
+        ("s3://user@bucket/in/x", "is not an S3 URI"),
+        ("S3://bucket/in/x", "use s3:// (in lower case)"),
+        ("s3a://bucket/in/x", "s3a:// cannot be read"),
+        ("zip://x::s3://bucket/in/a.zip", "zip:// cannot be read"),
+        ("s3://bucket/[i]n/x.txt", "is not below"),
+        ("s3://bucket/%69n/x.txt", "is not below"),
         ("s3://bucket/other/x.txt", "is not below incoming.uri or incoming.by_hand"),
         ("s3://bucket/*/x.txt", "is not below incoming.uri or incoming.by_hand"),
         ("s3://bucket/in-other/x.txt", "is not below"),
@@ -82,12 +88,21 @@ def test_everything_else_is_refused_by_name(uri: str, says: str) -> None:
     assert uri in str(refused.value)
 
 
+@pytest.mark.parametrize("uri", ["s3://bucket/in/{day:../%d}/x", "s3://bucket/in/{day:..}/x"])
+def test_a_day_is_no_way_out(uri: str) -> None:
+    with pytest.raises(SourceError, match=r"a folder \. or \.\.|is the same on every day"):
+        check(uri)
+
+
 @pytest.mark.parametrize(
     "uri",
     [
         "s3://bucket/nightsort/reviews/work/training/*/training.csv",
         "s3://bucket/nightsort/reviews/work/runs/20261118/input/x.txt",
         "s3://bucket/nightsort/**/*.txt",
+        "s3://bucket/nightsort/reviews/w?rk/x",
+        "s3://bucket/night[!x]ort/reviews/work/*",
+        "s3://bucket/{day:nightsort/reviews/work/runs/%Y%m%d/}input/x",
         "s3://bucket/nightsort/",
         "s3://bucket/lake/classifier=reviews/x.parquet",
         "s3://bucket/work/tickets/training/",
@@ -138,6 +153,24 @@ class TestLocal:
                 check(uri, local)
         with pytest.raises(SourceError, match="is not of the kind"):
             check("s3://bucket/in/x", local)
+
+    def test_a_day_that_leads_out_of_the_folder_is_refused(self, tmp_path: Path) -> None:
+        local = self.spec(tmp_path)
+        (tmp_path / "18").mkdir()
+        (tmp_path / "18" / "token").write_text("secret")
+
+        with pytest.raises(SourceError, match=r"has a folder \.\."):
+            check(f"{tmp_path}/in/{{day:../%d}}/token", local)
+
+    def test_a_link_to_results_is_refused(self, tmp_path: Path) -> None:
+        (tmp_path / "work" / "runs").mkdir(parents=True)
+        (tmp_path / "work" / "runs" / "x.txt").write_text("text")
+        (tmp_path / "link").symlink_to(tmp_path / "work")
+        incoming = {"uri": f"{tmp_path}/{{day}}/", "format": "lines"}
+
+        for uri in ("link/runs/x.txt", "link/runs/", "link/runs/*.txt"):
+            with pytest.raises(SourceError, match="would read below work_uri of tickets"):
+                check(f"{tmp_path}/{uri}", spec(work=str(tmp_path / "work"), incoming=incoming))
 
     def test_a_link_to_a_place_outside_is_refused(self, tmp_path: Path) -> None:
         local = self.spec(tmp_path)

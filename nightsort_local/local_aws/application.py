@@ -83,7 +83,7 @@ class Application:
         except ConnectionError:
             raise
         except S3DeniedError as denied:
-            return respond_s3_error(start_response, 403, denied.code, denied.message)
+            return respond_s3_error(start_response, 403, denied.code, denied.message, *denied.headers)
         except Exception:
             # A defect here or in moto must not stop the server: the client gets an error answer.
             log.exception("%s %s failed.", environ["REQUEST_METHOD"], environ["PATH_INFO"])

@@ -29,8 +29,10 @@ def respond_json(start_response: StartResponse, status: int, content: dict[str, 
     return respond(start_response, status, json.dumps(content).encode(), ("Content-Type", "application/json"))
 
 
-def respond_s3_error(start_response: StartResponse, status: int, code: str, message: str) -> Iterable[bytes]:
+def respond_s3_error(
+    start_response: StartResponse, status: int, code: str, message: str, *headers: tuple[str, str]
+) -> Iterable[bytes]:
     """Send an error of S3."""
     error = f"<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message></Error>"
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n{error}'.encode()
-    return respond(start_response, status, body, ("Content-Type", "application/xml"))
+    return respond(start_response, status, body, ("Content-Type", "application/xml"), *headers)

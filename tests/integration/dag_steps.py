@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from nightsort.batches.prepare import prepare_batches
+from nightsort.naming import run_key
 from nightsort_airflow.comprehend_requests import classifier_parameters, job_parameters, output_config
+from nightsort_airflow.hooks.storage import task_access
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateDocumentClassifierOperator,
     ComprehendStartDocumentClassificationJobOperator,
@@ -38,6 +41,14 @@ class Stage:
     def prepare(self) -> None:
         OperatorRun().execute(PrepareTrainingDataOperator(task_id="prepare", spec=self.spec, day=DAY))
 
+    def bring(self) -> None:
+        """Prepare the batches of a new run, and look for what an earlier preparation would have left."""
+        day = date.fromisoformat(DAY)
+        key = run_key(day, f"s3://{BUCKET}/{uuid4().hex}")
+        operator = PrepareTrainingDataOperator(task_id="batches", spec=self.spec, day=DAY)
+        with operator.fail_on_input_errors("prepare the batches"):
+            prepare_batches(self.spec, task_access(self.spec.aws_conn_id), run_key=key, day=day)
+
     def train(self) -> None:
         OperatorRun().execute(
             ComprehendCreateDocumentClassifierOperator(
@@ -58,7 +69,7 @@ class Stage:
     def stop(self) -> None:
         """Look at a training that takes longer than it may."""
         with self.admin.control.injected("stuck", resource="training"):
-            request = create_request("slow", f"{WORK}/training.csv", VersionName=f"v{uuid4().hex}")
+            request = create_request("tickets-slow", f"{WORK}/training.csv", VersionName=f"v{uuid4().hex}")
             arn = self.admin.client("comprehend").create_document_classifier(**request)[
                 "DocumentClassifierArn"
             ]
@@ -95,7 +106,6 @@ STEPS = {
     "FindJobsByName comprehend:ListDocumentClassificationJobs": Stage.classify,
     "HandTheDataAccessRoleToComprehend iam:PassRole": Stage.train,
     "FindSourcesAndResults s3:ListBucket": Stage.prepare,
-    "ReadSourcesAndResults s3:GetObject": Stage.prepare,
     "WriteTrainingDataAndBatches s3:PutObject": Stage.prepare,
 }
 """Which step of the DAGs needs a grant."""
@@ -105,4 +115,6 @@ def step_for(grant: tuple[str, str, str]) -> Callable[[Stage], None]:
     sid, action, resource = grant
     if action == "comprehend:TagResource":
         return Stage.train if "document-classifier/" in resource else Stage.classify
+    if action == "s3:GetObject":
+        return Stage.prepare if "labelled" in resource else Stage.bring
     return STEPS[f"{sid} {action}"]

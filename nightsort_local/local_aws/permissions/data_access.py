@@ -10,7 +10,7 @@ from moto.iam.models import iam_backends
 from moto.sts.models import sts_backends
 
 from nightsort.comprehend.iam_policies import Access, UnknownConditionError, Verdict, judge
-from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
+from nightsort.comprehend.role import COMPREHEND, OF_AN_AWS_SERVICE, vpc_permissions
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.permissions.identities import identity_of
 from nightsort_local.local_aws.task_errors import TaskError
@@ -91,7 +91,7 @@ def _needed_permissions(properties: Mapping[str, Any], region: str) -> Iterator[
     """Yield each permission that the work needs besides S3, with the error if it is missing."""
     volume, output = properties.get("VolumeKmsKeyId"), properties["OutputDataConfig"].get("KmsKeyId")
     if volume is not None:
-        access = Access("kms:CreateGrant", _key_arn(volume, region))
+        access = Access("kms:CreateGrant", _key_arn(volume, region), dict(OF_AN_AWS_SERVICE))
         yield (
             access,
             TaskError(
@@ -103,9 +103,14 @@ def _needed_permissions(properties: Mapping[str, Any], region: str) -> Iterator[
     if output is not None and "alias/" not in output:
         access = Access("kms:GenerateDataKey", _key_arn(output, region))
         yield access, no_write_access(f"It lacks kms:GenerateDataKey on {access.resource}.")
-    for action in VPC_ACTIONS if "VpcConfig" in properties else ():
+    subnets = properties["VpcConfig"]["Subnets"] if "VpcConfig" in properties else None
+    for action, resource, context in vpc_permissions(_ec2(region), subnets) if subnets else ():
         problem = f"The provided data access role does not have {action} permission."
-        yield Access(action, "*"), TaskError(f"NOT_ENOUGH_ACCESS_TO_VPC: {problem}")
+        yield Access(action, resource, dict(context)), TaskError(f"NOT_ENOUGH_ACCESS_TO_VPC: {problem}")
+
+
+def _ec2(region: str) -> str:
+    return f"arn:{_PARTITION}:ec2:{region}:{ACCOUNT_ID}"
 
 
 def _key_arn(key: str, region: str) -> str:

@@ -6,10 +6,18 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
+from moto.s3.models import s3_backends
+
 from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
+from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
-from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
+from nightsort_local.local_aws.permissions.needed_permissions import (
+    READING,
+    comprehend_permissions,
+    missing_object_permission,
+    s3_permissions,
+)
 from nightsort_local.local_aws.s3.operations import s3_call
 from nightsort_local.local_aws.settings import SettingError
 
@@ -41,12 +49,14 @@ class S3DeniedError(Exception):
 
     :param code: S3's error code.
     :param message: what the caller reads.
+    :param region: of the bucket, which S3 says to everybody.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, region: str | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.headers = [("x-amz-bucket-region", region)] if region else []
 
 
 class Enforcement:
@@ -87,10 +97,14 @@ class Enforcement:
             raise S3DeniedError("InvalidAccessKeyId", message) from error
         if caller is None or not call.operation:
             raise S3DeniedError("AccessDenied", "Access Denied")
-        for access in s3_permissions(call, environ):
+        bucket = s3_backends[ACCOUNT_ID]["aws"].buckets.get(call.bucket or "")
+        needed = s3_permissions(call, environ)
+        if bucket is not None and call.operation in READING and bucket.keys.get(call.key or "") is None:
+            needed.append(missing_object_permission(call))
+        for access in needed:
             denial = _denial(caller, access, f'"{access.resource}"')
             if denial is not None:
-                raise S3DeniedError("AccessDenied", denial)
+                raise S3DeniedError("AccessDenied", denial, bucket.region_name if bucket else None)
 
 
 def _caller(environ: WSGIEnvironment) -> Identity | None:

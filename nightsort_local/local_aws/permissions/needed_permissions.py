@@ -54,6 +54,9 @@ def _created(operation: str, request: Mapping[str, Any], region: str) -> str | N
     return None
 
 
+READING = ("GetObject", "HeadObject", "GetObjectAttributes")
+"""Operations that need ``s3:GetObject``."""
+
 _S3_ACTIONS = {
     "HeadObject": "s3:GetObject",
     "GetObjectAttributes": "s3:GetObject",
@@ -76,7 +79,7 @@ _S3_ACTIONS = {
 
 def s3_permissions(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
     """Return the permissions that a request to S3 needs."""
-    query = parse_qs(environ.get("QUERY_STRING", ""))
+    query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     context = {f"s3:{name}": query[name][0] for name in ("prefix", "delimiter") if name in query}
     action = _S3_ACTIONS.get(call.operation, f"s3:{call.operation}")
     if call.operation == "DeleteObjects":
@@ -92,6 +95,15 @@ def s3_permissions(call: S3Call, environ: WSGIEnvironment) -> list[Access]:
         path = unquote(source.partition("?")[0]).removeprefix("/")
         needed.append(Access("s3:GetObject", _s3_arn(path), context))
     return needed
+
+
+def missing_object_permission(call: S3Call) -> Access:
+    """Return what a caller needs besides to be told that an object is not there, in place of being refused.
+
+    S3 asks whether the caller may list names that begin like the object's (S3 User Guide, "HeadObject";
+    ceph/ceph #68577).
+    """
+    return Access("s3:ListBucket", _s3_arn(call.bucket or _ANY), {"s3:prefix": call.key or ""})
 
 
 def _s3_arn(path: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -32,6 +32,7 @@ PROBE: Final = "_nightsort_doctor_probe"
 # Readers of a folder of Parquet files skip names that begin with an underscore. It is not the name above,
 # because docs/iam/doctor.json grants the removal of that one, which proves nothing about the files here.
 EXPORT_PROBE: Final = "_nightsort_export_probe"
+REGION_HEADER: Final = "x-amz-bucket-region"
 PROBE_TEXT: Final = b"Written by `nightsort doctor`. It may be deleted.\n"
 
 
@@ -92,15 +93,18 @@ def bucket_and_region(access: AwsAccess, name: str, *, of_work: bool) -> Outcome
     :param of_work: whether Comprehend uses it, which it can only in its own region.
     """
     try:
-        answer = access.client("s3").head_bucket(Bucket=name)
+        answer: Any = access.client("s3").head_bucket(Bucket=name)
     except ClientError as error:
         if error_code(error) == "404":
             return failed("there is no such bucket", "create it, or correct the URI in the spec")
-        return failed(
-            f"no access ({error})",
-            "allow s3:ListBucket: docs/iam/airflow-policy.json, and the bucket's own policy",
-        )
-    region = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region", access.region)
+        # A policy that allows to list some prefixes does not allow this; the region is said even so.
+        answer = error.response
+        if REGION_HEADER not in answer["ResponseMetadata"]["HTTPHeaders"]:
+            return failed(
+                f"no access ({error})",
+                "allow s3:ListBucket: docs/iam/airflow-policy.json, and the bucket's own policy",
+            )
+    region = answer["ResponseMetadata"]["HTTPHeaders"].get(REGION_HEADER, access.region)
     if region == access.region:
         return ok(f"exists, in Comprehend's region {region}")
     if of_work:

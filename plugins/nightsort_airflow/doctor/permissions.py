@@ -115,7 +115,11 @@ def _allowed(
         ActionNames=actions,
         ResourceArns=[resource],
         ContextEntries=[
-            {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+            {
+                "ContextKeyName": key,
+                "ContextKeyValues": [value],
+                "ContextKeyType": "boolean" if value == "true" else "string",
+            }
             for key, value in context.items()
         ],
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.comprehend.iam_policies import UnknownConditionError
-from nightsort.comprehend.role import COMPREHEND, VPC_ACTIONS
+from nightsort.comprehend.role import COMPREHEND, OF_AN_AWS_SERVICE, vpc_permissions
 from nightsort.naming import WorkLayout
 from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
@@ -155,17 +155,20 @@ def data_permissions(spec: ClassifierSpec, region: str) -> Iterator[Permission]:
     partition, account = spec.data_access_role_arn.split(":")[1], spec.data_access_role_arn.split(":")[4]
     work = f"arn:{partition}:s3:::{spec.work_uri.removeprefix('s3://')}"
     run = WorkLayout(work).run("doctor")
-    yield Permission("s3:ListBucket", work.partition("/")[0])
-    yield Permission("s3:GetObject", run.input("batch", per_file=False))
+    batch = run.input("batch", per_file=False)
+    prefix = (("s3:prefix", batch.rpartition(":")[2].partition("/")[2]),)
+    yield Permission("s3:ListBucket", work.partition("/")[0], prefix)
+    yield Permission("s3:GetObject", batch)
     yield Permission("s3:PutObject", f"{run.output}output.tar.gz")
 
     def key_arn(key: str) -> str:
         return key if key.startswith("arn:") else f"arn:{partition}:kms:{region}:{account}:key/{key}"
 
     if spec.kms.volume_key_id:
-        yield Permission("kms:CreateGrant", key_arn(spec.kms.volume_key_id))
+        yield Permission("kms:CreateGrant", key_arn(spec.kms.volume_key_id), OF_AN_AWS_SERVICE)
     # An alias is not resolved, because that needs one more permission that nothing else needs.
     if spec.kms.output_key_id and "alias/" not in spec.kms.output_key_id:
         yield Permission("kms:GenerateDataKey", key_arn(spec.kms.output_key_id))
     if spec.vpc:
-        yield from (Permission(action, "*") for action in VPC_ACTIONS)
+        ec2 = f"arn:{partition}:ec2:{region}:{account}"
+        yield from (Permission(*needed) for needed in vpc_permissions(ec2, spec.vpc.subnets))

@@ -23,8 +23,13 @@ if TYPE_CHECKING:
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names under which distributions install a Chromium. Playwright drives any of the last few years."""
 
-# Without a graphics card, and in a container, whose /dev/shm is small.
-ARGUMENTS = ("--disable-gpu", "--disable-dev-shm-usage")
+# Without a graphics card, and in a container, whose /dev/shm is small. A name of another site that leads to
+# this machine is what a page has that rebinds its name.
+ARGUMENTS = (
+    "--disable-gpu",
+    "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP *.test 127.0.0.1",
+)
 
 NO_BROWSER = """\
 There is no browser for the tests of the pages, and Playwright could not download one:

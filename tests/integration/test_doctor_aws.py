@@ -165,10 +165,13 @@ def test_a_right_that_the_data_access_role_lacks_is_named(
 
 @pytest.mark.parametrize("grant", grants(AIRFLOW), ids=lambda grant: f"{grant[1]} {grant[2][-12:]}")
 def test_a_right_that_the_connection_lacks_fails_a_line_that_names_it(
-    airflow: LocalAwsUser, grant: tuple[str, str, str]
+    airflow: LocalAwsUser, admin: LocalAwsUser, grant: tuple[str, str, str]
 ) -> None:
     airflow.may(both(without(AIRFLOW, grant), OPTIONAL))
+    arrived = {"Bucket": BUCKET, "Key": "tickets/incoming/2026-11-18/a.jsonl"}
+    admin.client("s3").put_object(**arrived, Body=b"{}")
     found = look(tags={"team": "support"})
+    admin.client("s3").delete_object(**arrived)
     failed = [finding for finding in found.values() if finding.state is State.FAILED]
     assert failed
     # HeadBucket is refused without a word: S3 says no more than 403.

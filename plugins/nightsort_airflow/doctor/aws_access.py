@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
@@ -32,7 +32,7 @@ UNREACHABLE: Final = (BotocoreConnectionError, HTTPClientError)
 DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
 # Well-formed ids that nobody has: the answer says whether the call is permitted, and finds nothing.
 NO_JOB: Final = "0" * 32
-NO_VERSION: Final = "document-classifier/nightsort-doctor/version/none"
+NO_VERSION: Final = "version/none"
 
 
 class QuickHook(AwsBaseHook):
@@ -148,7 +148,7 @@ def aws_checks(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> list[Check
     describing = Check(
         GROUP,
         f"{access.conn_id}: may describe jobs and versions",
-        lambda: may_describe(access, account),
+        lambda: may_describe(access, account, [spec.name for spec in specs]),
         (comprehend,),
     )
     return [identity, comprehend, describing]
@@ -178,16 +178,19 @@ def jobs_of_comprehend(access: AwsAccess) -> Outcome:
     return ok(f"answers in {access.region}; {counts} active jobs")
 
 
-def may_describe(access: AwsAccess, account: str) -> Outcome:
+def may_describe(access: AwsAccess, account: str, classifiers: Sequence[str]) -> Outcome:
     """
-    Describe a job and a version that do not exist: a refusal is a missing permission.
+    Describe a job and a version of each classifier that do not exist: a refusal is a missing permission.
 
     :param account: the account that owns the classifiers.
+    :param classifiers: their names.
     """
     client = access.client("comprehend")
-    arn = f"arn:{client.meta.partition}:comprehend:{access.region}:{account}:{NO_VERSION}"
     refusal = _refusal(lambda: client.describe_document_classification_job(JobId=NO_JOB))
-    refusal = refusal or _refusal(lambda: client.describe_document_classifier(DocumentClassifierArn=arn))
+    for name in classifiers:
+        arn = f"arn:{client.meta.partition}:comprehend:{access.region}:{account}:document-classifier/{name}"
+        describe = partial(client.describe_document_classifier, DocumentClassifierArn=f"{arn}/{NO_VERSION}")
+        refusal = refusal or _refusal(describe)
     return refused(refusal) if refusal else ok("may describe both")
 
 

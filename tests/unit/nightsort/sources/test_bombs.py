@@ -8,6 +8,7 @@ import json
 import lzma
 import subprocess
 import sys
+import zipfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,6 +101,19 @@ def many_labels(count: int) -> Callable[[], Any]:
     return lambda: pa.table({"text": ["one"], "label": labels})
 
 
+def large_label(labels: int, rows: int) -> Callable[[], Any]:
+    values = pa.DictionaryArray.from_arrays(
+        from_numpy(np.zeros(labels * rows, np.int32)), pa.array(["x" * 1_000_000])
+    )
+    offsets = from_numpy(np.arange(rows + 1, dtype=np.int32) * labels)
+    return lambda: pa.table({"text": ["one"] * rows, "label": pa.ListArray.from_arrays(offsets, values)})
+
+
+def zipped(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.csv", b"text\n" + b"a\n" * 5_000_000)
+
+
 MB = 1_000_000
 LABELS = {"labelled": True}
 BOMBS = {
@@ -176,6 +190,49 @@ BOMBS = {
         "parquet",
         parquet(lambda: pa.table({"text": ["x" * MB] * 300}), use_dictionary=False, compression="zstd"),
         "packs 500 times",
+    ),
+    "parquet that repeats a text as a delta": Bomb(
+        "parquet",
+        parquet(
+            lambda: pa.table({"text": ["x" * MB] * 1_000}),
+            use_dictionary=False,
+            column_encoding={"text": "DELTA_BYTE_ARRAY"},
+            compression="none",
+        ),
+        "packs 500 times",
+    ),
+    "parquet that repeats a text as a packed delta": Bomb(
+        "parquet",
+        parquet(
+            lambda: pa.table({"text": ["x" * 10 * MB] * 100}),
+            use_dictionary=False,
+            column_encoding={"text": "DELTA_BYTE_ARRAY"},
+            compression="zstd",
+        ),
+        "packs 500 times",
+    ),
+    "parquet that repeats a label in lists": Bomb(
+        "parquet", parquet(large_label(1_000, 20)), "has a label of 1,000,000 bytes", keys=LABELS
+    ),
+    "parquet packed by brotli": Bomb(
+        "parquet", parquet(same_texts(1_000), compression="brotli"), "packs 500 times"
+    ),
+    "parquet packed by lz4": Bomb(
+        "parquet", parquet(same_texts(1_000), compression="lz4"), "packs 500 times"
+    ),
+    "gzip in gzip": Bomb(
+        "lines", lambda path: path.write_bytes(gzip.compress(gzip.compress(b"\n" * 50 * MB))), "packed twice"
+    ),
+    "zip": Bomb("csv", zipped, "unpack it, and store the files in it"),
+    "tsv of empty rows": Bomb(
+        "tsv", lambda path: path.write_bytes(b"text\tb\n" + b"\t\n" * 4 * MB), "as blank"
+    ),
+    "tsv with five million columns": Bomb("tsv", repeated(b"a\t", 5 * MB), "columns"),
+    "utf-16 of empty lines": Bomb(
+        "lines",
+        in_parts("\n".encode("utf-16-le") * MB, 9, gzip.compress),
+        "as blank",
+        keys={"encoding": "utf-16-le"},
     ),
     "parquet of nothing": Bomb(
         "parquet", parquet(lambda: pa.table({"text": pa.nulls(9 * MB, pa.string())})), "as blank"

@@ -114,3 +114,18 @@ def test_files_are_reached_as_the_spec_says(operator: SpecOperator, tmp_path: Pa
     access: Any = operator.access
     assert access.path(str(tmp_path / "a")).parent.exists()
     assert access is operator.access
+
+
+def test_a_name_with_a_line_end_writes_no_line_of_its_own(
+    operator: SpecOperator, caplog: pytest.LogCaptureFixture
+) -> None:
+    name = "s3://bucket/a\x1b[2J\n2026-11-18 ERROR all is lost\r.csv"
+
+    with pytest.raises(BadInputError) as raised, operator.fail_on_input_errors("read"):
+        raise SourceError(f"{name} is empty; put documents there")
+
+    shown = r"s3://bucket/a\x1b[2J\n2026-11-18 ERROR all is lost\r.csv is empty"
+    assert str(raised.value) == f"Cannot read: {shown}; put documents there"
+    assert [record.getMessage() for record in caplog.records] == [
+        f"Cannot read: {shown}; put documents there."
+    ]

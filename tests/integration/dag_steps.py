@@ -42,12 +42,13 @@ class Stage:
         OperatorRun().execute(PrepareTrainingDataOperator(task_id="prepare", spec=self.spec, day=DAY))
 
     def bring(self) -> None:
-        """Prepare the batches of a new run, and look for what an earlier preparation would have left."""
+        """Prepare the batches of a day, and look for what an earlier preparation left."""
         day = date.fromisoformat(DAY)
-        key = run_key(day, f"s3://{BUCKET}/{uuid4().hex}")
         operator = PrepareTrainingDataOperator(task_id="batches", spec=self.spec, day=DAY)
         with operator.fail_on_input_errors("prepare the batches"):
-            prepare_batches(self.spec, task_access(self.spec.aws_conn_id), run_key=key, day=day)
+            prepare_batches(
+                self.spec, task_access(self.spec.aws_conn_id), run_key=run_key(day, None), day=day
+            )
 
     def train(self) -> None:
         OperatorRun().execute(

@@ -28,6 +28,7 @@ from tests.integration.local_aws_server import (
     LocalAwsServer,
     local_aws,
     wait_for_classifier,
+    wait_until,
 )
 
 # isort: split
@@ -221,6 +222,50 @@ def test_killing_a_deferred_training_stops_it_and_the_sensor_says_so(aws: LocalA
     if ended == "STOPPED":
         with pytest.raises(TrainingFailedError, match="STOPPED"):
             OperatorRun().execute(sensor)
+
+
+def test_a_wait_says_that_a_training_is_submitted_and_that_it_trains(
+    aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(wait_log, "SAY_SECONDS", 0.0)
+    aws.control.set_behaviour(delays={"submitted_seconds": 600, "training_seconds": 600})
+    run = OperatorRun()
+    try:
+        arn = run.execute(create(fresh("seen"), wait_for_completion=False))
+        sensor = ComprehendDocumentClassifierTrainedSensor(
+            task_id="wait", document_classifier_arn=arn, expected_documents=120, poke_interval=1
+        )
+        assert not sensor.poke(run.context("wait"))
+        aws.control.set_behaviour(delays={"submitted_seconds": 0})
+        wait_until(lambda: classifier_status(aws, arn) == "TRAINING", "the training")
+        assert not sensor.poke(run.context("wait"))
+        said = capsys.readouterr().out
+        line = "The training is {}, .* after its submission. Trainings of 120 documents have taken"
+        assert [bool(re.search(line.format(state), said)) for state in ("SUBMITTED", "TRAINING")] == [
+            True
+        ] * 2
+
+        async def triggers_line() -> str:
+            trigger = ComprehendDocumentClassifierTrainedTrigger(document_classifier_arn=arn, waiter_delay=1)
+            wait, printed = asyncio.ensure_future(first_event(trigger)), ""
+            while "The training is TRAINING" not in printed:
+                await asyncio.wait({wait}, timeout=0.1)
+                assert not wait.done()
+                printed += capsys.readouterr().out
+            aws.control.set_behaviour(delays={"training_seconds": 0})
+            assert (await wait)["status"] == "success"
+            return printed
+
+        assert "after its submission" in asyncio.run(triggers_line())
+        found: Any = sensor.poke(run.context("wait")).xcom_value
+        assert found["status"] == "TRAINED"
+    finally:
+        aws.control.set_behaviour(delays={"submitted_seconds": 0, "training_seconds": 0})
+
+
+def classifier_status(aws: LocalAwsServer, arn: str) -> str:
+    described = aws.client("comprehend").describe_document_classifier(DocumentClassifierArn=arn)
+    return str(described["DocumentClassifierProperties"]["Status"])
 
 
 # --- jobs

@@ -17,7 +17,8 @@ from upath import UPath
 
 from benchmarks.measuring import PEERS_PYTHON, Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
-from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.batches.manifest import Manifest
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.naming import run_day

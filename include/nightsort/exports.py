@@ -15,7 +15,6 @@ table, and why not batch by batch: ``docs/adr/0021-results-as-parquet.md``.
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,11 +24,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.errors import NightsortError
-from nightsort.naming import REJECTS, REJECTS_FILE, S3, export_file, export_partition, is_export_file
+from nightsort.export_names import export_file, export_partition, run_of_export_file
+from nightsort.naming import REJECTS, REJECTS_FILE
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.sources.source_files import list_files
-from nightsort.storage import upload
+from nightsort.storage import remove_file, upload_whole
+from nightsort.tables.run_locks import files_unchanged
 from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
 from nightsort.wording import number_of
 
@@ -136,6 +137,17 @@ def export_run(
     :raises ArchiveError: an output is damaged.
     :raises ManifestError: a manifest cannot be read.
     """
+    with files_unchanged(conn, spec.name, run_key):
+        return _export(conn, spec, access, run_key, progress)
+
+
+def _export(
+    conn: psycopg.Connection[Any],
+    spec: ClassifierSpec,
+    access: Access,
+    run_key: str,
+    progress: Progress | None,
+) -> Exported:
     partition = partition_uri(spec, run_key)
     run = _complete_run(conn, spec.name, run_key)
     rows: dict[str, int] = {}
@@ -144,7 +156,7 @@ def export_run(
         for constants, results in _results(spec, access, run):
             file = export_file(run_key, constants.batch)
             if written := _write(local, constants, results):
-                _put(local, partition, file, access)
+                upload_whole(local, partition + file, access)
                 rows[file] = written
             if progress is not None:
                 progress("exporting predictions", sum(rows.values()))
@@ -177,6 +189,8 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
             f"run {run_key} does not say where the output of batch {without[0]} is: an earlier release "
             "loaded it. Clear load_predictions and what is downstream; no job is started again"
         )
+    # A batch whose documents are all forgotten has no rows.
+    batches = [batch for batch in batches if batch["documents"]]
     names = [batch["name"] for batch in batches]
     loaded = loaded_batches(conn, classifier=classifier, run_key=run_key, batches=[*names, REJECTS])
     if dropped := [name for name in names if name not in loaded]:
@@ -205,14 +219,23 @@ def _results(
     yield constants, read_rejects(access.path(folder.file(REJECTS_FILE)))
 
 
+def export_writer(path: Path) -> pq.ParquetWriter:
+    """Open an exported file for writing.
+
+    :param path: a local file.
+    :returns: what takes tables with :data:`EXPORT_SCHEMA`, for a ``with``.
+    """
+    # Without Arrow's own schema in it, readers see plain strings, as they do in every other file.
+    return pq.ParquetWriter(
+        path, EXPORT_SCHEMA, compression="zstd", use_dictionary=_DICTIONARY_COLUMNS, store_schema=False
+    )
+
+
 def _write(local: Path, constants: _FileConstants, results: Iterable[pa.RecordBatch]) -> int:
     """Write the rows of a batch to a local file, and return their number."""
     written = waiting = 0
     kept: list[pa.RecordBatch] = []
-    # Without Arrow's own schema in it, readers see plain strings, as they do in every other file.
-    with pq.ParquetWriter(
-        local, EXPORT_SCHEMA, compression="zstd", use_dictionary=_DICTIONARY_COLUMNS, store_schema=False
-    ) as writer:
+    with export_writer(local) as writer:
 
         def write_group() -> None:
             table = pa.Table.from_batches(kept, RESULT_SCHEMA).unify_dictionaries()
@@ -234,23 +257,12 @@ def _write(local: Path, constants: _FileConstants, results: Iterable[pa.RecordBa
     return written + waiting
 
 
-def _put(local: Path, partition: str, file: str, access: Access) -> None:
-    """Upload a file, which appears whole: S3 does so by itself, a local disk by renaming."""
-    if partition.startswith(S3):
-        upload(local, partition + file, access)
-        return
-    hidden = f"{partition}.{file}.part"
-    upload(local, hidden, access)
-    os.replace(access.path(hidden).path, access.path(partition + file).path)
-
-
 def _remove_others(partition: str, run_key: str, kept: Mapping[str, int], access: Access) -> int:
     """Remove the run's files that are not of this export; other runs of the day keep theirs."""
     removed = 0
     for file in list_files(partition, access):
-        if file.name not in kept and is_export_file(file.name, run_key):
-            fs, path = access.file(file.uri)
-            fs.rm_file(path)
+        if file.name not in kept and run_of_export_file(file.name) == run_key:
+            remove_file(file.uri, access)
             removed += 1
     if removed:
         files = number_of(removed, "file")

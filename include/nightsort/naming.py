@@ -45,15 +45,18 @@ TEST_FILE: Final = "test.csv"
 TEST_DOCUMENTS: Final = "test.txt"
 REPORT_FILE: Final = "report.json"
 REJECTS_FILE: Final = "rejects.jsonl"
+DOCUMENTS_FILE: Final = "documents.parquet"
 PLAN_FILE: Final = "batches.json"
 
 REJECTS: Final = "rejects"
 """The batch name of documents that were never sent."""
 
-_BATCH: Final = r"\d{5,}-[0-9a-f]{8}"
+BATCH_OF_RUN: Final = r"\d{5,}-[0-9a-f]{8}"
+"""What follows the run key in the name of a batch, as a pattern."""
+
 _RETRY: Final = r"r[1-9]\d*-[0-9a-f]{8}"
-_BATCH_NAME: Final = re.compile(rf"(.+)-({_BATCH})")
-_BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{_BATCH}(?:-{_RETRY})?)")
+_BATCH_NAME: Final = re.compile(rf"(.+)-({BATCH_OF_RUN})")
+_BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{BATCH_OF_RUN}(?:-{_RETRY})?)")
 _JOB_NAME: Final = re.compile(r"(.+)-g([1-9]\d*)", re.DOTALL)
 _VERSION_NAME: Final = re.compile(r"(v[0-9a-f]{12})(?:-g([1-9]\d*))?")
 _SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
@@ -268,6 +271,17 @@ def document_file(document_id: str) -> str:
     return f"_{hashlib.sha256(document_id.encode()).hexdigest()[:40]}"
 
 
+def forgotten_file(position: int) -> str:
+    """Return the name of what stands in the place of a forgotten document in ONE_DOC_PER_FILE.
+
+    No document has this name, see :func:`document_file`.
+
+    :param position: of the document in its batch.
+    :returns: the file's name.
+    """
+    return f"_forgotten-{position}"
+
+
 def batch_file(batch: str) -> str:
     """Return the name of a batch's file where all of its documents are in one.
 
@@ -316,11 +330,21 @@ class RunFolder:
 
     def input(self, batch: str, *, per_file: bool) -> str:
         """Return what the job of a batch or retry reads: an object, or a prefix with a file a document."""
-        return f"{self.uri}/input/{batch}/" if per_file else f"{self.uri}/input/{batch_file(batch)}"
+        return f"{self.inputs}{batch}/" if per_file else f"{self.inputs}{batch_file(batch)}"
+
+    @property
+    def inputs(self) -> str:
+        """What the inputs of all batches and retries lie below."""
+        return f"{self.uri}/input/"
 
     def manifest(self, batch: str) -> str:
         """Return where the manifest of a batch or retry lies."""
-        return f"{self.uri}/manifests/{batch}.parquet"
+        return f"{self.manifests}{batch}.parquet"
+
+    @property
+    def manifests(self) -> str:
+        """What the manifests of all batches and retries lie below."""
+        return f"{self.uri}/manifests/"
 
     @property
     def output(self) -> str:
@@ -353,39 +377,17 @@ class WorkLayout:
 
     def run(self, run_key: str) -> RunFolder:
         """Return the folder of a run."""
-        return RunFolder(_below(self.work_uri, f"runs/{run_key}"))
+        return RunFolder(f"{self.runs}{run_key}")
+
+    @property
+    def runs(self) -> str:
+        """What the folders of all runs lie below."""
+        return _below(self.work_uri, "runs/")
 
     @property
     def exports(self) -> str:
         """What the partitions of the export lie below, where the spec names no other place."""
         return _below(self.work_uri, "predictions")
-
-
-def export_partition(root: str, classifier: str, run_key: str) -> str:
-    """Return where the exported files of a run lie: a prefix that Hive calls a partition.
-
-    :param root: what all partitions lie below.
-    :param classifier: name of the spec.
-    :param run_key: the run, of which the day counts.
-    :returns: a URI that ends in ``/``.
-    """
-    return _below(root, f"classifier={classifier}/day={run_day(run_key).isoformat()}/")
-
-
-def export_file(run_key: str, batch: str) -> str:
-    """Name the exported file of a batch.
-
-    :param run_key: the run.
-    :param batch: name of the batch, or :data:`REJECTS`.
-    :returns: the file's name.
-    """
-    return f"{run_key}-{REJECTS}.parquet" if batch == REJECTS else f"{batch}.parquet"
-
-
-def is_export_file(name: str, run_key: str) -> bool:
-    """Whether :func:`export_file` made this name for a batch of the run, whichever batches it has now."""
-    of_run = rf"{re.escape(run_key)}-({REJECTS}|{_BATCH})\.parquet"
-    return re.fullmatch(of_run, name) is not None
 
 
 def _below(uri: str, path: str) -> str:

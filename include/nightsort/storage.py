@@ -6,9 +6,11 @@ plain ones, and a test a folder; the code between is the same.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -125,6 +127,57 @@ def upload(local: Path, uri: str, access: Access, *, move: bool = False) -> None
         (shutil.move if move else shutil.copyfile)(local, target.path)
         return
     target.fs.put_file(str(local), target.path, chunksize=UPLOAD_PART_BYTES, max_concurrency=_PARALLEL_PARTS)
+
+
+def upload_whole(local: Path, uri: str, access: Access) -> None:
+    """Upload a local file that appears whole: S3 does so by itself, a local disk by renaming.
+
+    :param local: the file.
+    :param uri: the full key or path.
+    """
+    if uri.startswith(S3):
+        upload(local, uri, access)
+        return
+    folder, _, name = uri.rpartition("/")
+    hidden = f"{folder}/.{name}.part"
+    upload(local, hidden, access)
+    os.replace(access.path(hidden).path, access.path(uri).path)
+
+
+def download(uri: str, local: Path, access: Access) -> None:
+    """Copy a file to local disk.
+
+    :param uri: the full key or path.
+    :param local: the file that is written.
+    :raises FileNotFoundError: it does not exist.
+    """
+    fs, path = access.file(uri)
+    fs.get_file(path, str(local))
+
+
+def remove_file(uri: str, access: Access) -> None:
+    """Remove a file; one that is gone already is no error.
+
+    :param uri: the full key or path.
+    """
+    fs, path = access.file(uri)
+    with suppress(FileNotFoundError):
+        fs.rm_file(path)
+
+
+def names_below(uri: str, access: Access) -> list[str]:
+    """Return the names of files and folders directly below a folder, sorted; those of folders end in ``/``.
+
+    :param uri: ends in ``/``; a folder that does not exist has none.
+    """
+    fs, path = access.file(uri)
+    fs.invalidate_cache()
+    try:
+        found = fs.ls(path.rstrip("/"), detail=True)
+    except FileNotFoundError:
+        return []
+    names = ((entry["name"].rstrip("/").rpartition("/")[2], entry["type"]) for entry in found)
+    return sorted(f"{name}/" if kind == "directory" else name for name, kind in names if name)
 
 
 def upload_texts(texts: Iterable[tuple[str, bytes]], prefix: str, access: Access) -> None:

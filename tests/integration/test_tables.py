@@ -23,8 +23,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from upath import UPath
 
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.arrow.prefetch import THREAD
-from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
+from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, PreparedBatches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.evaluation import Metrics, PromotionDecision

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import logging
 import os
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Final
 
 import numpy as np
@@ -66,13 +67,18 @@ class EarlierBatches:
         self._scratch = scratch
         self._keys_file = (scratch / "sent.keys").open("w+b")
         self._sent: list[_SentBatch] = []
+        self.next_number = 0
         for batch in plan.batches:
             keys = self._keys_of(batch)
-            if keys is not None:
-                self._sent.append(_SentBatch(batch, keys, self._keys_file))
+            if keys is None:
+                continue
+            self.next_number = max(self.next_number, batch.number + 1)
+            # Of a batch whose documents are all forgotten there is nothing to keep.
+            if left := keys.shape[1]:
+                now = replace(batch, documents=left, forgotten=batch.lines - left)
+                self._sent.append(_SentBatch(now, keys, self._keys_file))
         # Return Arrow's cached memory now; otherwise it adds to the peak while new documents are read.
         pa.default_memory_pool().release_unused()
-        self.next_number = max((sent.batch.number + 1 for sent in self._sent), default=0)
 
     def __enter__(self) -> Self:
         return self
@@ -97,7 +103,8 @@ class EarlierBatches:
         for sent in self._sent:
             if sent.number_found and not sent.complete:
                 log.info("Batch %s has lost documents; its other documents are sent again", sent.batch.name)
-                yield from _chosen(read_batch(sent.batch, self._access, per_file=self._per_file), sent.found)
+                stored = read_batch(sent.batch, self._access, per_file=self._per_file)
+                yield from _chosen(map(_not_forgotten, stored), sent.found)
 
     @property
     def kept(self) -> list[Batch]:
@@ -119,22 +126,27 @@ class EarlierBatches:
         return known
 
     def _keys_of(self, batch: Batch) -> Hashes | None:
-        """Return the keys of a batch's documents; ``None`` if its objects are missing or changed."""
-        keys = np.empty((2, batch.documents), np.uint64)
-        number = size = 0
+        """Return the keys of a batch's documents; ``None`` if its objects are missing or changed.
+
+        Forgotten documents have none, so no document of the source is found to be one of them.
+        """
+        keys = np.empty((2, batch.lines), np.uint64)
+        number = size = left = 0
         try:
             for ids, texts in read_batch(batch, self._access, per_file=self._per_file):
-                keys[:, number : number + len(texts)] = _keys(ids, texts)
+                here = _keys(*_not_forgotten((ids, texts)))
+                keys[:, left : left + here.shape[1]] = here
+                left += here.shape[1]
                 number += len(texts)
                 size += pc.sum(pc.binary_length(texts)).as_py() + (0 if self._per_file else len(texts))
         except (FileNotFoundError, ManifestError, SourceError, pa.ArrowInvalid):
             size = -1
-        if (number, size) != (batch.documents, batch.bytes):
+        if (number, size) != (batch.lines, batch.bytes):
             log.warning(
                 "The objects of batch %s are missing or changed; its documents are sent again", batch.name
             )
             return None
-        return keys
+        return keys[:, :left]
 
 
 class _SentBatch:
@@ -213,6 +225,14 @@ def _chosen(documents: Iterator[IdsAndTexts], chosen: Chosen) -> Iterator[IdsAnd
             mask = pa.array(here)
             yield ids.filter(mask), texts.filter(mask)
         start += len(ids)
+
+
+def _not_forgotten(documents: IdsAndTexts) -> IdsAndTexts:
+    ids, texts = documents
+    if not ids.null_count:
+        return documents
+    there = ids.is_valid()
+    return ids.filter(there), texts.filter(there)
 
 
 def _keys(ids: Column, texts: Column) -> Hashes:

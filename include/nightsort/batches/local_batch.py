@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from xxhash import xxh3_128
 
 from nightsort.arrow.columns import from_numpy, offsets_and_bytes
-from nightsort.batches.manifest import MANIFEST_SCHEMA
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA, manifest_writer
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
 from nightsort.naming import document_file
@@ -27,7 +26,6 @@ MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
 
 _MANIFEST_ROWS: Final = 32_768
-_FEW_VALUES: Final[Any] = ["file"]
 _IDS: Final = pa.schema({"document_id": pa.string()})
 
 
@@ -108,9 +106,7 @@ class LocalBatch:
         :param name: of the file with all documents; ``None``: each document has a file of its own.
         """
         start = 0
-        with pq.ParquetWriter(
-            self.manifest_path, MANIFEST_SCHEMA, use_dictionary=_FEW_VALUES, compression="zstd"
-        ) as writer:
+        with manifest_writer(self.manifest_path) as writer:
             for ids in self._stored_ids():
                 if name is None:
                     names = map(document_file, ids.to_pylist())

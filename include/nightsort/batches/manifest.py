@@ -1,8 +1,13 @@
-"""The manifest of a batch: the file and line of each document. It is read when results are loaded."""
+"""The manifest of a batch: the file and line of each document. It is read when results are loaded.
+
+A forgotten document leaves its line, so that all others keep theirs, with no id
+(``docs/adr/0035-forgotten-documents-leave-their-line.md``).
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.errors import NightsortError
 
 if TYPE_CHECKING:
@@ -18,13 +24,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
     from upath import UPath
-
-MANIFEST_SCHEMA = pa.schema(
-    {"file": pa.dictionary(pa.int32(), pa.string()), "line": pa.int64(), "document_id": pa.string()}
-)
-"""A row per document, in the order of the input: base name of its file, line from 0 (0 where a file is one
-document), id."""
-
 
 _ROWS_AT_ONCE = 16_384
 _NONE: npt.NDArray[np.int64] = np.zeros(0, np.int64)
@@ -38,7 +37,8 @@ class ManifestError(NightsortError):
 class Manifest:
     """One batch's manifest in memory: about 60 bytes a document.
 
-    :param document_ids: ids, in the order of the batch; a document's index is its *position*.
+    :param document_ids: ids, in the order of the batch, null where a document is forgotten; a document's
+        index is its *position*.
     """
 
     document_ids: Any
@@ -48,6 +48,17 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.document_ids)
+
+    @cached_property
+    def forgotten(self) -> npt.NDArray[np.bool_]:
+        """Which positions are those of forgotten documents."""
+        flags: npt.NDArray[np.bool_] = self.document_ids.is_null().to_numpy(zero_copy_only=False)
+        return flags
+
+    @property
+    def number_forgotten(self) -> int:
+        """How many documents are forgotten."""
+        return int(self.document_ids.null_count)
 
     @property
     def files(self) -> list[str]:
@@ -88,14 +99,14 @@ class Manifest:
         :param batches: the record batches.
         :param where: named in error messages.
         :returns: the manifest.
-        :raises ManifestError: null values, or lines that do not count up from 0 in each file.
+        :raises ManifestError: a row without file or line, or lines that do not count up from 0 in each file.
         """
         names: list[str] = []
         starts, ids = [_NONE], [pa.nulls(0, pa.large_string())]
         rows = start = 0
         counts_up = True
         for batch in batches:
-            if any(column.null_count for column in batch.columns):
+            if batch["file"].null_count or batch["line"].null_count:
                 raise ManifestError(f"{where}: has empty values. Run prepare_batches again")
             codes = batch["file"].indices.to_numpy()
             first = np.flatnonzero(np.diff(codes, prepend=-1))

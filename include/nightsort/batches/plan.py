@@ -32,7 +32,8 @@ class Batch:
     :param documents: how many documents it has.
     :param bytes: size of the input.
     :param units: billed units, of 100 characters each.
-    :param fingerprint: hash of the input's content.
+    :param fingerprint: hash of the input's content, when it was prepared.
+    :param forgotten: documents that were forgotten since; their lines are still there.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Batch:
     bytes: int
     units: int
     fingerprint: str
+    forgotten: int = 0
 
     @classmethod
     def below(cls, folder: RunFolder, input_format: str, *, name: str, **found: Any) -> Batch:
@@ -60,6 +62,15 @@ class Batch:
     def number(self) -> int:
         """Its number in the run."""
         return BatchName.parse(self.name).number
+
+    @property
+    def lines(self) -> int:
+        """How many lines, or files, its input has."""
+        return self.documents + self.forgotten
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-safe values; ``forgotten`` only where there are some, for earlier releases."""
+        return {key: value for key, value in asdict(self).items() if key != "forgotten" or value}
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,7 @@ class RunPlan:
         """
         local = scratch / PLAN_FILE
         rows = [
-            {key: value for key, value in asdict(batch).items() if key not in _BY_NAME}
+            {key: value for key, value in batch.to_dict().items() if key not in _BY_NAME}
             for batch in self.batches
         ]
         plan = {"input_format": self.input_format, "long_names": self.long_names, "batches": rows}

@@ -81,7 +81,7 @@ class PreparedBatches:
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values."""
-        return {**asdict(self), "batches": [asdict(batch) for batch in self.batches]}
+        return {**asdict(self), "batches": [batch.to_dict() for batch in self.batches]}
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> PreparedBatches:

@@ -10,7 +10,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
-from nightsort.batches.manifest import MANIFEST_SCHEMA, ManifestError
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.batches.manifest import ManifestError
 from nightsort.sources.source_files import SourceFile
 from nightsort.sources.streams import open_file, open_files
 from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
@@ -34,7 +35,7 @@ def read_batch(batch: Batch, access: Access, *, per_file: bool) -> Iterator[IdsA
     :param batch: the batch.
     :param access: storage.
     :param per_file: each document has a file of its own.
-    :returns: columns of ids and of texts.
+    :returns: columns of ids and of texts; a forgotten document has no id, and a text that says nothing.
     :raises FileNotFoundError: its input or its manifest is missing.
     :raises ManifestError: the manifest cannot be read, or is another batch's.
     :raises SourceError: the input cannot be read.

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nightsort.evaluation import read_confusion_matrix
-from nightsort.naming import export_partition, run_key
+from nightsort.export_names import export_partition
+from nightsort.naming import run_key
 from nightsort.reports import frames
 from nightsort.storage import plain_access
 

@@ -118,7 +118,7 @@ def read_prediction_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:
     :returns: predictions, failures and unreadable pieces, block by block.
     """
     number = 1
-    for block in _blocks(chunks):
+    for block in blocks_of_lines(chunks):
         if block is None:
             problem = f"longer than {MAX_LINE_BYTES:,} bytes"
             yield PredictionBatch(_as_columns(LineReader()), unreadable=(Unreadable(number, problem),))
@@ -129,8 +129,11 @@ def read_prediction_lines(chunks: Iterable[bytes]) -> Iterator[PredictionBatch]:
         number += block.count(b"\n")
 
 
-def _blocks(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
-    """Cut into blocks of whole lines; ``None`` stands for a line that is too long."""
+def blocks_of_lines(chunks: Iterable[bytes]) -> Iterator[bytes | None]:
+    """Cut into blocks of whole lines; ``None`` stands for a line that is too long.
+
+    :param chunks: the bytes, in pieces of any size.
+    """
     pending: list[bytes] = []
     size = 0
     skipping = False

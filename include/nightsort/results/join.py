@@ -119,6 +119,7 @@ class BatchResults:
         self._garbled = np.zeros(len(manifest), np.bool_)
         # Index into _reasons for each failed document, 0 for none: two bytes a document, even if all fail.
         self._failed = np.zeros(len(manifest), np.uint16)
+        self._forgets = manifest.number_forgotten > 0
         self._reasons = ["", UNNAMED_ERROR]
         self._unreadable = self._duplicates = self._unknown = self._found = 0
         self._counts: LoadCounts | None = None
@@ -142,10 +143,11 @@ class BatchResults:
             reasons.update(results["reason"].to_pylist())
             yield results
         classified = int(np.count_nonzero(self._classified))
+        documents = len(self.manifest) - self.manifest.number_forgotten
         self._counts = LoadCounts(
-            documents=len(self.manifest),
+            documents=documents,
             classified=classified,
-            failed=len(self.manifest) - classified,
+            failed=documents - classified,
             missing=reasons[MISSING],
             unreadable=self._unreadable,
             duplicates=self._duplicates,
@@ -167,6 +169,8 @@ class BatchResults:
         for failure, position in zip(batch.failures, self._positions(batch.failures), strict=True):
             if position < 0:
                 self._unknown += 1
+            elif self._forgets and self.manifest.forgotten[position]:
+                continue
             elif self._classified[position] or self._failed[position]:
                 self._duplicates += 1
             else:
@@ -186,6 +190,10 @@ class BatchResults:
 
     def _join(self, predictions: Any) -> pa.RecordBatch:
         positions = self.manifest.positions(predictions["file"], predictions["line"])
+        if self._forgets:
+            # A version that came later has classified what stands in the place of a forgotten document.
+            left = np.flatnonzero((positions < 0) | ~self.manifest.forgotten[positions])
+            predictions, positions = predictions.take(from_numpy(left)), positions[left]
         if len(positions) and (
             positions[0] < 0 or not (np.diff(positions) > 0).all() or self._used(positions)
         ):
@@ -242,14 +250,15 @@ class BatchResults:
         )
 
     def _check_it_is_ours(self) -> None:
-        if self._found and self._unknown >= self._found and len(self.manifest):
+        # Where documents are forgotten, an odd result may be all that is left of the output.
+        if self._found and self._unknown >= self._found and len(self.manifest) and not self._forgets:
             raise WrongOutputError(
                 f"{self._archive}: none of its {self._found:,} results is for this batch, whose input is "
                 f"{self.manifest.first_file}: it is another job's output. Check the job's output URI"
             )
 
     def _without_prediction(self) -> Iterator[pa.RecordBatch]:
-        left = np.flatnonzero(~self._classified)
+        left = np.flatnonzero(~(self._classified | self.manifest.forgotten))
         names = [*self._reasons, MISSING, UNREADABLE]
         codes = self._failed.astype(np.int32)
         codes[codes == 0] = names.index(MISSING)

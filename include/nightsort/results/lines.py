@@ -21,9 +21,12 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NO_LABELS = "no_labels"
 """The reason where Comprehend returns neither a label nor an error."""
@@ -104,16 +107,11 @@ class LineReader:
             self._take(row, number)
 
     def _read_piecewise(self, text: str, number: int) -> None:
-        position = _after_blanks(text, 0)
-        while position < len(text):
-            end = _end_of_value(text, position)
-            if end is None:
-                following = _NEXT_OBJECT.search(text, position + 1)
-                end = following.start() if following else len(text)
-                self._refuse(text[position:end], number, "not JSON")
+        for piece, readable in pieces(text):
+            if readable:
+                self._take_text(piece, number)
             else:
-                self._take_text(text[position:end], number)
-            position = _after_blanks(text, end)
+                self._refuse(piece, number, "not JSON")
 
     def _take_text(self, piece: str, number: int) -> None:
         try:
@@ -148,10 +146,31 @@ class LineReader:
             self.failures.append(_failure(row, file, line))
 
     def _refuse(self, piece: str, number: int, problem: str) -> None:
-        raw = piece.encode("utf-8", "surrogateescape")
-        file, line = _FILE.search(raw), _LINE.search(raw)
-        name = file[1].decode("utf-8", "replace") if file else None
-        self.unreadable.append(Unreadable(number, problem, name, int(line[1]) if line else None))
+        self.unreadable.append(Unreadable(number, problem, *seems_to_be(piece)))
+
+
+def pieces(text: str) -> Iterator[tuple[str, bool]]:
+    """Yield the objects in a line, and what stands between them, each with whether it is JSON.
+
+    :param text: a line that is not one object.
+    """
+    position = _after_blanks(text, 0)
+    while position < len(text):
+        end = _end_of_value(text, position)
+        readable = end is not None
+        if end is None:
+            following = _NEXT_OBJECT.search(text, position + 1)
+            end = following.start() if following else len(text)
+        yield text[position:end], readable
+        position = _after_blanks(text, end)
+
+
+def seems_to_be(piece: str) -> tuple[str | None, int | None]:
+    """Return the file and the line that a piece seems to name, though it cannot be read."""
+    raw = piece.encode("utf-8", "surrogateescape")
+    file, line = _FILE.search(raw), _LINE.search(raw)
+    name = file[1].decode("utf-8", "replace") if file else None
+    return name, int(line[1]) if line else None
 
 
 def line_number(value: Any) -> int | None:

@@ -51,7 +51,7 @@ class RetriedResults:
     def counts(self) -> LoadCounts:
         """The counts of the documents; of odd pieces, the sums of all outputs."""
         each = [results.counts for results in (self._first, *self._retries)]
-        documents = len(self._first.manifest)
+        documents = len(self._first.manifest) - self._first.manifest.number_forgotten
         return LoadCounts(
             documents=documents,
             classified=self._classified,
@@ -64,15 +64,15 @@ class RetriedResults:
         )
 
     def _places(self, retry: BatchResults) -> npt.NDArray[np.int64]:
-        """Return the place of each document of a retry in the batch."""
+        """Return the place of each document of a retry in the batch; none where it is forgotten."""
         ids = self._first.manifest.document_ids
-        found: Any = pc.index_in(retry.manifest.document_ids, value_set=ids)
-        if found.null_count:
+        found: Any = pc.index_in(retry.manifest.document_ids, value_set=ids, skip_nulls=True)
+        if found.null_count > retry.manifest.number_forgotten:
             raise ManifestError(
                 f"{retry.manifest.first_file} holds documents of another batch than "
                 f"{self._first.manifest.first_file}. Run prepare_batches again"
             )
-        places: npt.NDArray[np.int64] = found.cast(pa.int64()).to_numpy()
+        places: npt.NDArray[np.int64] = found.cast(pa.int64()).fill_null(-1).to_numpy()
         return places
 
     def _last_results(self, rows: pa.RecordBatch, places: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:

@@ -98,7 +98,7 @@ def prepare_retry(
     :raises FileNotFoundError: the batch's input is missing.
     :raises ManifestError: its manifest cannot be read.
     """
-    failed = _curable(results, batch.documents)
+    failed = _curable(results, batch.lines)
     if not failed.any():
         return None
     per_file = spec.input_format == "ONE_DOC_PER_FILE"
@@ -119,9 +119,9 @@ def prepare_retry(
     return retry
 
 
-def _curable(results: Iterable[pa.RecordBatch], documents: int) -> npt.NDArray[np.bool_]:
-    """Return which documents of a batch failed for a curable reason."""
-    failed = np.zeros(documents, np.bool_)
+def _curable(results: Iterable[pa.RecordBatch], lines: int) -> npt.NDArray[np.bool_]:
+    """Return which documents of a batch, by their lines, failed for a curable reason."""
+    failed = np.zeros(lines, np.bool_)
     reasons: Any = pa.array(list(CURABLE))
     for rows in results:
         if rows["reason"].null_count == len(rows):

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+    from upath import UPath
 
 REASONS: Final = {
     "annotation_failed": "Ground Truth could not label the document; label it again, or leave it out.",
@@ -45,7 +46,19 @@ MAX_EXAMPLES: Final = 3
 MAX_LABELS_OF_REJECT: Final = 100
 """So many labels of a rejected document are counted; a damaged one may have millions."""
 
+FORGOTTEN: Final = b"null"
+"""The line of a forgotten reject, so that the others keep theirs."""
+
 _MAX_LABELS: Final = 10_000
+
+
+def forgotten_rejects(path: UPath) -> int:
+    """Return how many rejects of a file are forgotten: each has left a line ``null``.
+
+    :param path: the file.
+    """
+    with path.open("rb") as lines:
+        return sum(line.strip() == FORGOTTEN for line in lines)
 
 
 class RejectLog:

@@ -21,6 +21,7 @@ from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.statistics.counting import Counting
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
+from nightsort.tables.run_locks import files_unchanged
 from nightsort.tables.statistics import write_batch
 from nightsort.wording import number_of, with_reasons
 
@@ -71,8 +72,9 @@ def load_predictions(
     :raises ManifestError: the manifest cannot be read; nothing is changed.
     :raises WrongOutputError: the output is another job's; nothing is changed.
     """
-    results = batch_results(spec, JobOutput(archive, manifest), retries)
-    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
+    with files_unchanged(conn, spec.name, run_key):
+        results = batch_results(spec, JobOutput(archive, manifest), retries)
+        replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
     counts = results.counts
     reasons = f" ({with_reasons(counts.reasons)})" if counts.reasons else ""
     log.log(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from psycopg.types.json import Jsonb
 
 from nightsort.naming import run_day
+from nightsort.tables.run_locks import files_unchanged
 from nightsort.tables.upsert import upsert
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def start_run(
     :param source_uri: the source, if it was set by hand.
     :param started_at: when the DAG run began.
     """
-    with conn.transaction():
+    with files_unchanged(conn, classifier, run_key):
         conn.execute(
             """
             INSERT INTO nightsort.classification_runs AS run

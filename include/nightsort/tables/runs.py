@@ -17,9 +17,11 @@ from nightsort.naming import REJECTS
 from nightsort.results.columns import LABEL
 from nightsort.results.join import result_rows
 from nightsort.statistics.drift import Night, judge, not_judged
+from nightsort.tables.forgotten import left_of
 from nightsort.tables.load import replace_rows
 from nightsort.tables.recount import recount_batches
 from nightsort.tables.run_counts import RunCounts
+from nightsort.tables.run_locks import files_unchanged
 from nightsort.tables.run_problems import failed_reasons, what_is_missing, what_is_over
 from nightsort.tables.run_rows import (
     COMPLETE,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
     from nightsort.batches.prepare import PreparedBatches
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.statistics.drift import Verdict
+    from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +121,8 @@ def load_rejects(
             loaded += len(rows)
             yield rows
 
-    replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=counted())
+    with files_unchanged(conn, spec.name, run_key):
+        replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=counted())
     log.info("Loaded %s of run %s", number_of(loaded, "reject"), run_key)
     return loaded
 
@@ -126,14 +130,16 @@ def load_rejects(
 def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
     """Stream the rejects of a run as rows with :data:`~nightsort.results.join.RESULT_SCHEMA`.
 
+    A forgotten reject has left a line ``null``, so that all others keep their lines.
+
     :param path: ``rejects.jsonl`` of the run.
     :returns: record batches.
     """
     first = 0
     with path.open("rb") as lines:
-        while rejects := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
-            yield _as_rows(rejects, first)
-            first += len(rejects)
+        while read := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
+            yield _as_rows(read, first)
+            first += len(read)
 
 
 def finish_run(
@@ -150,6 +156,7 @@ def finish_run(
     retries: Mapping[str, Sequence[str]] | None = None,
     airflow_run: AirflowRun | None = None,
     approved: Mapping[str, Any] | None = None,
+    access: Access | None = None,
 ) -> RunCounts:
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
@@ -173,22 +180,25 @@ def finish_run(
     :param airflow_run: the DAG run.
     :param approved: ``approved_by`` and ``approved_at``, who approved the cost and when. ``None`` keeps what
         the row has: an earlier run of the day asked about what is paid.
+    :param access: storage; tells which documents were forgotten since the batches were prepared.
     :returns: the counts of the run.
     :raises CountsDoNotAddUp: a document has no row, a batch has too many rows, or a retry is not loaded.
     :raises QualityLimitError: too many documents were rejected or failed.
     """
     names = [batch.name for batch in prepared.batches]
     key = (spec.name, run_key)
-    with conn.transaction():
+    with files_unchanged(conn, *key):
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
         stale = conn.execute(
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch <> ALL(%s)",
             (*key, [*names, REJECTS]),
         )
         if stale.rowcount:
-            rows = number_of(stale.rowcount, "row")
-            log.warning("Deleted %s of batches that run %s no longer has", rows, run_key)
-        counts = _count(conn, key, version, prepared, jobs or {})
+            deleted = number_of(stale.rowcount, "row")
+            log.warning("Deleted %s of batches that run %s no longer has", deleted, run_key)
+        rows = _rows_of(conn, key, version)
+        prepared = left_of(prepared, rows.of_batch, access)
+        counts = _count(conn, key, version, prepared, jobs or {}, rows)
         missing = what_is_missing(counts, prepared.rejected, jobs, failed_jobs, retries or {})
         over = what_is_over(spec.quality, counts, prepared) if missing is None else None
         fails = over is not None and spec.quality.when_over == "fail"
@@ -278,24 +288,28 @@ def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatche
     )
 
 
-def _as_rows(rejects: list[dict[str, Any]], first: int) -> pa.RecordBatch:
+def _as_rows(lines: list[dict[str, Any] | None], first: int) -> pa.RecordBatch:
+    numbers = [number for number, reject in enumerate(lines, first) if reject is not None]
+    rejects = [reject for reject in lines if reject is not None]
     rows = len(rejects)
     return result_rows(
         rows,
-        line=pa.array(range(first, first + rows), pa.int64()),
+        line=pa.array(numbers, pa.int64()),
         document_id=pa.array([reject.get("document_id") for reject in rejects], pa.string()),
         status=pa.array([REJECTED] * rows, LABEL),
         reason=pa.array([reject["reason"] for reject in rejects], LABEL),
     )
 
 
-def _count(
-    conn: psycopg.Connection[Any],
-    key: tuple[str, str],
-    version: str | None,
-    prepared: PreparedBatches,
-    jobs: Mapping[str, Mapping[str, Any]],
-) -> RunCounts:
+class _Rows(NamedTuple):
+    """The numbers of a run's rows."""
+
+    of_batch: Counter[str]
+    statuses: Counter[str]
+    reasons: Counter[str]
+
+
+def _rows_of(conn: psycopg.Connection[Any], key: tuple[str, str], version: str | None) -> _Rows:
     loaded: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -310,6 +324,18 @@ def _count(
         statuses[status] += rows
         if reason is not None:
             reasons[reason] += rows
+    return _Rows(loaded, statuses, reasons)
+
+
+def _count(
+    conn: psycopg.Connection[Any],
+    key: tuple[str, str],
+    version: str | None,
+    prepared: PreparedBatches,
+    jobs: Mapping[str, Mapping[str, Any]],
+    rows: _Rows,
+) -> RunCounts:
+    loaded, statuses, reasons = rows
     # A batch that this run did not load keeps what an earlier run sent again: the next run loads it.
     earlier = loaded_retries(conn, classifier=key[0], run_key=key[1], version=version)
     known = {**{name: {"retries": retries} for name, retries in earlier.items()}, **jobs}

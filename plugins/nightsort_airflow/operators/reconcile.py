@@ -87,6 +87,7 @@ class ReconcileRunOperator(SpecOperator):
                     retries=self._prepared_retries(context),
                     airflow_run=airflow_run(context),
                     approved=approved(context, self.approve_task_id),
+                    access=self.access,
                 )
             except RunProblemError as error:
                 raise RunIncompleteError(f"{error}.") from None

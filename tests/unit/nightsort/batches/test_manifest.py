@@ -11,13 +11,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest, ManifestError
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.batches.manifest import Manifest, ManifestError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
 
-def write(path: Path, files: list[str], lines: list[int], ids: list[str | None] | None = None) -> UPath:
+def write(
+    path: Path, files: list[str], lines: Sequence[int | None], ids: list[str | None] | None = None
+) -> UPath:
     if ids is None:
         ids = [f"doc-{n}" for n in range(len(files))]
     columns = [
@@ -79,9 +83,16 @@ def test_lines_that_do_not_count_up_are_refused(tmp_path: Path, files: list[str]
         Manifest.read(write(tmp_path / "m.parquet", files, lines))
 
 
-def test_a_document_without_id_is_refused(tmp_path: Path) -> None:
+def test_a_row_without_line_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="empty values"):
-        Manifest.read(write(tmp_path / "m.parquet", ["a"], [0], [None]))
+        Manifest.read(write(tmp_path / "m.parquet", ["a"], [None], ["x"]))
+
+
+def test_a_forgotten_document_keeps_its_place_and_has_no_id(tmp_path: Path) -> None:
+    manifest = Manifest.read(write(tmp_path / "m.parquet", ["a"] * 3, [0, 1, 2], ["x", None, "z"]))
+    assert manifest.forgotten.tolist() == [False, True, False]
+    assert (len(manifest), manifest.number_forgotten) == (3, 1)
+    assert places(manifest, ("a", 0), ("a", 1), ("a", 2)) == [0, 1, 2]
 
 
 @pytest.mark.parametrize("content", [b"", b"id,line\n", b"PAR1 and no more PAR1"])

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
-from nightsort.batches.manifest import MANIFEST_SCHEMA
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.results.files import (
     UnknownFileTypeError,
     write_predictions,

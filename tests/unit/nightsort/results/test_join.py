@@ -8,25 +8,29 @@ import json
 import logging
 import tarfile
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.batches.manifest import Manifest
 from nightsort.results import archive as archives
 from nightsort.results.archive import ArchiveError
 from nightsort.results.join import BatchResults, WrongOutputError
 
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
-def manifest(documents: int, *, per_file: bool = False) -> Manifest:
+
+def manifest(documents: int, *, per_file: bool = False, forgotten: Collection[int] = ()) -> Manifest:
     files = [f"doc-{n}.txt" if per_file else "batch.txt" for n in range(documents)]
     columns = [
         pa.array(files, pa.string()).dictionary_encode(),
         pa.array([0] * documents if per_file else range(documents), pa.int64()),
-        pa.array([f"id-{n}" for n in range(documents)], pa.string()),
+        pa.array([None if n in forgotten else f"id-{n}" for n in range(documents)], pa.string()),
     ]
     return Manifest.from_batches([pa.record_batch(columns, schema=MANIFEST_SCHEMA)])
 
@@ -220,3 +224,22 @@ def test_whatever_the_output_each_document_has_exactly_one_result(data: st.DataO
     whole = [line for line in lines if isinstance(line, dict) and "ErrorCode" not in line and line["Classes"]]
     expected = {0 for _ in ours} | {int(line["Line"]) for line in whole if int(line["Line"]) < documents}
     assert {n for n in range(documents) if rows[f"id-{n}"]["status"] == "classified"} >= expected
+
+
+@given(st.sets(st.integers(0, 10)), st.lists(st.integers(0, 12), max_size=20), st.sets(st.integers(0, 10)))
+def test_a_forgotten_document_has_no_result_whatever_the_output_says_of_it(
+    forgotten: set[int], lines: list[int], failed: set[int]
+) -> None:
+    lines = [*lines, 11]
+    said = [error(line) if line in failed else prediction(line, f"L{line}") for line in lines]
+    found, joined = results(archive(*said), manifest(12, forgotten=forgotten))
+    left = [n for n in range(12) if n not in forgotten]
+    assert sorted(found) == sorted(f"id-{n}" for n in left)
+    assert joined.counts.documents == joined.counts.classified + joined.counts.failed == len(left)
+    others = [each for each, line in zip(said, lines, strict=True) if line not in forgotten]
+    same, all_joined = results(archive(*others), manifest(12))
+    assert found == {f"id-{n}": same[f"id-{n}"] for n in left}
+    assert (joined.counts.unknown, joined.counts.duplicates) == (
+        all_joined.counts.unknown,
+        all_joined.counts.duplicates,
+    )

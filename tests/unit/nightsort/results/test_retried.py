@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.batches.manifest import MANIFEST_SCHEMA, Manifest, ManifestError
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.batches.manifest import Manifest, ManifestError
 from nightsort.results.join import BatchResults
 from nightsort.results.retried import RetriedResults
 

@@ -217,6 +217,7 @@ def test_training_data_comes_to_lie_below_the_work_uri(client: Any) -> None:
     assert (training.count(b"\n"), len(training)) == (prepared.training_documents, prepared.training_bytes)
     keys = client.list_objects_v2(Bucket="sources", Prefix="train/work/")["Contents"]
     assert {entry["Key"].rpartition("/")[2] for entry in keys} == {
+        "documents.parquet",
         "training.csv",
         "test.csv",
         "test.txt",

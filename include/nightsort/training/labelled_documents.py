@@ -74,7 +74,7 @@ class DocumentBlock:
 class LabelledDocuments:
     """All labelled documents of a source, in its order; they can be iterated several times.
 
-    :param folder: with the files of numbers, and of ids if they were kept.
+    :param folder: with the files of numbers and of ids.
     :param count: how many documents there are.
     :param names: the labels by their numbers.
     """
@@ -115,7 +115,6 @@ def store_documents(
     write_rows: Callable[[Column, Column], Numbers],
     delimiter: str | None,
     limit: int,
-    with_ids: bool,
     block_documents: int = _BLOCK_DOCUMENTS,
 ) -> LabelledDocuments | None:
     """Write the rows of documents, and keep on local disk the numbers that the split needs.
@@ -126,7 +125,6 @@ def store_documents(
         size of each row in bytes.
     :param delimiter: joins the labels of a document; ``None`` where each has one.
     :param limit: stop reading after this many documents.
-    :param with_ids: keep the ids too.
     :param block_documents: about how many documents are in a block.
     :returns: the documents, or ``None`` if there are more than `limit`.
     """
@@ -146,8 +144,7 @@ def store_documents(
             size = write_rows(cells, texts)
             columns = [from_numpy(first), from_numpy(second), pc.utf8_length(texts), from_numpy(size)]
             numbers.add(pa.RecordBatch.from_arrays([*columns, document_labels.column()], _NUMBER_COLUMNS))
-            if with_ids:
-                ids.add(batch.select(_ID_COLUMNS))
+            ids.add(batch.select(_ID_COLUMNS))
     # Return Arrow's cached memory now; otherwise it adds to the peak while the split is assigned.
     pa.default_memory_pool().release_unused()
     return LabelledDocuments(folder, count, labels.names)

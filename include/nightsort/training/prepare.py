@@ -17,6 +17,7 @@ from nightsort.arrow.hashing import mix
 from nightsort.comprehend import limits
 from nightsort.comprehend.prices import units_of
 from nightsort.naming import (
+    DOCUMENTS_FILE,
     REJECTS_FILE,
     REPORT_FILE,
     TEST_DOCUMENTS,
@@ -32,6 +33,7 @@ from nightsort.storage import upload
 from nightsort.training import checks as training_checks
 from nightsort.training.checks import Counts, TrainingDataError
 from nightsort.training.conflicts import reject_conflicts
+from nightsort.training.document_list import write_document_list
 from nightsort.training.header_rows import check_header_rows
 from nightsort.training.label_warnings import label_warnings
 from nightsort.training.labelled_documents import LabelledDocuments, store_documents
@@ -65,6 +67,10 @@ log = logging.getLogger(__name__)
 _MAX_READ = 4 * limits.MAX_TRAINING_DOCUMENTS
 """Stop reading after this many documents, four times the limit of Comprehend: at the largest test share (0.5)
 twice the limit can be used, so at least half of more documents must be duplicates."""
+
+
+# The list of documents goes first: whatever else is there, it says which documents that is.
+_FILES = (DOCUMENTS_FILE, TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE)
 
 
 @dataclass(frozen=True)
@@ -165,7 +171,8 @@ def prepare_training_data(
         if write:
             (folder / REPORT_FILE).write_bytes(_report(spec, documents, assignment, prepared, rejects))
             home = spec.layout.training(prepared.version)
-            for file in (TRAINING_FILE, TEST_FILE, TEST_DOCUMENTS, REJECTS_FILE, REPORT_FILE):
+            write_document_list(folder / DOCUMENTS_FILE, documents, assignment.roles)
+            for file in _FILES:
                 if progress is not None:
                     progress(f"uploading {file}", len(documents))
                 with place_named(home.uri, "work_uri"):
@@ -269,7 +276,6 @@ def _read(
         write_rows=writer.add,
         delimiter=spec.label_delimiter,
         limit=_MAX_READ,
-        with_ids=spec.mode == "MULTI_CLASS",
     )
     if documents is None:
         raise training_checks.too_many(f"more than {_MAX_READ:,} labelled documents")

@@ -41,7 +41,6 @@ def stored(
             write_rows=writer.add,
             delimiter="|",
             limit=1_000,
-            with_ids=True,
             block_documents=5,
         )
     assert documents is not None

@@ -72,6 +72,5 @@ def test_reading_stops_where_nobody_could_use_more(tmp_path: Path) -> None:
                 write_rows=writer.add,
                 delimiter=None,
                 limit=limit,
-                with_ids=False,
             )
         assert (documents is None) == stops

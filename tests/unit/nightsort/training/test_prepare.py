@@ -94,6 +94,7 @@ def test_files_lie_below_the_version(tmp_path: Path) -> None:
         "test.csv",
         "test.txt",
         "report.json",
+        "documents.parquet",
         "rejects.jsonl",
     }
     assert prepared.training_uri == f"{folder}/training.csv"

@@ -5,7 +5,7 @@ inside the commands: ``--help`` and ``validate-spec`` need no pyarrow and no fss
 """
 
 # Importing a module of commands adds its commands, in this order.
-from nightsort.cli import init, specs, steps, forecasts, predictions, tables, night  # noqa: F401, I001
+from nightsort.cli import init, specs, steps, forecasts, predictions, tables, night, forget  # noqa: F401, I001
 from nightsort.cli.command import app
 
 __all__ = ["app"]

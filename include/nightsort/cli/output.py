@@ -75,7 +75,8 @@ def progress_shown() -> Iterator[Progress]:
             if not shown:
                 status.start()
                 shown = True
-            status.update(Text(f"{step}: {documents:,} documents, {elapsed:.0f} s"))
+            of = f": {documents:,} documents" if documents else ""
+            status.update(Text(f"{step}{of}, {elapsed:.0f} s"))
 
         yield show
 

@@ -1,0 +1,186 @@
+"""Find documents in the files of a run, and take them out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from nightsort.batches.manifest import ManifestError
+from nightsort.forgetting.lines import LineMissingError, filler, overwrite_lines
+from nightsort.forgetting.manifests import Found, erase_from_manifest, find_in_manifest
+from nightsort.forgetting.outputs import Places, drop_results
+from nightsort.forgetting.rejects import FoundRejects, erase_from_rejects, find_in_rejects
+from nightsort.naming import REJECTS_FILE, batch_file, document_file, forgotten_file
+from nightsort.results.archive import ArchiveError
+from nightsort.sources.source_files import list_files
+from nightsort.storage import download, names_below, remove_file, upload_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+    from pathlib import Path
+
+    from nightsort.arrow.columns import Column
+    from nightsort.naming import RunFolder
+    from nightsort.storage import Access
+
+_MANIFEST: Final = ".parquet"
+_OUTPUT: Final = "output.tar.gz"
+
+
+@dataclass(frozen=True)
+class FoundInRun:
+    """Documents in the files of a run.
+
+    :param batches: in the manifests of batches and retries, by name.
+    :param rejects: among its rejects.
+    :param strays: inputs without a manifest, by name: a crashed attempt left them, and nothing says which
+        documents they hold.
+    :param damaged: what cannot be read.
+    :param documents: how many documents were looked through.
+    """
+
+    batches: dict[str, Found]
+    rejects: FoundRejects
+    strays: list[str] = field(default_factory=list)
+    damaged: list[str] = field(default_factory=list)
+    documents: int = 0
+
+    @property
+    def ids(self) -> Counter[str]:
+        """How often each id is there."""
+        return sum((found.ids for found in self.batches.values()), self.rejects.ids + Counter())
+
+
+class RunFiles:
+    """The files of one run. Its manifests say whether its batches have a document per line or per file.
+
+    :param folder: of the run.
+    :param access: storage.
+    :param scratch: a local folder.
+    """
+
+    def __init__(self, folder: RunFolder, access: Access, scratch: Path) -> None:
+        self._folder = folder
+        self._access = access
+        self._scratch = scratch
+
+    def find(self, ids: Column, named: Collection[str]) -> FoundInRun:
+        """Find documents.
+
+        :param ids: their ids.
+        :param named: the same ids.
+        """
+        damaged: list[str] = []
+        batches = {}
+        documents = 0
+        manifests = [
+            name.removesuffix(_MANIFEST)
+            for name in names_below(self._folder.manifests, self._access)
+            if name.endswith(_MANIFEST)
+        ]
+        for batch in manifests:
+            try:
+                found = find_in_manifest(self._folder.manifest(batch), ids, self._access)
+            except ManifestError as error:
+                damaged.append(str(error))
+                continue
+            documents += found.documents
+            if found.ids:
+                batches[batch] = found
+        inputs = [
+            {
+                self._folder.input(batch, per_file=form).removeprefix(self._folder.inputs)
+                for batch in manifests
+            }
+            for form in (True, False)
+        ]
+        strays = set(names_below(self._folder.inputs, self._access)).difference(*inputs)
+        rejects = find_in_rejects(self._folder.file(REJECTS_FILE), named, self._access)
+        return FoundInRun(batches, rejects, sorted(strays), damaged, documents)
+
+    def erase(self, found: FoundInRun, named: Collection[str]) -> Iterator[str]:
+        """Take documents out: of inputs, of outputs, and last of the manifests, which say where they are.
+
+        :param found: the documents.
+        :param named: their ids.
+        :returns: what could not be done, one after the other.
+        """
+        for batch, documents in found.batches.items():
+            if problem := self._erase_from_input(batch, documents):
+                yield problem
+        if found.batches:
+            yield from self._drop_results(found.batches, named)
+        for batch, documents in found.batches.items():
+            uri = self._folder.manifest(batch)
+            per_file = _per_file(batch, documents)
+            erase_from_manifest(uri, documents, self._access, self._scratch, per_file=per_file)
+        if found.rejects.ids:
+            erase_from_rejects(self._folder.file(REJECTS_FILE), named, self._access, self._scratch)
+
+    def remove_strays(self, found: FoundInRun) -> None:
+        """Remove the inputs without a manifest."""
+        for name in found.strays:
+            uri = self._folder.inputs + name
+            files = [uri + file for file in names_below(uri, self._access)] if name.endswith("/") else [uri]
+            for file in files:
+                remove_file(file, self._access)
+
+    def _erase_from_input(self, batch: str, found: Found) -> str | None:
+        """Put a text that says nothing in the place of documents; return what could not be done."""
+        per_file = _per_file(batch, found)
+        uri = self._folder.input(batch, per_file=per_file)
+        try:
+            if per_file:
+                self._replace_files(uri, found)
+            else:
+                self._overwrite_lines(uri, found)
+        except FileNotFoundError:
+            # A lifecycle rule has removed the input.
+            return None
+        except LineMissingError as error:
+            return f"{uri}: {error}"
+        return None
+
+    def _overwrite_lines(self, uri: str, found: Found) -> None:
+        local = self._scratch / "input.txt"
+        download(uri, local, self._access)
+        if overwrite_lines(local, found.positions, lambda line: filler(len(line))):
+            upload_whole(local, uri, self._access)
+
+    def _replace_files(self, prefix: str, found: Found) -> None:
+        """Put a file that says nothing in the place of each document's; the old one goes last."""
+        local = self._scratch / "document"
+        for name, position in zip(found.files, found.positions.tolist(), strict=True):
+            fs, path = self._access.file(prefix + name)
+            try:
+                local.write_bytes(filler(fs.info(path)["size"]))
+            except FileNotFoundError:
+                continue
+            upload_whole(local, prefix + forgotten_file(position), self._access)
+            remove_file(prefix + name, self._access)
+
+    def _drop_results(self, batches: Mapping[str, Found], named: Collection[str]) -> Iterator[str]:
+        places: Places = {}
+        for batch, found in batches.items():
+            if _per_file(batch, found):
+                places.update(dict.fromkeys(map(document_file, named)))
+            else:
+                places[batch_file(batch)] = frozenset(found.lines.tolist())
+        for output in list_files(self._folder.output, self._access):
+            if output.name.rpartition("/")[2] != _OUTPUT:
+                continue
+            if problem := self._drop_from_output(output.uri, places):
+                yield problem
+
+    def _drop_from_output(self, uri: str, places: Places) -> str | None:
+        try:
+            drop_results(uri, places, self._access, self._scratch)
+        except ArchiveError as error:
+            return str(error)
+        return None
+
+
+def _per_file(batch: str, found: Found) -> bool:
+    """Whether each document of a batch has a file of its own, which is named after it."""
+    return found.files[0] != batch_file(batch)

@@ -9,7 +9,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from nightsort.comprehend.prices import training_cost
 from nightsort_local.compare.ledger import CLASSIFIER, ENDPOINT, JOB, Made
-from nightsort_local.compare.side import ENDPOINT_USD_PER_SECOND, TRAINING_ENDED, training_usd
+from nightsort_local.compare.material import JOBS
+from nightsort_local.compare.side import (
+    ENDPOINT_USD_PER_SECOND,
+    TRAINING_ENDED,
+    NotReachedError,
+    training_usd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +52,7 @@ def _take(step: Callable[[Side, Made], None], side: Side, made: Made, left: dict
     """Take a step of the deletion; note in `left` what it did not do."""
     try:
         step(side, made)
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, NotReachedError) as error:
         if _is_gone(error):
             side.ledger.forget(made)
         else:
@@ -71,19 +77,22 @@ def _identify(side: Side, made: Made) -> None:
 
 
 def _stop(side: Side, made: Made) -> None:
-    if made.kind == CLASSIFIER and _classifier(side, made)["Status"] not in TRAINING_ENDED:
+    """Stop what costs by the second."""
+    if made.kind == ENDPOINT:
+        delete_endpoint(side, made)
+    elif made.kind == CLASSIFIER and _classifier(side, made)["Status"] not in TRAINING_ENDED:
         side.comprehend.stop_training_document_classifier(DocumentClassifierArn=made.id)
 
 
 def _end(side: Side, made: Made) -> None:
     """Wait for the end of trainings and jobs, and note what they cost."""
+    what = made.name.removeprefix(side.name(""))
     if made.kind == JOB:
-        side.job_at_its_end(made.name, made.id)
+        side.job_at_its_end(what, made.id)
+        if what in JOBS:
+            side.ledger.spent[made.key] = JOBS[what].most_usd
         side.ledger.forget(made)
-    elif made.kind == CLASSIFIER:
-        if _classifier(side, made)["Status"] == "DELETING":
-            return
-        what = made.name.removeprefix(side.name(""))
+    elif made.kind == CLASSIFIER and _classifier(side, made)["Status"] != "DELETING":
         found = side.classifier_at_its_end(what, made.id)
         side.ledger.spent[made.key] = max(side.ledger.spent.get(made.key, 0.0), _usd_of(side, what, found))
 
@@ -97,9 +106,7 @@ def _usd_of(side: Side, what: str, found: dict[str, Any]) -> float:
 
 
 def _delete(side: Side, made: Made) -> None:
-    if made.kind == ENDPOINT:
-        delete_endpoint(side, made)
-    elif made.kind == CLASSIFIER and _classifier(side, made)["Status"] != "DELETING":
+    if made.kind == CLASSIFIER and _classifier(side, made)["Status"] != "DELETING":
         side.comprehend.delete_document_classifier(DocumentClassifierArn=made.id)
 
 
@@ -110,8 +117,8 @@ def _wait_until_gone(side: Side, made: Made) -> None:
 
 
 def _classifier(side: Side, made: Made) -> dict[str, Any]:
-    found: dict[str, Any] = side.comprehend.describe_document_classifier(DocumentClassifierArn=made.id)
-    return dict(found["DocumentClassifierProperties"])
+    answer = side.comprehend.describe_document_classifier(DocumentClassifierArn=made.id)
+    return dict(answer["DocumentClassifierProperties"])
 
 
 def delete_endpoint(side: Side, made: Made) -> None:

@@ -19,6 +19,7 @@ from nightsort_local.compare.checks import CHECKS, Check, Stage
 from nightsort_local.compare.clean_up import delete_everything
 from nightsort_local.compare.command import Request, compare, options_of, remove
 from nightsort_local.compare.ledger import open_ledger
+from nightsort_local.compare.material import JOBS
 from nightsort_local.compare.run import run_side
 from nightsort_local.compare.side import Place, Side
 from nightsort_local.errors import StackError
@@ -339,6 +340,17 @@ def test_wherever_it_dies_nothing_is_made_twice(
         "nothing",
     ]
     assert delete_everything(side) == []
+
+
+def test_what_was_started_and_never_looked_at_is_paid_for_too(aws: LocalAwsServer, tmp_path: Path) -> None:
+    strikes = [("describe_document_classification_job", "before")]
+    side = side_of(aws, tmp_path / "state.json", [], strikes)
+    with pytest.raises(Killed):
+        run_side(side, FEW)
+    job = f"job/{side.name('broken')}/"
+    assert job not in side.ledger.spent
+    assert delete_everything(side) == []
+    assert side.ledger.spent[job] == JOBS["broken"].most_usd
 
 
 def test_an_answer_that_nobody_knew_ends_no_other_check(aws: LocalAwsServer, tmp_path: Path) -> None:

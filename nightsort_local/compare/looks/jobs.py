@@ -115,7 +115,7 @@ def _again(side: Side, first: str, request: dict[str, Any]) -> dict[str, Any]:
 
 def lists_of_jobs(side: Side) -> dict[str, Any]:
     """List jobs: order and filters. Of other jobs in the account nothing is kept."""
-    wanted = {side.start_job(name): name for name in ("lines", "files", "no-input")}
+    wanted = {side.start_job(name): name for name in ("lines", "broken", "no-input")}
     listing = side.comprehend.list_document_classification_jobs
 
     def own(pages: Any) -> list[str]:

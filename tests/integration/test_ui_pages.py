@@ -419,6 +419,34 @@ def test_downloads_are_few_at_a_time_and_leave_nothing_behind(with_predictions: 
         assert with_predictions.get(path).status_code == 200
 
 
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_download_whose_reader_is_gone_before_it_begins_gives_its_place_back(
+    with_predictions: TestClient, suffix: str
+) -> None:
+    import anyio
+
+    path = f"/nightsort/classifiers/tickets/nights/20261101/predictions.{suffix}"
+    scope = {
+        "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
+        "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
+        "query_string": b"", "headers": [(b"authorization", b"Bearer a-token")], "server": ("airflow", 80),
+    }  # fmt: skip
+    left = {"type": "http.disconnect"}
+
+    async def leave() -> None:
+        async def receive() -> dict[str, str]:
+            return left
+
+        async def send(message: Any) -> None:
+            await anyio.lowlevel.checkpoint()
+
+        for _ in range(3):
+            await with_predictions.app({**scope}, receive, send)
+
+    anyio.run(leave)
+    assert with_predictions.get(path).status_code == 200
+
+
 def test_a_night_as_one_file_loads_nothing_and_has_the_same_numbers(
     months: str, specs: Path, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import psycopg
     from starlette.requests import Request
     from starlette.responses import Response
+    from starlette.types import Receive, Scope, Send
     from typing_extensions import LiteralString
 
     from nightsort_airflow.ui.site import Site
@@ -88,7 +89,29 @@ def download(request: Request) -> Response:
         _AT_ONCE.release()
         raise
     chunks = _csv(connection, what) if suffix == "csv" else _parquet(connection)
-    return StreamingResponse(_released(chunks, connection), headers=headers, media_type=_TYPES[suffix])
+    return _Download(chunks, connection, headers=headers, media_type=_TYPES[suffix])
+
+
+class _Download(StreamingResponse):
+    """
+    A file on its way. At the end, however it comes, connection and place are free again.
+
+    :param chunks: the file.
+    :param connection: where it is read from.
+    :param settings: as for every response.
+    """
+
+    def __init__(self, chunks: Iterator[bytes], connection: psycopg.Connection[Any], **settings: Any) -> None:
+        super().__init__(chunks, **settings)
+        self._connection = connection
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        # Not in the generator: where the reader is gone before the first chunk, it never begins.
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._connection.close()
+            _AT_ONCE.release()
 
 
 def _ask_for(
@@ -98,15 +121,6 @@ def _ask_for(
     values = {"classifier": classifier, "run_key": run_key, "statuses": f"{{{','.join(statuses)}}}"}
     for name, value in values.items():
         connection.execute("SELECT set_config(%s, %s, false)", (f"nightsort.{name}", value))
-
-
-def _released(chunks: Iterator[bytes], connection: psycopg.Connection[Any]) -> Iterator[bytes]:
-    """Yield the chunks; at the end, however it comes, connection and place are free again."""
-    try:
-        yield from chunks
-    finally:
-        connection.close()
-        _AT_ONCE.release()
 
 
 def _csv(connection: psycopg.Connection[Any], what: str) -> Iterator[bytes]:

@@ -18,6 +18,15 @@
       yaxis: axis(layout.yaxis),
     };
   };
+  // Plotly takes tags and links in a text for its own; labels are text, whatever they hold.
+  const asText = (value) => {
+    if (Array.isArray(value)) return value.map(asText);
+    return typeof value === "string" ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;") : value;
+  };
+  const escaped = (trace) => {
+    const texts = ["name", "x", "y", "text"].filter((key) => key in trace).map((key) => [key, asText(trace[key])]);
+    return { ...trace, ...Object.fromEntries(texts) };
+  };
   const configuration = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
   const drawn = new Map();
 
@@ -34,7 +43,7 @@
     const layout = themed(figure.layout);
     // Where names stand below each other they need room of their own.
     if (place.clientWidth < 560 && figure.data.length > 3) layout.height += 20 * figure.data.length;
-    return Plotly.react(place, figure.data, layout, configuration);
+    return Plotly.react(place, figure.data.map(escaped), layout, configuration);
   };
   const first = (place) => {
     drawn.set(place, JSON.parse(document.getElementById(place.dataset.figure).textContent));

@@ -115,7 +115,7 @@ def stack_with_classifier(folder: Path) -> Iterator[dict[str, str]]:
 def make(folder: Path, size: int) -> None:
     """Have the jobs take the time that belongs to so many batches."""
     stack = running_stack()
-    LocalAwsControl(stack.aws_url).set_behaviour(delays={"job_seconds": JOB_SECONDS[size]})
+    LocalAwsControl(stack.aws_url, stack.aws_key).set_behaviour(delays={"job_seconds": JOB_SECONDS[size]})
 
 
 def ours(folder: Path, size: int) -> dict[str, float]:

@@ -85,6 +85,8 @@ class Secrets:
     jwt_secret: str = field(repr=False)
     fernet_key: str = field(repr=False)
     api_secret_key: str = field(repr=False)
+    aws_access_key_id: str
+    aws_secret_access_key: str = field(repr=False)
 
     @classmethod
     def generate(cls) -> Secrets:
@@ -94,6 +96,8 @@ class Secrets:
             jwt_secret=secrets.token_hex(48),
             fernet_key=urlsafe_b64encode(secrets.token_bytes(32)).decode("ascii"),
             api_secret_key=secrets.token_hex(32),
+            aws_access_key_id=f"LOCAL{secrets.token_hex(8).upper()}",
+            aws_secret_access_key=secrets.token_urlsafe(30),
         )
 
 
@@ -205,12 +209,13 @@ class Home:
         write_private(self._state_file, json.dumps(asdict(state), indent=2) + "\n")
 
     def secrets(self) -> Secrets:
-        """Return this home's secrets; generate them the first time. Update Airflow's password file."""
+        """Return this home's secrets; generate those that it lacks. Update Airflow's password file."""
         try:
-            stored = Secrets(**json.loads(self._secrets_file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
-            stored = Secrets.generate()
-            write_private(self._secrets_file, json.dumps(asdict(stored), indent=2) + "\n")
+            text = self._secrets_file.read_text(encoding="utf-8") if self._secrets_file.exists() else "{}"
+            found = json.loads(text)
+            stored = Secrets(**{**asdict(Secrets.generate()), **found})
+            if asdict(stored) != found:
+                write_private(self._secrets_file, json.dumps(asdict(stored), indent=2) + "\n")
         except (TypeError, ValueError) as error:
             raise StackError(
                 f"{self._secrets_file} cannot be read: run `make clean`, then start again."

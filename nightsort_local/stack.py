@@ -86,6 +86,12 @@ class LocalStack:
         return f"http://{LOOPBACK}:{self._ports()[1]}"
 
     @property
+    def aws_key(self) -> tuple[str, str]:
+        """The access key and the secret of the local AWS."""
+        secrets = self.home.secrets()
+        return secrets.aws_access_key_id, secrets.aws_secret_access_key
+
+    @property
     def password(self) -> str:
         """The password of Airflow's ``admin``."""
         return self.home.secrets().admin_password

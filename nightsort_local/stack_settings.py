@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 REGION = "us-east-1"
 ADMIN = "admin"
-SECRET_KEY = "local-secret"  # noqa: S105 - the local AWS takes any; of a shorter one Airflow warns in every log
 
 # The stack takes over only these variables: the user's identity, the locale and the temporary folder.
 KEPT = ("HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR")
@@ -73,10 +72,11 @@ def component_environment(
     """
     endpoint = f"http://{LOOPBACK}:{aws_port}"
     programs = [str(Path(sys.executable).parent), str(postgres_programs())]
+    secrets = home.secrets()
     aws = {
         "conn_type": "aws",
-        "login": "test",
-        "password": SECRET_KEY,
+        "login": secrets.aws_access_key_id,
+        "password": secrets.aws_secret_access_key,
         "extra": {"region_name": REGION, "endpoint_url": endpoint},
     }
     database = {
@@ -99,8 +99,8 @@ def component_environment(
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
         "AIRFLOW_CONN_NIGHTSORT_DB": json.dumps(database),
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "test",
-        "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        "AWS_ACCESS_KEY_ID": secrets.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": secrets.aws_secret_access_key,
         "AWS_DEFAULT_REGION": REGION,
         "AWS_EC2_METADATA_DISABLED": "true",
         # The user's profiles do not apply to the local AWS.

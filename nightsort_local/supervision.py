@@ -71,7 +71,7 @@ def commands(home: Home, aws_port: int) -> dict[str, list[str]]:
         POSTGRES: postgres.server_command(home),
         LOCAL_AWS: [
             sys.executable, "-m", "nightsort_local.local_aws",
-            "--host", LOOPBACK, "--port", str(aws_port), "--data", str(home.local_aws_data),
+            "--host", LOOPBACK, "--port", str(aws_port), "--data", str(home.local_aws_data), "--check-keys",
         ],
         API_SERVER: [*airflow, "api-server"],
         # All components read task logs from one folder, so no log server is needed.

@@ -31,6 +31,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--enforce-iam", action="store_true", help="check IAM policies for calls of S3 and Comprehend"
     )
+    parser.add_argument(
+        "--check-keys",
+        action="store_true",
+        help="check signatures; clients sign with AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY of this "
+        "environment (default: take any access key)",
+    )
     chosen = parser.parse_args(arguments)
 
     # Imported after the help is printed: moto takes half a second to import. The workers' imports run beside.
@@ -41,7 +47,13 @@ def main(arguments: list[str] | None = None) -> int:
     from nightsort_local.local_aws.settings import SettingError
 
     try:
-        serve(chosen.host, chosen.port, chosen.data, enforce_iam=chosen.enforce_iam)
+        serve(
+            chosen.host,
+            chosen.port,
+            chosen.data,
+            enforce_iam=chosen.enforce_iam,
+            check_keys=chosen.check_keys,
+        )
     except SettingError as error:
         print(f"error: {one_line(str(error))}", file=sys.stderr)
         return 2

@@ -52,11 +52,10 @@ class PersistentConnectionHandler(MotoRequestHandler):
             return
         self.environ = self.make_environ()
         body: _RequestBody | None = None
+        stream = self.environ["wsgi.input"]
         if not self.environ.get("wsgi.input_terminated"):
             body = _RequestBody(self.rfile, length)
             self.environ["wsgi.input"] = io.BufferedReader(body, 1 << 16)
-        else:
-            self.close_connection = True
         response: list[Any] = []
 
         def start_response(status: str, headers: list[tuple[str, str]], _exc_info: Any = None) -> Any:
@@ -76,7 +75,9 @@ class PersistentConnectionHandler(MotoRequestHandler):
         except (TimeoutError, ConnectionError):
             self.close_connection = True
             return
-        if body is not None and body.left:
+        if body is None:
+            self._drain_chunks(stream)
+        elif body.left:
             self._drain(body)
 
     def _answer(self, response: list[Any], chunks: Iterable[bytes]) -> None:
@@ -116,6 +117,15 @@ class PersistentConnectionHandler(MotoRequestHandler):
             return
         while body.left and body.read(body.left):
             pass
+
+    def _drain_chunks(self, stream: Any) -> None:
+        """Read the rest of a body with the Transfer-Encoding "chunked"."""
+        try:
+            unread = len(stream.read(_MAX_DRAIN))
+        except OSError:
+            unread = _MAX_DRAIN
+        if unread == _MAX_DRAIN:
+            self.close_connection = True
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log requests at debug level only: a night of polling would fill the log."""

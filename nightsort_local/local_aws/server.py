@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
 import shutil
@@ -29,6 +30,7 @@ from nightsort_local.local_aws.control.request_faults import RequestFaults
 from nightsort_local.local_aws.faults.fault_plan import FaultPlan
 from nightsort_local.local_aws.http_handler import PersistentConnectionHandler
 from nightsort_local.local_aws.older_state import take_over
+from nightsort_local.local_aws.permissions.authentication import Authentication
 from nightsort_local.local_aws.permissions.data_access import assume_data_access_role, create_sample_role
 from nightsort_local.local_aws.permissions.enforcement import Enforcement, enforced_by
 from nightsort_local.local_aws.permissions.kept_identities import KeptIdentities
@@ -38,6 +40,7 @@ from nightsort_local.local_aws.s3.moto_s3 import keep_bodies_in
 from nightsort_local.local_aws.s3.object_bodies import BodyFolder
 from nightsort_local.local_aws.settings import Settings
 from nightsort_local.local_aws.state_file import StateFile
+from nightsort_local.local_aws.work.tasks import Credentials
 from nightsort_local.local_aws.work.workers import WorkerPool
 
 if TYPE_CHECKING:
@@ -59,9 +62,18 @@ class LocalAws:
     :param port: the port; 0 takes a free one.
     :param data: the folder for everything that survives a restart; None uses a temporary folder.
     :param enforce_iam: whether to check IAM policies; the environment can switch this on, too.
+    :param check_keys: whether to check signatures; the environment can switch this on, too.
     """
 
-    def __init__(self, host: str, port: int, data: Path | None = None, *, enforce_iam: bool = False) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        data: Path | None = None,
+        *,
+        enforce_iam: bool = False,
+        check_keys: bool = False,
+    ) -> None:
         # Settings are read first: an invalid one must leave no folder and no process behind.
         number_of_workers = settings_module.workers(os.environ)
         min_documents = settings_module.min_documents_per_label(os.environ)
@@ -69,6 +81,8 @@ class LocalAws:
         behaviour = Behaviour.from_environment(os.environ)
         faults = FaultPlan.from_environment(os.environ)
         self._enforces_iam = enforce_iam or enforced_by(os.environ)
+        self._key = settings_module.own_key(os.environ, checked=check_keys)
+        self._is_open = self._key is None and not _is_loopback(host)
         listener = socket.create_server((host, port), backlog=128)
         if data is not None:
             data.mkdir(parents=True, exist_ok=True)
@@ -99,8 +113,15 @@ class LocalAws:
         settings = Settings(self.url, models, min_documents)
         self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
         control = ControlPages(self._health, behaviour, faults, on_clear=self._workers.release)
-        enforcement = Enforcement() if self._enforces_iam else None
-        application = Application(self._comprehend, bodies, control, buckets, identities, enforcement)
+        application = Application(
+            self._comprehend,
+            bodies,
+            control,
+            buckets,
+            identities,
+            Authentication(*self._key) if self._key else None,
+            Enforcement(self._key[0] if self._key else None) if self._enforces_iam else None,
+        )
         with listener:
             self._server = make_server(
                 host,
@@ -117,7 +138,10 @@ class LocalAws:
         server = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
         server.start()
         self._comprehend.resume()
-        print(f"{READY}{self.url} (account {ACCOUNT_ID})", flush=True)
+        keys = "checks signatures" if self._key else "takes any access key"
+        print(f"{READY}{self.url} (account {ACCOUNT_ID}; {keys})", flush=True)
+        if self._is_open:
+            log.warning("Whoever reaches this address can read and change everything here: --check-keys.")
         self._ended.wait()
         self._server.shutdown()
         self._workers.close()
@@ -134,7 +158,7 @@ class LocalAws:
     def _prepare(self, arn: str, task: Task) -> Task:
         task = replace(task, faults=self._faults.strike_work(task.resource, task.name))
         if not self._enforces_iam:
-            return task
+            return task if self._key is None else replace(task, credentials=Credentials(*self._key, ""))
         with self._store.lock:
             properties = self._store.get(arn, task.region).shown()
         return replace(task, credentials=assume_data_access_role(properties, arn))
@@ -143,17 +167,26 @@ class LocalAws:
         return {"status": "ok", "account": ACCOUNT_ID, "workers": self._workers.size, "pid": os.getpid()}
 
 
-def serve(host: str, port: int, data: Path | None, *, enforce_iam: bool = False) -> None:
+def serve(
+    host: str, port: int, data: Path | None, *, enforce_iam: bool = False, check_keys: bool = False
+) -> None:
     """Run a server until SIGTERM or SIGINT."""
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
     )
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     logging.getLogger("botocore").setLevel(logging.WARNING)
-    server = LocalAws(host, port, data, enforce_iam=enforce_iam)
+    server = LocalAws(host, port, data, enforce_iam=enforce_iam, check_keys=check_keys)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: server.stop())
     server.run()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _reachable(host: str) -> str:

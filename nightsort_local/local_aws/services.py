@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
-S3, STS = "s3", "sts"
+COMPREHEND, S3, STS = "comprehend", "s3", "sts"
+CONTROL = "nightsort"
+"""The service in signatures for the control pages."""
+
 MOTO_SERVICES = ("iam", S3, "servicequotas", STS)
 """All of them, by the names in signatures. Comprehend is our own.
 

@@ -17,6 +17,11 @@ MIN_DOCUMENTS_PER_LABEL = 1
 
 WORKERS = "NIGHTSORT_LOCAL_AWS_WORKERS"
 
+CHECK_KEYS = "NIGHTSORT_LOCAL_AWS_CHECK_KEYS"
+_KEY = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+_SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
+
 HOSTS = "NIGHTSORT_LOCAL_AWS_HOSTS"
 _HOST_NAME = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -65,6 +70,34 @@ def hosts(environment: Mapping[str, str]) -> list[str]:
                 f"{HOSTS} has {name!r}; it must be host names without scheme and port, separated by commas."
             )
     return [name for name in names if name]
+
+
+def own_key(environment: Mapping[str, str], *, checked: bool = False) -> tuple[str, str] | None:
+    """Return the access key and the secret that clients must sign with; None: any key is taken.
+
+    :param environment: has the key, in the variables of every AWS client.
+    :param checked: whether signatures are checked in any case.
+    :raises SettingError: they are to be checked, and there is no key.
+    """
+    if not switch(environment, CHECK_KEYS) and not checked:
+        return None
+    access_key_id, secret = (environment.get(name, "") for name in _KEY)
+    if not access_key_id or not secret:
+        raise SettingError(
+            f"Signatures are checked, so {' and '.join(_KEY)} must be set: clients sign with them."
+        )
+    return access_key_id, secret
+
+
+def switch(environment: Mapping[str, str], name: str) -> bool:
+    """Return whether a variable says true; without it, false.
+
+    :raises SettingError: its value is neither true nor false.
+    """
+    value = environment.get(name, "")
+    if value.lower() not in _SWITCH:
+        raise SettingError(f"{name} is {value!r}; it must be true or false.")
+    return _SWITCH[value.lower()]
 
 
 def _positive(environment: Mapping[str, str], name: str, default: int) -> int:

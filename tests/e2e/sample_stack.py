@@ -12,7 +12,6 @@ import boto3
 
 from nightsort_local import postgres, sample_corpus
 from nightsort_local.home import REPOSITORY, SAMPLES
-from nightsort_local.stack_settings import SECRET_KEY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -69,8 +68,8 @@ def comprehend(stack: LocalStack) -> Any:
         "comprehend",
         endpoint_url=stack.aws_url,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=stack.aws_key[0],
+        aws_secret_access_key=stack.aws_key[1],
     )
 
 

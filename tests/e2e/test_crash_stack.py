@@ -16,7 +16,7 @@ import pytest
 
 from nightsort_local import postgres
 from nightsort_local.local_aws.control.client import LocalAwsControl
-from nightsort_local.stack_settings import ADMIN, SECRET_KEY
+from nightsort_local.stack_settings import ADMIN
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class Airflow:
 
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
-        self.aws = LocalAwsControl(stack.aws_url)
+        self.aws = LocalAwsControl(stack.aws_url, stack.aws_key)
         self._client = httpx.Client(base_url=stack.airflow_url, timeout=30, trust_env=False)
         token = self._client.post("/auth/token", json={"username": ADMIN, "password": stack.password})
         self._client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
@@ -164,8 +164,8 @@ def client(stack: LocalStack, service: Any) -> Any:
         service,
         endpoint_url=stack.aws_url,
         region_name="us-east-1",
-        aws_access_key_id="test",
-        aws_secret_access_key=SECRET_KEY,
+        aws_access_key_id=stack.aws_key[0],
+        aws_secret_access_key=stack.aws_key[1],
     )
 
 

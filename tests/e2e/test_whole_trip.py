@@ -16,7 +16,6 @@ from nightsort_local import postgres, sample_corpus
 from nightsort_local.airflow_api import AirflowApi
 from nightsort_local.dag_runs import Silent, run_and_follow
 from nightsort_local.home import REPOSITORY, SAMPLES
-from nightsort_local.stack_settings import SECRET_KEY
 from tests.e2e.sample_stack import (
     DAGS,
     FIRST,
@@ -196,7 +195,7 @@ def test_the_doctor_finds_the_stack_well_from_a_shell_from_a_worker_and_from_the
     assert {"scheduler", "triggerer", "pool comprehend_jobs"} <= {
         line["subject"] for line in report["findings"]
     }
-    assert SECRET_KEY not in told.stdout + told.stderr
+    assert trained_topics.aws_key[1] not in told.stdout + told.stderr
     result = trained_topics.run_dag("nightsort_doctor")
     assert result.succeeded, result.log_tails
     (log,) = trained_topics.home.airflow_logs.rglob("dag_id=nightsort_doctor/**/attempt=1.log")
@@ -428,7 +427,7 @@ def test_no_text_and_no_secret_is_in_the_logs_or_in_airflows_database(trained_to
     assert "documents_in" in places["xcom"]
     assert "run_key" in places["rendered_task_instance_fields"]
     for place, text in places.items():
-        assert SECRET_KEY not in text, place
+        assert trained_topics.aws_key[1] not in text, place
         assert not [canary for canary in canaries if canary in text], place
 
 

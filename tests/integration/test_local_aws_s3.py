@@ -115,6 +115,29 @@ def test_a_chunked_upload_with_its_checksum_behind_it(aws: LocalAwsServer, s3: A
     assert raw.content == LARGE[:size]
 
 
+def test_a_chunked_body_of_http_leaves_the_connection_usable(aws: LocalAwsServer, s3: Any) -> None:
+    """The SDK for JavaScript sends streams so: without a length, with both kinds of chunks."""
+
+    def body() -> Iterator[bytes]:
+        yield from (b"400\r\n", LARGE[:1_000], LARGE[1_000:1_024], b"\r\n0\r\n")
+        yield b"x-amz-checksum-crc32:AAAAAA==\r\n\r\n"
+
+    headers = {
+        "x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER",
+        "x-amz-decoded-content-length": "1024",
+        "content-encoding": "aws-chunked",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, Signature=x",
+    }
+    with httpx.Client(base_url=aws.url, trust_env=False) as client:
+        ports = set()
+        for _ in range(2):
+            answer = client.put("/bucket/streamed", content=body(), headers=headers)
+            assert answer.status_code == 200
+            ports.add(answer.extensions["network_stream"].get_extra_info("client_addr"))
+    assert content(s3, "streamed") == LARGE[:1_024]
+    assert len(ports) == 1
+
+
 def test_a_large_object_does_not_go_through_memory(aws: LocalAwsServer, s3: Any) -> None:
     process = psutil.Process(aws.process.pid)
     s3.put_object(Bucket="bucket", Key="first", Body=b"x")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.error import HTTPError
 from urllib.request import ProxyHandler, Request, build_opener
 
+from nightsort_local.local_aws.account import DEFAULT_REGION
+from nightsort_local.local_aws.services import CONTROL
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -22,9 +25,11 @@ class LocalAwsControl:
     """A client of the control API.
 
     :param endpoint_url: the server's URL.
+    :param key: access key and secret, for a server that checks signatures.
     """
 
-    def __init__(self, endpoint_url: str) -> None:
+    def __init__(self, endpoint_url: str, key: tuple[str, str] | None = None) -> None:
+        self._key = key
         self._root = f"{endpoint_url.rstrip('/')}/_nightsort/"
         # The server is local, so no proxy is used.
         self._opener = build_opener(ProxyHandler({}))
@@ -76,8 +81,9 @@ class LocalAwsControl:
 
     def _call(self, method: str, page: str, content: Any = None) -> dict[str, Any]:
         body = None if content is None else json.dumps(content).encode()
+        headers = {"Content-Type": "application/json", **self._signature(method, page, body)}
         request = Request(  # noqa: S310 - the caller's own server
-            self._root + page, data=body, method=method, headers={"Content-Type": "application/json"}
+            self._root + page, data=body, method=method, headers=headers
         )
         try:
             with self._opener.open(request, timeout=_SECONDS) as answer:
@@ -86,3 +92,15 @@ class LocalAwsControl:
             with error:
                 message = json.load(error)["message"]
             raise ControlError(message) from error
+
+    def _signature(self, method: str, page: str, body: bytes | None) -> dict[str, str]:
+        if self._key is None:
+            return {}
+        # Imported late: every run of pytest with the plugin imports this module.
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        request = AWSRequest(method, self._root + page, data=body or b"")
+        SigV4Auth(Credentials(*self._key), CONTROL, DEFAULT_REGION).add_auth(request)
+        return dict(request.headers.items())

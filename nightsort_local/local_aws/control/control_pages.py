@@ -29,6 +29,11 @@ def addresses_server(environ: WSGIEnvironment) -> bool:
     return path.startswith(ROOT)
 
 
+def asks_for_health(environ: WSGIEnvironment) -> bool:
+    """Return whether a request asks if the server is ready, which anybody may know."""
+    return (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("GET", f"{ROOT}health")
+
+
 class ControlPages:
     """Answer requests to the server itself.
 

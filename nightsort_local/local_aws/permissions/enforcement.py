@@ -19,7 +19,7 @@ from nightsort_local.local_aws.permissions.needed_permissions import (
     s3_permissions,
 )
 from nightsort_local.local_aws.s3.operations import s3_call
-from nightsort_local.local_aws.settings import SettingError
+from nightsort_local.local_aws.settings import switch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 ENFORCE = "NIGHTSORT_LOCAL_AWS_ENFORCE_IAM"
 
 _ACCESS_KEY = re.compile(r"Credential=([^/]+)/")
-_SWITCH = {"": False, "0": False, "false": False, "1": True, "true": True}
+
+
+_ROOT = Identity(f"arn:aws:iam::{ACCOUNT_ID}:root", ())
 
 
 def enforced_by(environment: Mapping[str, str]) -> bool:
@@ -38,10 +40,7 @@ def enforced_by(environment: Mapping[str, str]) -> bool:
 
     :raises SettingError: the value is neither true nor false.
     """
-    value = environment.get(ENFORCE, "")
-    if value.lower() not in _SWITCH:
-        raise SettingError(f"{ENFORCE} is {value!r}; it must be true or false.")
-    return _SWITCH[value.lower()]
+    return switch(environment, ENFORCE)
 
 
 class S3DeniedError(Exception):
@@ -50,17 +49,25 @@ class S3DeniedError(Exception):
     :param code: S3's error code.
     :param message: what the caller reads.
     :param region: of the bucket, which S3 says to everybody.
+    :param status: the HTTP status.
     """
 
-    def __init__(self, code: str, message: str, region: str | None = None) -> None:
+    def __init__(self, code: str, message: str, region: str | None = None, *, status: int = 403) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.status = status
         self.headers = [("x-amz-bucket-region", region)] if region else []
 
 
 class Enforcement:
-    """Check permissions of requests. IAM and STS stay open, so that users and roles can be created."""
+    """Check permissions of requests. IAM and STS stay open, so that users and roles can be created.
+
+    :param root: the access key of the account's root user, which may do everything; None: there is none.
+    """
+
+    def __init__(self, root: str | None = None) -> None:
+        self._root = root
 
     def check_comprehend(
         self, environ: WSGIEnvironment, operation: str, request: Mapping[str, Any], region: str
@@ -71,12 +78,14 @@ class Enforcement:
             UnrecognizedClientException or MissingAuthenticationTokenException.
         """
         try:
-            caller = _caller(environ)
+            caller = self._caller(environ)
         except UnknownIdentityError as error:
             message = "The security token included in the request is invalid."
             raise ApiError("UnrecognizedClientException", message) from error
         if caller is None:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
+        if caller is _ROOT:
+            return
         for access in comprehend_permissions(operation, request, region):
             denial = _denial(caller, access, access.resource)
             if denial is not None:
@@ -91,12 +100,14 @@ class Enforcement:
         if call is None:
             return
         try:
-            caller = _caller(environ)
+            caller = self._caller(environ)
         except UnknownIdentityError as error:
             message = "The AWS Access Key Id you provided does not exist in our records."
             raise S3DeniedError("InvalidAccessKeyId", message) from error
         if caller is None or not call.operation:
             raise S3DeniedError("AccessDenied", "Access Denied")
+        if caller is _ROOT:
+            return
         bucket = s3_backends[ACCOUNT_ID]["aws"].buckets.get(call.bucket or "")
         needed = s3_permissions(call, environ)
         if bucket is not None and call.operation in READING and bucket.keys.get(call.key or "") is None:
@@ -106,17 +117,20 @@ class Enforcement:
             if denial is not None:
                 raise S3DeniedError("AccessDenied", denial, bucket.region_name if bucket else None)
 
-
-def _caller(environ: WSGIEnvironment) -> Identity | None:
-    """Return the identity that signed a request; None for an unsigned one."""
-    query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
-    # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
-    presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
-    access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
-    if access_key is None:
-        return None
-    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
-    return identity_of(access_key[1], token)
+    def _caller(self, environ: WSGIEnvironment) -> Identity | None:
+        """Return the identity that signed a request; None for an unsigned one."""
+        query = {
+            name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()
+        }
+        # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
+        presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
+        access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
+        if access_key is None:
+            return None
+        if access_key[1] == self._root:
+            return _ROOT
+        token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
+        return identity_of(access_key[1], token)
 
 
 def _denial(caller: Identity, access: Access, shown: str) -> str | None:

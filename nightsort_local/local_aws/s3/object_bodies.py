@@ -86,6 +86,10 @@ def joined(bodies: list[StoredBody]) -> StoredBody:
     return StoredBody(tuple(segment for body in bodies for segment in body.segments))
 
 
+class ContentMismatchError(Exception):
+    """A body has another hash than its request says."""
+
+
 class BodyFolder:
     """The folder of the bodies.
 
@@ -98,16 +102,26 @@ class BodyFolder:
         self.min_file_size = min_file_size
         self._live: weakref.WeakValueDictionary[str, StoredFile] = weakref.WeakValueDictionary()
 
-    def receive(self, stream: BinaryIO) -> StoredBody:
-        """Write a whole stream to a new file."""
+    def receive(self, stream: BinaryIO, sha256: str | None = None) -> StoredBody:
+        """Write a whole stream to a new file.
+
+        :param stream: the bytes.
+        :param sha256: the hash that they must have, in hex; None allows any.
+        :raises ContentMismatchError: they have another one.
+        """
         file = self.file(uuid.uuid4().hex)
         digest = hashlib.md5(usedforsecurity=False)
+        signed = hashlib.sha256()
         length = 0
         with file.path.open("xb") as target:
             while chunk := stream.read(_CHUNK):
                 target.write(chunk)
                 digest.update(chunk)
+                if sha256 is not None:
+                    signed.update(chunk)
                 length += len(chunk)
+        if sha256 is not None and signed.hexdigest() != sha256.lower():
+            raise ContentMismatchError
         return StoredBody((_Segment(file, 0, length),), digest.hexdigest())
 
     def body(self, parts: list[tuple[str, int, int]]) -> StoredBody:

@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import threading
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
@@ -44,6 +45,19 @@ def test_secrets_are_drawn_once_and_differ_between_homes(tmp_path: Path) -> None
     assert Home(tmp_path / "b").secrets().admin_password != first.admin_password
     assert len(first.jwt_secret) >= 64
     assert first.admin_password not in repr(first)
+
+
+def test_a_home_of_before_gets_what_it_lacks_and_keeps_what_it_has(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    before = asdict(home.secrets())
+    file = home.root / "secrets.json"
+    kept = {name: value for name, value in before.items() if not name.startswith("aws_")}
+    file.write_text(json.dumps(kept))
+    after = asdict(home.secrets())
+    assert kept.items() < after.items()
+    assert after["aws_secret_access_key"] not in ("", before["aws_secret_access_key"])
+    assert (json.loads(file.read_text()), mode_of(file)) == (after, 0o600)
+    assert asdict(home.secrets()) == after
 
 
 def test_airflow_knows_the_password_that_the_home_shows(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from nightsort_local.stack_settings import (
     shell_exports,
     write_airflow_configuration,
 )
+from nightsort_local.supervision import LOCAL_AWS, commands
 
 OF_THE_USER = {
     "HOME": "/home/ada",
@@ -97,7 +98,18 @@ def test_a_shell_that_evaluates_the_exports_sees_the_stack_and_its_programs(home
         assert found.stdout.strip().startswith(tuple(ours["PATH"].split(os.pathsep)[:2])), program
 
 
-def test_no_secret_is_printed_into_a_shell(home: Home) -> None:
+def test_all_of_the_stack_signs_with_the_key_of_its_home(home: Home) -> None:
+    secrets = home.secrets()
+    seen = component_environment(home, aws_port=1, specs=[], outer=OF_THE_USER)
+    key = (secrets.aws_access_key_id, secrets.aws_secret_access_key)
+    assert (seen["AWS_ACCESS_KEY_ID"], seen["AWS_SECRET_ACCESS_KEY"]) == key
+    connection = json.loads(seen["AIRFLOW_CONN_AWS_DEFAULT"])
+    assert (connection["login"], connection["password"]) == key
+    assert "--check-keys" in commands(home, 1)[LOCAL_AWS]
+    assert secrets.aws_secret_access_key not in " ".join(commands(home, 1)[LOCAL_AWS])
+
+
+def test_no_other_secret_is_printed_into_a_shell(home: Home) -> None:
     secrets = home.secrets()
     exports = shell_exports(component_environment(home, aws_port=1, specs=[], outer={}), {})
     for secret in (secrets.admin_password, secrets.fernet_key, secrets.jwt_secret, secrets.api_secret_key):
@@ -158,7 +170,7 @@ def test_what_enters_the_stack_leaves_the_user_behind(home: Home) -> None:
     # Takes back all of it at the end: what is removed here, other tests of this process need.
     with patch.dict(os.environ, OF_THE_USER):
         enter(component_environment(home, aws_port=1, specs=[], outer=os.environ))
-        assert os.environ["AWS_ACCESS_KEY_ID"] == "test"
+        assert os.environ["AWS_ACCESS_KEY_ID"] == home.secrets().aws_access_key_id
         assert "AWS_PROFILE" not in os.environ
         assert "AIRFLOW__CORE__EXECUTOR" not in os.environ
         assert "https_proxy" not in os.environ

@@ -18,6 +18,7 @@ import numpy as np
 from nightsort.errors import NightsortError
 from nightsort.results.archive import read_member
 from nightsort.results.columns import read_predictions
+from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -253,10 +254,13 @@ def from_job_output(
     :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``.
     :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
     :returns: the metrics.
+    :raises MissingObjectError: one of both is gone.
     :raises ArchiveError: the archive is damaged or holds no predictions.
     :raises EvaluationError: the output has no prediction for any test document.
     """
-    with test_csv.open("r", encoding="utf-8", newline="") as file:
+    with must_exist(test_csv):
+        opened = test_csv.open("r", encoding="utf-8", newline="")
+    with opened as file:
         cells = [row[0] for row in csv.reader(file) if row]
     actual = [{cell} if mode == "MULTI_CLASS" else set(cell.split(label_delimiter)) for cell in cells]
     predicted: list[set[str]] = [set() for _ in actual]

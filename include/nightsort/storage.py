@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -21,7 +21,7 @@ from nightsort.errors import NightsortError
 from nightsort.naming import S3, local_path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -49,6 +49,23 @@ _GROUP_BYTES: Final = 16 * 2**20
 
 class StorageError(NightsortError):
     """A place in the storage that is not there, or that Nightsort does not open; the message names it."""
+
+
+class MissingObjectError(StorageError, FileNotFoundError):
+    """An object that Nightsort or Comprehend wrote, and that is gone; the message names it."""
+
+
+@contextmanager
+def must_exist(path: object) -> Iterator[None]:
+    """Name the object that is read in the block if it is missing. S3's own error names none.
+
+    :param path: the object.
+    :raises MissingObjectError: it is missing.
+    """
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise MissingObjectError(f"{path} is gone: it was written, and deleted since") from error
 
 
 @dataclass(frozen=True)

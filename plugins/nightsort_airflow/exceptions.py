@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
 
@@ -35,6 +35,20 @@ def logged(error: ErrorT) -> ErrorT:
     """
     log.error("%s.", re.split(r"[.:]?\n|\.\s|\.$", str(error), maxsplit=1)[0])
     return error
+
+
+RUN_AGAIN: Final = (
+    "Clear all tasks of this run, or run the day again: that makes it anew. The job of a batch that lost its "
+    "input, manifest or output may be paid for again; all other jobs are taken over."
+)
+"""What to do where an object of a run is gone."""
+
+TRAIN_AGAIN: Final = (
+    "Clear all tasks of this run, or run the DAG again: that writes training and test data anew, and a job "
+    "whose output is gone runs again. Only the output of a training is made with its version: delete "
+    "the version first (`aws comprehend delete-document-classifier`); it is trained, and paid for, again."
+)
+"""What to do where an object of a training is gone."""
 
 
 class BrokenSpecsError(ValueError):

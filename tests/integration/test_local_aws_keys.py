@@ -2,52 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import io
-import json
 import os
 import subprocess
 import sys
-from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from unittest import mock
-from urllib.parse import urlsplit
 
-import boto3
-import duckdb
 import httpx
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
-from aiobotocore.session import get_session
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
-from botocore.exceptions import ClientError
-from pyarrow.fs import S3FileSystem
-from s3fs import S3FileSystem as S3Fs
-from upath import UPath
 
 from nightsort_local.local_aws.control.client import ControlError, LocalAwsControl
 from nightsort_local.local_aws.launcher import launch
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
-from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_for_classifier, wait_until
+from tests.integration.keyed_aws import ENVIRONMENT, KEY, client, code, keyed_aws
+from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_for_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.integration
 
-KEY = ("LOCALKEYOFTHETESTS", "secret-of-the-tests")
-ENVIRONMENT = {"AWS_ACCESS_KEY_ID": KEY[0], "AWS_SECRET_ACCESS_KEY": KEY[1], "AWS_DEFAULT_REGION": REGION}
-KEYS = ["a b/ü+=&%20~*'().txt", "//double//slash", "plain"]
 MEBIBYTE = 1 << 20
-TABLE = pa.table({"id": list(range(1_000))})
 
 SERVICES = {
     "s3": "list_buckets",
@@ -60,43 +40,8 @@ SERVICES = {
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAwsServer]:
-    environment = {
-        **ENVIRONMENT,
-        "NIGHTSORT_LOCAL_AWS_WORKERS": "1",
-        "NIGHTSORT_LOCAL_AWS_CHECK_KEYS": "true",
-    }
-    with launch(tmp_path_factory.mktemp("aws"), environment) as server:
-        client(server, "s3").create_bucket(Bucket="bucket")
+    with keyed_aws(tmp_path_factory.mktemp("aws")) as server:
         yield server
-
-
-def client(
-    aws: LocalAwsServer, service: Any, key: tuple[str, str] = KEY, token: str | None = None, **config: Any
-) -> Any:
-    return boto3.client(
-        service,
-        endpoint_url=aws.url,
-        region_name=REGION,
-        aws_access_key_id=key[0],
-        aws_secret_access_key=key[1],
-        aws_session_token=token,
-        config=Config(**{"retries": {"total_max_attempts": 1}, **config}),
-    )
-
-
-def code(call: Any) -> tuple[str, int]:
-    with pytest.raises(ClientError) as refused:
-        call()
-    answer = refused.value.response
-    return answer["Error"]["Code"], answer["ResponseMetadata"]["HTTPStatusCode"]
-
-
-@contextmanager
-def environment_of(aws: LocalAwsServer) -> Iterator[None]:
-    with mock.patch.dict(os.environ, {**ENVIRONMENT, "AWS_ENDPOINT_URL": aws.url}):
-        S3Fs.clear_instance_cache()
-        yield
-    S3Fs.clear_instance_cache()
 
 
 class TestRefused:
@@ -180,7 +125,9 @@ class TestRefused:
         for body in (b"small", b"x" * MEBIBYTE):
             request = signed(aws, "PUT", "/bucket/other", body)
             changed = bytes([body[0] ^ 1]) + body[1:]
-            answer = httpx.put(request.url, content=changed, headers=dict(request.headers), trust_env=False)
+            answer = httpx.put(
+                str(request.url), content=changed, headers=dict(request.headers), trust_env=False
+            )
             assert (answer.status_code, "XAmzContentSHA256Mismatch" in answer.text) == (400, True)
             assert code(lambda: client(aws, "s3").get_object(Bucket="bucket", Key="other"))[0] == "NoSuchKey"
 
@@ -195,7 +142,7 @@ class TestRefused:
         request = signed(aws, "POST", "/", b"{}")
         target = {"X-Amz-Target": "Comprehend_20171127.ListDocumentClassifiers"}
         answer = httpx.post(
-            request.url, content=b"{}", headers={**dict(request.headers), **target}, trust_env=False
+            str(request.url), content=b"{}", headers={**dict(request.headers), **target}, trust_env=False
         )
         assert (answer.status_code, answer.json()["__type"]) == (400, "InvalidSignatureException")
 
@@ -260,163 +207,6 @@ class TestIdentities:
         assert code(client(aws, "comprehend", key, "another").list_document_classifiers)[0] == (
             "UnrecognizedClientException"
         )
-
-
-class TestClients:
-    """What clients send, they have signed; each brings its own implementation."""
-
-    @pytest.mark.parametrize("key", KEYS)
-    def test_boto3(self, aws: LocalAwsServer, key: str) -> None:
-        s3 = client(aws, "s3")
-        s3.put_object(
-            Bucket="bucket", Key=key, Body=b"x", Metadata={"note": "two  spaces"}, Tagging="team=a%20b"
-        )
-        assert s3.get_object(Bucket="bucket", Key=key, Range="bytes=0-")["Body"].read() == b"x"
-        assert s3.list_objects_v2(Bucket="bucket", Prefix=key, Delimiter=" +")["KeyCount"] == 1
-        s3.copy_object(Bucket="bucket", Key=f"{key} copy", CopySource={"Bucket": "bucket", "Key": key})
-        s3.delete_objects(Bucket="bucket", Delete={"Objects": [{"Key": f"{key} copy"}]})
-
-    @pytest.mark.parametrize("version", ["s3v4", "s3"])
-    @pytest.mark.parametrize("key", KEYS)
-    def test_presigned_urls(self, aws: LocalAwsServer, version: str, key: str) -> None:
-        s3 = client(aws, "s3", signature_version=version)
-        place = {"Bucket": "bucket", "Key": f"presigned/{key}"}
-        put = s3.generate_presigned_url("put_object", Params=place)
-        assert httpx.put(put, content=b"hello", trust_env=False).status_code == 200
-        get = s3.generate_presigned_url("get_object", Params={**place, "ResponseContentType": "text/x-note"})
-        answer = httpx.get(get, trust_env=False)
-        assert (answer.content, answer.headers["Content-Type"]) == (b"hello", "text/x-note")
-        refused = httpx.get(get.replace("text%2Fx-note", "text%2Fhtml"), trust_env=False)
-        assert (refused.status_code, "SignatureDoesNotMatch" in refused.text) == (403, True)
-        assert httpx.delete(get, trust_env=False).status_code == 403
-
-    @pytest.mark.parametrize("version", ["s3v4", "s3"])
-    def test_a_presigned_url_ends(self, aws: LocalAwsServer, version: str) -> None:
-        s3 = client(aws, "s3", signature_version=version)
-        url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": "bucket"}, ExpiresIn=1)
-
-        def expired() -> bool:
-            answer = httpx.get(url, trust_env=False)
-            assert answer.status_code == 200 or "Request has expired" in answer.text
-            return answer.status_code == 403
-
-        wait_until(expired, "the end of the URL")
-
-    def test_uploads_in_parts_and_with_each_kind_of_signed_body(self, aws: LocalAwsServer) -> None:
-        data = os.urandom(MEBIBYTE) * 17
-        s3 = client(aws, "s3")
-        s3.upload_fileobj(io.BytesIO(data), "bucket", "parts")
-        assert s3.get_object(Bucket="bucket", Key="parts")["Body"].read() == data
-        for signed_payload in (True, False):
-            other = client(aws, "s3", s3={"payload_signing_enabled": signed_payload})
-            other.put_object(Bucket="bucket", Key="whole", Body=data[:MEBIBYTE])
-            assert s3.head_object(Bucket="bucket", Key="whole")["ContentLength"] == MEBIBYTE
-
-    def test_signed_chunks(self, aws: LocalAwsServer) -> None:
-        """As the SDKs for Java, Go and C++ send them over HTTP."""
-        pieces = [os.urandom(65_536), os.urandom(100), b""]
-        headers = {
-            "content-encoding": "aws-chunked",
-            "x-amz-decoded-content-length": str(sum(map(len, pieces))),
-        }
-        for changed in (False, True):
-            request = AWSRequest("PUT", f"{aws.url}/bucket/chunks", headers=headers)
-            request.headers["X-Amz-Content-SHA256"] = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
-            signer = S3SigV4Auth(Credentials(*KEY), "s3", REGION)
-            with mock.patch.object(signer, "payload", return_value="STREAMING-AWS4-HMAC-SHA256-PAYLOAD"):
-                signer.add_auth(request)
-            body = b"".join(chunks(signer, request, pieces))
-            if changed:
-                body = body.replace(pieces[1], os.urandom(100))
-            answer = httpx.put(
-                request.url, content=body, headers=dict(request.headers.items()), trust_env=False
-            )
-            assert answer.status_code == (403 if changed else 200), answer.text
-            assert ("SignatureDoesNotMatch" in answer.text) == changed
-            found = client(aws, "s3").get_object(Bucket="bucket", Key="chunks")["Body"].read()
-            assert found == b"".join(pieces)
-
-    def test_aiobotocore_s3fs_and_upath(self, aws: LocalAwsServer) -> None:
-        async def there_and_back() -> bytes:
-            session = get_session()
-            async with session.create_client("s3") as s3:
-                await s3.put_object(Bucket="bucket", Key="a b+c", Body=b"aio")
-                answer = await s3.get_object(Bucket="bucket", Key="a b+c")
-                content: bytes = await answer["Body"].read()
-                return content
-
-        with environment_of(aws):
-            assert asyncio.run(there_and_back()) == b"aio"
-            path = UPath("s3://bucket/folder/with space/ü.bin")
-            path.write_bytes(b"upath" * 3_000_000)
-            assert path.read_bytes() == b"upath" * 3_000_000
-            assert [found.name for found in UPath("s3://bucket/folder/with space/").iterdir()] == ["ü.bin"]
-            S3Fs().rm("bucket/folder", recursive=True)
-
-    def test_pyarrow_which_is_the_sdk_for_cpp(self, aws: LocalAwsServer) -> None:
-        arrow = S3FileSystem(
-            access_key=KEY[0],
-            secret_key=KEY[1],
-            region=REGION,
-            scheme="http",
-            endpoint_override=urlsplit(aws.url).netloc,
-        )
-        pq.write_table(TABLE, "bucket/arrow/day=1 +/part.parquet", filesystem=arrow)
-        assert pq.read_table("bucket/arrow/day=1 +/part.parquet", filesystem=arrow) == TABLE
-        arrow.delete_file("bucket/arrow/day=1 +/part.parquet")
-        wrong = S3FileSystem(
-            access_key=KEY[0],
-            secret_key="guessed",  # noqa: S106
-            region=REGION,
-            scheme="http",
-            endpoint_override=urlsplit(aws.url).netloc,
-        )
-        with pytest.raises(OSError, match=r"SIGNATURE|SignatureDoesNotMatch|ACCESS_DENIED"):
-            pq.write_table(TABLE, "bucket/arrow/part.parquet", filesystem=wrong)
-
-    def test_duckdb(self, aws: LocalAwsServer) -> None:
-        with environment_of(aws), duckdb.connect() as connection:
-            connection.register_filesystem(S3Fs())
-            connection.execute("COPY (SELECT 42 AS answer) TO 's3://bucket/duck db.parquet' (FORMAT parquet)")
-            found = connection.execute("SELECT answer FROM 's3://bucket/duck db.parquet'").fetchall()
-        assert found == [(42,)]
-
-    def test_the_aws_cli(self, aws: LocalAwsServer, tmp_path: Path) -> None:
-        file = tmp_path / "large.bin"
-        file.write_bytes(os.urandom(MEBIBYTE) * 9)
-        environment = {**os.environ, **ENVIRONMENT, "AWS_ENDPOINT_URL": aws.url}
-
-        def cli(*arguments: str) -> str:
-            command = [sys.executable, "-m", "awscli", *arguments]
-            done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stderr
-            return done.stdout
-
-        cli("s3", "cp", str(file), "s3://bucket/with space/")
-        cli("s3", "cp", "s3://bucket/with space/large.bin", str(tmp_path / "back.bin"))
-        assert hashlib.sha256((tmp_path / "back.bin").read_bytes()).digest() == (
-            hashlib.sha256(file.read_bytes()).digest()
-        )
-        listed = json.loads(cli("comprehend", "list-document-classifiers", "--output", "json"))
-        assert listed["DocumentClassifierPropertiesList"] is not None
-
-
-def chunks(signer: S3SigV4Auth, request: AWSRequest, pieces: list[bytes]) -> Iterator[bytes]:
-    """Yield the chunks of a body with their signatures."""
-    signature = request.headers["Authorization"].rpartition("Signature=")[2]
-    for piece in pieces:
-        text = "\n".join(
-            [
-                "AWS4-HMAC-SHA256-PAYLOAD",
-                request.context["timestamp"],
-                signer.credential_scope(request),
-                signature,
-                hashlib.sha256().hexdigest(),
-                hashlib.sha256(piece).hexdigest(),
-            ]
-        )
-        signature = signer.signature(text, request)
-        yield b"%x;chunk-signature=%s\r\n%s\r\n" % (len(piece), signature.encode(), piece)
 
 
 def test_the_workers_sign_with_the_servers_key(aws: LocalAwsServer) -> None:

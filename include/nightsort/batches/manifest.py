@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.errors import NightsortError
+from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,9 +77,11 @@ class Manifest:
 
         :param path: the file.
         :returns: the manifest.
+        :raises MissingObjectError: it is gone.
         :raises ManifestError: no Parquet, other columns, or lines that do not count up from 0 in each file.
         """
-        content = path.read_bytes()
+        with must_exist(path):
+            content = path.read_bytes()
         try:
             parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
             # On this thread, because each of Arrow's threads keeps memory of its own.

@@ -12,9 +12,10 @@ import pyarrow.parquet as pq
 from nightsort.arrow.columns import one_column
 from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.batches.manifest import ManifestError
-from nightsort.sources.source_files import SourceFile
+from nightsort.sources.source_files import SourceFile, SourceGoneError
 from nightsort.sources.streams import open_file, open_files
 from nightsort.sources.text_files import MAX_FILE_BYTES, read_files, read_lines
+from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,24 +37,29 @@ def read_batch(batch: Batch, access: Access, *, per_file: bool) -> Iterator[IdsA
     :param access: storage.
     :param per_file: each document has a file of its own.
     :returns: columns of ids and of texts; a forgotten document has no id, and a text that says nothing.
-    :raises FileNotFoundError: its input or its manifest is missing.
+    :raises MissingObjectError: its input or its manifest is gone.
     :raises ManifestError: the manifest cannot be read, or is another batch's.
     :raises SourceError: the input cannot be read.
     """
     manifest = _manifest(batch, access)
     ids: Column = manifest["document_id"]
     start = 0
-    for texts in _texts(batch, manifest["file"], access, per_file=per_file):
-        here = one_column(ids.slice(start, len(texts)))
-        if len(here) < len(texts):
-            raise ManifestError(f"{batch.manifest_uri}: the batch has more documents")
-        yield here, texts
-        start += len(texts)
+    try:
+        for texts in _texts(batch, manifest["file"], access, per_file=per_file):
+            here = one_column(ids.slice(start, len(texts)))
+            if len(here) < len(texts):
+                raise ManifestError(f"{batch.manifest_uri}: the batch has more documents")
+            yield here, texts
+            start += len(texts)
+    except SourceGoneError as error:
+        with must_exist(error.uri):
+            raise FileNotFoundError from error
 
 
 def _manifest(batch: Batch, access: Access) -> Any:
     """Return the files and ids of a batch's documents."""
-    content = access.path(batch.manifest_uri).read_bytes()
+    with must_exist(batch.manifest_uri):
+        content = access.path(batch.manifest_uri).read_bytes()
     try:
         manifest: Any = pq.read_table(pa.BufferReader(content), columns=["file", "document_id"])
         return manifest.cast(_SENT)

@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.errors import NightsortError
+from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,10 +72,13 @@ def read_member(
     :param name: base name of the member.
     :param max_bytes: limit for the size of the whole archive unpacked, see :func:`max_unpacked_bytes`.
     :returns: the content in pieces.
+    :raises MissingObjectError: it is gone.
     :raises ArchiveError: it is damaged or too large, or does not hold exactly one plain file of this name.
     """
     if hasattr(source, "open"):
-        where, opened = str(source), source.open("rb")
+        where = str(source)
+        with must_exist(source):
+            opened = source.open("rb")
     else:
         where, opened = str(getattr(source, "name", "archive")), nullcontext(source)
     with opened as packed:

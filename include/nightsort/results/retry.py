@@ -95,7 +95,7 @@ def prepare_retry(
     :param results: its results, from :func:`batch_results`.
     :param attempt: 1 for the first time that documents of the batch are sent again.
     :returns: what is sent again, as a batch; ``None`` if nothing failed for a curable reason.
-    :raises FileNotFoundError: the batch's input is missing.
+    :raises MissingObjectError: the batch's input is gone.
     :raises ManifestError: its manifest cannot be read.
     """
     failed = _curable(results, batch.lines)

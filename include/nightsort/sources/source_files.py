@@ -30,6 +30,19 @@ class SourceError(NightsortError):
     """A source that cannot be read as its spec says; the text names what, where and the remedy."""
 
 
+class SourceGoneError(SourceError):
+    """An object that was listed, or is known to exist, is gone.
+
+    :param uri: the object.
+    """
+
+    def __init__(self, uri: str) -> None:
+        super().__init__(
+            f"{uri} was listed but is gone; do not change a source while it is read; run this again"
+        )
+        self.uri = uri
+
+
 @dataclass(frozen=True)
 class SourceFile:
     """One object of a source.

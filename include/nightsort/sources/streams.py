@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Final, cast
 import pyarrow as pa
 
 from nightsort.arrow.prefetch import prefetch
-from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile
+from nightsort.sources.source_files import CHUNK_BYTES, SourceError, SourceFile, SourceGoneError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -107,7 +107,7 @@ def open_for_seeking(files: Sequence[SourceFile], access: Access) -> Generator[O
             try:
                 stream = fs.open(path, "rb", cache_type="none")
             except FileNotFoundError:
-                raise _changed(file, "is gone") from None
+                raise SourceGoneError(file.uri) from None
             with stream:
                 yield file, stream
 
@@ -128,7 +128,7 @@ def open_file(file: SourceFile, access: Access) -> Iterator[IO[bytes]]:
         try:
             file = replace(file, size=fs.size(path))
         except FileNotFoundError:
-            raise _changed(file, "is gone") from None
+            raise SourceGoneError(file.uri) from None
     with closing(open_files([file], access)) as opened:
         yield next(opened)[1]
 
@@ -361,7 +361,7 @@ class _Part:
             else:
                 data = self.object.read(self.start, self.end)
         except FileNotFoundError:
-            raise _changed(file, "is gone") from None
+            raise SourceGoneError(file.uri) from None
         except OSError as error:
             if error.errno == errno.EBUSY:  # s3fs: the object is no longer the one that it opened
                 raise _changed(file, "has changed") from error

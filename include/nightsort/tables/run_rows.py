@@ -132,6 +132,26 @@ def loaded_retries(
     return dict(rows)
 
 
+def loaded_outputs(
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str | None
+) -> dict[str, str]:
+    """Return where the outputs are that earlier runs of a day loaded, by batch name.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param version: the classifier version; another version's outputs do not count.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT batch ->> 'name', batch ->> 'output_uri' FROM nightsort.classification_runs, "
+            "jsonb_array_elements(batches) AS batch "
+            "WHERE classifier = %s AND run_key = %s AND version = %s AND batch ? 'output_uri'",
+            (classifier, run_key, version),
+        ).fetchall()
+    return dict(rows)
+
+
 def write_run(
     conn: psycopg.Connection[Any],
     classifier: str,

@@ -17,6 +17,7 @@ from nightsort.naming import REJECTS
 from nightsort.results.columns import LABEL
 from nightsort.results.join import result_rows
 from nightsort.statistics.drift import Night, judge, not_judged
+from nightsort.storage import must_exist
 from nightsort.tables.forgotten import left_of
 from nightsort.tables.load import replace_rows
 from nightsort.tables.recount import recount_batches
@@ -134,9 +135,12 @@ def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
 
     :param path: ``rejects.jsonl`` of the run.
     :returns: record batches.
+    :raises MissingObjectError: it is gone.
     """
     first = 0
-    with path.open("rb") as lines:
+    with must_exist(path):
+        opened = path.open("rb")
+    with opened as lines:
         while read := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
             yield _as_rows(read, first)
             first += len(read)

@@ -7,7 +7,7 @@ import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from botocore.auth import HmacV1Auth
@@ -199,7 +199,7 @@ class _PresignedV2(HmacV1Auth):
 
     def expected(self, environ: WSGIEnvironment, query: dict[str, str], path: str) -> str:
         """Return the signature that the URL must have, with a path."""
-        headers = HTTPHeaders()
+        headers: Any = HTTPHeaders()
         for name in ("CONTENT_TYPE", "HTTP_CONTENT_MD5"):
             if environ.get(name):
                 headers[name.removeprefix("HTTP_").replace("_", "-")] = environ[name]

@@ -15,12 +15,14 @@ from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
 from nightsort_airflow.exceptions import (
+    TRAIN_AGAIN,
     ClassifierStateUnknownError,
     JobStateUnknownError,
     TrainingFailedError,
     TrainingTimeLimitError,
     TrainingWarningsError,
 )
+from nightsort_airflow.hooks.objects import is_gone
 from nightsort_airflow.states import JOB_FAILED, JobStatus, ModelStatus, Phase
 from nightsort_airflow.wait_log import WaitLog
 
@@ -301,6 +303,13 @@ class ComprehendClassificationHook(ComprehendHook):
                 f"task that creates the classifier: it trains the next generation of the version. {arn}"
             )
         if status.phase is Phase.FAILED:
+            data = training.properties.get("InputDataConfig", {})
+            for uri in (data.get("S3Uri", ""), data.get("TestS3Uri", "")):
+                if "ACCESS" in message.partition(":")[0].split("_") and is_gone(uri, self):
+                    raise TrainingFailedError(
+                        f"The training ended {status}, because its data is gone: {uri} was written, and "
+                        f"deleted since. {TRAIN_AGAIN} {arn}"
+                    )
             raise TrainingFailedError(
                 f"The training ended {status}: {message}. Correct the cause, then clear the task that "
                 f"creates the classifier: it trains the next generation of the version. {arn}"

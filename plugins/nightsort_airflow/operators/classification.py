@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from functools import partial
+from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -13,7 +15,7 @@ from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
-from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError
+from nightsort_airflow.exceptions import RUN_AGAIN, BadInputError, NoActiveVersionError
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
 from nightsort_airflow.operators.spec_operator import SpecOperator
@@ -187,8 +189,11 @@ class PrepareBatchesOperator(SpecOperator):
     def _earlier_work(
         self, prepared: PreparedBatches, active: ClassifierVersion
     ) -> tuple[set[str], dict[str, list[dict[str, Any]]]]:
-        """Return which batches this version has classified before, and which retries were loaded then."""
-        from nightsort.tables.run_rows import loaded_retries
+        """Return which batches this version has classified before, and which retries were loaded then.
+
+        Work whose files are gone does not count: it is done, and paid for, again.
+        """
+        from nightsort.tables.run_rows import loaded_outputs, loaded_retries
         from nightsort.tables.runs import loaded_batches
 
         run = {"classifier": self.spec.name, "run_key": prepared.run_key}
@@ -196,7 +201,22 @@ class PrepareBatchesOperator(SpecOperator):
             names = [batch.name for batch in prepared.batches]
             found = loaded_batches(connection, **run, batches=names)
             retries = loaded_retries(connection, **run, version=active.version)
-        return {name for name, loaded in found.items() if loaded.version == active.version}, retries
+            outputs = loaded_outputs(connection, **run, version=active.version)
+        loaded = {
+            name
+            for name, batch in found.items()
+            if batch.version == active.version
+            and (name not in outputs or self.access.path(outputs[name]).exists())
+        }
+        there = partial(self._is_there, prepared.run_key)
+        return loaded, {name: [*takewhile(there, each)] for name, each in retries.items()}
+
+    def _is_there(self, run_key: str, retry: dict[str, Any]) -> bool:
+        from nightsort.results.retry import JobOutput
+
+        folder = self.spec.layout.run(run_key)
+        found = JobOutput.of(folder, self.access, name=retry["name"], output_uri=retry["output_uri"])
+        return bool(found.archive.exists() and found.manifest.exists())
 
     def _record_failure(self, context: Context, error: Exception) -> None:
         from nightsort.errors import NightsortError
@@ -229,6 +249,7 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         (templated)
     """
 
+    when_gone = RUN_AGAIN
     template_fields: Sequence[str] = (
         "job",
         *ComprehendStartDocumentClassificationJobOperator.template_fields,

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from contextlib import contextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk import Asset, BaseOperator
 
 from nightsort.errors import NightsortError
+from nightsort.storage import MissingObjectError
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
-from nightsort_airflow.exceptions import BadInputError, BudgetExceededError, logged
+from nightsort_airflow.exceptions import RUN_AGAIN, BadInputError, BudgetExceededError, logged
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,8 @@ class SpecOperator(BaseOperator):
     """
 
     ui_color = "#d7e8f7"
+    when_gone: ClassVar[str] = RUN_AGAIN
+    """What to do where an object that the task reads is gone."""
 
     def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -113,6 +116,8 @@ class SpecOperator(BaseOperator):
                 yield
         except OverBudgetError as error:
             raise logged(BudgetExceededError(f"Will not {doing}: {error}")) from None
+        except MissingObjectError as error:
+            raise logged(BadInputError(f"Cannot {doing}: {error}. {self.when_gone}")) from None
         except NightsortError as error:
             if error.retryable:
                 raise

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightsort.naming import score_job_base
 from nightsort.wording import number_of
 from nightsort_airflow.assets import active_version_asset
-from nightsort_airflow.exceptions import TrainingUnfinishedError
+from nightsort_airflow.exceptions import TRAIN_AGAIN, TrainingUnfinishedError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
@@ -106,6 +106,7 @@ class EvaluateClassifierOperator(SpecOperator):
     :param approve_task_id: The task that asks a person about the cost. (default: None: there is none)
     """
 
+    when_gone = TRAIN_AGAIN
     template_fields: Sequence[str] = ("document_classifier_arn", "training")
     template_fields_renderers: ClassVar[dict[str, str]] = {"training": "json"}
 
@@ -253,6 +254,7 @@ class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperato
     :param nothing_to_score: Why there is nothing to score; None where there is. (templated)
     """
 
+    when_gone = TRAIN_AGAIN
     template_fields: Sequence[str] = (
         "nothing_to_score",
         *ComprehendStartDocumentClassificationJobOperator.template_fields,
@@ -285,6 +287,7 @@ class PromoteClassifierOperator(SpecOperator):
     :param scores: The result of :class:`ScoreActiveVersionOperator`, or None. (templated)
     """
 
+    when_gone = TRAIN_AGAIN
     template_fields: Sequence[str] = ("training", "evaluation", "scores")
     template_fields_renderers: ClassVar[dict[str, str]] = dict.fromkeys(template_fields, "json")
 

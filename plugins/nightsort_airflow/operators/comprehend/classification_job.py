@@ -24,6 +24,7 @@ from nightsort_airflow.exceptions import (
     QuotaFullError,
 )
 from nightsort_airflow.hooks.comprehend import WAITER_JOB_COMPLETE
+from nightsort_airflow.hooks.objects import is_gone
 from nightsort_airflow.job_xcom import FAILED_JOBS, job_result, job_summary
 from nightsort_airflow.links.comprehend import ComprehendClassificationJobLink, JobOutputLink
 from nightsort_airflow.settings import JOB_POLL_SECONDS, LONGEST_WAIT_SECONDS
@@ -103,6 +104,8 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
     """
 
     default_waiter_delay = JOB_POLL_SECONDS
+    when_gone: ClassVar[str] = "Write it again, then clear the task: it starts the next generation."
+    """What to do where the input of a failed job is gone."""
     custom_operator_name = "Comprehend job"
     operator_extra_links = (ComprehendClassificationJobLink(), JobOutputLink())
     external_id_key = "comprehend_job_id"
@@ -193,6 +196,9 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
                 return self._start(name)
             self._require_same_work(job)
             status = self.hook.job_status(job)
+            if self._output_is_gone(job, status):
+                self.log.warning("The next job is started, and paid for: the output of job %s is gone", name)
+                continue
             if status.phase is not Phase.FAILED:
                 self.log.info("Taken over, nothing is started: job %s is %s (%s)", name, status, job["JobId"])
                 return job["JobId"]
@@ -212,9 +218,15 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
             or job.get("DocumentClassifierArn") != self.document_classifier_arn
             or name is None
             or name.base != self.job_name
+            or self._output_is_gone(job, self.hook.job_status(job))
         ):
             return NOT_THIS_JOB
         return self.hook.job_status(job)
+
+    def _output_is_gone(self, job: DocumentClassificationJobPropertiesTypeDef, status: JobStatus) -> bool:
+        """Whether a job has ended well, and its output was deleted since."""
+        output = job.get("OutputDataConfig", {}).get("S3Uri", "")
+        return status == JobStatus.COMPLETED and is_gone(output, self.hook)
 
     def is_job_active(self, status: str) -> bool:
         """Whether the job still runs."""
@@ -341,6 +353,12 @@ class ComprehendStartDocumentClassificationJobOperator(ResumableJobMixin, Compre
         # Comprehend writes a code before the sentence, for instance NO_READ_ACCESS_TO_INPUT.
         code = message.partition(":")[0]
         if "ACCESS" in code.split("_"):
+            source = job.get("InputDataConfig", {}).get("S3Uri", "")
+            if is_gone(source, self.hook):
+                raise JobFailedForGoodError(
+                    f"Comprehend ended the job {status}, because its input is gone: {source} was written, "
+                    f"and deleted since. {self.when_gone} {job_text}"
+                )
             raise JobFailedForGoodError(
                 f"Comprehend ended the job {status}: {message}. Grant the data access role this permission, "
                 f"then clear the task. {job_text}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -12,6 +12,7 @@ from nightsort.naming import PLAN_FILE, BatchName, RunFolder
 from nightsort.storage import upload
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nightsort.storage import Access
@@ -71,6 +72,15 @@ class Batch:
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values; ``forgotten`` only where there are some, for earlier releases."""
         return {key: value for key, value in asdict(self).items() if key != "forgotten" or value}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Batch:
+        """Return the batch in the values of :meth:`to_dict`, which may have other members besides.
+
+        :param values: JSON-safe values, ``forgotten`` only where there are some.
+        :returns: the batch.
+        """
+        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
 
 
 @dataclass(frozen=True)

@@ -90,7 +90,7 @@ class PreparedBatches:
         :param values: JSON-safe values.
         :returns: the batches.
         """
-        return cls(**{**values, "batches": tuple(Batch(**batch) for batch in values["batches"])})
+        return cls(**{**values, "batches": tuple(Batch.from_dict(batch) for batch in values["batches"])})
 
 
 def prepare_batches(

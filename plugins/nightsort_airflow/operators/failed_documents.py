@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nightsort_airflow.comprehend_requests import batch_job
@@ -68,7 +68,7 @@ class PrepareRetriesOperator(SpecOperator):
 
         if CURABLE.keys().isdisjoint(load["reasons"]):
             return None
-        batch = Batch(**{field.name: mapped[field.name] for field in fields(Batch)})
+        batch = Batch.from_dict(mapped)
         folder = self.spec.layout.run(run["run_key"])
         first, *again = (
             JobOutput.of(folder, self.access, name=of["name"], output_uri=of["output_uri"])

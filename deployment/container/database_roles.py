@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 
 DATABASES: Final = {
     "airflow": "AIRFLOW_DB_PASSWORD",
-    "celery": "CELERY_DB_PASSWORD",
     "nightsort": "NIGHTSORT_DB_PASSWORD",
 }
 """A database and its owner have one name; the variable holds the owner's password."""

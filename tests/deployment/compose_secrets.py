@@ -5,7 +5,7 @@ from __future__ import annotations
 from deployment.container.database_roles import DATABASES, GUESTS
 
 METADATA = {"AIRFLOW_DB_PASSWORD", "AIRFLOW_FERNET_KEY"}
-CELERY = {"REDIS_PASSWORD", "CELERY_DB_PASSWORD"}
+CELERY = {"REDIS_PASSWORD"}
 HOLDS: dict[str, set[str]] = {
     "postgres": {"POSTGRES_PASSWORD"},
     "redis": {"REDIS_PASSWORD"},

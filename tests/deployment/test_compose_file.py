@@ -92,10 +92,14 @@ def test_each_service_holds_the_secrets_that_it_needs_and_no_other(service: str)
 def test_a_worker_reaches_neither_airflows_database_nor_its_keys(service: str) -> None:
     environment = SERVICES[service]["environment"]
     assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "sqlite://"
-    assert environment["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("db+postgresql+psycopg2://celery:")
-    assert environment["AIRFLOW__CELERY__RESULT_BACKEND"].endswith("@postgres/celery")
     assert not {"AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__API__SECRET_KEY"} & set(environment)
     assert not {name for name in environment if name.startswith("AIRFLOW__API_AUTH__")}
+
+
+@pytest.mark.parametrize("service", [*WORKERS, "scheduler"])
+def test_what_a_worker_writes_for_the_scheduler_is_json(service: str) -> None:
+    """In a database, Celery keeps the result of a task as a pickle, which the scheduler would load."""
+    assert SERVICES[service]["environment"]["AIRFLOW__CELERY__RESULT_BACKEND"].startswith("redis://")
 
 
 def test_access_to_aws_is_given_to_those_that_call_it() -> None:
@@ -204,14 +208,12 @@ def test_make_env_makes_new_secrets_that_only_their_owner_reads_and_never_replac
 
 def test_make_env_adds_what_a_newer_compose_file_needs_to_a_file_that_is_there(tmp_path: Path) -> None:
     file = tmp_path / ".env"
-    file.write_text(
-        "POSTGRES_PASSWORD=old\n#CELERY_DB_PASSWORD=none\nCOMPREHEND_ACTIVE_JOBS=3", encoding="utf-8"
-    )
+    file.write_text("POSTGRES_PASSWORD=old\n#REDIS_PASSWORD=none\nCOMPREHEND_ACTIVE_JOBS=3", encoding="utf-8")
     file.chmod(0o600)
     added = write_env(file)
     assert added == [name for name in SECRETS if name != "POSTGRES_PASSWORD"]
     lines = file.read_text(encoding="utf-8").splitlines()
-    assert lines[:3] == ["POSTGRES_PASSWORD=old", "#CELERY_DB_PASSWORD=none", "COMPREHEND_ACTIVE_JOBS=3"]
+    assert lines[:3] == ["POSTGRES_PASSWORD=old", "#REDIS_PASSWORD=none", "COMPREHEND_ACTIVE_JOBS=3"]
     assert [line.partition("=")[0] for line in lines[3:]] == added
     assert file.stat().st_mode & 0o777 == 0o600
 

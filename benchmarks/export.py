@@ -13,6 +13,7 @@ from benchmarks.load import RUN, VERSION, batches, make_multi_class, parsed_line
 from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from nightsort.batches.manifest import Manifest
+from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.exports import ROWS_PER_GROUP, export_run
 from nightsort.naming import REJECTS_FILE, WorkLayout
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
@@ -74,7 +75,14 @@ def pandas_script(folder: Path, size: int) -> dict[str, float]:
 def _record(conn: psycopg.Connection, folder: Path, size: int) -> None:
     """Write down the run as `reconcile_run` leaves it, and of each batch when it was loaded."""
     conn.execute("TRUNCATE nightsort.predictions, nightsort.classification_runs")
-    rows = [{"name": name, "output_uri": str(folder / f"{name}.tar.gz")} for name in batches(size)]
+    rows = [
+        {
+            "name": name,
+            "documents": min(size - number * MAX_JOB_DOCUMENTS, MAX_JOB_DOCUMENTS),
+            "output_uri": str(folder / f"{name}.tar.gz"),
+        }
+        for number, name in enumerate(batches(size))
+    ]
     conn.execute(
         "INSERT INTO nightsort.classification_runs"
         " (classifier, run_key, day, version, state, documents_in, classified, failed, rejected, batches)"

@@ -57,7 +57,7 @@ def test_the_containers_have_few_rights_and_only_the_ui_is_published(stack: Comp
         if service in WORKERS:
             (temporary,) = (mount for mount in container["Mounts"] if mount["Destination"] == TEMPORARY)
             assert temporary["Type"] == "volume", service
-            assert not host["Tmpfs"], service
+            assert not host.get("Tmpfs"), service
         for port, addresses in (host["PortBindings"] or {}).items():
             published[service, port] = {address["HostIp"] for address in addresses}
     assert published == {("api-server", "8080/tcp"): {"127.0.0.1"}}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 import json
@@ -419,31 +420,47 @@ def test_downloads_are_few_at_a_time_and_leave_nothing_behind(with_predictions: 
         assert with_predictions.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("suffix", ["csv", "parquet"])
-def test_a_download_whose_reader_is_gone_before_it_begins_gives_its_place_back(
-    with_predictions: TestClient, suffix: str
-) -> None:
-    import anyio
-
-    path = f"/nightsort/classifiers/tickets/nights/20261101/predictions.{suffix}"
+async def ask(client: TestClient, path: str, receive: Any, send: Any) -> None:
+    """Ask as a server does, so that a test decides what the reader does."""
     scope = {
         "type": "http", "asgi": {"version": "3.0", "spec_version": "2.3"}, "http_version": "1.1",
         "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(), "root_path": "",
         "query_string": b"", "headers": [(b"authorization", b"Bearer a-token")], "server": ("airflow", 80),
     }  # fmt: skip
-    left = {"type": "http.disconnect"}
+    await client.app(scope, receive, send)
 
-    async def leave() -> None:
-        async def receive() -> dict[str, str]:
-            return left
 
-        async def send(message: Any) -> None:
-            await anyio.lowlevel.checkpoint()
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_download_whose_reader_is_gone_before_it_begins_gives_its_place_back(
+    with_predictions: TestClient, suffix: str
+) -> None:
+    path = f"/nightsort/classifiers/tickets/nights/20261101/predictions.{suffix}"
 
+    async def gone() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        await asyncio.sleep(0)
+
+    for _ in range(3):
+        asyncio.run(ask(with_predictions, path, gone, send))
+    assert with_predictions.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+def test_a_download_whose_reader_takes_nothing_ends(
+    with_predictions: TestClient, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = f"/nightsort/classifiers/tickets/nights/20261101/predictions.{suffix}"
+
+    async def never(*_: Any) -> None:
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as changed:
+        changed.setattr("nightsort_airflow.ui.downloads.DOWNLOAD_SECONDS", 1)
         for _ in range(3):
-            await with_predictions.app({**scope}, receive, send)
-
-    anyio.run(leave)
+            with pytest.raises(asyncio.TimeoutError):
+                asyncio.run(ask(with_predictions, path, never, never))
     assert with_predictions.get(path).status_code == 200
 
 

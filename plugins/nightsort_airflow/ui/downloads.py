@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import re
 import threading
@@ -108,7 +109,8 @@ class _Download(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Not in the generator: where the reader is gone before the first chunk, it never begins.
         try:
-            await super().__call__(scope, receive, send)
+            # A reader who takes nothing would keep the place for ever.
+            await asyncio.wait_for(super().__call__(scope, receive, send), DOWNLOAD_SECONDS)
         finally:
             self._connection.close()
             _AT_ONCE.release()

@@ -235,3 +235,20 @@ def test_with_enforced_permissions_the_servers_key_is_the_accounts_root() -> Non
         assert code(client(aws, "s3", (made["AccessKeyId"], "guessed")).list_buckets)[0] == (
             "SignatureDoesNotMatch"
         )
+        for url, headers in _naming_the_root(aws, (made["AccessKeyId"], made["SecretAccessKey"])):
+            answer = httpx.get(url, headers=headers, trust_env=False)
+            assert (answer.status_code, "user/user is not authorized" in answer.text) == (403, True)
+
+
+def _naming_the_root(aws: LocalAwsServer, key: tuple[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Yield requests that a user signed, and that name the key of the root user besides."""
+    scope = f"{KEY[0]}/20261130/{REGION}/s3/aws4_request"
+    request = AWSRequest("GET", f"{aws.url}/bucket/object")
+    S3SigV4Auth(Credentials(*key), "s3", REGION).add_auth(request)
+    headers = dict(request.headers.items())
+    algorithm, fields = headers["Authorization"].split(" ", 1)
+    yield request.url, {**headers, "Authorization": f"{algorithm} Credential={scope}, {fields}"}
+    for version in ("s3v4", "s3"):
+        s3 = client(aws, "s3", key, signature_version=version)
+        url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "object"})
+        yield url, {"Authorization": f"Bearer Credential={scope}"}

@@ -40,6 +40,9 @@ SKEW = timedelta(minutes=5)
 MAX_EXPIRES = timedelta(days=7)
 """The longest life of a presigned URL."""
 
+SIGNED_BY = "nightsort.signed_by"
+"""Key of a request's environ with the access key and the token that were checked."""
+
 _TIME = "%Y%m%dT%H%M%SZ"
 
 SIGNED_CHUNKS = ("STREAMING-AWS4-HMAC-SHA256-PAYLOAD", "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER")
@@ -117,6 +120,7 @@ class Authentication:
                 Reason.WRONG_SIGNATURE, f"Credential should be scoped to correct service: '{service}'."
             )
         known = self._known(signature.access_key_id, signature.token)
+        environ[SIGNED_BY] = (signature.access_key_id, signature.token)
         _check_time(signature, S3_SKEW if service == S3 else SKEW)
         payload = signature.payload or UNSIGNED_PAYLOAD
         if body is not None:
@@ -147,7 +151,9 @@ class Authentication:
             if "HTTP_AUTHORIZATION" in environ:
                 raise RefusedError(Reason.MALFORMED, "Use AWS4-HMAC-SHA256.")
             raise RefusedError(Reason.UNSIGNED)
-        known = self._known(query["AWSAccessKeyId"], query.get("x-amz-security-token"))
+        token = query.get("x-amz-security-token")
+        known = self._known(query["AWSAccessKeyId"], token)
+        environ[SIGNED_BY] = (query["AWSAccessKeyId"], token)
         signer = _PresignedV2(query["AWSAccessKeyId"], known.secret, query["Expires"])
         if query["Signature"] not in (signer.expected(environ, query, path) for path in _paths_v2(environ)):
             raise RefusedError(Reason.WRONG_SIGNATURE)

@@ -11,6 +11,7 @@ from moto.s3.models import s3_backends
 from nightsort.comprehend.iam_policies import UnknownConditionError, Verdict, judge
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend.errors import ApiError
+from nightsort_local.local_aws.permissions.authentication import SIGNED_BY
 from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
 from nightsort_local.local_aws.permissions.needed_permissions import (
     READING,
@@ -119,18 +120,21 @@ class Enforcement:
 
     def _caller(self, environ: WSGIEnvironment) -> Identity | None:
         """Return the identity that signed a request; None for an unsigned one."""
-        query = {
-            name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()
-        }
-        # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
-        presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
-        access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
-        if access_key is None:
+        # What was checked: a request can name several keys, and only one of them has signed it.
+        access_key, token = environ.get(SIGNED_BY) or _named_key(environ)
+        if not access_key:
             return None
-        if access_key[1] == self._root:
-            return _ROOT
-        token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
-        return identity_of(access_key[1], token)
+        return _ROOT if access_key == self._root else identity_of(access_key, token)
+
+
+def _named_key(environ: WSGIEnvironment) -> tuple[str, str | None]:
+    """Return the access key and the token that a request names; empty if it names none."""
+    query = {name.lower(): values[0] for name, values in parse_qs(environ.get("QUERY_STRING", "")).items()}
+    # boto3 still presigns S3 URLs with signature version 2, which contains only the access key.
+    presigned = query.get("x-amz-credential") or f"{query.get('awsaccesskeyid', '')}/"
+    access_key = _ACCESS_KEY.search(environ.get("HTTP_AUTHORIZATION") or f"Credential={presigned}")
+    token = environ.get("HTTP_X_AMZ_SECURITY_TOKEN") or query.get("x-amz-security-token")
+    return (access_key[1], token) if access_key else ("", None)
 
 
 def _denial(caller: Identity, access: Access, shown: str) -> str | None:

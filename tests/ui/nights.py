@@ -51,7 +51,7 @@ def make_nights(stack: LocalStack, specs: Path) -> dict[str, str]:
             "SELECT run_id FROM nightsort.classification_runs WHERE classifier = %s AND day = %s",
             (SERVICES, FIRST),
         ).fetchone() or [""]
-    control = LocalAwsControl(stack.aws_url)
+    control = LocalAwsControl(stack.aws_url, stack.aws_key)
     with control.injected(
         "error_lines", resource="job", share=0.03, code="TEXT_SIZE_LIMIT_EXCEEDED", times=1
     ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from hypothesis import settings
@@ -10,6 +11,11 @@ from tests import found_by_tests
 
 if TYPE_CHECKING:
     import pytest
+
+# pytest-xdist gives its workers the size of the terminal. Consoles keep what they find when they are made, so
+# a test could not choose a width of its own.
+for name in ("COLUMNS", "LINES"):
+    os.environ.pop(name, None)
 
 # How long one example takes says more about the machine than about the code.
 settings.register_profile("nightsort", deadline=None)

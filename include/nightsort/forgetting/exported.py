@@ -57,10 +57,7 @@ def erase_from_exported(uri: str, ids: Column, access: Access, scratch: Path) ->
     download(uri, before, access)
     left = 0
     with before.open("rb") as file, export_writer(after) as writer:
-        for rows in _rows(file, uri, EXPORT_SCHEMA.names, ROWS_PER_GROUP):
-            others = np.ones(len(rows), np.bool_)
-            others[is_one_of(rows["document_id"], ids)] = False
-            kept = rows.filter(pa.array(others))
+        for kept in _rows(file, uri, EXPORT_SCHEMA.names, ROWS_PER_GROUP, without=ids):
             if len(kept):
                 writer.write_table(pa.Table.from_batches([kept], EXPORT_SCHEMA), len(kept))
                 left += len(kept)
@@ -70,11 +67,24 @@ def erase_from_exported(uri: str, ids: Column, access: Access, scratch: Path) ->
         remove_file(uri, access)
 
 
-def _rows(file: Any, uri: str, columns: list[str], rows_at_once: int = _ROWS_AT_ONCE) -> Iterator[Any]:
+def _rows(
+    file: Any,
+    uri: str,
+    columns: list[str],
+    rows_at_once: int = _ROWS_AT_ONCE,
+    without: Column | None = None,
+) -> Iterator[Any]:
+    """Yield some columns of a file, without the rows of some documents."""
+    schema = pa.schema([EXPORT_SCHEMA.field(name) for name in columns])
     try:
         parquet: Any = pq.ParquetFile(file)
         for rows in parquet.iter_batches(batch_size=rows_at_once, columns=columns, use_threads=False):
-            yield rows.cast(pa.schema([EXPORT_SCHEMA.field(name) for name in columns]))
+            if without is not None:
+                others = np.ones(len(rows), np.bool_)
+                others[is_one_of(rows["document_id"], without)] = False
+                rows = rows.filter(pa.array(others))
+            # After the filter: the dictionary of a column would keep the labels of the rows that are gone.
+            yield rows.cast(schema)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise ExportedFileError(
             f"{uri} cannot be read, so nothing says which documents it holds; remove it"

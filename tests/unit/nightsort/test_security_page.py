@@ -26,4 +26,4 @@ def test_every_promise_names_a_test() -> None:
 
 
 def test_every_finding_of_the_review_has_a_test() -> None:
-    assert {int(row[1]) for row in ROWS if row[1]} == set(range(1, 11)) - {7}
+    assert {int(row[1]) for row in ROWS if row[1]} == set(range(1, 11))

@@ -247,7 +247,10 @@ def _naming_the_root(aws: LocalAwsServer, key: tuple[str, str]) -> Iterator[tupl
     S3SigV4Auth(Credentials(*key), "s3", REGION).add_auth(request)
     headers = dict(request.headers.items())
     algorithm, fields = headers["Authorization"].split(" ", 1)
-    yield request.url, {**headers, "Authorization": f"{algorithm} Credential={scope}, {fields}"}
+    yield (
+        f"{aws.url}/bucket/object",
+        {**headers, "Authorization": f"{algorithm} Credential={scope}, {fields}"},
+    )
     for version in ("s3v4", "s3"):
         s3 = client(aws, "s3", key, signature_version=version)
         url = s3.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "object"})

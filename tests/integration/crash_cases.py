@@ -195,7 +195,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         _operator("operators.classification", "ExportPredictionsOperator"),
         {
             READS: Hang("s3:GetObject"),
-            UPLOADS: Point("nightsort.exports:_put", "after"),
+            UPLOADS: Point("nightsort.exports:upload_whole", "after"),
             REMOVES: Point("nightsort.exports:_remove_others", "before"),
         },
     ),

@@ -7,6 +7,8 @@ by itself, or by what the user asked for. At its end it is held against an undis
 
 from __future__ import annotations
 
+import functools
+import importlib
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ import pytest
 
 from tests.integration.crash_acts import Act
 from tests.integration.crash_cases import BEGIN, CASES, END, PAGE, QUICK, Case, matrix_page
+from tests.integration.crash_points import Point
 from tests.integration.crash_world import DAY, Outcome, World
 
 if TYPE_CHECKING:
@@ -23,6 +26,12 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 pytestmark = [pytest.mark.integration, pytest.mark.timeout(7_200)]
+
+
+@pytest.mark.parametrize("call", sorted({case.place.call for case in CASES if isinstance(case.place, Point)}))
+def test_what_is_struck_is_in_the_code(call: str) -> None:
+    module, _, path = call.partition(":")
+    assert callable(functools.reduce(getattr, path.split("."), importlib.import_module(module)))
 
 
 @pytest.fixture(scope="module")

@@ -179,7 +179,9 @@ def test_a_failed_training_keeps_its_name_and_the_next_run_trains_the_next_gener
 ) -> None:
     name = fresh("broken")
     nothing = {"S3Uri": f"s3://{BUCKET}/nothing-here.csv"}
-    with pytest.raises(TrainingFailedError, match=r"IN_ERROR.*clear the task that creates the classifier"):
+    with pytest.raises(
+        TrainingFailedError, match=r"IN_ERROR.*nothing-here.csv was deleted, or never written"
+    ):
         OperatorRun().execute(create(name, input_data_config=nothing))
     assert OperatorRun().execute(create(name)).endswith("/version/v1-g2")
     assert OperatorRun().execute(create(name)).endswith("/version/v1-g2")

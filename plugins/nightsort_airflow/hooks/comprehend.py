@@ -307,8 +307,8 @@ class ComprehendClassificationHook(ComprehendHook):
             for uri in (data.get("S3Uri", ""), data.get("TestS3Uri", "")):
                 if "ACCESS" in message.partition(":")[0].split("_") and is_gone(uri, self):
                     raise TrainingFailedError(
-                        f"The training ended {status}, because its data is gone: {uri} was written, and "
-                        f"deleted since. {TRAIN_AGAIN} {arn}"
+                        f"The training ended {status}, because its data is gone: {uri} was deleted, or "
+                        f"never written. {TRAIN_AGAIN} {arn}"
                     )
             raise TrainingFailedError(
                 f"The training ended {status}: {message}. Correct the cause, then clear the task that "

@@ -122,14 +122,7 @@ def loaded_retries(
     :param run_key: the run.
     :param version: the classifier version; another version's retries do not count.
     """
-    with conn.transaction():
-        rows = conn.execute(
-            "SELECT batch ->> 'name', batch -> 'retries' FROM nightsort.classification_runs, "
-            "jsonb_array_elements(batches) AS batch "
-            "WHERE classifier = %s AND run_key = %s AND version = %s AND batch ? 'retries'",
-            (classifier, run_key, version),
-        ).fetchall()
-    return dict(rows)
+    return _of_loaded_batches(conn, "retries", classifier, run_key, version)
 
 
 def loaded_outputs(
@@ -142,12 +135,19 @@ def loaded_outputs(
     :param run_key: the run.
     :param version: the classifier version; another version's outputs do not count.
     """
+    return _of_loaded_batches(conn, "output_uri", classifier, run_key, version)
+
+
+def _of_loaded_batches(
+    conn: psycopg.Connection[Any], member: str, classifier: str, run_key: str, version: str | None
+) -> dict[str, Any]:
+    """Return a member of those batches of a run that have it, by batch name."""
     with conn.transaction():
         rows = conn.execute(
-            "SELECT batch ->> 'name', batch ->> 'output_uri' FROM nightsort.classification_runs, "
-            "jsonb_array_elements(batches) AS batch "
-            "WHERE classifier = %s AND run_key = %s AND version = %s AND batch ? 'output_uri'",
-            (classifier, run_key, version),
+            "SELECT batch ->> 'name', batch -> %(member)s FROM nightsort.classification_runs, "
+            "jsonb_array_elements(batches) AS batch WHERE classifier = %(classifier)s "
+            "AND run_key = %(run_key)s AND version = %(version)s AND batch ? %(member)s",
+            {"member": member, "classifier": classifier, "run_key": run_key, "version": version},
         ).fetchall()
     return dict(rows)
 

@@ -46,6 +46,22 @@ class VersionHistory:
     decisions: Sequence[Decision]
 
 
+def promotion_decisions(conn: psycopg.Connection[Any], classifier: str) -> list[Decision]:
+    """Return the decisions about the versions of a classifier, the latest first.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    """
+    with conn.transaction(), conn.cursor(row_factory=class_row(Decision)) as cursor:
+        return cursor.execute(
+            "SELECT version, nullif(against, '') AS against,"
+            " nullif(test_fingerprint, '') AS test_fingerprint, metric, old, new, promoted, reason,"
+            " decided_at FROM nightsort.promotion_decisions WHERE classifier = %s"
+            " ORDER BY decided_at DESC",
+            (classifier,),
+        ).fetchall()
+
+
 def classifier_history(conn: psycopg.Connection[Any], classifier: str) -> list[VersionHistory]:
     """Return the versions of a classifier, the one that was trained last first.
 
@@ -53,14 +69,7 @@ def classifier_history(conn: psycopg.Connection[Any], classifier: str) -> list[V
     :param classifier: name of the spec.
     """
     with conn.transaction():
-        with conn.cursor(row_factory=class_row(Decision)) as cursor:
-            decisions = cursor.execute(
-                "SELECT version, nullif(against, '') AS against,"
-                " nullif(test_fingerprint, '') AS test_fingerprint, metric, old, new, promoted, reason,"
-                " decided_at FROM nightsort.promotion_decisions WHERE classifier = %s"
-                " ORDER BY decided_at DESC",
-                (classifier,),
-            ).fetchall()
+        decisions = promotion_decisions(conn, classifier)
         versions = find_versions(conn, classifier)
     return [
         VersionHistory(version, [each for each in decisions if each.version == version.version])

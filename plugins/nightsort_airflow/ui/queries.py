@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from psycopg.rows import class_row, scalar_row
+from psycopg.rows import class_row
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,21 +59,6 @@ class Version:
     promoted_at: datetime | None
     approved_by: str | None
     active: bool
-
-
-@dataclass(frozen=True)
-class Decision:
-    """A row of ``promotion_decisions``."""
-
-    version: str
-    against: str
-    test_fingerprint: str
-    metric: str
-    old: float | None
-    new: float | None
-    promoted: bool
-    reason: str
-    decided_at: datetime
 
 
 @dataclass(frozen=True)
@@ -137,20 +122,7 @@ _MATRIX: Final = """
     SELECT confusion_matrix FROM nightsort.classifier_versions
     WHERE classifier = %(classifier)s AND version = %(version)s
 """
-_DECISIONS: Final = """
-    SELECT version, against, test_fingerprint, metric, old, new, promoted, reason, decided_at
-    FROM nightsort.promotion_decisions WHERE classifier = %(classifier)s ORDER BY decided_at DESC
-"""
-_CLASSIFIERS: Final = """
-    SELECT classifier FROM nightsort.classifier_versions
-    UNION SELECT classifier FROM nightsort.classification_runs
-"""
 _LAST_KEY: Final = "99999999"
-
-
-def classifiers(conn: psycopg.Connection[Any]) -> list[str]:
-    """Return the classifiers that have a night or a version, whether or not they have a spec."""
-    return conn.cursor(row_factory=scalar_row).execute(_CLASSIFIERS).fetchall()
 
 
 def failed_jobs(conn: psycopg.Connection[Any], runs: Sequence[RunSummary]) -> dict[str, str]:
@@ -230,11 +202,6 @@ def arn_of(conn: psycopg.Connection[Any], classifier: str, version: str | None) 
     query = "SELECT arn FROM nightsort.classifier_versions WHERE classifier = %s AND version = %s"
     row = conn.execute(query, (classifier, version)).fetchone()
     return row[0] if row else None
-
-
-def decisions(conn: psycopg.Connection[Any], classifier: str) -> list[Decision]:
-    """Return the promotion decisions of a classifier, the newest one first."""
-    return _rows(conn, Decision, _DECISIONS, classifier=classifier)
 
 
 def _rows(conn: psycopg.Connection[Any], kind: type[T], query: LiteralString, **parameters: Any) -> list[T]:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
 
+from nightsort.tables.classifier_history import promotion_decisions
+from nightsort.tables.overview import classifier_names
 from nightsort.tables.run_summaries import last_runs, run_of_dag_run
 from nightsort_airflow.ui import queries, rights
 from nightsort_airflow.ui.addresses import Addresses
@@ -44,7 +46,7 @@ def overview(request: Request) -> Response:
     old_tables: list[str] = []
     for conn_id in site.connections():
         with _noting_old_tables(old_tables), site.reading(conn_id) as connection:
-            here = [*{*queries.classifiers(connection), *names}]
+            here = [*{*classifier_names(connection), *names}]
             names.update(here)
             found = last_runs(connection, here, runs=queries.NIGHTS_SHOWN)
             runs.update({name: nights for name, nights in found.items() if nights})
@@ -108,7 +110,7 @@ def classifier(request: Request) -> Response:
     site.require(user, name)
     with site.reading(site.connection_of(name)) as connection:
         rows = classifier_view.version_rows(
-            queries.versions(connection, name), queries.decisions(connection, name)
+            queries.versions(connection, name), promotion_decisions(connection, name)
         )
         by_name = {row.version.version: row for row in rows}
         chosen = by_name.get(wanted) if wanted else next((row for row in rows if row.version.active), None)
@@ -217,4 +219,4 @@ def _is_ours(site: Site, user: Any, name: str) -> bool:
     if name in site.loaded().specs or name in site.broken():
         return True
     with site.reading(site.connection_of(name)) as connection:
-        return name in queries.classifiers(connection)
+        return name in classifier_names(connection)

@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
+from nightsort.tables.overview import classifier_names
 from nightsort.tables.schema import SCHEMA_VERSION, schema_version
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
-from nightsort_airflow.ui import queries, rights
+from nightsort_airflow.ui import rights
 from nightsort_airflow.ui.airflow_state import AirflowState
 from nightsort_airflow.ui.database import Tables
 from nightsort_airflow.ui.specs import SpecFiles, named_in
@@ -83,7 +84,7 @@ class Site:
         # A classifier whose spec is gone or broken may have its rows in any of them.
         for conn_id in self.connections():
             with self.reading(conn_id) as connection:
-                if classifier in queries.classifiers(connection):
+                if classifier in classifier_names(connection):
                     return conn_id
         return self.connections()[0]
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nightsort_airflow.ui.queries import Decision, Version
+    from nightsort.tables.classifier_history import Decision
+    from nightsort_airflow.ui.queries import Version
 
 METRICS: Final = {"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy"}
 """The metrics that are drawn, with what the reader calls them."""

@@ -7,10 +7,11 @@ from datetime import date, datetime, timezone
 from typing import Any
 
 from nightsort.classifier_spec.model import ClassifierSpec
+from nightsort.tables.classifier_history import Decision
 from nightsort.tables.night_reports import LabelReport, NightReport
 from nightsort.tables.run_summaries import RunSummary
 from nightsort_airflow.ui.airflow_state import RunFacts
-from nightsort_airflow.ui.queries import Decision, LabelNight, Version
+from nightsort_airflow.ui.queries import LabelNight, Version
 
 BEGAN = datetime(2026, 11, 2, 2, 0, tzinfo=timezone.utc)
 ARN = "arn:aws-cn:comprehend:cn-north-1:123456789012:document-classifier/tickets/version/v1"

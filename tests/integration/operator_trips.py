@@ -89,26 +89,28 @@ class Trip:
     # the two DAGs, task by task
     # -----------------------------------------------------------------------------------
 
+    def create_classifier(self, training: dict[str, Any]) -> ComprehendCreateDocumentClassifierOperator:
+        spec = self.spec
+        return ComprehendCreateDocumentClassifierOperator(
+            task_id="create_classifier",
+            document_classifier_name=spec.name,
+            version_name=training["version"],
+            input_data_config=training_input_config(spec, training["training_uri"], training["test_uri"]),
+            output_data_config=output_config(spec, training["training_output_uri"]),
+            mode=spec.mode,
+            language_code=spec.language,
+            data_access_role_arn=spec.data_access_role_arn,
+            aws_conn_id=spec.aws_conn_id,
+            deferrable=True,
+            waiter_delay=1,
+        )
+
     def train(self, run: OperatorRun | None = None) -> dict[str, Any]:
         run, spec = run or OperatorRun(), self.spec
         training = run.execute(
             PrepareTrainingDataOperator(task_id="prepare_training_data", spec=spec, day=DAY)
         )
-        arn = run.execute(
-            ComprehendCreateDocumentClassifierOperator(
-                task_id="create_classifier",
-                document_classifier_name=spec.name,
-                version_name=training["version"],
-                input_data_config=training_input_config(spec, training["training_uri"], training["test_uri"]),
-                output_data_config=output_config(spec, training["training_output_uri"]),
-                mode=spec.mode,
-                language_code=spec.language,
-                data_access_role_arn=spec.data_access_role_arn,
-                aws_conn_id=spec.aws_conn_id,
-                deferrable=True,
-                waiter_delay=1,
-            )
-        )
+        arn = run.execute(self.create_classifier(training))
         evaluation = run.execute(
             EvaluateClassifierOperator(
                 task_id="evaluate_classifier", spec=spec, document_classifier_arn=arn, training=training

@@ -14,8 +14,6 @@ from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 from airflow.sdk.exceptions import AirflowFailException
 
 from nightsort.classifier_spec.model import Export
-from nightsort_airflow.comprehend_requests import output_config, training_input_config
-from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.training import (
     EvaluateClassifierOperator,
     PrepareTrainingDataOperator,
@@ -214,29 +212,13 @@ class TestClassify:
 
 
 class TestTrain:
-    def create(self, trip: Trip, training: dict[str, Any]) -> ComprehendCreateDocumentClassifierOperator:
-        spec = trip.spec
-        return ComprehendCreateDocumentClassifierOperator(
-            task_id="create_classifier",
-            document_classifier_name=spec.name,
-            version_name=training["version"],
-            input_data_config=training_input_config(spec, training["training_uri"], training["test_uri"]),
-            output_data_config=output_config(spec, training["training_output_uri"]),
-            mode=spec.mode,
-            language_code=spec.language,
-            data_access_role_arn=spec.data_access_role_arn,
-            aws_conn_id=spec.aws_conn_id,
-            deferrable=True,
-            waiter_delay=1,
-        )
-
     @pytest.mark.parametrize("data", ["training_uri", "test_uri"])
     def test_the_data_of_a_training(self, trip: Trip, data: str) -> None:
         run = OperatorRun()
         training = run.execute(PrepareTrainingDataOperator(task_id="prepare", spec=trip.spec, day=DAY))
         delete(trip, training[data])
         refused(
-            lambda: run.execute(self.create(trip, training)),
+            lambda: run.execute(trip.create_classifier(training)),
             f"data is gone: {training[data]}",
             "run the DAG again",
         )
@@ -245,7 +227,7 @@ class TestTrain:
     def test_the_output_of_a_training(self, trip: Trip) -> None:
         run = OperatorRun()
         training = run.execute(PrepareTrainingDataOperator(task_id="prepare", spec=trip.spec, day=DAY))
-        arn = run.execute(self.create(trip, training))
+        arn = run.execute(trip.create_classifier(training))
         (gone,) = objects(trip, "output.tar.gz")
         delete(trip, gone)
         evaluate = EvaluateClassifierOperator(

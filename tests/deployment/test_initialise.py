@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 import pytest
@@ -80,9 +80,24 @@ def the_user(host: str) -> tuple[int, str, str]:
     return found
 
 
-def test_init_makes_all_that_is_needed_twice_and_shows_no_secret(server: str, tmp_path: Path) -> None:
+class Initialised(NamedTuple):
+    """A server on which `init` has run once, with these secrets, and the command lines of meanwhile."""
+
+    server: str
+    given: dict[str, str]
+    seen: set[bytes]
+
+
+@pytest.fixture(scope="module")
+def initialised(server: str, tmp_path_factory: pytest.TempPathFactory) -> Initialised:
     given = {name: new_secret(name) for name in SECRETS}
-    seen = initialise(server, tmp_path, given)
+    return Initialised(server, given, initialise(server, tmp_path_factory.mktemp("home"), given))
+
+
+def test_init_makes_all_that_is_needed_twice_and_shows_no_secret(
+    initialised: Initialised, tmp_path: Path
+) -> None:
+    server, given, seen = initialised
     assert any(b"deployment.container.initialise" in line for line in seen)
     assert any(b"\0db\0migrate" in line for line in seen)
     assert not [name for name, secret in given.items() for line in seen if secret.encode() in line]
@@ -108,8 +123,8 @@ def test_init_makes_all_that_is_needed_twice_and_shows_no_secret(server: str, tm
 
 
 @pytest.mark.parametrize("guest", sorted(GUESTS))
-def test_a_guest_reads_what_it_must_and_takes_over_nothing(server: str, guest: str) -> None:
-    with connect(server, guest, "airflow") as connection:
+def test_a_guest_reads_what_it_must_and_takes_over_nothing(initialised: Initialised, guest: str) -> None:
+    with connect(initialised.server, guest, "airflow") as connection:
         connection.execute("SELECT count(*) FROM job")
         connection.execute("SELECT count(*) FROM connection")
         for statement in (
@@ -127,7 +142,8 @@ def test_a_guest_reads_what_it_must_and_takes_over_nothing(server: str, guest: s
 
 
 @pytest.mark.parametrize("owner", sorted(DATABASES))
-def test_an_owner_enters_no_database_but_its_own(server: str, owner: str) -> None:
+def test_an_owner_enters_no_database_but_its_own(initialised: Initialised, owner: str) -> None:
+    server = initialised.server
     for database in DATABASES:
         if database == owner:
             connect(server, owner, database).close()

@@ -105,8 +105,8 @@ def test_both_dags_run_and_every_document_is_accounted_for(
             "s3",
             endpoint_url=services.aws_url,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",  # noqa: S106 - the local AWS takes any
+            aws_access_key_id=services.aws_key[0],
+            aws_secret_access_key=services.aws_key[1],
         )
     )
     for command in (

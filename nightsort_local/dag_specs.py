@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from nightsort.classifier_spec.model import load_specs
 from nightsort.classifier_spec.problems import SpecError
 from nightsort.classifier_spec.warnings import dag_problems
+from nightsort.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
@@ -41,7 +41,7 @@ def spec_problem(dag_id: str, folders: Sequence[str]) -> str | None:
         return "\n".join(map(str, errors))
     names = load_specs(paths).specs
     return (
-        f'no spec has the name "{name}", so there is no DAG {dag_id}. {did_you_mean(name, names)}'
+        f'no spec has the name "{name}", so there is no DAG {dag_id}. {meant_or_known(name, names)} '
         f"The folders of specs are {' and '.join(folders)}."
     )
 
@@ -54,11 +54,9 @@ def _is_about(file: Path, name: str) -> bool:
     return re.search(rf"""^name:\s*["']?{re.escape(name)}["']?\s*(#|$)""", text, re.MULTILINE) is not None
 
 
-def did_you_mean(given: str, known: Collection[str]) -> str:
-    """Return a sentence with the known name that is most like the given one, or with all known names."""
-    if close := difflib.get_close_matches(given, known, n=1):
-        return f'Did you mean "{close[0]}"? '
-    return f"There is: {', '.join(sorted(known))}. " if known else ""
+def meant_or_known(given: str, known: Collection[str]) -> str:
+    """Return a question with the known name that is most like the given one, or a sentence with all."""
+    return did_you_mean(given, known) or (f"There is: {', '.join(sorted(known))}." if known else "")
 
 
 def unknown_params(given: Iterable[str], known: Collection[str], dag_id: str, file: str) -> str | None:
@@ -76,5 +74,5 @@ def unknown_params(given: Iterable[str], known: Collection[str], dag_id: str, fi
     if not unknown:
         return None
     return " ".join(
-        f'{dag_id} has no Param "{name}". {did_you_mean(name, known)}'.strip() for name in unknown
+        f'{dag_id} has no Param "{name}". {meant_or_known(name, known)}'.strip() for name in unknown
     )

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Control characters and lone halves of characters; what turns the direction of text around, breaks lines, or
 # takes no room. Not what joins emoji and letters (U+200C, U+200D).
@@ -54,6 +55,18 @@ def number_of(number: float, singular: str, plural: str = "") -> str:
     """
     noun = singular if number == 1 else plural or f"{singular}s"
     return f"{number:,} {noun}" if isinstance(number, int) else f"{number:g} {noun}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """
+    Return the question whether another name was meant, for instance ``Did you mean "threshold"?``.
+
+    :param given: a name that is not known.
+    :param known: all names that are.
+    :returns: the question; empty if no known name is like the given one.
+    """
+    close = difflib.get_close_matches(given, list(known), n=1)
+    return f'Did you mean "{close[0]}"?' if close else ""
 
 
 def with_reasons(reasons: Mapping[str, int]) -> str:

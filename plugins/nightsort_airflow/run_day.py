@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from datetime import date
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from nightsort.classifier_spec.schedule import last_complete_day
+from nightsort.wording import did_you_mean
 from nightsort_airflow.exceptions import BadInputError
 
 if TYPE_CHECKING:
@@ -58,12 +58,11 @@ def refuse_unknown_keys(context: Context) -> None:
     unknown = [key for key in given if key not in params]
     if not unknown:
         return
-    close = difflib.get_close_matches(unknown[0], params, n=1)
-    hint = f"did you mean {close[0]}? " if close else ""
-    known, remedy = "this DAG has no Params", "without a configuration"
-    if params:
-        known, remedy = f"{hint}(this DAG has {', '.join(params)})", "with the right key"
-    raise BadInputError(
-        f"The run's configuration has the unknown key {unknown[0]!r}: {known}. Nothing was started; trigger "
-        f"the DAG again {remedy}."
-    )
+    remedy = "with the right key" if params else "without a configuration"
+    sentences = [
+        f"The run's configuration has the unknown key {unknown[0]!r}.",
+        did_you_mean(unknown[0], params),
+        f"This DAG has {', '.join(params) or 'no Params'}.",
+        f"Nothing was started; trigger the DAG again {remedy}.",
+    ]
+    raise BadInputError(" ".join(filter(None, sentences)))

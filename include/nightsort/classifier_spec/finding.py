@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightsort.classifier_spec.loading import FOLDERS_VARIABLE, spec_folders
 from nightsort.classifier_spec.model import ClassifierSpec, load_spec, load_specs
 from nightsort.classifier_spec.problems import Problem, SpecError
+from nightsort.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,9 +56,10 @@ def spec_file(called: str, env: Mapping[str, str]) -> Path:
 
 
 def _unknown(called: str, folders: list[Path], names: list[str]) -> str:
-    close = difflib.get_close_matches(called, names, n=1)
-    meant = f'; did you mean "{close[0]}"?' if close else "."
-    return (
-        f"is neither a YAML file nor the name of a spec{meant} The specs in {', '.join(map(str, folders))} "
-        f"are: {', '.join(names) or 'none'} ({FOLDERS_VARIABLE} names the folders)"
-    )
+    sentences = [
+        "is neither a YAML file nor the name of a spec.",
+        did_you_mean(called, names),
+        f"The specs in {', '.join(map(str, folders))} are: {', '.join(names) or 'none'} "
+        f"({FOLDERS_VARIABLE} names the folders)",
+    ]
+    return " ".join(filter(None, sentences))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import PydanticCustomError
 
 from nightsort.errors import NightsortError
-from nightsort.wording import one_line
+from nightsort.wording import did_you_mean, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -135,7 +134,6 @@ def _unknown_key(key: str, parent: str, models: Mapping[str, type[BaseModel]]) -
     homes = [name or "the top level" for name, other in models.items() if key in other.model_fields]
     if homes:
         return f"belongs to {' or '.join(homes)}, not here; move or remove it"
-    close = difflib.get_close_matches(key, known, n=1)
-    if close:
-        return f'is not a key of the spec; did you mean "{close[0]}"?'
+    if question := did_you_mean(key, known):
+        return f"is not a key of the spec. {question}"
     return f"is not a key of the spec; remove it, or use one of {', '.join(known)}"

@@ -294,7 +294,7 @@ class TestNamesOfSpecs:
 
     def test_an_unknown_name_is_an_error_with_those_that_there_are(self, spec: Path) -> None:
         told = run("prepare-training", "tikets", code=2).stderr
-        assert 'neither a YAML file nor the name of a spec; did you mean "tickets"?' in told
+        assert 'neither a YAML file nor the name of a spec. Did you mean "tickets"?' in told
         assert f"The specs in {spec.parent} are: tickets (NIGHTSORT_SPECS names the folders)" in told
 
     def test_a_broken_spec_is_found_by_its_name(self, spec: Path) -> None:

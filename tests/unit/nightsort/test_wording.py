@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort.wording import number_of
+from nightsort.wording import did_you_mean, number_of
 
 
 @pytest.mark.parametrize(
@@ -15,3 +15,8 @@ def test_a_noun_agrees_with_its_number(number: int, text: str) -> None:
 @pytest.mark.parametrize(("hours", "text"), [(1.0, "1 hour"), (2.5, "2.5 hours")])
 def test_hours_are_written_without_needless_digits(hours: float, text: str) -> None:
     assert number_of(hours, "hour") == text
+
+
+def test_the_known_name_that_is_most_like_a_given_one_is_asked_for() -> None:
+    assert did_you_mean("treshold", ["mode", "threshold"]) == 'Did you mean "threshold"?'
+    assert did_you_mean("xyz", ["mode", "threshold"]) == ""

@@ -102,10 +102,10 @@ def test_keys_that_are_params_are_good(conf: dict[str, Any] | None) -> None:
 
 
 def test_a_misspelt_key_is_refused_with_the_right_one() -> None:
-    with pytest.raises(BadInputError, match=r"unknown key 'dya': did you mean day\? .*day, source_uri"):
+    with pytest.raises(BadInputError, match=r"unknown key 'dya'\. Did you mean \"day\"\? .*day, source_uri"):
         refuse_unknown_keys(asked_for({"dya": "2026-11-20"}, "day", "source_uri"))
 
 
 def test_a_key_of_a_dag_without_params_is_refused() -> None:
-    with pytest.raises(BadInputError, match=r"unknown key 'day': this DAG has no Params\. .*again without"):
+    with pytest.raises(BadInputError, match=r"unknown key 'day'\. This DAG has no Params\. .*again without"):
         refuse_unknown_keys(asked_for({"day": "2026-11-20"}))

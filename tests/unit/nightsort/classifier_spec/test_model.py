@@ -135,7 +135,7 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"language": "ja"}, "language", "choose en, es, de, it, fr, pt"),
         ({"export": "csv"}, "export.format", '"csv" is not a value for format; choose parquet'),
         ({"export": True}, "export", "must contain keys, but is true"),
-        ({"export": {"url": "s3://b/c"}}, "export.url", 'did you mean "uri"?'),
+        ({"export": {"url": "s3://b/c"}}, "export.url", 'Did you mean "uri"?'),
         ({"export": {"uri": "s3://lake/{day}/"}}, "export.uri", "write one fixed prefix"),
         ({"export": {"uri": "gs://lake/n"}}, "export.uri", "use s3://"),
         ({"export": {"uri": "s3://bucket/labelled/x"}}, "export.uri", "results would be read as documents"),
@@ -204,7 +204,7 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"loaded_by": "06:00", "notifiers": [TOLD]}, "loaded_by", "needs a schedule"),
         ({"loaded_by": "06:00", "schedule": "0 2 * * *"}, "loaded_by", "or nobody is notified"),
         ({"notifiers": [{"import_path": "Mailer"}]}, "notifiers.0.import_path", "package.module.ClassName"),
-        ({"notifiers": [{**TOLD, "args": {}}]}, "notifiers.0.args", 'did you mean "arguments"'),
+        ({"notifiers": [{**TOLD, "args": {}}]}, "notifiers.0.args", 'Did you mean "arguments"'),
         (
             {"notifiers": [{**TOLD, "arguments": {"bot_token": "x"}}]},
             "notifiers.0.arguments",
@@ -218,7 +218,7 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"tags": {"aws:team": "x"}}, "tags", "do not begin with aws:"),
         ({"tags": {f"k{n}": "" for n in range(51)}}, "tags", "AWS accepts 50"),
         ({"tags": {"k": "v" * 257}}, "tags", "257 characters"),
-        ({"lable_delimiter": "|"}, "lable_delimiter", 'did you mean "label_delimiter"?'),
+        ({"lable_delimiter": "|"}, "lable_delimiter", 'Did you mean "label_delimiter"?'),
         ({"kms": 5}, "kms", "must contain keys"),
     ],
 )

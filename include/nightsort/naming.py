@@ -11,6 +11,7 @@ retry name                ``<batch name>-r1-0123abcd``: how often its documents 
 base of a job's name      ``<classifier>-<version>-<batch name>`` or ``…-score-<12 digits>``
 job name                  ``<base>-g1``, ``<base>-g2``, …
 version name              ``v0123456789ab``, ``v0123456789ab-g2``, …: 12 digits of the data's hash
+endpoint name             ``nightsort-<classifier>``; of a long name ``nightsort-<21 characters>-01234567``
 ========================  ======================================================================
 
 **Generations.** Work that was seen to have failed is started again under the next generation of its name. The
@@ -40,6 +41,12 @@ if TYPE_CHECKING:
 
 S3: Final = "s3://"
 
+ENDPOINT_PREFIX: Final = "nightsort-"
+"""What the name of every endpoint of Nightsort begins with."""
+
+CLASSIFIER_TAG: Final = "nightsort:classifier"
+"""The tag of every endpoint of Nightsort; its value is the name of the spec."""
+
 TRAINING_FILE: Final = "training.csv"
 TEST_FILE: Final = "test.csv"
 TEST_DOCUMENTS: Final = "test.txt"
@@ -50,6 +57,9 @@ PLAN_FILE: Final = "batches.json"
 
 REJECTS: Final = "rejects"
 """The batch name of documents that were never sent."""
+
+MAX_ENDPOINT_NAME: Final = 40
+"""Characters of an endpoint's name (model, ComprehendEndpointName)."""
 
 BATCH_OF_RUN: Final = r"\d{5,}-[0-9a-f]{8}"
 """What follows the run key in the name of a batch, as a pattern."""
@@ -256,6 +266,29 @@ class VersionName:
 
     def __str__(self) -> str:
         return self.base if self.generation == 1 else f"{self.base}-g{self.generation}"
+
+
+def endpoint_name(classifier: str) -> str:
+    """Name the endpoint of a classifier, so that it has at most one, whoever opens it.
+
+    :param classifier: name of the spec.
+    :returns: the EndpointName on AWS. A name that would be too long is cut, and ends in 8 digits of its hash.
+    """
+    name = f"{ENDPOINT_PREFIX}{classifier}"
+    if len(name) <= MAX_ENDPOINT_NAME:
+        return name
+    digits = hashlib.sha256(classifier.encode()).hexdigest()[:8]
+    return f"{name[: MAX_ENDPOINT_NAME - 9].rstrip('-')}-{digits}"
+
+
+def endpoint_arn(model_arn: str, name: str) -> str:
+    """Return the ARN that an endpoint has or will have: it is in its model's account and region.
+
+    :param model_arn: ARN of the classifier version that it serves.
+    :param name: EndpointName.
+    :returns: the ARN.
+    """
+    return f"{model_arn.partition(':document-classifier/')[0]}:document-classifier-endpoint/{name}"
 
 
 def document_file(document_id: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nightsort.naming import batch_job_base
+from nightsort.naming import CLASSIFIER_TAG, batch_job_base
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,8 +34,17 @@ def job_parameters(spec: ClassifierSpec) -> dict[str, Any]:
             "Subnets": list(spec.vpc.subnets),
         }
     if spec.tags:
-        parameters["Tags"] = [{"Key": key, "Value": value} for key, value in sorted(spec.tags.items())]
+        parameters["Tags"] = _tags(spec.tags)
     return parameters
+
+
+def endpoint_tags(spec: ClassifierSpec) -> list[dict[str, str]]:
+    """Return the tags of the spec's endpoint: the spec's, and the one by which it is found again."""
+    return _tags({**spec.tags, CLASSIFIER_TAG: spec.name})
+
+
+def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 
 
 def output_config(spec: ClassifierSpec, prefix: str) -> dict[str, str]:

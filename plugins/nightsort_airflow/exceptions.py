@@ -120,6 +120,10 @@ class JobNameTakenError(AirflowFailException):
     """A job of this name exists, but it classifies other input or uses another classifier."""
 
 
+class EndpointStateUnknownError(AirflowFailException):
+    """Comprehend reports an endpoint state that this version of Nightsort does not know."""
+
+
 class NoActiveVersionError(AirflowFailException):
     """The classifier has no version that the nightly DAG may use."""
 

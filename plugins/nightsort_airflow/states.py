@@ -1,9 +1,9 @@
 """
-The states of Comprehend's models and jobs, as closed sets.
+The states of Comprehend's models, jobs and endpoints, as closed sets.
 
-The members are those of botocore's enums ``ModelStatus`` and ``JobStatus``. Each state has one phase, and
-mypy reports a member without one. ``waiters/comprehend.json`` says the same as data. A contract test compares
-this module, that file and botocore: a state that AWS adds fails the test, not a night.
+The members are those of botocore's enums ``ModelStatus``, ``JobStatus`` and ``EndpointStatus``. Each state
+has one phase, and mypy reports a member without one. ``waiters/comprehend.json`` says the same as data. A
+contract test compares this module, that file and botocore: a state that AWS adds fails the test, not a night.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 
 
 class Phase(Enum):
-    """The phase of a training or a job."""
+    """The phase of a training, a job or an endpoint."""
 
     RUNNING = auto()
     SUCCEEDED = auto()
@@ -70,6 +70,35 @@ class JobStatus(str, Enum):
                 return Phase.SUCCEEDED
             case JobStatus.FAILED | JobStatus.STOPPED:
                 return Phase.FAILED
+
+
+class EndpointStatus(str, Enum):
+    """The states of an endpoint."""
+
+    CREATING = "CREATING"
+    UPDATING = "UPDATING"
+    IN_SERVICE = "IN_SERVICE"
+    FAILED = "FAILED"
+    DELETING = "DELETING"
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def phase(self) -> Phase:
+        """The phase of this state, for who waits until the endpoint is in service."""
+        match self:
+            case EndpointStatus.CREATING | EndpointStatus.UPDATING:
+                return Phase.RUNNING
+            case EndpointStatus.IN_SERVICE:
+                return Phase.SUCCEEDED
+            case EndpointStatus.FAILED | EndpointStatus.DELETING:
+                return Phase.FAILED
+
+    @property
+    def answers(self) -> bool:
+        """Whether ClassifyDocument is answered. During an update, the old model answers."""
+        return self in {EndpointStatus.IN_SERVICE, EndpointStatus.UPDATING}
 
 
 JOB_RUNNING: Final = tuple(state for state in JobStatus if state.phase is Phase.RUNNING)

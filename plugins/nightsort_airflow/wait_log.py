@@ -23,11 +23,13 @@ class WaitLog:
 
     :param log: the logger of the task.
     :param what: what is waited for, for instance ``The training of tickets``.
+    :param began: what it began with.
     """
 
-    def __init__(self, log: FilteringBoundLogger, what: str) -> None:
+    def __init__(self, log: FilteringBoundLogger, what: str, began: str = "submission") -> None:
         self._log = log
         self._what = what
+        self._began = began
         self._said = time.monotonic()
 
     @property
@@ -35,18 +37,18 @@ class WaitLog:
         """Whether the last line is a minute old."""
         return time.monotonic() - self._said >= SAY_SECONDS
 
-    def say(self, status: str, submitted: datetime | None, others: str = "") -> None:
+    def say(self, status: str, began: datetime | None, others: str = "") -> None:
         """
         Write the line.
 
         :param status: the state that Comprehend reports.
-        :param submitted: when the work was submitted.
+        :param began: when it began.
         :param others: how long others took, as a sentence.
         """
         self._said = time.monotonic()
-        waited = datetime.now(timezone.utc) - submitted if submitted else timedelta(0)
+        waited = datetime.now(timezone.utc) - began if began else timedelta(0)
         self._log.info(
-            "%s is %s, %s after its submission. %s", self._what, status, duration_text(waited), others
+            "%s is %s, %s after its %s. %s", self._what, status, duration_text(waited), self._began, others
         )
 
 

@@ -184,3 +184,24 @@ TRAINING_USD_PER_HOUR: Final = 3.00
 
 MODEL_USD_PER_MONTH: Final = 0.50
 """Price of keeping one trained version for a month (pricing)."""
+
+# --- endpoints ----------------------------------------------------------------------------------------------
+
+MAX_REAL_TIME_BYTES: Final = 10_000
+"""UTF-8 bytes of the text of a ClassifyDocument request, "10 KB" (guide, guidelines-and-limits)."""
+
+MAX_REAL_TIME_FILE_BYTES: Final = 10_000_000
+"""Bytes of a PDF, Word file or image in a ClassifyDocument request, 10 MB and one page (guide,
+idp-inputs-sync)."""
+
+ENDPOINT_UNIT_DOCUMENTS: Final = 2
+"""Documents a second of one inference unit, at most (guide, manage-endpoints-update)."""
+
+ENDPOINT_UNIT_CHARACTERS: Final = 100
+"""Characters a second of one inference unit (guide, manage-endpoints-update)."""
+
+ENDPOINT_UNIT_USD: Final = 0.0005
+"""Price of an inference unit of an endpoint for a second, used or not (pricing, 2026)."""
+
+MIN_ENDPOINT_SECONDS: Final = 60
+"""Seconds that an endpoint is billed at least (pricing, 2026)."""

@@ -6,6 +6,7 @@ S3 and discounts.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import pyarrow.compute as pc
 
 from nightsort.comprehend.limits import (
+    ENDPOINT_UNIT_USD,
+    MIN_ENDPOINT_SECONDS,
     MIN_UNITS,
     MODEL_USD_PER_MONTH,
     TRAINING_USD_PER_HOUR,
@@ -166,6 +169,15 @@ def training_cost(seconds: float) -> float:
     :param seconds: from TrainingStartTime to TrainingEndTime.
     """
     return round(seconds / 3600 * TRAINING_USD_PER_HOUR, 4)
+
+
+def endpoint_cost(seconds: float, units: int) -> float:
+    """Return the price of an endpoint, in USD, to a hundredth of a cent.
+
+    :param seconds: from its start until it was deleted, whether it was used or not.
+    :param units: its inference units.
+    """
+    return round(max(math.ceil(seconds), MIN_ENDPOINT_SECONDS) * units * ENDPOINT_UNIT_USD, 4)
 
 
 def forecast_classification(documents: int, units: int, *, paid_units: int = 0) -> Forecast:

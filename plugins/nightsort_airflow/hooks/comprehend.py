@@ -22,6 +22,7 @@ from nightsort_airflow.exceptions import (
     TrainingTimeLimitError,
     TrainingWarningsError,
 )
+from nightsort_airflow.hooks.endpoints import EndpointCalls
 from nightsort_airflow.hooks.objects import is_gone
 from nightsort_airflow.states import JOB_FAILED, JobStatus, ModelStatus, Phase
 from nightsort_airflow.wait_log import WaitLog
@@ -47,7 +48,14 @@ AWS_DOMAINS: Final = (".amazonaws.com", ".amazonaws.com.cn", ".api.aws", ".api.a
 
 WAITER_TRAINED: Final = "document_classifier_trained"
 WAITER_JOB_COMPLETE: Final = "document_classification_job_complete"
-WORK_OF_WAITERS: Final = {WAITER_TRAINED: "The training", WAITER_JOB_COMPLETE: "The classification job"}
+WAITER_IN_SERVICE: Final = "endpoint_in_service"
+WAITER_DELETED: Final = "endpoint_deleted"
+WORK_OF_WAITERS: Final = {
+    WAITER_TRAINED: ("The training", "submission"),
+    WAITER_JOB_COMPLETE: ("The classification job", "submission"),
+    WAITER_IN_SERVICE: ("The endpoint", "last change"),
+    WAITER_DELETED: ("The endpoint", "last change"),
+}
 
 
 @dataclass(frozen=True)
@@ -89,13 +97,14 @@ class TrainingState:
         return max(time_limit - self.duration, timedelta(0))
 
 
-class ComprehendClassificationHook(ComprehendHook):
+class ComprehendClassificationHook(EndpointCalls, ComprehendHook):
     """
-    Talk to Amazon Comprehend about classifiers and classification jobs.
+    Talk to Amazon Comprehend about classifiers, classification jobs and endpoints.
 
     A thin layer over :external+boto3:py:class:`boto3.client("comprehend") <Comprehend.Client>`. It adds the
-    waiters ``document_classifier_trained`` and ``document_classification_job_complete``. They replace the
-    waiters of the provider's hook, because a hook reads one waiter file. Throttled calls are retried with
+    waiters ``document_classifier_trained``, ``document_classification_job_complete``, ``endpoint_in_service``
+    and ``endpoint_deleted``. They replace the waiters of the provider's hook, because a hook reads one waiter
+    file. Throttled calls are retried with
     jitter; settings in ``config`` or under ``config_kwargs`` in the connection's extra override these
     retries.
 
@@ -217,7 +226,7 @@ class ComprehendClassificationHook(ComprehendHook):
         :param max_attempts: the number of polls.
         :param arguments: the request of the waiter's operation.
         """
-        poller, lines = self.get_waiter(waiter), WaitLog(self.log, WORK_OF_WAITERS[waiter])
+        poller, lines = self.get_waiter(waiter), WaitLog(self.log, *WORK_OF_WAITERS[waiter])
         for poll in range(max_attempts):
             if poll:
                 time.sleep(delay)
@@ -235,7 +244,7 @@ class ComprehendClassificationHook(ComprehendHook):
                     (answer[name] for name in answer if name.endswith("Properties")), {}
                 )
                 status = work.get("Status") or work.get("JobStatus") or "not known for a moment"
-                lines.say(status, work.get("SubmitTime"))
+                lines.say(status, work.get("SubmitTime") or work.get("LastModifiedTime"))
         self.log.warning("Waiting for %s ended after %s polls.", waiter, max_attempts)
 
     def find_training(self, arn: str) -> TrainingState | None:

@@ -7,9 +7,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.comprehend.limits import MAX_JOB_NAME, MAX_SPEC_NAME, SPEC_NAME_PATTERN
+from nightsort.comprehend.limits import (
+    CLASSIFIER_NAME_PATTERN,
+    MAX_JOB_NAME,
+    MAX_SPEC_NAME,
+    SPEC_NAME_PATTERN,
+)
 from nightsort.export_names import export_file, export_partition, run_of_export_file
 from nightsort.naming import (
+    CLASSIFIER_TAG,
+    ENDPOINT_PREFIX,
+    MAX_ENDPOINT_NAME,
     PLAN_FILE,
     REJECTS,
     REJECTS_FILE,
@@ -25,6 +33,8 @@ from nightsort.naming import (
     batch_file,
     batch_job_base,
     document_file,
+    endpoint_arn,
+    endpoint_name,
     run_day,
     run_key,
     score_job_base,
@@ -54,6 +64,18 @@ class TestThePromisedNames:
     def test_of_runs(self) -> None:
         assert run_key(DAY, None) == "20261118"
         assert run_key(DAY, "s3://bucket/by-hand/*.csv") == "20261118-cd4be057"
+
+    def test_of_endpoints(self) -> None:
+        assert endpoint_name("tickets") == "nightsort-tickets"
+        assert endpoint_name("a" * 40) == f"nightsort-{'a' * 21}-e33cdf9c"
+        assert CLASSIFIER_TAG == "nightsort:classifier"
+        assert (
+            endpoint_arn(
+                "arn:aws-cn:comprehend:cn-north-1:123456789012:document-classifier/t/version/v1",
+                "nightsort-t",
+            )
+            == "arn:aws-cn:comprehend:cn-north-1:123456789012:document-classifier-endpoint/nightsort-t"
+        )
 
     def test_of_batches(self) -> None:
         assert str(BatchName.of("20261118", 0, HASH)) == "20261118-00000-01234567"
@@ -186,3 +208,14 @@ class TestWhatNobodyMade:
 
 def test_a_spec_lays_its_files_out_below_its_work_uri() -> None:
     assert ClassifierSpec.model_construct(work_uri="s3://b/work").layout == WorkLayout("s3://b/work")  # type: ignore[call-arg]
+
+
+@given(classifiers, classifiers)
+def test_the_name_of_an_endpoint_is_one_that_aws_takes_and_another_one_for_each_classifier(
+    one: str, other: str
+) -> None:
+    name = endpoint_name(one)
+    assert CLASSIFIER_NAME_PATTERN.fullmatch(name)
+    assert len(name) <= MAX_ENDPOINT_NAME
+    assert name.startswith(ENDPOINT_PREFIX)
+    assert (name == endpoint_name(other)) == (one == other)

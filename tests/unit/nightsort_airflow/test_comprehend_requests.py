@@ -38,3 +38,11 @@ def test_the_delimiter_goes_with_multi_label_only(tmp_path: Path) -> None:
         **single,
         "LabelDelimiter": ";",
     }
+
+
+def test_the_tags_of_an_endpoint_are_the_specs_and_the_one_that_finds_it(tmp_path: Path) -> None:
+    spec = local_spec(tmp_path, tags={"team": "support"})
+    assert comprehend_requests.endpoint_tags(spec) == [
+        {"Key": "nightsort:classifier", "Value": spec.name},
+        {"Key": "team", "Value": "support"},
+    ]

@@ -11,6 +11,7 @@ from nightsort.comprehend.prices import (
     check_budget,
     classification_cost,
     document_units,
+    endpoint_cost,
     forecast_classification,
     forecast_training,
     training_cost,
@@ -107,3 +108,13 @@ def test_the_budget_is_named_with_its_verdict() -> None:
 @pytest.mark.parametrize(("usd", "text"), [(0, "0.00 USD"), (0.0315, "0.0315 USD"), (1234.5, "1,234.50 USD")])
 def test_amounts(usd: float, text: str) -> None:
     assert usd_text(usd) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "units", "usd"),
+    [(1, 1, 0.03), (60, 2, 0.06), (60.2, 1, 0.0305), (3600, 1, 1.8), (0, 1, 0.03)],
+)
+def test_an_endpoint_costs_by_the_second_and_at_least_a_minute(
+    seconds: float, units: int, usd: float
+) -> None:
+    assert endpoint_cost(seconds, units) == usd

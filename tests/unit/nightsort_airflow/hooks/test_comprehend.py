@@ -15,6 +15,8 @@ from nightsort_airflow.exceptions import (
     TrainingWarningsError,
 )
 from nightsort_airflow.hooks.comprehend import (
+    WAITER_DELETED,
+    WAITER_IN_SERVICE,
     WAITER_JOB_COMPLETE,
     WAITER_TRAINED,
     ComprehendClassificationHook,
@@ -35,7 +37,7 @@ def described(status: str, **more: Any) -> dict[str, Any]:
 
 
 def test_the_hook_brings_its_waiters(hook: ComprehendClassificationHook) -> None:
-    assert hook.list_waiters() == [WAITER_JOB_COMPLETE, WAITER_TRAINED]
+    assert hook.list_waiters() == [WAITER_JOB_COMPLETE, WAITER_TRAINED, WAITER_DELETED, WAITER_IN_SERVICE]
 
 
 def test_throttled_calls_are_tried_again_with_jitter(hook: ComprehendClassificationHook) -> None:

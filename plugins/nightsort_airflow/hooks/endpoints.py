@@ -1,0 +1,239 @@
+"""What the hook asks Comprehend about endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from nightsort.naming import CLASSIFIER_TAG, ENDPOINT_PREFIX
+from nightsort.wording import number_of
+from nightsort_airflow.aws_errors import error_code
+from nightsort_airflow.exceptions import EndpointStateUnknownError
+from nightsort_airflow.states import EndpointStatus, Phase
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from mypy_boto3_comprehend.client import ComprehendClient
+    from mypy_boto3_comprehend.type_defs import EndpointPropertiesTypeDef
+
+IN_USE = "ResourceInUseException"
+GONE = "ResourceNotFoundException"
+
+
+@dataclass(frozen=True)
+class EndpointState:
+    """
+    An endpoint as Comprehend described it at one moment.
+
+    :param arn: its ARN.
+    :param status: its state.
+    :param properties: what DescribeEndpoint or ListEndpoints answered.
+    """
+
+    arn: str
+    status: EndpointStatus
+    properties: EndpointPropertiesTypeDef
+
+    @classmethod
+    def of(cls, properties: EndpointPropertiesTypeDef) -> EndpointState:
+        """
+        Read what Comprehend answered.
+
+        :param properties: the endpoint's properties.
+        :raises EndpointStateUnknownError: on a state that is not in botocore's enum.
+        """
+        arn, status = properties.get("EndpointArn", ""), properties.get("Status", "")
+        try:
+            return cls(arn, EndpointStatus(status), properties)
+        except ValueError:
+            raise EndpointStateUnknownError(
+                f"Comprehend reports the unknown state {status!r}: update Nightsort (states.py). {arn}"
+            ) from None
+
+    @property
+    def name(self) -> str:
+        """EndpointName."""
+        return self.arn.rpartition("/")[2]
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is in service, and no change is under way."""
+        return self.status is EndpointStatus.IN_SERVICE
+
+    @property
+    def is_changing(self) -> bool:
+        """Whether it is being created or updated; until then it can be neither updated nor deleted."""
+        return self.status.phase is Phase.RUNNING
+
+    @property
+    def model_arn(self) -> str:
+        """The classifier version that answers now."""
+        return self.properties.get("ModelArn", "")
+
+    @property
+    def desired_model_arn(self) -> str:
+        """The classifier version that answers when no change is under way any more."""
+        return self.properties.get("DesiredModelArn") or self.model_arn
+
+    @property
+    def units(self) -> int:
+        """The inference units now; 0 while it is created."""
+        return self.properties.get("CurrentInferenceUnits", 0)
+
+    @property
+    def desired_units(self) -> int:
+        """The inference units when no change is under way any more."""
+        return self.properties.get("DesiredInferenceUnits") or self.units
+
+    @property
+    def message(self) -> str:
+        """Comprehend's message."""
+        return self.properties.get("Message", "no message").rstrip(".")
+
+    @property
+    def created(self) -> datetime | None:
+        """When it was created; it is billed from then on."""
+        return self.properties.get("CreationTime")
+
+    @property
+    def changed(self) -> datetime | None:
+        """When it was created or last asked to change."""
+        return self.properties.get("LastModifiedTime") or self.created
+
+    @property
+    def serves(self) -> str:
+        """What it serves, for messages."""
+        version = self.model_arn.partition(":document-classifier/")[2] or self.model_arn
+        return f"{version} with {number_of(self.units or self.desired_units, 'inference unit')}"
+
+    def differs_from(self, model_arn: str | None, units: int | None) -> bool:
+        """
+        Return whether it serves something else, or is about to.
+
+        :param model_arn: the classifier version that it should serve; None: any.
+        :param units: its inference units; None: any.
+        """
+        return (model_arn is not None and model_arn != self.desired_model_arn) or (
+            units is not None and units != self.desired_units
+        )
+
+
+@dataclass(frozen=True)
+class OurEndpoint:
+    """
+    An endpoint that Nightsort opened.
+
+    :param state: the endpoint.
+    :param classifier: name of the spec, from the endpoint's tag.
+    """
+
+    state: EndpointState
+    classifier: str
+
+
+class EndpointCalls:
+    """The part of the hook that is about endpoints. Not for use by itself."""
+
+    @property
+    def client(self) -> ComprehendClient:
+        """The boto3 client, typed."""
+        raise NotImplementedError
+
+    def find_endpoint(self, arn: str) -> EndpointState | None:
+        """
+        Return the state of an endpoint, or None when there is no such endpoint.
+
+        :param arn: the endpoint's ARN.
+        :raises EndpointStateUnknownError: on a state that is not in botocore's enum.
+        """
+        try:
+            answer = self.client.describe_endpoint(EndpointArn=arn)
+        except ClientError as error:
+            if error_code(error) == GONE:
+                return None
+            raise
+        return EndpointState.of(answer["EndpointProperties"])
+
+    def create_endpoint(self, request: dict[str, Any]) -> str | None:
+        """
+        Create an endpoint, which is billed from now on.
+
+        :param request: the request of CreateEndpoint.
+        :returns: its ARN; None when the name is taken.
+        """
+        try:
+            arn: str = self.client.create_endpoint(**request)["EndpointArn"]
+        except ClientError as error:
+            if error_code(error) == IN_USE:
+                return None
+            raise
+        return arn
+
+    def update_endpoint(self, arn: str, *, model_arn: str | None = None, units: int | None = None) -> bool:
+        """
+        Ask an endpoint to serve another model, or with other units. Until it has changed, the old answers.
+
+        :param arn: the endpoint's ARN.
+        :param model_arn: the classifier version to serve; None: as now.
+        :param units: the inference units; None: as now.
+        :returns: False when another change is still under way.
+        """
+        request: dict[str, Any] = {"EndpointArn": arn}
+        if model_arn is not None:
+            request["DesiredModelArn"] = model_arn
+        if units is not None:
+            request["DesiredInferenceUnits"] = units
+        try:
+            self.client.update_endpoint(**request)
+        except ClientError as error:
+            if error_code(error) == IN_USE:
+                return False
+            raise
+        return True
+
+    def delete_endpoint(self, arn: str) -> bool:
+        """
+        Delete an endpoint, if there is one.
+
+        :param arn: the endpoint's ARN.
+        :returns: False when it is still being created or updated: ask again later.
+        """
+        try:
+            self.client.delete_endpoint(EndpointArn=arn)
+        except ClientError as error:
+            if error_code(error) == IN_USE:
+                return False
+            if error_code(error) != GONE:
+                raise
+        return True
+
+    def endpoints(self) -> list[EndpointState]:
+        """Return all endpoints for document classifiers in the account and region."""
+        pages = self.client.get_paginator("list_endpoints").paginate()
+        return [
+            EndpointState.of(properties)
+            for page in pages
+            for properties in page.get("EndpointPropertiesList", [])
+            if ":document-classifier-endpoint/" in properties.get("EndpointArn", "")
+        ]
+
+    def our_endpoints(self) -> list[OurEndpoint]:
+        """Return the endpoints that Nightsort opened: those with its prefix and its tag."""
+        named = [endpoint for endpoint in self.endpoints() if endpoint.name.startswith(ENDPOINT_PREFIX)]
+        found = [(endpoint, self._tags(endpoint.arn)) for endpoint in named]
+        return [
+            OurEndpoint(endpoint, tags[CLASSIFIER_TAG]) for endpoint, tags in found if CLASSIFIER_TAG in tags
+        ]
+
+    def _tags(self, arn: str) -> dict[str, str]:
+        try:
+            answer = self.client.list_tags_for_resource(ResourceArn=arn)
+        except ClientError as error:
+            # It was deleted since it was listed.
+            if error_code(error) == GONE:
+                return {}
+            raise
+        return {tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])}

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.label_lists import LABELS
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.results.archive import max_unpacked_bytes, read_member
 from nightsort.results.lines import Failure, LineReader, Unreadable, good_label
@@ -45,13 +46,10 @@ MEMBER = "predictions.jsonl"
 MAX_LINE_BYTES = 16_000_000
 """A longer line is unreadable; Comprehend's have some hundred bytes. Keeps memory flat on any input."""
 
-LABEL = pa.dictionary(pa.int32(), pa.string())
-"""The type of labels in record batches: few strings, many rows."""
-
 _TYPES: dict[str, pa.DataType] = {
     "file": pa.string(),
     "line": pa.int64(),
-    "labels": pa.list_(LABEL),
+    "labels": LABELS,
     "scores": pa.list_(pa.float64()),
 }
 PREDICTION_SCHEMA = pa.schema(_TYPES)

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 
 from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.label_lists import LABEL, LABELS, SCORES, accepted_labels
 from nightsort.errors import NightsortError
-from nightsort.results.columns import LABEL, Failure, PredictionBatch, Unreadable, read_predictions
+from nightsort.results.columns import Failure, PredictionBatch, Unreadable, read_predictions
 from nightsort.results.lines import UNNAMED_ERROR
 
 if TYPE_CHECKING:
@@ -35,9 +36,9 @@ _TYPES: dict[str, pa.DataType] = {
     "status": LABEL,
     "label": LABEL,
     "score": pa.float32(),
-    "labels": pa.list_(LABEL),
-    "scores": pa.list_(pa.float32()),
-    "accepted": pa.list_(LABEL),
+    "labels": LABELS,
+    "scores": SCORES,
+    "accepted": LABELS,
     "reason": LABEL,
 }
 RESULT_SCHEMA = pa.schema(_TYPES)
@@ -201,24 +202,22 @@ class BatchResults:
         self._classified[positions] = True
         rows = len(positions)
         labels: Any = predictions["labels"]
-        scores: Any = predictions["scores"]
+        scores: Any = predictions["scores"].cast(SCORES)
         starts = labels.offsets[:-1]
-        flat = labels.values
         if rows and (np.diff(positions) == 1).all():
             ids = self.manifest.document_ids.slice(positions[0], rows)
         else:
             ids = self.manifest.document_ids.take(from_numpy(positions))
-        best = flat.take(starts)
         return result_rows(
             rows,
             line=from_numpy(positions),
             document_id=ids.cast(pa.string()),
             status=_constant(CLASSIFIED, rows),
-            label=best,
-            score=scores.values.take(starts).cast(pa.float32()),
+            label=labels.values.take(starts),
+            score=scores.values.take(starts),
             labels=labels,
-            scores=scores.cast(pa.list_(pa.float32())),
-            accepted=self._accepted(labels, scores, best),
+            scores=scores,
+            accepted=accepted_labels(labels, scores, self._threshold),
         )
 
     def _used(self, positions: npt.NDArray[np.int64]) -> bool:
@@ -239,15 +238,6 @@ class BatchResults:
             np.count_nonzero(known & ~keep) + np.count_nonzero(self._failed[positions[keep]])
         )
         return predictions.take(from_numpy(np.flatnonzero(keep))), positions[keep]
-
-    def _accepted(self, labels: Any, scores: Any, best: Any) -> Any:
-        if self._threshold is None:
-            return pa.ListArray.from_arrays(from_numpy(np.arange(len(labels) + 1, dtype=np.int32)), best)
-        enough = scores.values.to_numpy() >= self._threshold
-        ends = np.concatenate(([0], np.cumsum(enough)))[labels.offsets.to_numpy()]
-        return pa.ListArray.from_arrays(
-            from_numpy(ends.astype(np.int32)), labels.values.take(from_numpy(np.flatnonzero(enough)))
-        )
 
     def _check_it_is_ours(self) -> None:
         # Where documents are forgotten, an odd result may be all that is left of the output.

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 import pyarrow as pa
 
+from nightsort.arrow.label_lists import LABEL
 from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS
-from nightsort.results.columns import LABEL
 from nightsort.results.join import result_rows
 from nightsort.statistics.drift import Night, judge, not_judged
 from nightsort.storage import must_exist

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pytest
 
-from nightsort.results.columns import LABEL
+from nightsort.arrow.label_lists import LABEL
 from nightsort.results.join import result_rows
 from nightsort.results.retry import prepare_retry
 from nightsort.storage import plain_access

@@ -5,8 +5,8 @@ A run is a file per batch and one for its rejects, in the partition of its class
     <export uri>/classifier=<name>/day=<YYYY-MM-DD>/<batch>.parquet
                                                     <run_key>-rejects.parquet
 
-The rows are those of the table ``predictions``, with its columns in its order (:data:`EXPORT_SCHEMA`);
-``classifier`` and ``day`` are in the path. They are read from the same outputs as the load. The run's row has
+The rows are those of the table ``predictions``, with its columns (:data:`EXPORT_SCHEMA`); ``classifier`` and
+``day`` are in the path. They are read from the same outputs as the load. The run's row has
 its state and its batches. A file appears whole or not at all, and has the name of its batch, so a second
 export replaces it. Files of an earlier attempt that the run no longer has are removed last. Why not from the
 table, and why not batch by batch: ``docs/adr/0021-results-as-parquet.md``.
@@ -58,7 +58,7 @@ ROWS_PER_GROUP: Final = 250_000
 
 # The other columns repeat few values: a dictionary costs them time and memory.
 _DICTIONARY_COLUMNS: Final[Any] = [
-    *("run_key", "batch", "version", "status", "label", "reason", "loaded_at"),
+    *("run_key", "batch", "version", "status", "label", "reason", "source", "source_run", "loaded_at"),
     *("labels.list.element", "accepted.list.element"),
 ]
 

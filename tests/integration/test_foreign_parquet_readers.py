@@ -33,7 +33,7 @@ pytestmark = pytest.mark.integration
 
 COLUMNS = (
     "classifier, run_key, batch, day, version, line, document_id, status, label, score, labels, scores, "
-    "accepted, reason, loaded_at"
+    "accepted, reason, loaded_at, source, source_run"
 )
 ORDER = ("run_key", "batch", "line")
 

@@ -244,6 +244,8 @@ class TestLoad:
             "scores": [pytest.approx(0.8123), pytest.approx(0.1), 0.0],
             "accepted": ["Größe 'x'"],
             "reason": None,
+            "source": "job",
+            "source_run": None,
         }
         assert counts == LoadCounts(1, 1, 0, 0, 0, 0, 0, {})
 
@@ -568,6 +570,10 @@ class TestRun:
             ],
             "failed_jobs": [failed_job(jobs[0].name)],
             "retried": 0,
+            "repeated": 0,
+            "reused": 0,
+            "saved_units": 0,
+            "saved_usd": 0,
             "units": 24,
             "source_uri": None,
             "dag_id": None,

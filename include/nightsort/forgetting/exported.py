@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from nightsort.storage import Access
 
 _ROWS_AT_ONCE: Final = 65_536
+_NEWER: Final = ("source", "source_run")
+"""Columns that files of earlier releases lack."""
 
 
 class ExportedFileError(NightsortError):
@@ -74,17 +76,22 @@ def _rows(
     rows_at_once: int = _ROWS_AT_ONCE,
     without: Column | None = None,
 ) -> Iterator[Any]:
-    """Yield some columns of a file, without the rows of some documents."""
+    """Yield some columns of a file, without the rows of some documents; null where it lacks a newer one."""
     schema = pa.schema([EXPORT_SCHEMA.field(name) for name in columns])
     try:
         parquet: Any = pq.ParquetFile(file)
+        there = parquet.schema_arrow.names
+        columns = [name for name in columns if name in there or name not in _NEWER]
         for rows in parquet.iter_batches(batch_size=rows_at_once, columns=columns, use_threads=False):
             if without is not None:
                 others = np.ones(len(rows), np.bool_)
                 others[is_one_of(rows["document_id"], without)] = False
                 rows = rows.filter(pa.array(others))
             # After the filter: the dictionary of a column would keep the labels of the rows that are gone.
-            yield rows.cast(schema)
+            for name in _NEWER:
+                if name in schema.names and name not in there:
+                    rows = rows.append_column(name, pa.nulls(len(rows)))
+            yield rows.select(schema.names).cast(schema)
     except (pa.ArrowException, KeyError, ValueError) as error:
         raise ExportedFileError(
             f"{uri} cannot be read, so nothing says which documents it holds; remove it"

@@ -40,11 +40,17 @@ _TYPES: dict[str, pa.DataType] = {
     "scores": SCORES,
     "accepted": LABELS,
     "reason": LABEL,
+    "source": LABEL,
+    "source_run": LABEL,
 }
 RESULT_SCHEMA = pa.schema(_TYPES)
 """Columns of a result. ``line``: the document's position in its batch, from 0. ``status``: ``classified`` or
-``failed``; a failed one has a ``reason`` and no label."""
+``failed``; a failed one has a ``reason`` and no label. ``source``: where the result comes from, :data:`JOB`,
+:data:`REPEAT`, :data:`REUSED` or ``endpoint``; ``source_run``: the run that paid for a reused one."""
 
+JOB = "job"
+REPEAT = "repeat"
+REUSED = "reused"
 CLASSIFIED = "classified"
 FAILED = "failed"
 MISSING = "missing_from_output"
@@ -218,6 +224,7 @@ class BatchResults:
             labels=labels,
             scores=scores,
             accepted=accepted_labels(labels, scores, self._threshold),
+            source=_constant(JOB, rows),
         )
 
     def _used(self, positions: npt.NDArray[np.int64]) -> bool:
@@ -263,6 +270,7 @@ class BatchResults:
                 document_id=self.manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
                 status=_constant(FAILED, rows),
                 reason=reason,
+                source=_constant(JOB, rows),
             )
 
 

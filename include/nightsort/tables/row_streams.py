@@ -26,7 +26,7 @@ SCHEMA: Final = pa.schema(
         pa.field("loaded_at", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""Columns of both formats: those of ``predictions``, in its order."""
+"""Columns of both formats: those of ``predictions``."""
 
 ROWS_AT_ONCE: Final = 20_000
 

@@ -77,6 +77,8 @@ def test_a_row_per_document(archive: UPath, manifest: UPath, tmp_path: Path, kin
         "scores": [0.75, 0.5],
         "accepted": ["A"],
         "reason": None,
+        "source": "job",
+        "source_run": None,
     }
     assert (rows["x"]["reason"], rows["z"]["reason"]) == ("error:INTERNAL", "missing_from_output")
     assert (counts["documents"], counts["classified"], counts["unreadable"]) == (3, 1, 1)

@@ -81,6 +81,8 @@ def test_each_prediction_finds_its_document_in_any_order() -> None:
         "scores": [0.75, 0.125],
         "accepted": ["L2"],
         "reason": None,
+        "source": "job",
+        "source_run": None,
     }
     assert (joined.counts.classified, joined.counts.failed) == (3, 0)
 

@@ -10,24 +10,35 @@ import threading
 from typing import TYPE_CHECKING
 
 from nightsort_local.local_aws.account import DEFAULT_REGION
+from nightsort_local.local_aws.autoscaling.requests import scaling_operation
+from nightsort_local.local_aws.cloudwatch import OPERATIONS, cloudwatch_operation
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.comprehend.wire_protocols import comprehend_call
+from nightsort_local.local_aws.comprehend.wire_protocols import JSON, comprehend_call
 from nightsort_local.local_aws.control.control_pages import addresses_server, asks_for_health
-from nightsort_local.local_aws.moto_services import MotoServices
+from nightsort_local.local_aws.moto_services import MotoServices, respond_unknown
 from nightsort_local.local_aws.permissions.authentication import Reason, RefusedError, SignedBody
 from nightsort_local.local_aws.permissions.enforcement import S3DeniedError
-from nightsort_local.local_aws.permissions.refusals import json_refusal, respond_refusal
+from nightsort_local.local_aws.permissions.refusals import json_refusal, respond_error, respond_refusal
 from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
 from nightsort_local.local_aws.s3.aws_chunked import ChunkedBody, ChunkSignatureError, is_chunked
 from nightsort_local.local_aws.s3.moto_s3 import BODY
 from nightsort_local.local_aws.s3.object_bodies import ContentMismatchError
 from nightsort_local.local_aws.s3.operations import s3_call
-from nightsort_local.local_aws.services import COMPREHEND, CONTROL, MOTO_SERVICES, S3, service_of
+from nightsort_local.local_aws.services import (
+    AUTO_SCALING,
+    CLOUDWATCH,
+    COMPREHEND,
+    CONTROL,
+    MOTO_SERVICES,
+    S3,
+    service_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from wsgiref.types import StartResponse, WSGIEnvironment
 
+    from nightsort_local.local_aws.autoscaling.service import AutoScaling
     from nightsort_local.local_aws.comprehend.service import Comprehend
     from nightsort_local.local_aws.comprehend.wire_protocols import WireProtocol
     from nightsort_local.local_aws.control.control_pages import ControlPages
@@ -49,6 +60,7 @@ class Application:
     """The WSGI application of the server.
 
     :param comprehend: answers requests to Comprehend.
+    :param scaling: answers requests to Application Auto Scaling.
     :param bodies: stores the bodies of S3 uploads.
     :param control: answers requests to the server itself.
     :param buckets: stores changes of S3 before they are answered.
@@ -60,6 +72,7 @@ class Application:
     def __init__(
         self,
         comprehend: Comprehend,
+        scaling: AutoScaling,
         bodies: BodyFolder,
         control: ControlPages,
         buckets: KeptBuckets,
@@ -68,6 +81,7 @@ class Application:
         enforcement: Enforcement | None = None,
     ) -> None:
         self._comprehend = comprehend
+        self._scaling = scaling
         self._bodies = bodies
         self._control = control
         self._buckets = buckets
@@ -84,12 +98,15 @@ class Application:
                 return self._answer_control(environ, start_response)
             call = comprehend_call(environ)
             if call is not None:
-                return self._answer_comprehend(*call, environ, start_response)
+                return self._answer_json(COMPREHEND, *call, environ, start_response)
+            operation = scaling_operation(environ)
+            if operation is not None:
+                return self._answer_json(AUTO_SCALING, JSON, operation, environ, start_response)
             return self._answer_moto(environ, start_response)
         except ConnectionError:
             raise
         except RefusedError as refused:
-            return respond_refusal(start_response, service_of(environ), refused)
+            return respond_refusal(start_response, service_of(environ), refused, environ)
         except S3DeniedError as denied:
             return respond_s3_error(
                 start_response, denied.status, denied.code, denied.message, *denied.headers
@@ -114,6 +131,8 @@ class Application:
 
     def _answer_moto(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         self._receive(environ)
+        if service_of(environ) == CLOUDWATCH:
+            return self._answer_cloudwatch(environ, start_response)
         if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             return self._moto(environ, start_response)
         # One change at a time: what is stored must not change meanwhile, and moto itself knows no threads.
@@ -125,19 +144,41 @@ class Application:
                 self._identities.store()
             return answer
 
-    def _answer_comprehend(
-        self, protocol: WireProtocol, operation: str, environ: WSGIEnvironment, start_response: StartResponse
+    def _answer_cloudwatch(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        body: bytes = environ["wsgi.input"].read()
+        operation = cloudwatch_operation(environ, body)
+        if operation not in OPERATIONS:
+            return respond_unknown(start_response)
+        if self._enforcement is not None:
+            try:
+                self._enforcement.check(environ, CLOUDWATCH, operation, {}, _region(environ))
+            except ApiError as error:
+                # The codes of CloudWatch are still those of the query protocol.
+                code = error.code.removesuffix("Exception")
+                return respond_error(start_response, environ, 403, code, error.message)
+        environ["wsgi.input"] = io.BytesIO(body)
+        with self._changing:
+            return self._moto(environ, start_response)
+
+    def _answer_json(
+        self,
+        service: str,
+        protocol: WireProtocol,
+        operation: str,
+        environ: WSGIEnvironment,
+        start_response: StartResponse,
     ) -> Iterable[bytes]:
-        signed_for = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
-        region = signed_for[1] if signed_for else DEFAULT_REGION
+        """Answer a request to one of our own services."""
+        region = _region(environ)
         try:
             body = _body(environ)
             if self._authentication is not None:
-                self._authentication.check(environ, COMPREHEND, body)
+                self._authentication.check(environ, service, body)
             request = protocol.read(body)
             if self._enforcement is not None:
-                self._enforcement.check_comprehend(environ, operation, request, region)
-            content = self._comprehend.answer(operation, request, region)
+                self._enforcement.check(environ, service, operation, request, region)
+            answering = self._comprehend if service == COMPREHEND else self._scaling
+            content = answering.answer(operation, request, region)
         except (ApiError, RefusedError) as error:
             refusal = json_refusal(error) if isinstance(error, RefusedError) else error
             return respond(start_response, refusal.status, protocol.write_error(refusal), *protocol.headers)
@@ -194,6 +235,12 @@ class Application:
         environ[BODY] = body
         environ["CONTENT_LENGTH"] = str(len(body))
         environ["wsgi.input"] = io.BytesIO()
+
+
+def _region(environ: WSGIEnvironment) -> str:
+    """Return the region that a request is signed for."""
+    signed_for = _REGION.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return signed_for[1] if signed_for else DEFAULT_REGION
 
 
 def _body(environ: WSGIEnvironment) -> bytes:

@@ -11,7 +11,7 @@ from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.responses import respond_json
 from nightsort_local.local_aws.s3.moto_s3 import create_app
 from nightsort_local.local_aws.s3.operations import s3_call
-from nightsort_local.local_aws.services import MOTO_SERVICES, service_of
+from nightsort_local.local_aws.services import CLOUDWATCH, MOTO_SERVICES, OWN_SERVICES, service_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,15 +31,16 @@ class MotoServices:
         """Answer one request."""
         service = service_of(environ)
         if service not in MOTO_SERVICES or (_is_unknown_to_s3(environ)):
-            return _respond_unknown(start_response)
+            return respond_unknown(start_response)
         with self._creating:
             application = self._applications.get(service)
             if application is None:
-                application = self._applications[service] = create_app(service)
+                name = "cloudwatch" if service == CLOUDWATCH else service
+                application = self._applications[service] = create_app(name)
         try:
             return application(environ, start_response)
         except (OperationNotFoundError, NotImplementedError):
-            return _respond_unknown(start_response)
+            return respond_unknown(start_response)
 
 
 def _is_unknown_to_s3(environ: WSGIEnvironment) -> bool:
@@ -53,8 +54,9 @@ def _is_unknown_to_s3(environ: WSGIEnvironment) -> bool:
     return call is not None and not call.operation
 
 
-def _respond_unknown(start_response: StartResponse) -> Iterable[bytes]:
-    answered = ", ".join(sorted((*MOTO_SERVICES, "comprehend")))
+def respond_unknown(start_response: StartResponse) -> Iterable[bytes]:
+    """Answer a request that is for none of the operations."""
+    answered = ", ".join(sorted((*MOTO_SERVICES, *OWN_SERVICES)))
     message = f"The local AWS answers {answered}. This request is for none of their operations."
     error = ApiError("UnknownOperationException", message, status=404)
     return respond_json(start_response, error.status, error.body())

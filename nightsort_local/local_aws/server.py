@@ -21,8 +21,11 @@ from nightsort_local.local_aws import settings as settings_module
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.account_quotas import add_comprehend_quotas
 from nightsort_local.local_aws.application import Application
+from nightsort_local.local_aws.autoscaling.service import AutoScaling
 from nightsort_local.local_aws.browser_guard import BrowserGuard
+from nightsort_local.local_aws.cloudwatch import provide_metrics
 from nightsort_local.local_aws.comprehend.behaviour import Behaviour
+from nightsort_local.local_aws.comprehend.endpoint_metrics import EndpointMetrics
 from nightsort_local.local_aws.comprehend.service import Comprehend
 from nightsort_local.local_aws.comprehend.store import Store
 from nightsort_local.local_aws.control.control_pages import ControlPages
@@ -111,10 +114,14 @@ class LocalAws:
         self._workers = WorkerPool(number_of_workers, self._temporary, self._prepare, faults.has)
         self.url = f"http://{_reachable(host)}:{listener.getsockname()[1]}"
         settings = Settings(self.url, models, min_documents)
-        self._comprehend = Comprehend(self._store, self._workers, settings, behaviour)
+        metrics = EndpointMetrics(self._state)
+        provide_metrics(metrics, self._store)
+        self._comprehend = Comprehend(self._store, self._workers, settings, behaviour, metrics)
+        self._scaling = AutoScaling(self._state, self._store, self._comprehend, metrics, behaviour)
         control = ControlPages(self._health, behaviour, faults, on_clear=self._workers.release)
         application = Application(
             self._comprehend,
+            self._scaling,
             bodies,
             control,
             buckets,
@@ -138,6 +145,7 @@ class LocalAws:
         server = threading.Thread(target=self._server.serve_forever, name="server", daemon=True)
         server.start()
         self._comprehend.resume()
+        self._scaling.resume()
         keys = "checks signatures" if self._key else "takes any access key"
         print(f"{READY}{self.url} (account {ACCOUNT_ID}; {keys})", flush=True)
         if self._is_open:

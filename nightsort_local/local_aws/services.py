@@ -1,4 +1,4 @@
-"""The services of moto that the local AWS answers; every other service gets a 404."""
+"""The services that the local AWS answers, its own and moto's; every other service gets a 404."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
 
 COMPREHEND, S3, STS = "comprehend", "s3", "sts"
+AUTO_SCALING, CLOUDWATCH = "application-autoscaling", "monitoring"
 CONTROL = "nightsort"
 """The service in signatures for the control pages."""
 
-MOTO_SERVICES = ("iam", S3, "servicequotas", STS)
-"""All of them, by the names in signatures. Comprehend is our own.
+OWN_SERVICES = (AUTO_SCALING, COMPREHEND)
+
+MOTO_SERVICES = ("iam", CLOUDWATCH, S3, "servicequotas", STS)
+"""All of them, by the names in signatures.
 
 moto has 200 more. Some start containers or send requests to any host, for whoever reaches the port.
 """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def check_answers(client: Any) -> Any:
     """Make a client raise on an answer that the service model does not know; return the client."""
-    client.meta.events.register("before-parse.comprehend", _check)
+    client.meta.events.register(f"before-parse.{client.meta.service_model.service_id.hyphenize()}", _check)
     return client
 
 

@@ -6,7 +6,8 @@ import os
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import httpx
@@ -23,7 +24,7 @@ from tests.integration.keyed_aws import ENVIRONMENT, KEY, client, code, keyed_aw
 from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_for_classifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.integration
 
@@ -35,7 +36,15 @@ SERVICES = {
     "iam": "list_roles",
     "sts": "get_caller_identity",
     "service-quotas": "list_services",
+    "cloudwatch": "list_metrics",
+    "application-autoscaling": "describe_scalable_targets",
 }
+
+
+def asked(caller: Any, service: str) -> Callable[[], Any]:
+    """A call of a service that anybody with a right key may make."""
+    needed = {"ServiceNamespace": "comprehend"} if service == "application-autoscaling" else {}
+    return partial(getattr(caller, SERVICES[service]), **needed)
 
 
 @pytest.fixture(scope="module")
@@ -53,11 +62,13 @@ class TestRefused:
             ("iam", ("InvalidClientTokenId", 403)),
             ("sts", ("InvalidClientTokenId", 403)),
             ("service-quotas", ("UnrecognizedClientException", 400)),
+            ("cloudwatch", ("InvalidClientTokenId", 403)),
+            ("application-autoscaling", ("UnrecognizedClientException", 400)),
         ],
     )
     def test_an_unknown_key(self, aws: LocalAwsServer, service: str, expected: tuple[str, int]) -> None:
         stranger = client(aws, service, ("test", KEY[1]))
-        assert code(getattr(stranger, SERVICES[service])) == expected
+        assert code(asked(stranger, service)) == expected
 
     @pytest.mark.parametrize(
         ("service", "expected"),
@@ -67,11 +78,13 @@ class TestRefused:
             ("iam", ("SignatureDoesNotMatch", 403)),
             ("sts", ("SignatureDoesNotMatch", 403)),
             ("service-quotas", ("InvalidSignatureException", 400)),
+            ("cloudwatch", ("SignatureDoesNotMatch", 403)),
+            ("application-autoscaling", ("InvalidSignatureException", 400)),
         ],
     )
     def test_a_wrong_secret(self, aws: LocalAwsServer, service: str, expected: tuple[str, int]) -> None:
         stranger = client(aws, service, (KEY[0], "guessed"))
-        assert code(getattr(stranger, SERVICES[service])) == expected
+        assert code(asked(stranger, service)) == expected
 
     @pytest.mark.parametrize(
         ("service", "expected"),
@@ -83,7 +96,7 @@ class TestRefused:
     )
     def test_no_signature(self, aws: LocalAwsServer, service: str, expected: tuple[str, int]) -> None:
         stranger = client(aws, service, signature_version=UNSIGNED)
-        assert code(getattr(stranger, SERVICES[service])) == expected
+        assert code(asked(stranger, service)) == expected
 
     def test_credentials_for_a_token_of_a_stranger(self, aws: LocalAwsServer) -> None:
         """AWS checks such a token with its issuer. There is none here, and moto takes any."""
@@ -115,7 +128,7 @@ class TestRefused:
     ) -> None:
         moment = datetime.now(timezone.utc).replace(tzinfo=None) + timedelta(minutes=minutes)
         with mock.patch("botocore.auth.get_current_datetime", return_value=moment):
-            call = getattr(client(aws, service), SERVICES[service])
+            call = asked(client(aws, service), service)
             if expected is None:
                 call()
             else:

@@ -60,7 +60,9 @@ def test_no_service_that_can_start_a_container_is_there(http: httpx.Client) -> N
     for page in ("createcomputeenvironment", "createjobqueue", "registerjobdefinition", "submitjob"):
         answer = http.post(f"/v1/{page}", headers=signed("batch"), json={})
         assert answer.status_code == 404
-        assert answer.json()["Message"].startswith("The local AWS answers comprehend, iam, s3, ")
+        assert answer.json()["Message"].startswith(
+            "The local AWS answers application-autoscaling, comprehend, "
+        )
 
 
 def test_every_other_service_of_aws_is_404(http: httpx.Client) -> None:
@@ -100,7 +102,7 @@ def test_pages_of_moto_itself_are_404(http: httpx.Client, s3: Any, method: str, 
     s3.head_bucket(Bucket="documents")
 
 
-@pytest.mark.parametrize("service", ["", "sts", "iam", "servicequotas"])
+@pytest.mark.parametrize("service", ["", "sts", "iam", "servicequotas", "monitoring"])
 def test_an_operation_that_is_not_there_is_404(http: httpx.Client, service: str) -> None:
     headers = signed(service) if service else {}
     headers |= {"Content-Type": "application/x-www-form-urlencoded"}

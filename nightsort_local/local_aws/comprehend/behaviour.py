@@ -29,6 +29,7 @@ class Delays(BaseModel):
     :param stopping_seconds: STOP_REQUESTED.
     :param endpoint_seconds: CREATING and UPDATING, of endpoints.
     :param deletion_seconds: DELETING, of classifiers and endpoints.
+    :param scaling_seconds: how long a minute of target tracking takes: its periods and cooldowns.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -40,6 +41,7 @@ class Delays(BaseModel):
     stopping_seconds: _Seconds = 0
     endpoint_seconds: _Seconds = 0.2
     deletion_seconds: _Seconds = 0.2
+    scaling_seconds: Annotated[_Seconds, Field(ge=0.05)] = 1
 
 
 FAST: Final = Delays()
@@ -54,6 +56,7 @@ REALISTIC: Final = Delays(
     stopping_seconds=60,
     endpoint_seconds=600,
     deletion_seconds=300,
+    scaling_seconds=60,
 )
 """Durations of small data on AWS. In published runs, trainings waited 2.6 and 4 minutes and then took 33;
 jobs took 6 to 8 minutes in total; endpoints took about 10 minutes to create and 5 to delete. No source states

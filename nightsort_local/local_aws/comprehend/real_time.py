@@ -17,8 +17,9 @@ from nightsort_local.local_aws.work.real_time import RealTimeError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from nightsort_local.local_aws.comprehend.endpoint_metrics import EndpointMetrics
     from nightsort_local.local_aws.comprehend.rate_limits import RateLimits
-    from nightsort_local.local_aws.comprehend.store import Store
+    from nightsort_local.local_aws.comprehend.store import Resource, Store
     from nightsort_local.local_aws.settings import Settings
     from nightsort_local.local_aws.work.real_time import RealTimeProcess
     from nightsort_local.local_aws.work.tasks import TextClasses
@@ -33,21 +34,30 @@ class RealTimeOperations:
     :param real_time: holds the models.
     :param settings: the server's settings.
     :param limits: the rate limits of endpoints.
+    :param metrics: counts what endpoints do.
     """
 
     def __init__(
-        self, store: Store, real_time: RealTimeProcess, settings: Settings, limits: RateLimits
+        self,
+        store: Store,
+        real_time: RealTimeProcess,
+        settings: Settings,
+        limits: RateLimits,
+        metrics: EndpointMetrics,
     ) -> None:
         self._store = store
         self._real_time = real_time
         self._settings = settings
         self._limits = limits
+        self._metrics = metrics
 
     def classify_document(self, request: Mapping[str, Any], region: str) -> dict[str, Any]:
         """Return the three best classes or labels of a document."""
         document = read_document(request)
         with self._store.lock:
-            model_path = self._model_path(request["EndpointArn"], region, len(document.text))
+            endpoint = self._usable(request["EndpointArn"], region)
+            units = endpoint.properties["CurrentInferenceUnits"]
+            model_path = self._admitted(endpoint, units, len(document.text))
         if len(document.text) > MAX_PAGE_CHARACTERS:
             message = f"The page has {len(document.text)} characters; the maximum is {MAX_PAGE_CHARACTERS}."
             error = {"Page": _PAGE, "ErrorCode": "PAGE_CHARACTERS_EXCEEDED", "ErrorMessage": message}
@@ -56,9 +66,11 @@ class RealTimeOperations:
             found = self._real_time.classify(model_path, document.text).result()
         except RealTimeError as error:
             raise ApiError("InternalServerException", f"INTERNAL_ERROR: {error}. Try again.") from error
+        with self._store.lock:
+            self._metrics.count(endpoint.arn, units, len(document.text), answered=True)
         return {**_classes(found, document), **_about(document)}
 
-    def _model_path(self, arn: str, region: str, characters: int) -> str:
+    def _usable(self, arn: str, region: str) -> Resource:
         endpoint = self._store.find(arn)
         # The operation models no ResourceNotFoundException.
         if endpoint is None or endpoint.kind != ENDPOINT or endpoint.region != region:
@@ -67,8 +79,16 @@ class RealTimeOperations:
             raise resource_unavailable(
                 f"RESOURCE_UNAVAILABLE: {arn} is {endpoint.state}; it cannot classify."
             )
-        self._limits.count_document(arn, endpoint.properties["CurrentInferenceUnits"], characters)
-        classifier = self._store.get(endpoint.properties["ModelArn"], region)
+        return endpoint
+
+    def _admitted(self, endpoint: Resource, units: int, characters: int) -> str:
+        """Return the path of the endpoint's model, if its throughput allows a document."""
+        try:
+            self._limits.count_document(endpoint.arn, units, characters)
+        except ApiError:
+            self._metrics.count(endpoint.arn, units, characters, answered=False)
+            raise
+        classifier = self._store.get(endpoint.properties["ModelArn"], endpoint.region)
         return str(self._settings.model_path(classifier.model_file or ""))
 
 

@@ -20,7 +20,15 @@ from nightsort_local.local_aws.comprehend.errors import ApiError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.model import ListShape, OperationModel, ServiceModel, Shape, StringShape, StructureShape
+    from botocore.model import (
+        ListShape,
+        MapShape,
+        OperationModel,
+        ServiceModel,
+        Shape,
+        StringShape,
+        StructureShape,
+    )
 
 TARGET_PREFIX = "Comprehend_20171127"
 """Start of ``X-Amz-Target`` (service model, ``targetPrefix``)."""
@@ -52,7 +60,14 @@ def parse_request(operation: str, body: Any) -> dict[str, Any]:
     :raises ApiError: ``SerializationException`` for a wrong type; ``ValidationException`` with every violated
         constraint.
     """
-    shape = operation_model(operation).input_shape
+    return parsed(operation_model(operation).input_shape, body)
+
+
+def parsed(shape: Shape | None, body: Any) -> dict[str, Any]:
+    """Return the parameters of a request to any JSON service; see :func:`parse_request`.
+
+    :param shape: the input of the operation; None: it takes nothing.
+    """
     if shape is None:
         return {}
     parameters = cast("dict[str, Any]", typed(shape, body))
@@ -97,6 +112,9 @@ def typed(shape: Shape, value: Any) -> Any:
     if kind == "list" and isinstance(value, list):
         member = cast("ListShape", shape).member
         return [typed(member, item) for item in value if item is not None]
+    if kind == "map" and isinstance(value, dict):
+        member = cast("MapShape", shape).value
+        return {name: typed(member, item) for name, item in value.items() if item is not None}
     if not isinstance(value, _SCALARS.get(kind, ())) or (isinstance(value, bool) and kind != "boolean"):
         raise _wrong_type(shape, value)
     if kind == "blob":
@@ -139,6 +157,9 @@ def _token(value: Any) -> str:
 
 # --- constraints --------------------------------------------------------------------------------------------
 
+_SURROGATES = (r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
+"""The characters beyond the first plane, as the models write them and as Python does."""
+
 _FAILED = "failed to satisfy constraint: Member must"
 
 
@@ -174,8 +195,8 @@ def _range_problems(shape: Shape, value: Any, where: str, quantity: str, size: f
 
 def _text_problems(shape: StringShape, value: str, where: str) -> Iterator[str]:
     pattern = shape.metadata.get("pattern")
-    # The patterns are Java's: `re` does not support Unicode properties.
-    if pattern is not None and not regex.fullmatch(pattern, value):
+    # The patterns are Java's: `re` does not support Unicode properties, and characters are of UTF-16.
+    if pattern is not None and not regex.fullmatch(pattern.replace(*_SURROGATES), value):
         yield _failed(shape, value, where, f"satisfy regular expression pattern: {pattern}")
     if shape.enum and value not in shape.enum:
         yield _failed(shape, value, where, f"satisfy enum value set: [{', '.join(shape.enum)}]")

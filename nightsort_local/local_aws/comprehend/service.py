@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from nightsort_local.local_aws.comprehend.behaviour import Behaviour
+    from nightsort_local.local_aws.comprehend.endpoint_metrics import EndpointMetrics
     from nightsort_local.local_aws.comprehend.store import Store
     from nightsort_local.local_aws.settings import Settings
     from nightsort_local.local_aws.work.workers import WorkerPool
@@ -61,9 +62,17 @@ class Comprehend:
     :param workers: run trainings and jobs.
     :param settings: the server's settings.
     :param behaviour: delays and rate limits.
+    :param metrics: counts what endpoints do.
     """
 
-    def __init__(self, store: Store, workers: WorkerPool, settings: Settings, behaviour: Behaviour) -> None:
+    def __init__(
+        self,
+        store: Store,
+        workers: WorkerPool,
+        settings: Settings,
+        behaviour: Behaviour,
+        metrics: EndpointMetrics,
+    ) -> None:
         self._store = store
         self._real_time = RealTimeProcess()
         self._limits = RateLimits(behaviour)
@@ -71,7 +80,7 @@ class Comprehend:
         self._classifiers = ClassifierOperations(store, timers, workers, settings)
         self._jobs = JobOperations(store, timers, workers, settings)
         self._endpoints = EndpointOperations(store, timers, self._real_time, settings)
-        self._classify = RealTimeOperations(store, self._real_time, settings, self._limits)
+        self._classify = RealTimeOperations(store, self._real_time, settings, self._limits, metrics)
         owners = (self._classifiers, self._jobs, self._endpoints, TagOperations(store))
         self._handlers: dict[str, Callable[[Mapping[str, Any], str], dict[str, Any]]] = {
             operation: getattr(owner, xform_name(operation))

@@ -1,4 +1,4 @@
-"""Check each call of Comprehend and S3 against the policies of its caller."""
+"""Check each call against the policies of its caller; those of IAM and STS stay open."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.permissions.authentication import SIGNED_BY
 from nightsort_local.local_aws.permissions.identities import Identity, UnknownIdentityError, identity_of
 from nightsort_local.local_aws.permissions.needed_permissions import (
+    NEEDED_PERMISSIONS,
     READING,
-    comprehend_permissions,
     missing_object_permission,
     s3_permissions,
 )
@@ -70,10 +70,15 @@ class Enforcement:
     def __init__(self, root: str | None = None) -> None:
         self._root = root
 
-    def check_comprehend(
-        self, environ: WSGIEnvironment, operation: str, request: Mapping[str, Any], region: str
+    def check(
+        self,
+        environ: WSGIEnvironment,
+        service: str,
+        operation: str,
+        request: Mapping[str, Any],
+        region: str,
     ) -> None:
-        """Check a request to Comprehend.
+        """Check a request to Comprehend, CloudWatch or Application Auto Scaling.
 
         :raises ApiError: AccessDeniedException; for an unknown or missing caller
             UnrecognizedClientException or MissingAuthenticationTokenException.
@@ -87,7 +92,7 @@ class Enforcement:
             raise ApiError("MissingAuthenticationTokenException", "Missing Authentication Token")
         if caller is _ROOT:
             return
-        for access in comprehend_permissions(operation, request, region):
+        for access in NEEDED_PERMISSIONS[service](operation, request, region):
             denial = _denial(caller, access, access.resource)
             if denial is not None:
                 raise ApiError("AccessDeniedException", denial)

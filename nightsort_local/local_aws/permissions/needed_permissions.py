@@ -13,6 +13,8 @@ from nightsort.comprehend.iam_policies import Access
 from nightsort.comprehend.role import COMPREHEND
 from nightsort_local.local_aws.account import ACCOUNT_ID
 from nightsort_local.local_aws.comprehend import arns
+from nightsort_local.local_aws.services import AUTO_SCALING, CLOUDWATCH
+from nightsort_local.local_aws.services import COMPREHEND as COMPREHEND_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
     from nightsort_local.local_aws.s3.operations import S3Call
 
 _ANY = "*"
+
+SCALING_PRINCIPAL = "comprehend.application-autoscaling.amazonaws.com"
+SCALING_ROLE = (
+    f"arn:aws:iam::{ACCOUNT_ID}:role/aws-service-role/{SCALING_PRINCIPAL}/"
+    "AWSServiceRoleForApplicationAutoScaling_ComprehendEndpoint"
+)
+"""The service-linked role, which AWS makes at the first registration of an endpoint."""
 
 _ROLES = ("DataAccessRoleArn", "DesiredDataAccessRoleArn")
 _RESOURCES = ("DocumentClassifierArn", "EndpointArn", "ResourceArn", "ModelArn", "DesiredModelArn")
@@ -53,6 +62,45 @@ def _created(operation: str, request: Mapping[str, Any], region: str) -> str | N
         return f"arn:aws:comprehend:{region}:{ACCOUNT_ID}:{endpoint}"
     return None
 
+
+def scaling_permissions(operation: str, request: Mapping[str, Any], region: str) -> list[Access]:
+    """Return the permissions that a request to Application Auto Scaling needs.
+
+    Besides its own action the caller needs those of the endpoint and of the alarms (Application Auto Scaling
+    User Guide, "Identity-based policy examples"), and to register the right to make the service-linked role.
+    """
+    context = {"aws:RequestedRegion": region}
+    targets = f"arn:aws:application-autoscaling:{region}:{ACCOUNT_ID}:scalable-target/*"
+    resource = _ANY if operation.startswith("Describe") else targets
+    needed = [Access(f"application-autoscaling:{operation}", resource, context)]
+    if operation == "RegisterScalableTarget":
+        endpoint = str(request.get("ResourceId"))
+        actions = ("DescribeEndpoint", "UpdateEndpoint")
+        needed += [Access(f"comprehend:{action}", endpoint, context) for action in actions]
+        linked = {**context, "iam:AWSServiceName": SCALING_PRINCIPAL}
+        needed.append(Access("iam:CreateServiceLinkedRole", SCALING_ROLE, linked))
+    needed += [Access(f"cloudwatch:{action}", _ANY, context) for action in _ALARM_ACTIONS.get(operation, ())]
+    return needed
+
+
+_ALARM_ACTIONS = {
+    "PutScalingPolicy": ("PutMetricAlarm", "DescribeAlarms"),
+    "DeleteScalingPolicy": ("DeleteAlarms",),
+    "DeregisterScalableTarget": ("DeleteAlarms",),
+}
+
+
+def cloudwatch_permissions(operation: str, _: Mapping[str, Any], region: str) -> list[Access]:
+    """Return the permission that a request to CloudWatch needs; its metrics have no ARNs."""
+    return [Access(f"cloudwatch:{operation}", _ANY, {"aws:RequestedRegion": region})]
+
+
+NEEDED_PERMISSIONS = {
+    COMPREHEND_SERVICE: comprehend_permissions,
+    AUTO_SCALING: scaling_permissions,
+    CLOUDWATCH: cloudwatch_permissions,
+}
+"""What a request to a service needs, in the order of the checks."""
 
 READING = ("GetObject", "HeadObject", "GetObjectAttributes")
 """Operations that need ``s3:GetObject``."""

@@ -10,6 +10,7 @@ import uuid
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape
 
+from nightsort_local.local_aws.cloudwatch import written_error
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.permissions.authentication import Reason, RefusedError
 from nightsort_local.local_aws.responses import respond, respond_json, respond_s3_error
@@ -17,7 +18,7 @@ from nightsort_local.local_aws.services import S3
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from wsgiref.types import StartResponse
+    from wsgiref.types import StartResponse, WSGIEnvironment
 
 _TOKEN_INVALID = "The security token included in the request is invalid."  # noqa: S105
 _DOES_NOT_MATCH = (
@@ -75,7 +76,9 @@ def json_refusal(error: RefusedError) -> ApiError:
     return ApiError(_OF_JSON.get(code, f"{code}Exception"), _text(message, error))
 
 
-def respond_refusal(start_response: StartResponse, service: str, error: RefusedError) -> Iterable[bytes]:
+def respond_refusal(
+    start_response: StartResponse, service: str, error: RefusedError, environ: WSGIEnvironment
+) -> Iterable[bytes]:
     """Answer a refused request to one of moto's services."""
     if service == S3:
         status, code, message = _OF_S3[error.reason]
@@ -84,9 +87,20 @@ def respond_refusal(start_response: StartResponse, service: str, error: RefusedE
         refusal = json_refusal(error)
         return respond_json(start_response, refusal.status, refusal.body())
     code, status, message = _OF_OTHERS[error.reason]
+    return respond_error(start_response, environ, status, code, _text(message, error))
+
+
+def respond_error(
+    start_response: StartResponse, environ: WSGIEnvironment, status: int, code: str, message: str
+) -> Iterable[bytes]:
+    """Answer with an error in the protocol of the request: that of IAM and STS, or one of CloudWatch's."""
+    written = written_error(environ, code, message)
+    if written is not None:
+        body, headers = written
+        return respond(start_response, status, body, *headers)
     text = (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>'
-        f"<Code>{code}</Code><Message>{escape(_text(message, error))}</Message></Error>"
+        f"<Code>{code}</Code><Message>{escape(message)}</Message></Error>"
         f"<RequestId>{uuid.uuid4()}</RequestId></ErrorResponse>"
     )
     return respond(start_response, status, text.encode(), ("Content-Type", "text/xml"))

@@ -7,7 +7,13 @@ from typing import Any
 import pytest
 from werkzeug.test import EnvironBuilder
 
-from nightsort_local.local_aws.permissions.needed_permissions import comprehend_permissions, s3_permissions
+from nightsort_local.local_aws.permissions.needed_permissions import (
+    SCALING_ROLE,
+    cloudwatch_permissions,
+    comprehend_permissions,
+    s3_permissions,
+    scaling_permissions,
+)
 from nightsort_local.local_aws.s3.operations import s3_call
 
 REGION = "eu-west-1"
@@ -123,3 +129,39 @@ def test_a_listing_says_its_prefix_to_conditions() -> None:
 def test_requests_to_others_are_none_to_s3(url: str, headers: dict[str, str]) -> None:
     environ = EnvironBuilder(method="POST", path=url, headers=headers.items()).get_environ()
     assert s3_call(environ) is None
+
+
+TARGETS = f"arn:aws:application-autoscaling:{REGION}:123456789012:scalable-target/*"
+
+
+@pytest.mark.parametrize(
+    ("operation", "needed"),
+    [
+        ("DescribeScalableTargets", [("application-autoscaling:DescribeScalableTargets", "*")]),
+        (
+            "RegisterScalableTarget",
+            [
+                ("application-autoscaling:RegisterScalableTarget", TARGETS),
+                ("comprehend:DescribeEndpoint", ENDPOINT),
+                ("comprehend:UpdateEndpoint", ENDPOINT),
+                ("iam:CreateServiceLinkedRole", SCALING_ROLE),
+            ],
+        ),
+        (
+            "PutScalingPolicy",
+            [
+                ("application-autoscaling:PutScalingPolicy", TARGETS),
+                ("cloudwatch:PutMetricAlarm", "*"),
+                ("cloudwatch:DescribeAlarms", "*"),
+            ],
+        ),
+    ],
+)
+def test_application_auto_scaling(operation: str, needed: list[tuple[str, str]]) -> None:
+    found = scaling_permissions(operation, {"ResourceId": ENDPOINT}, REGION)
+    assert [(access.action, access.resource) for access in found] == needed
+
+
+def test_cloudwatch() -> None:
+    (access,) = cloudwatch_permissions("GetMetricData", {}, REGION)
+    assert (access.action, access.resource) == ("cloudwatch:GetMetricData", "*")

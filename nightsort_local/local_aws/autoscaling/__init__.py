@@ -1,0 +1,1 @@
+"""Application Auto Scaling for the endpoints of the local Comprehend."""

@@ -15,9 +15,9 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS
 from nightsort_local.local_aws.clock import now
 from nightsort_local.local_aws.comprehend.errors import ApiError
-from nightsort_local.local_aws.comprehend.rate_limits import UNIT_CHARACTERS_PER_SECOND
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -153,7 +153,7 @@ class TargetTracking:
             self._watched[endpoint.arn] = _Watch(characters, moment)
             return None
         used, seconds = characters - watch.characters, moment - watch.since
-        capacity = UNIT_CHARACTERS_PER_SECOND * units * seconds
+        capacity = ENDPOINT_UNIT_CHARACTERS * units * seconds
         watch.utilization.append(used / capacity * 100 if used and capacity else None)
         watch.characters, watch.since = characters, moment
         return watch

@@ -11,7 +11,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from nightsort_local.local_aws.comprehend.rate_limits import UNIT_CHARACTERS_PER_SECOND
+from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -83,7 +83,7 @@ class EndpointMetrics:
         if minute not in minutes:
             minutes[minute] = {}
             self._forget_old(arn)
-        used = characters / (UNIT_CHARACTERS_PER_SECOND * MINUTE)
+        used = characters / (ENDPOINT_UNIT_CHARACTERS * MINUTE)
         values = {REQUESTED: used}
         if answered:
             values |= {CONSUMED: used, PROVISIONED: float(units), UTILIZATION: used / units * 100}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Final
 
+from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS, ENDPOINT_UNIT_DOCUMENTS
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.request_validation import operation_model
 
@@ -32,10 +33,6 @@ SLOW_CALLS_PER_SECOND: Final = 1.0
 
 CALLS_PER_SECOND: Final = 10.0
 """Describe and List operations (Service Quotas; assumed for endpoints and summaries)."""
-
-UNIT_DOCUMENTS_PER_SECOND: Final = 2.0
-UNIT_CHARACTERS_PER_SECOND: Final = 100.0
-"""Throughput of one inference unit of an endpoint (guide, guidelines-and-limits)."""
 
 
 class TokenBucket:
@@ -90,8 +87,8 @@ class RateLimits:
 
         :raises ApiError: the throughput of its inference units is exceeded.
         """
-        documents = UNIT_DOCUMENTS_PER_SECOND * inference_units
-        volume = UNIT_CHARACTERS_PER_SECOND * inference_units
+        documents = ENDPOINT_UNIT_DOCUMENTS * inference_units
+        volume = ENDPOINT_UNIT_CHARACTERS * inference_units
         self._count(
             "ClassifyDocument",
             [

@@ -15,12 +15,14 @@ import hashlib
 import os
 import tempfile
 from itertools import pairwise
-from typing import IO, TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from xxhash import xxh3_128_digest
 
+from nightsort.arrow.bloom_filter import BloomFilter
 from nightsort.arrow.columns import as_bytes, to_numpy
 
 if TYPE_CHECKING:
@@ -28,17 +30,16 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from nightsort.arrow.columns import TextColumn
+    from nightsort.arrow.columns import Column, TextColumn
 
 Hashes = npt.NDArray[np.uint64]
 """Shape ``(n,)``."""
 
+HASH: Final = pa.binary(16)
+"""The type of a pair in a column: the 16 bytes of the digest."""
+
 HASHES_IN_MEMORY: Final = 2**18
 """A run is written after so many (4 MB), so that memory is the same for 1 and for 10 million."""
-
-_FILTER_BITS: Final = 22
-"""2^22 words of 64 bits, 32 MB: of 10 million new hashes 1 in 1,000 is looked up on disk, of 100 million 1 in
-3."""
 
 _REGION_BITS: Final = 11
 """The file of a set has a region for each value of so many leading bits: to look a hash up among 10 million,
@@ -59,7 +60,27 @@ _PAIR_BYTES: Final = 16
 
 def hash_texts(texts: TextColumn) -> tuple[Hashes, Hashes]:
     """Return two independent 64-bit hashes per text; as a pair they are practically unique."""
-    digests = b"".join(map(xxh3_128_digest, to_numpy(as_bytes(texts))))
+    return _halves(b"".join(map(xxh3_128_digest, to_numpy(as_bytes(texts)))))
+
+
+def as_column(first: Hashes, second: Hashes) -> Column:
+    """Return pairs of hashes as a column of :data:`HASH`.
+
+    :param first: shape ``(n,)``.
+    :param second: shape ``(n,)``.
+    """
+    digests: Any = np.stack((first, second), axis=1).astype(">u8")
+    return pa.Array.from_buffers(HASH, len(first), [None, pa.py_buffer(digests)])
+
+
+def as_hashes(column: Column) -> tuple[Hashes, Hashes]:
+    """Return the pairs of hashes in a column of :data:`HASH` without nulls."""
+    start = column.offset * _PAIR_BYTES
+    content = column.buffers()[1]
+    return _halves(b"" if content is None else content[start : start + len(column) * _PAIR_BYTES])
+
+
+def _halves(digests: Any) -> tuple[Hashes, Hashes]:
     halves = np.frombuffer(digests, dtype=">u8").reshape(-1, 2)
     return halves[:, 0].astype(np.uint64), halves[:, 1].astype(np.uint64)
 
@@ -150,7 +171,7 @@ class _StoredSet:
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile(prefix="nightsort-")  # noqa: SIM115 (closed by the owner)
         self._counts = np.zeros(2**_REGION_BITS, np.int64)
-        self._filter = np.zeros(2**_FILTER_BITS, np.uint64)
+        self._filter = BloomFilter()
 
     def __len__(self) -> int:
         return int(self._counts.sum())
@@ -161,23 +182,19 @@ class _StoredSet:
     def add(self, first: Hashes, second: Hashes) -> None:
         """Write pairs that are sorted and not there yet."""
         pairs = np.stack((first, second), axis=1)
-        for region, rows in _by_region(first):
+        for region, rows in by_leading_bits(first, _REGION_BITS):
             self._file.seek(region * _REGION_BYTES + int(self._counts[region]) * _PAIR_BYTES)
             self._file.write(pairs[rows].data)
             self._counts[region] += rows.stop - rows.start
         self._file.flush()
-        words, bits = _filter_words(first, second)
-        # The words ascend, as the hashes do, so equal ones are neighbours.
-        begins = np.flatnonzero(np.diff(words, prepend=-1))
-        self._filter[words[begins]] |= np.bitwise_or.reduceat(bits, begins)
+        self._filter.add(first, second)
 
     def contains(self, first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
         """Return which pairs, sorted and all different, are in the file; the filter rules most others out."""
         found = np.zeros(len(first), dtype=bool)
-        words, bits = _filter_words(first, second)
-        maybe = np.flatnonzero(self._filter[words] & bits == bits)
+        maybe = np.flatnonzero(self._filter.may_hold(first, second))
         first, second = first[maybe], second[maybe]
-        for region, rows in _by_region(first):
+        for region, rows in by_leading_bits(first, _REGION_BITS):
             size = int(self._counts[region]) * _PAIR_BYTES
             stored = np.frombuffer(os.pread(self._file.fileno(), size, region * _REGION_BYTES), np.uint64)
             # The stored pairs are looked up among the few given ones: only those are sorted.
@@ -186,9 +203,9 @@ class _StoredSet:
         return found
 
 
-def _by_region(first: Hashes) -> Iterator[tuple[int, slice]]:
-    """Yield the regions of ascending hashes, each with the slice of its hashes."""
-    regions = (first >> np.uint64(64 - _REGION_BITS)).astype(np.intp)
+def by_leading_bits(first: Hashes, bits: int) -> Iterator[tuple[int, slice]]:
+    """Yield the leading bits of ascending hashes, each value with the slice of its hashes."""
+    regions = (first >> np.uint64(64 - bits)).astype(np.intp)
     borders = [*np.flatnonzero(np.diff(regions, prepend=-1)).tolist(), len(regions)]
     for start, end in pairwise(borders):
         yield int(regions[start]), slice(start, end)
@@ -198,15 +215,6 @@ def _merged(one: tuple[Hashes, Hashes], other: tuple[Hashes, Hashes]) -> tuple[H
     first, second = (np.concatenate(both) for both in zip(one, other, strict=True))
     order = np.argsort(first, kind="stable")
     return first[order], second[order]
-
-
-def _filter_words(first: Hashes, second: Hashes) -> tuple[npt.NDArray[np.intp], Hashes]:
-    """Return for each hash the index of its word in the filter, and its four bits of that word."""
-    words = (first >> np.uint64(64 - _FILTER_BITS)).astype(np.intp)
-    bits = np.zeros(len(first), np.uint64)
-    for shift in (0, 6, 12, 18):
-        bits |= np.uint64(1) << ((second >> np.uint64(shift)) & np.uint64(63))
-    return words, bits
 
 
 class StoredRun:

@@ -33,3 +33,18 @@ def accepted_labels(labels: Any, scores: Any, threshold: float | None) -> Any:
     return pa.ListArray.from_arrays(
         from_numpy(ends.astype(np.int32)), labels.values.take(from_numpy(np.flatnonzero(enough)))
     )
+
+
+def as_labels(column: Any) -> Any:
+    """Return lists of strings, none of them null, as a column of :data:`LABELS` whose values begin at 0."""
+    return pa.ListArray.from_arrays(_offsets(column), column.flatten().cast(pa.string()).dictionary_encode())
+
+
+def as_scores(column: Any) -> Any:
+    """Return lists of numbers, none of them null, as a column of :data:`SCORES` whose values begin at 0."""
+    return pa.ListArray.from_arrays(_offsets(column), column.flatten().cast(pa.float32()))
+
+
+def _offsets(column: Any) -> Any:
+    offsets = column.offsets.to_numpy()
+    return from_numpy(offsets - offsets[0])

@@ -418,6 +418,19 @@ class WorkLayout:
         return _below(self.work_uri, "runs/")
 
     @property
+    def reuse(self) -> str:
+        """What the results that may be used again lie below."""
+        return _below(self.work_uri, "reuse/")
+
+    def results_of_version(self, version: str) -> str:
+        """Return what the results of a version lie below, a folder for each run."""
+        return f"{self.reuse}{version}/"
+
+    def stored_results(self, version: str, run_key: str, batch: str) -> str:
+        """Return where the results of a batch lie that may be used again."""
+        return f"{self.results_of_version(version)}{run_key}/{batch}.parquet"
+
+    @property
     def exports(self) -> str:
         """What the partitions of the export lie below, where the spec names no other place."""
         return _below(self.work_uri, "predictions")

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from nightsort.cli import app
 from nightsort.tables.retention import OldRun, drop_run, find_runs
+from nightsort.tables.reuse import runs_with_rows
 
 if TYPE_CHECKING:
     from typer.testing import Result
@@ -73,6 +74,18 @@ def test_a_run_that_is_dropped_leaves_its_sums_and_all_other_rows(database: Conn
     left = database.execute("SELECT classifier, %s - day FROM nightsort.predictions ORDER BY 1, 2", (TODAY,))
     assert left.fetchall() == [("mails", 11), ("tickets", 9), ("tickets", 9)]
     assert ages(database, "classification_runs") == [9, 11]
+
+
+def test_the_results_of_a_run_that_was_dropped_are_not_used_again(database: Connection) -> None:
+    for age in (9, 10, 11):
+        add_run(database, age, 1)
+    asked = [f"{TODAY - timedelta(days=age):%Y%m%d}" for age in (9, 10, 11, 12)]
+
+    drop_run(database, OldRun("tickets", asked[1], TODAY - timedelta(days=10), 1))
+
+    assert runs_with_rows(database, "tickets", asked) == [asked[0], asked[2]]
+    assert runs_with_rows(database, "mails", asked) == []
+    assert runs_with_rows(database, "tickets", []) == []
 
 
 def test_a_document_whose_only_run_is_dropped_is_no_longer_among_the_latest(database: Connection) -> None:

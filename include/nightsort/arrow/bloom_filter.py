@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-if TYPE_CHECKING:
-    from nightsort.arrow.hashing import Hashes
+Hashes = npt.NDArray[np.uint64]
 
 _FILTER_BITS: Final = 22
 """2^22 words of 64 bits, 32 MB: of 10 million new hashes 1 in 1,000 is looked up on disk, of 30 million 1 in

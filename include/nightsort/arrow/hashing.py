@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 Hashes = npt.NDArray[np.uint64]
 """Shape ``(n,)``."""
 
-HASH: Final = pa.binary(16)
+HASH: Final[pa.DataType] = pa.binary(16)
 """The type of a pair in a column: the 16 bytes of the digest."""
 
 HASHES_IN_MEMORY: Final = 2**18

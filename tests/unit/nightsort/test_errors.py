@@ -48,7 +48,13 @@ RETRYABLE = {
     "WrongOutputError": False,
 }
 # Caught by whoever calls, so no user meets them.
-INTERNAL = {"DamagedArrayError", "JsonError", "OddObjectError", "UnknownConditionError"}
+INTERNAL = {
+    "DamagedArrayError",
+    "DamagedResultsError",
+    "JsonError",
+    "OddObjectError",
+    "UnknownConditionError",
+}
 
 
 def domain_errors() -> set[type[Exception]]:

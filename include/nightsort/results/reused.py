@@ -1,0 +1,74 @@
+"""Read the results of documents whose texts an earlier run of the same version has paid for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.label_lists import accepted_labels, as_labels, as_scores
+from nightsort.batches.manifest import ManifestError
+from nightsort.results.join import CLASSIFIED, result_rows
+from nightsort.storage import must_exist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from upath import UPath
+
+_ROWS_AT_ONCE: Final = 16_384
+_SOURCE: Final = "reused"
+
+
+def read_reused(path: UPath, *, mode: str, threshold: float) -> Iterator[pa.RecordBatch]:
+    """Stream the results of a run's reused documents, as they are loaded.
+
+    :param path: what :meth:`nightsort.reuse.lookup.Reused.write` has written.
+    :param mode: ``MULTI_CLASS`` accepts the best label, ``MULTI_LABEL`` each label at or above `threshold`.
+    :param threshold: the lowest score of an accepted label, for ``MULTI_LABEL``.
+    :returns: record batches with :data:`~nightsort.results.join.RESULT_SCHEMA`; ``line`` is the row of the
+        file, and a forgotten document has no row.
+    :raises MissingObjectError: the file is gone.
+    :raises ManifestError: it cannot be read.
+    """
+    with must_exist(path):
+        content = path.read_bytes()
+    start = 0
+    try:
+        parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["run_key"])
+        for group in range(parquet.num_row_groups):
+            for part in parquet.read_row_group(group, use_threads=False).to_batches(_ROWS_AT_ONCE):
+                yield _results(part, start, threshold if mode == "MULTI_LABEL" else None)
+                start += len(part)
+    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ManifestError(
+            f"{path}: not the results of reused documents ({reason}). Run prepare_batches again"
+        ) from error
+
+
+def _results(part: Any, start: int, threshold: float | None) -> pa.RecordBatch:
+    lines = np.arange(start, start + len(part))
+    if part["document_id"].null_count:
+        there = part["document_id"].is_valid()
+        part, lines = part.filter(there), lines[there.to_numpy(zero_copy_only=False)]
+    rows = len(part)
+    labels, scores = as_labels(part["labels"]), as_scores(part["scores"])
+    firsts: Any = labels.offsets[:-1]
+    return result_rows(
+        rows,
+        line=from_numpy(lines),
+        document_id=part["document_id"],
+        status=pc.dictionary_encode(pa.repeat(CLASSIFIED, rows)),
+        label=labels.values.take(firsts),
+        score=scores.values.take(firsts),
+        labels=labels,
+        scores=scores,
+        accepted=accepted_labels(labels, scores, threshold),
+        source=pc.dictionary_encode(pa.repeat(_SOURCE, rows)),
+        source_run=part["run_key"],
+    )

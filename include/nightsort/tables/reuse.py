@@ -1,0 +1,30 @@
+"""What the tables know of runs whose results may be used again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import psycopg
+
+
+def runs_with_rows(conn: psycopg.Connection[Any], classifier: str, runs: Sequence[str]) -> list[str]:
+    """Return those runs whose predictions are in the tables, in their order.
+
+    The rows of a run are gone when it was dropped; so its results are not used again.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param runs: run keys.
+    :returns: run keys.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT run_key FROM unnest(%(runs)s::text[]) WITH ORDINALITY AS asked (run_key, number) "
+            "WHERE EXISTS (SELECT FROM nightsort.predictions p WHERE p.classifier = %(classifier)s"
+            " AND p.run_key = asked.run_key) ORDER BY number",
+            {"runs": list(runs), "classifier": classifier},
+        ).fetchall()
+    return [key for (key,) in rows]

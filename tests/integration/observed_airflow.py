@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+PAGE = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
 NAME, BUCKET, DAY = "observed", "observed", "2026-11-18"
 
 # The scheduler is the only part of Airflow that is missing: triggers run in this process. Then the night is
@@ -49,7 +52,15 @@ for settings in json.loads(sys.argv[1]):
                    token=workload.token, client=client, subprocess_logs_to_stdout=True)
     with create_session() as session:
         print("AGAIN", session.scalars(task).one().state)
-"""
+
+from airflow.models.asset import AssetEvent
+
+for failed in (0, 2):
+    with create_session() as session:
+        for event in session.scalars(select(AssetEvent)):
+            event.extra = {{**event.extra, "failed": failed}}
+    print("WATCH", failed, bag.dags["watch_{NAME}"].test().state)
+"""  # noqa: S608 - no SQL
 
 
 def bring_documents(aws: LocalAwsServer) -> list[str]:
@@ -76,10 +87,16 @@ def bring_documents(aws: LocalAwsServer) -> list[str]:
 
 
 def airflow_environment(aws: LocalAwsServer, dsn: str, home: Path) -> dict[str, str]:
-    """Return the settings of an Airflow with an own home, whose one classifier is :data:`NAME`."""
+    """Return the settings of an Airflow with a home, a classifier, and the DAG of docs/monitoring.md."""
     specs = home / "specs"
     specs.mkdir()
     (specs / f"{NAME}.yaml").write_text(nightly_spec(NAME, BUCKET, ROLE) + "export: parquet\n")
+    dags = home / "dags"
+    dags.mkdir()
+    for file in (ROOT / "dags").glob("*.py"):
+        shutil.copy(file, dags)
+    (watching,) = re.findall(r"```python\n(from airflow\.sdk import DAG, task\n.+?)```", PAGE, re.DOTALL)
+    (dags / "watch.py").write_text(watching.replace("tickets", NAME))
     connection: dict[str, Any] = {
         "conn_type": "aws",
         "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],
@@ -91,7 +108,7 @@ def airflow_environment(aws: LocalAwsServer, dsn: str, home: Path) -> dict[str, 
         "HOME": str(home),
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
         "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(connection),
         "AIRFLOW_CONN_NIGHTSORT_DB": json.dumps(as_connection(dsn)),
         "NIGHTSORT_SPECS": str(specs),
@@ -101,6 +118,8 @@ def airflow_environment(aws: LocalAwsServer, dsn: str, home: Path) -> dict[str, 
 
 def run_both_dags(environment: Mapping[str, str], *again: Mapping[str, str]) -> str:
     """Train, classify a night, and count it again; return what the process printed. All of it succeeds.
+
+    At last the DAG of docs/monitoring.md looks at the night: at none, then at two documents that failed.
 
     :param environment: the settings.
     :param again: other settings, for each time that the night is counted again.
@@ -113,7 +132,8 @@ def run_both_dags(environment: Mapping[str, str], *again: Mapping[str, str]) -> 
         env=environment,
     )
     told = done.stdout + done.stderr
-    states = [line for line in done.stdout.splitlines() if line.startswith(("STATE ", "AGAIN "))]
+    states = [line for line in done.stdout.splitlines() if line.startswith(("STATE ", "AGAIN ", "WATCH "))]
     expected = [f"STATE train_{NAME} success", f"STATE classify_{NAME} success"]
-    assert states == [*expected, *["AGAIN success"] * len(again)], told[-5000:]
+    watched = ["WATCH 0 success", "WATCH 2 failed"]
+    assert states == [*expected, *["AGAIN success"] * len(again), *watched], told[-5000:]
     return told

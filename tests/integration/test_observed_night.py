@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+import yaml
 
-from tests.airflow_environment import ROOT
+from nightsort.classifier_spec.model import ClassifierSpec
+from tests.integration.local_aws_server import ROLE
 from tests.integration.observed_airflow import (
     NAME,
+    PAGE,
     airflow_environment,
     bring_documents,
     run_both_dags,
 )
 from tests.integration.otlp_receiver import otlp_receiver
 from tests.integration.udp_listener import udp_listener
+from tests.made_texts import nightly_spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +30,6 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
-PAGE = (ROOT / "docs" / "monitoring.md").read_text(encoding="utf-8")
 METRIC = re.compile(r"^\| `(nightsort\.night\.\w+)` \|", re.MULTILINE)
 
 
@@ -38,12 +41,14 @@ class Observed:
     :param otlp: the gauges that OpenTelemetry got, by name and tags.
     :param row: the night's row and statistics.
     :param texts: the documents' texts.
+    :param dsn: the database.
     """
 
     statsd: dict[str, float]
     otlp: dict[tuple[str, tuple[tuple[str, str], ...]], float]
     row: dict[str, Any]
     texts: list[str]
+    dsn: str
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +84,7 @@ def observed(
             " USING (classifier, run_key)"
         ).fetchone()
     assert row is not None
-    yield Observed({name: float(value) for name, value in sent.items()}, collector.gauges, row, texts)
+    yield Observed({name: float(value) for name, value in sent.items()}, collector.gauges, row, texts, dsn)
     with psycopg.connect(postgres_dsn, autocommit=True) as server:
         server.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
 
@@ -133,3 +138,33 @@ def test_no_label_and_no_text_is_in_a_metric(observed: Observed) -> None:
     told = [*observed.statsd, *map(str, observed.otlp)]
     for secret in (*observed.row["labels"], *observed.texts):
         assert not [line for line in told if secret in line]
+
+
+def test_the_queries_of_the_page_find_a_bad_night_and_no_good_one(observed: Observed) -> None:
+    alerts = PAGE.partition("## Alerts")[2].partition("\n## ")[0]
+    bad_nights, without_night = re.findall(r"```sql\n(.+?)```", alerts, re.DOTALL)
+    with psycopg.connect(observed.dsn) as connection:
+
+        def found(query: str) -> list[str]:
+            return [row[0] for row in connection.execute(query.encode())]
+
+        def change(assignment: str) -> None:
+            connection.execute(f"UPDATE nightsort.classification_runs SET {assignment}".encode())  # noqa: S608
+
+        change("day = current_date - 1")
+        assert found(bad_nights) == found(without_night) == []
+        change("failed = 2")
+        assert (found(bad_nights), found(without_night)) == ([NAME], [])
+        change("failed = 0, state = 'incomplete'")
+        assert found(bad_nights) == found(without_night) == [NAME]
+        change("state = 'complete', day = current_date - 3")
+        assert (found(bad_nights), found(without_night)) == ([], [NAME])
+        connection.rollback()
+
+
+def test_the_spec_of_the_page_is_one() -> None:
+    (example,) = re.findall(r"```yaml\n(.+?)```", PAGE, re.DOTALL)
+    spec = ClassifierSpec.model_validate(yaml.safe_load(nightly_spec("tickets", "documents", ROLE) + example))
+    assert spec.drift == "notify"
+    assert spec.loaded_by is not None
+    assert len(spec.notifiers) == 1

@@ -51,6 +51,21 @@ REMEDIES: Final = {
     "correct the ARN.",
 }
 
+# The same codes have other remedies where endpoints are opened, changed and closed.
+OF_ENDPOINTS: Final = frozenset(
+    {"CreateEndpoint", "DescribeEndpoint", "UpdateEndpoint", "DeleteEndpoint", "ListEndpoints"}
+)
+ENDPOINT_REMEDIES: Final = {
+    "AccessDeniedException": "Grant the connection's identity this permission; docs/iam/endpoint-policy.json "
+    "lists all that are needed for endpoints.",
+    "ResourceLimitExceededException": "The account's quota of endpoints or inference units is full: delete "
+    "endpoints that nobody uses, take fewer units, or ask AWS for a higher quota; then clear the task.",
+    "ResourceNotFoundException": "The model or the endpoint does not exist (any more) in this account and "
+    "region: use a classifier version that is there.",
+    "ResourceUnavailableException": "The model is not trained, or the endpoint is not in service: use a "
+    "version that is TRAINED, and an endpoint that is IN_SERVICE.",
+}
+
 
 THROTTLED: Final = frozenset(
     {
@@ -73,7 +88,10 @@ def remedy(error: BaseException) -> str | None:
     if isinstance(error, ClientError):
         if error.response.get("Error", {}).get("Message", "").startswith("UNSUPPORTED_OPERATION"):
             return _NOT_OFFERED
-        return REMEDIES.get(error_code(error))
+        remedies = REMEDIES
+        if error.operation_name in OF_ENDPOINTS:
+            remedies = {**REMEDIES, **ENDPOINT_REMEDIES}
+        return remedies.get(error_code(error))
     if isinstance(error, ParamValidationError):
         return "Correct the named value."
     if isinstance(error, NoRegionError):

@@ -124,6 +124,30 @@ class EndpointStateUnknownError(AirflowFailException):
     """Comprehend reports an endpoint state that this version of Nightsort does not know."""
 
 
+class EndpointNameTakenError(AirflowFailException):
+    """An endpoint of this name exists, but it serves another model or has other inference units."""
+
+
+class EndpointFailedError(TriedAgainError):
+    """The endpoint ended FAILED; a retry creates it again."""
+
+
+class EndpointBrokenError(AirflowFailException):
+    """The endpoint is gone, or is FAILED or DELETING, and this task cannot open it."""
+
+
+class EndpointUpdateFailedError(AirflowFailException):
+    """The endpoint could not be changed. The message says what it serves."""
+
+
+class EndpointUnfinishedError(TriedAgainError):
+    """The endpoint still changes after the longest wait; a retry waits for the same endpoint."""
+
+
+class EndpointGoneError(TriedAgainError):
+    """The endpoint disappeared while it was waited for; a retry looks for it by name."""
+
+
 class NoActiveVersionError(AirflowFailException):
     """The classifier has no version that the nightly DAG may use."""
 

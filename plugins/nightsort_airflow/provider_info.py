@@ -14,6 +14,7 @@ def get_provider_info() -> dict[str, Any]:
         "extra-links": [
             "nightsort_airflow.links.comprehend.ComprehendClassificationJobLink",
             "nightsort_airflow.links.comprehend.ComprehendClassifierVersionLink",
+            "nightsort_airflow.links.comprehend.ComprehendEndpointLink",
             "nightsort_airflow.links.comprehend.JobOutputLink",
             "nightsort_airflow.links.comprehend.TrainingDataLink",
         ],

@@ -1,9 +1,10 @@
 """
 The settings of the plugin that are not part of a classifier spec.
 
-``NIGHTSORT_POLL_SECONDS``: seconds between two polls of a training or a job, at least 1. Without it, each
-operator has its own default for AWS: jobs take minutes, trainings take tens of minutes, and DescribeX is
-limited to 10 calls a second per account. The local stack sets it to 1, because its Comprehend takes seconds.
+``NIGHTSORT_POLL_SECONDS``: seconds between two polls of a training, a job or an endpoint, at least 1.
+Without it, each operator has its own default for AWS: jobs and endpoints take minutes, trainings take tens of
+minutes, and DescribeX is limited to 10 calls a second per account. The local stack sets it to 1, because its
+Comprehend takes seconds.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import os
 from typing import Final
 
 JOB_POLL_SECONDS: Final = 30
+ENDPOINT_POLL_SECONDS: Final = 30
 TRAINING_POLL_SECONDS: Final = 60
 # Trainings of 1M documents have taken 20 hours. One wait lasts at most this long; a retry waits again.
 LONGEST_WAIT_SECONDS: Final = 24 * 3600

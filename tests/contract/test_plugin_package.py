@@ -34,6 +34,8 @@ def test_there_is_something_to_check() -> None:
     assert {cls.__name__ for cls in TRIGGERS} == {
         "ComprehendDocumentClassifierTrainedTrigger",
         "ComprehendDocumentClassificationJobTrigger",
+        "ComprehendEndpointReadyTrigger",
+        "ComprehendEndpointDeletedTrigger",
         "ComprehendQuotaTrigger",
         "TriggererCheckTrigger",
     }
@@ -103,6 +105,8 @@ def arguments(trigger: type[BaseTrigger]) -> dict[str, Any]:
         "verify": False,
         "botocore_config": {"read_timeout": 5},
         "stop_training_on_kill": True,
+        "delete_on_kill": True,
+        "endpoint_arn": "arn:aws:comprehend:eu-west-1:1:document-classifier-endpoint/nightsort-c",
         "end_from_trigger": True,
         "others": "Trainings of 6,838 documents have taken 0.5 to 0.9 h on AWS.",
         "moment": "2026-11-20T02:00:00+00:00",

@@ -111,14 +111,27 @@ class EndpointState:
 
     def differs_from(self, model_arn: str | None, units: int | None) -> bool:
         """
-        Return whether it serves something else, or is about to.
+        Return whether it serves something else; during a change: whether it is about to.
 
         :param model_arn: the classifier version that it should serve; None: any.
         :param units: its inference units; None: any.
         """
-        return (model_arn is not None and model_arn != self.desired_model_arn) or (
-            units is not None and units != self.desired_units
-        )
+        if self.is_changing:
+            found = (self.desired_model_arn, self.desired_units)
+        else:
+            found = (self.model_arn, self.units or self.desired_units)
+        return (model_arn is not None and model_arn != found[0]) or (units is not None and units != found[1])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what operators return, as JSON-safe values."""
+        return {
+            "endpoint_arn": self.arn,
+            "endpoint_name": self.name,
+            "status": str(self.status),
+            "model_arn": self.model_arn,
+            "inference_units": self.units or self.desired_units,
+            "created_at": self.created.isoformat() if self.created else None,
+        }
 
 
 @dataclass(frozen=True)

@@ -65,6 +65,13 @@ class ComprehendClassifierVersionLink(ConsoleLink):
     page = "/comprehend/home?region={region}#classifier-version-details/{arn}"
 
 
+class ComprehendEndpointLink(ConsoleLink):
+    """The console's list of endpoints; the address of a single one is not known."""
+
+    name = "Endpoints in the AWS console"
+    page = "/comprehend/home?region={region}#endpoints"
+
+
 class S3Link(ConsoleLink):
     """The console's page on an object or a folder in S3 (``uri``). Not for use by itself."""
 

@@ -1,4 +1,4 @@
-"""The sensor for trainings."""
+"""The sensors for trainings and endpoints."""
 
 from __future__ import annotations
 
@@ -11,11 +11,17 @@ from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 from airflow.sdk import PokeReturnValue
 
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
-from nightsort_airflow.exceptions import TrainingUnfinishedError
+from nightsort_airflow.exceptions import (
+    EndpointBrokenError,
+    EndpointUnfinishedError,
+    TrainingUnfinishedError,
+)
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
-from nightsort_airflow.links.comprehend import ComprehendClassifierVersionLink
-from nightsort_airflow.settings import TRAINING_POLL_SECONDS, attempts, poll_seconds
+from nightsort_airflow.links.comprehend import ComprehendClassifierVersionLink, ComprehendEndpointLink
+from nightsort_airflow.settings import ENDPOINT_POLL_SECONDS, TRAINING_POLL_SECONDS, attempts, poll_seconds
+from nightsort_airflow.states import Phase
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+from nightsort_airflow.triggers.endpoints import ComprehendEndpointReadyTrigger
 from nightsort_airflow.wait_log import WaitLog, other_trainings
 from nightsort_airflow.waiting import DEFAULT_DEFERRABLE, ComprehendWaiting
 
@@ -207,3 +213,93 @@ class ComprehendDocumentClassifierTrainedSensor(
             "test_documents": tested,
             "missing_documents": missing,
         }
+
+
+class ComprehendEndpointReadySensor(ComprehendWaiting, AwsBaseSensor[ComprehendClassificationHook]):
+    """
+    Wait until an endpoint is in service and no change of it is under way.
+
+    An endpoint that is FAILED, DELETING or not there, and every state that is not in botocore's enum, fails
+    the task without a retry. When the wait ends before the endpoint is ready, the task fails, and a retry
+    waits again. Killing the task leaves the endpoint as it is. Give a deferrable task ``retries`` of at least
+    2: Airflow 3.3 sometimes fails a healthy deferred task.
+
+    The return value is a dict: ``endpoint_arn``, ``endpoint_name``, ``status``, ``model_arn``,
+    ``inference_units`` and ``created_at`` (ISO 8601).
+
+    .. seealso::
+        For more information on how to use this sensor, take a look at docs/operators.md. The API is
+        :external+boto3:py:meth:`Comprehend.Client.describe_endpoint`.
+
+    :param endpoint_arn: The ARN of the endpoint. (templated)
+    :param deferrable: Wait in the triggerer. (default: False, or ``[operators] default_deferrable``)
+    :param poke_interval: Seconds between two polls. (default: ``NIGHTSORT_POLL_SECONDS``, or 30)
+    :param max_retries: The number of polls of one deferral; without deferral ``timeout`` counts.
+        (default: as many as fit into 24 hours)
+    :param aws_conn_id: The Airflow connection used for AWS credentials. (templated)
+    :param region_name: AWS region_name. If not specified then the connection's is used. (templated)
+    :param verify: Whether or not to verify SSL certificates. (templated)
+    :param botocore_config: Configuration dictionary (key-values) for the botocore client.
+    """
+
+    custom_operator_name = "Endpoint sensor"
+    operator_extra_links = (ComprehendEndpointLink(),)
+    template_fields: Sequence[str] = aws_template_fields("endpoint_arn")
+
+    def __init__(
+        self,
+        *,
+        endpoint_arn: str,
+        deferrable: bool = DEFAULT_DEFERRABLE,
+        poke_interval: int | None = None,
+        max_retries: int | None = None,
+        **kwargs: Any,
+    ) -> None:
+        seconds = poke_interval or poll_seconds(ENDPOINT_POLL_SECONDS)
+        super().__init__(poke_interval=seconds, **kwargs)
+        self.endpoint_arn = endpoint_arn
+        self.deferrable = deferrable
+        self.max_retries = max_retries or attempts(seconds)
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Ask once for the state, then wait in the triggerer or here."""
+        if not self.deferrable:
+            result: dict[str, Any] = super().execute(context)
+            return result
+        if (ready := self._look(context)) is None:
+            self.defer_to(
+                ComprehendEndpointReadyTrigger,
+                endpoint_arn=self.endpoint_arn,
+                delay=int(self.poke_interval),
+                max_attempts=self.max_retries,
+            )
+        return ready
+
+    def poke(self, context: Context) -> PokeReturnValue:
+        """Ask once for the state."""
+        ready = self._look(context)
+        return PokeReturnValue(is_done=ready is not None, xcom_value=ready)
+
+    def execute_complete(self, context: Context, event: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Return the result after a deferral. The state comes from Comprehend, not from the event."""
+        if (ready := self._look(context)) is not None:
+            return ready
+        raise EndpointUnfinishedError(
+            "The endpoint is not in service yet. A retry waits for the same endpoint. "
+            f"{(event or {}).get('message', '')} {self.endpoint_arn}"
+        )
+
+    def _look(self, context: Context) -> dict[str, Any] | None:
+        """Return what is served; None while the endpoint changes."""
+        with fail_on_permanent_aws_errors(f"describe {self.endpoint_arn}"):
+            endpoint = self.hook.find_endpoint(self.endpoint_arn)
+            self.persist_link(ComprehendEndpointLink, context)
+            if endpoint is None:
+                raise EndpointBrokenError(
+                    f"There is no such endpoint (any more): open it first. {self.endpoint_arn}"
+                )
+            if endpoint.status.phase is Phase.FAILED:
+                raise EndpointBrokenError(
+                    f"The endpoint is {endpoint.status}: {endpoint.message}. Open it again. {endpoint.arn}"
+                )
+            return endpoint.to_dict() if endpoint.is_ready else None

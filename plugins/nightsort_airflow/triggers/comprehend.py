@@ -33,7 +33,7 @@ from nightsort_airflow.hooks.comprehend import (
     ComprehendClassificationHook,
 )
 from nightsort_airflow.job_xcom import job_result
-from nightsort_airflow.states import JobStatus, ModelStatus, Phase
+from nightsort_airflow.states import EndpointStatus, JobStatus, ModelStatus, Phase
 from nightsort_airflow.wait_log import WaitLog, other_jobs
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ MOST_OTHER_JOBS: Final = 100
 @dataclass(frozen=True)
 class Work:
     """
-    A training or a job as Comprehend described it.
+    A training, a job or an endpoint as Comprehend described it.
 
     :param status: its state.
     :param phase: the phase of the state; None for a state that is not in botocore's enum.
@@ -61,13 +61,13 @@ class Work:
     properties: Any
 
     @property
-    def submitted(self) -> datetime | None:
-        """When it was submitted."""
-        submitted: datetime | None = self.properties.get("SubmitTime")
-        return submitted
+    def began(self) -> datetime | None:
+        """When a training or a job was submitted, or an endpoint was last asked to change."""
+        began: datetime | None = self.properties.get("SubmitTime") or self.properties.get("LastModifiedTime")
+        return began
 
 
-def phase_of(status: str, states: type[ModelStatus] | type[JobStatus]) -> Phase | None:
+def phase_of(status: str, states: type[ModelStatus] | type[JobStatus] | type[EndpointStatus]) -> Phase | None:
     """
     Return the phase of a state; None for a state that is not in botocore's enum.
 
@@ -79,19 +79,20 @@ def phase_of(status: str, states: type[ModelStatus] | type[JobStatus]) -> Phase 
 
 class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
     """
-    Poll Comprehend until a training or a job has ended, and write a line a minute into the task's log.
+    Poll Comprehend until something has ended, and write a line a minute into the task's log.
 
     Not for use by itself; the subclasses below say what they wait for.
 
     :param waiter_delay: Seconds between two polls.
     :param waiter_max_attempts: The number of polls.
     :param aws_conn_id: The Airflow connection used for AWS credentials.
-    :param region_name: The AWS region of the classifier or the job.
+    :param region_name: The AWS region of the classifier, the job or the endpoint.
     :param verify: Whether or not to verify SSL certificates.
     :param botocore_config: Configuration dictionary (key-values) for the botocore client.
     """
 
     what: ClassVar[str]
+    since: ClassVar[str] = "submission"
 
     # The provider knows aws_hook_class since 9.38 only, and on Python 3.10 the newest provider is 9.37.
     def hook(self) -> ComprehendClassificationHook:
@@ -112,7 +113,7 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
         before that (apache/airflow#67287).
         """
         end = time.monotonic() + self.waiter_delay * self.attempts
-        lines = WaitLog(self.log, self.what)
+        lines = WaitLog(self.log, self.what, self.since)
         while True:
             await asyncio.sleep(self.waiter_delay)
             try:
@@ -144,7 +145,7 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
                 if work.phase is not Phase.RUNNING:
                     return self._event("error", message=f"It ended {work.status}.")
                 if lines.is_due:
-                    lines.say(work.status, work.submitted, await self._others(client, work))
+                    lines.say(work.status, work.began, await self._others(client, work))
             if time.monotonic() >= end:
                 return self._event("error", message=f"It has not ended after {self.attempts} polls.")
             await asyncio.sleep(self.waiter_delay)
@@ -155,7 +156,7 @@ class ComprehendWaiterTrigger(AwsBaseWaiterTrigger):
 
     async def _others(self, client: Any, work: Work) -> str:
         """Return a sentence on how long others took."""
-        raise NotImplementedError
+        return ""
 
     async def _succeeded(self, work: Work) -> TriggerEvent:
         """Return the event for a success."""

@@ -8,13 +8,21 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 
 from nightsort_airflow.exceptions import (
     ClassifierStateUnknownError,
+    EndpointBrokenError,
+    EndpointStateUnknownError,
+    EndpointUnfinishedError,
     TrainingFailedError,
     TrainingTimeLimitError,
     TrainingUnfinishedError,
     TrainingWarningsError,
 )
-from nightsort_airflow.sensors.comprehend import ComprehendDocumentClassifierTrainedSensor
+from nightsort_airflow.sensors.comprehend import (
+    ComprehendDocumentClassifierTrainedSensor,
+    ComprehendEndpointReadySensor,
+)
 from nightsort_airflow.triggers.comprehend import ComprehendDocumentClassifierTrainedTrigger
+from nightsort_airflow.triggers.endpoints import ComprehendEndpointReadyTrigger
+from tests.unit.nightsort_airflow.operators.comprehend import endpoint_answers as endpoint
 
 ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/c/version/v1"
 
@@ -225,3 +233,74 @@ def test_the_poll_delay_comes_from_the_environment_unless_given(monkeypatch: pyt
     monkeypatch.setenv("NIGHTSORT_POLL_SECONDS", "2")
     assert sensor(poke_interval=None).poke_interval == 2
     assert sensor(poke_interval=5).poke_interval == 5
+
+
+def ready_sensor(**overrides: Any) -> ComprehendEndpointReadySensor:
+    arguments: dict[str, Any] = {
+        "task_id": "ready",
+        "aws_conn_id": None,
+        "region_name": "eu-west-1",
+        "endpoint_arn": endpoint.ARN,
+        "deferrable": True,
+        "poke_interval": 1,
+        "max_retries": 3,
+        **overrides,
+    }
+    return ComprehendEndpointReadySensor(**arguments)
+
+
+@pytest.mark.parametrize("status", ["CREATING", "UPDATING"])
+def test_an_endpoint_in_change_is_waited_for_in_the_triggerer_and_never_deleted(
+    context: dict[str, Any], answers: Any, status: str
+) -> None:
+    task = ready_sensor()
+    endpoint.described(answers(task.hook), status)
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)  # type: ignore[arg-type]
+    trigger = deferred.value.trigger
+    assert isinstance(trigger, ComprehendEndpointReadyTrigger)
+    assert (trigger.endpoint_arn, trigger.delete_on_kill, trigger.attempts) == (endpoint.ARN, False, 3)
+
+
+@pytest.mark.parametrize("step", ["execute", "execute_complete", "poke"])
+def test_an_endpoint_in_service_is_described(context: dict[str, Any], answers: Any, step: str) -> None:
+    task = ready_sensor()
+    endpoint.described(answers(task.hook), "IN_SERVICE")
+    found = getattr(task, step)(context)
+    assert (found.xcom_value if step == "poke" else found) == endpoint.SERVES_V1
+
+
+def test_poking_goes_on_while_the_endpoint_changes(context: dict[str, Any], answers: Any) -> None:
+    task = ready_sensor(deferrable=False)
+    script = answers(task.hook)
+    endpoint.described(script, "CREATING")
+    endpoint.described(script, "IN_SERVICE")
+    assert task.execute(context) == endpoint.SERVES_V1  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        ("FAILED", EndpointBrokenError),
+        ("DELETING", EndpointBrokenError),
+        (None, EndpointBrokenError),
+        ("PONDERING", EndpointStateUnknownError),
+    ],
+)
+def test_an_endpoint_that_will_not_be_ready_ends_the_task(
+    context: dict[str, Any], answers: Any, status: str | None, error: type[Exception]
+) -> None:
+    for step in ("execute", "execute_complete", "poke"):
+        task = ready_sensor()
+        endpoint.described(answers(task.hook), status)
+        with pytest.raises(error):
+            getattr(task, step)(context)
+
+
+def test_a_wait_for_an_endpoint_that_was_too_short_fails_the_try(
+    context: dict[str, Any], answers: Any
+) -> None:
+    task = ready_sensor()
+    endpoint.described(answers(task.hook), "CREATING")
+    with pytest.raises(EndpointUnfinishedError, match="not in service yet"):
+        task.execute_complete(context, {"status": "error", "message": "polls"})  # type: ignore[arg-type]

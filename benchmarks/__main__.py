@@ -20,6 +20,7 @@ SUBJECTS = (
     "sources",
     "training_data",
     "batches",
+    "reuse",
     "load",
     "export",
     "night",

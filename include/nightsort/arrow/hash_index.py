@@ -132,7 +132,8 @@ class _SortedRecords:
         new = np.ones(len(records), np.bool_)
         new[1:] = (records[1:, :2] != records[:-1, :2]).any(axis=1)
         records = records[new]
-        self._steps.append(records[-self._number % _STEP :: _STEP, 0])
+        # A copy: a view would keep all of the records.
+        self._steps.append(records[-self._number % _STEP :: _STEP, 0].copy())
         self._file.write(np.ascontiguousarray(records).data)
         self._number += len(records)
 

@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import tempfile
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from nightsort.cli.asked_for import Anywhere, Day, SourceUri, check_source, day_of
 from nightsort.cli.command import AsJson, Spec, app, named_spec
-from nightsort.cli.output import err, out, print_json, print_rejects, progress_shown, user_errors
+from nightsort.cli.output import (
+    err,
+    out,
+    print_json,
+    print_rejects,
+    print_table,
+    progress_shown,
+    user_errors,
+)
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date
+    from datetime import date, datetime
 
+    from nightsort.batches.past_nights import ReadNight
     from nightsort.batches.plan import Batch
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.comprehend.prices import Forecast, TrainingForecast
+    from nightsort.reuse.savings import PastNights, Saving
     from nightsort.storage import Access, Progress
+
+ASKED_DAYS: Final = (1, 7, 30, 90)
+"""Values of ``reuse.days`` that --reuse computes."""
 
 
 @app.command()
@@ -29,10 +46,18 @@ def forecast_cost(
     training: Annotated[
         bool, typer.Option("--training", help="Forecast a training instead of a night.")
     ] = False,
+    reuse: Annotated[
+        bool,
+        typer.Option(
+            "--reuse", help="Say what reuse.days would have saved on the nights up to --day, instead."
+        ),
+    ] = False,
+    nights: Annotated[int, typer.Option(help="How many nights --reuse looks at.", min=1)] = 30,
     dsn: Annotated[
         str | None,
         typer.Option(
-            help="PostgreSQL connection string of the tables: batches that are loaded count as paid.",
+            help="PostgreSQL connection string of the tables: batches that are loaded count as paid, and "
+            "--reuse tells versions apart.",
             show_default=False,
         ),
     ] = None,
@@ -40,9 +65,14 @@ def forecast_cost(
 ) -> None:
     """Forecast the cost of a night, or with --training of a training, and compare it with the budget.
 
-    Nothing is written and nothing is paid for. Exit code 2: the budget does not allow it.
+    With --reuse: what it would have saved to pay for a text once. Nothing is written and nothing is paid
+    for. Exit code 2: the budget does not allow it.
     """
     import psycopg
+
+    if reuse:
+        _print_savings(spec, day, nights, dsn, as_json=as_json)
+        return
 
     with user_errors(psycopg.OperationalError), progress_shown() as progress:
         from nightsort.classifier_spec.day_template import has_day
@@ -140,3 +170,88 @@ def _units_loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Seq
         return sum(batch.units for batch in kept if batch.name in paid)
 
     return units
+
+
+def _print_savings(spec: str, day: datetime | None, nights: int, dsn: str | None, *, as_json: bool) -> None:
+    """Print what it would have saved on past nights to pay for a text once."""
+    import psycopg
+
+    with user_errors(psycopg.OperationalError), progress_shown() as progress:
+        from nightsort.batches.past_nights import read_past_nights
+        from nightsort.comprehend.prices import classification_cost
+        from nightsort.reuse.savings import PastNights
+        from nightsort.storage import plain_access
+
+        loaded, access = named_spec(spec), plain_access()
+        last = day_of(day, loaded)
+        with tempfile.TemporaryDirectory(prefix="nightsort-") as scratch, PastNights(Path(scratch)) as past:
+            versions = {} if dsn is None else _versions(dsn, loaded)
+            found = read_past_nights(
+                loaded, access, past, last=last, nights=nights, versions=versions, progress=progress
+            )
+            savings = past.savings(ASKED_DAYS)
+    usd = classification_cost(past.units)
+    if as_json:
+        print_json(
+            {
+                "nights": [night.to_dict() for night in found],
+                "documents": past.documents,
+                "units": past.units,
+                "usd": usd,
+                "savings": [saving.to_dict() for saving in savings],
+            }
+        )
+        return
+    _print_savings_table(found, past, savings, usd, first=last - timedelta(nights - 1), last=last)
+    if dsn is None:
+        out.print(
+            "All nights are taken as classified by one version, whose promotion makes every text new; "
+            "--dsn tells versions apart.",
+            soft_wrap=True,
+        )
+
+
+def _print_savings_table(
+    found: Sequence[ReadNight],
+    past: PastNights,
+    savings: Sequence[Saving],
+    usd: float,
+    *,
+    first: date,
+    last: date,
+) -> None:
+    from nightsort.comprehend.prices import usd_text
+
+    if not found:
+        out.print(f"No night from {first} to {last} has documents, neither below work_uri nor in the source.")
+        return
+    again = sum(night.read_from == "source" for night in found)
+    out.print(
+        f"{number_of(len(found), 'night')} from {found[0].day} to {found[-1].day}"
+        + (f", {again} read from the source again" if again else "")
+        + f": {number_of(past.documents, 'document')}, {number_of(past.units, 'unit')}, {usd_text(usd)}.",
+        soft_wrap=True,
+    )
+    rows = [
+        (
+            "reuse.same_night" if saving.days is None else f"reuse.days: {saving.days}",
+            saving.documents,
+            saving.units,
+            usd_text(saving.usd),
+            f"{saving.units / max(1, past.units):.0%}",
+        )
+        for saving in savings
+    ]
+    print_table(("with", "documents not sent", "units saved", "saved", "of the bill"), rows)
+
+
+def _versions(dsn: str, spec: ClassifierSpec) -> dict[str, str | None]:
+    """Return the version of each run that the tables know."""
+    import psycopg
+
+    from nightsort.tables.reuse import versions_of_runs
+    from nightsort.tables.schema import ensure_schema
+
+    with psycopg.connect(dsn) as connection:
+        ensure_schema(connection)
+        return versions_of_runs(connection, spec.name)

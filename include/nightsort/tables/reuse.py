@@ -28,3 +28,16 @@ def runs_with_rows(conn: psycopg.Connection[Any], classifier: str, runs: Sequenc
             {"runs": list(runs), "classifier": classifier},
         ).fetchall()
     return [key for (key,) in rows]
+
+
+def versions_of_runs(conn: psycopg.Connection[Any], classifier: str) -> dict[str, str | None]:
+    """Return the version that classified each run, by run key.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    """
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT run_key, version FROM nightsort.classification_runs WHERE classifier = %s", (classifier,)
+        ).fetchall()
+    return dict(rows)

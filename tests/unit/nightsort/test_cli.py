@@ -244,6 +244,46 @@ class TestForecastCost:
         told = run("forecast-cost", spec, "--day", "2026-11-18", code=2).stderr
         assert "The DAG asks a person for approval (budget.when_over: ask)" in told
 
+    def test_what_reuse_would_have_saved_on_past_nights(self, spec: Path, tmp_path: Path) -> None:
+        """Two nights were prepared, of which one input is gone; one night is in the source alone."""
+        texts = {"2026-11-16": ["again", "new"], "2026-11-17": ["again", "again"], "2026-11-18": ["again"]}
+        for day, written in texts.items():
+            folder = tmp_path / "incoming" / day
+            folder.mkdir(exist_ok=True)
+            rows = "".join(f"{number},{text}\n" for number, text in enumerate(written))
+            (folder / "new.csv").write_text(f"id,text\n{rows}")
+        for day in ("2026-11-16", "2026-11-17"):
+            run("prepare-batches", spec, "--day", day)
+        for file in (tmp_path / "incoming" / "2026-11-16").iterdir():
+            file.unlink()
+        for file in (tmp_path / "work" / "runs" / "20261117" / "input").iterdir():
+            file.unlink()
+
+        options = ("--reuse", "--day", "2026-11-18", "--nights", "5")
+        found = json.loads(run("forecast-cost", spec, *options, "--json").stdout)
+
+        assert [tuple(night.values()) for night in found["nights"]] == [
+            ("20261116", "2026-11-16", 2, "work_uri"),
+            ("20261117", "2026-11-17", 2, "source"),
+            ("20261118", "2026-11-18", 1, "source"),
+        ]
+        assert (found["documents"], found["units"], found["usd"]) == (5, 15, 0.0075)
+        assert [(saving["days"], saving["documents"], saving["units"]) for saving in found["savings"]] == [
+            (None, 1, 3),
+            (1, 2, 6),
+            (7, 3, 9),
+            (30, 3, 9),
+            (90, 3, 9),
+        ]
+        shown = run("forecast-cost", spec, *options).output
+        assert "3 nights from 2026-11-16 to 2026-11-18, 2 read from the source again: 5 documents" in shown
+        assert re.search(r"reuse.days: 7 +3 +9 +0\.0045 USD +60%", shown)
+        assert "--dsn tells versions apart" in shown
+
+    def test_no_night_is_there_for_reuse(self, spec: Path) -> None:
+        shown = run("forecast-cost", spec, "--reuse", "--day", "2020-01-31", "--nights", "2").output
+        assert "No night from 2020-01-30 to 2020-01-31 has documents" in shown
+
     def test_a_training_is_forecast_with_its_budget_and_nothing_is_written(
         self, spec: Path, tmp_path: Path
     ) -> None:

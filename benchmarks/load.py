@@ -7,6 +7,7 @@ import subprocess
 import tarfile
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import numpy as np
 import orjson
@@ -23,8 +24,9 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.naming import run_day
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
+from nightsort.statistics.counting import Counting
+from nightsort.tables import load
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
-from nightsort.tables.load import load_predictions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -38,6 +40,7 @@ _LABELS = 25
 _FORMS = 100_000
 _PIECE = 1 << 20
 _PEER_SIZES = (1_000, 1_000_000)
+_STATISTICS = (Target("ours", "<=", 1.05, over="without_statistics", measure="cpu_seconds"),)
 _COLUMNS = ("classifier", "run_key", "batch", "day", "version", *RESULT_SCHEMA.names)
 
 
@@ -59,7 +62,7 @@ def ours(folder: Path, size: int) -> dict[str, float]:
         conn.commit()
         loaded = 0
         for name in batches(size):
-            counts = load_predictions(
+            counts = load.load_predictions(
                 conn,
                 spec=classifier,
                 version=VERSION,
@@ -70,6 +73,17 @@ def ours(folder: Path, size: int) -> dict[str, float]:
             )
             loaded += counts.classified
     return {"documents": loaded}
+
+
+def without_statistics(folder: Path, size: int) -> dict[str, float]:
+    """Nightsort without counting labels and scores on the way, to see what that costs."""
+    with patch.object(load, "Counting", _NothingCounted):
+        return ours(folder, size)
+
+
+class _NothingCounted(Counting):
+    def add(self, part: pa.RecordBatch) -> None:
+        """Let the rows pass."""
 
 
 def floor(folder: Path, size: int) -> dict[str, float]:
@@ -231,6 +245,7 @@ COMPARISONS = [
         service=postgres,
         contenders=[
             Contender(ours),
+            Contender(without_statistics),
             Contender(floor),
             Contender(floor_bare_table, sizes=(10_000, 100_000, 1_000_000)),
             Contender(pandas_script, imports=("pandas", "sqlalchemy"), sizes=_PEER_SIZES, runs=1),
@@ -239,6 +254,7 @@ COMPARISONS = [
         sizes={10_000: 3, 100_000: 3, 1_000_000: 3, 10_000_000: 1},
         targets=[
             Target("ours", "<=", 1.3, over="floor"),
+            *_STATISTICS,
             Target("pandas_script", ">=", 15, over="ours"),
             *flat("ours"),
         ],
@@ -248,10 +264,11 @@ COMPARISONS = [
         "output.tar.gz to table: five labels a document, those above 0.5 accepted",
         make=make_multi_label,
         service=postgres,
-        contenders=[Contender(ours), Contender(floor)],
+        contenders=[Contender(ours), Contender(without_statistics), Contender(floor)],
         sizes={100_000: 3, 1_000_000: 3},
         targets=[
             Target("ours", "<=", 1.3, over="floor"),
+            *_STATISTICS,
             Target("ours", "<=", 400, measure="peak_mb"),
         ],
     ),

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import statistics
 import time
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
 
 from benchmarks.measuring import ROOT, Comparison, Contender, Target
 from benchmarks.postgres_server import postgres
+from nightsort.tables.drift_series import drift_series
 from tests.made_nights import MadeNights
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
+
+T = TypeVar("T")
 
 CLASSIFIERS, LABELS = 50, 200
 FIRST = date(2026, 1, 1)
@@ -70,8 +75,24 @@ def classifier(folder: Path, size: int) -> dict[str, float]:
 
 
 def drift(folder: Path, size: int) -> dict[str, float]:
-    """The drift of one classifier over 120 nights."""
+    """The drift of one classifier over 90 nights."""
     return _asked(folder, f"/classifiers/{NAME}/drift")
+
+
+def drift_of_a_year(folder: Path, size: int) -> dict[str, float]:
+    """The same figures of all nights, as a notebook reads them: `drift_series`."""
+    with psycopg.connect() as conn:
+
+        def read() -> int:
+            return len(drift_series(conn, NAME, nights=size).nights)
+
+        first, *others = (_timed(read) for _ in range(_REQUESTS))
+    return {
+        "first_ms": first[0],
+        "page_ms": statistics.median(each[0] for each in others),
+        "cpu_ms": statistics.median(each[1] for each in others),
+        "nights": first[2],
+    }
 
 
 def csv_download(folder: Path, size: int) -> dict[str, float]:
@@ -86,20 +107,31 @@ def csv_download(folder: Path, size: int) -> dict[str, float]:
 
 
 def _asked(folder: Path, path: str) -> dict[str, float]:
-    client, seconds, content = _client(folder), [], b""
-    for _ in range(_REQUESTS):
-        began = time.perf_counter()
+    client = _client(folder)
+
+    def ask() -> bytes:
         answer = client.get(f"/nightsort{path}")
-        seconds.append(time.perf_counter() - began)
-        content = answer.content
         if answer.status_code != 200:
             raise SystemExit(f"{path} answers {answer.status_code}")
+        content: bytes = answer.content
+        return content
+
     # The first one compiles the template and opens the connection.
+    first, *others = (_timed(ask) for _ in range(_REQUESTS))
     return {
-        "first_ms": seconds[0] * 1000,
-        "page_ms": statistics.median(seconds[1:]) * 1000,
-        "kb": len(content) / 1e3,
+        "first_ms": first[0],
+        "page_ms": statistics.median(each[0] for each in others),
+        "cpu_ms": statistics.median(each[1] for each in others),
+        "kb": len(first[2]) / 1e3,
+        "gzip_kb": len(gzip.compress(first[2], 6)) / 1e3,
     }
+
+
+def _timed(asked: Callable[[], T]) -> tuple[float, float, T]:
+    """Return the milliseconds of a call, those of CPU time of this process, and its value."""
+    began, cpu = time.perf_counter(), time.process_time()
+    value = asked()
+    return (time.perf_counter() - began) * 1000, (time.process_time() - cpu) * 1000, value
 
 
 def _client(folder: Path) -> Any:
@@ -117,13 +149,14 @@ COMPARISONS = [
         service=postgres,
         contenders=[
             *(Contender(page, imports=SERVER) for page in (overview, night, classifier, drift)),
+            Contender(drift_of_a_year),
             Contender(csv_download, imports=SERVER, runs=1),
         ],
         sizes={30: 1, 365: 2},
         targets=[
             *(
                 Target(page, "<=", 300, measure="page_ms", size=365)
-                for page in ("overview", "night", "classifier", "drift")
+                for page in ("overview", "night", "classifier", "drift", "drift_of_a_year")
             ),
         ],
         unit="nights",

@@ -161,9 +161,12 @@ class MadeNights:
         weights[0] *= shift
         counts = self.random.multinomial(classified, weights / weights.sum())
         bins = self._bins()
+        # As a load counts: a label without documents is none of the night's.
+        labels = [label for label, count in zip(self.labels, counts, strict=True) if count]
+        counts = counts[counts > 0]
         histograms = np.array([self.random.multinomial(count, bins) for count in counts])
         middles = (np.arange(BINS) + 0.5) / BINS
-        night = Night(self.labels, counts.tolist())
+        night = Night(labels, counts.tolist())
         verdict = judge(night, list(reversed(self._before)))
         self._before.append(night)
         least = [
@@ -179,7 +182,7 @@ class MadeNights:
         return {
             "classifier": self.name,
             "run_key": key,
-            "labels": self.labels,
+            "labels": labels,
             "documents": counts.tolist(),
             "score_sums": (histograms @ middles).tolist(),
             "histograms": histograms.ravel().tolist(),

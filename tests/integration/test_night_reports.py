@@ -14,20 +14,29 @@ import psycopg
 import pyarrow.parquet as pq
 import pytest
 from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
 
 from nightsort.evaluation import Metrics, PromotionDecision
+from nightsort.exports import EXPORT_SCHEMA
 from nightsort.statistics.drift import BAND
 from nightsort.tables.classifier_history import classifier_history
 from nightsort.tables.drift_series import drift_series
 from nightsort.tables.night_reports import night_report
-from nightsort.tables.overview import classifier_names, overview
-from nightsort.tables.row_streams import csv_rows, parquet_rows
+from nightsort.tables.overview import classifier_names, overview, spent_in_month
+from nightsort.tables.row_streams import REJECT_COLUMNS, csv_rows, parquet_rows
 from nightsort.tables.run_rows import AirflowRun, record_forecast, start_run
-from nightsort.tables.run_summaries import find_run, last_runs, run_of_dag_run, runs_of_day
-from nightsort.tables.versions import ClassifierVersion, record_decision, record_version
+from nightsort.tables.run_summaries import (
+    find_run,
+    last_runs,
+    neighbours,
+    run_of_dag_run,
+    runs_of_day,
+)
+from nightsort.tables.versions import ClassifierVersion, find_version, record_decision, record_version
 from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 pytestmark = pytest.mark.integration
@@ -233,17 +242,55 @@ class TestOverview:
         new, tickets = overview(
             database, ["new", "tickets"], now=datetime(2026, 11, 30, 12, tzinfo=timezone.utc)
         )
-        assert (new.nights, new.version, new.nights_usd, new.trainings_usd) == ([], None, 0.0, 2.5)
-        assert (tickets.version, tickets.metrics["macro_f1"]) == ("v1", 0.9)
+        assert (new.nights, new.active, new.failed_job) == ([], None, None)
+        assert (new.month.nights, new.month.nights_usd, new.month.trainings_usd) == (0, 0.0, 2.5)
+        assert tickets.active is not None
+        assert (tickets.active.version, tickets.active.arn) == ("v1", "arn:v1")
+        assert (tickets.active.metrics or {})["macro_f1"] == 0.9
         assert [run.day for run in tickets.nights] == [DAY - timedelta(days=days) for days in (1, 2, 3)]
-        assert tickets.nights_usd == pytest.approx(sum(run.cost_usd for run in tickets.nights[:2]))
+        nights_usd = sum(run.cost_usd for run in tickets.nights[:2])
+        assert tickets.month.nights == 2
+        assert tickets.month.usd == pytest.approx(nights_usd + 2.5)
+
+    def test_a_month_ends_where_the_next_one_begins(self, nights: WordNights, database: Connection) -> None:
+        """The page of an old night has the cost of its month, and not of all that came later."""
+        quiet_nights(nights, 3)
+        for days, began in (
+            (3, "2026-10-31 23:59+00"),
+            (2, "2026-11-01 00:00+00"),
+            (1, "2026-12-01 00:00+00"),
+        ):
+            database.execute(
+                "UPDATE nightsort.classification_runs SET started_at = %s WHERE day = %s",
+                (began, DAY - timedelta(days=days)),
+            )
+        # In New York it is still November.
+        evening = datetime(2026, 11, 30, 18, tzinfo=timezone(timedelta(hours=-5)))
+        for moment in (datetime(2026, 11, 1, tzinfo=timezone.utc), evening):
+            assert spent_in_month(database, ["tickets"], moment)["tickets"].nights == 1
+
+    def test_the_last_job_that_failed_is_known(self, nights: WordNights, database: Connection) -> None:
+        nights.night(DAY, bug=1)
+        jobs = [{"job_id": "first"}, {"job_id": "second"}]
+        database.execute("UPDATE nightsort.classification_runs SET failed_jobs = %s", (Jsonb(jobs),))
+        (tickets,) = overview(database, ["tickets"], now=datetime.now(timezone.utc))
+        assert tickets.failed_job == "second"
+
+    def test_a_run_knows_those_before_and_after(self, nights: WordNights, database: Connection) -> None:
+        quiet_nights(nights, 3)
+        assert neighbours(database, "tickets", "20261116") == ("20261115", "20261117")
+        assert neighbours(database, "tickets", "20261115") == (None, "20261116")
 
     def test_versions_come_with_their_decisions(self, database: Connection) -> None:
         for number in (1, 2):
             trained = datetime(2026, 11, number, tzinfo=timezone.utc)
             record_version(
                 database,
-                ClassifierVersion("tickets", f"v{number}", "arn", "MULTI_CLASS", "en", trained_at=trained),
+                ClassifierVersion(
+                    *("tickets", f"v{number}", "arn", "MULTI_CLASS", "en"),
+                    trained_at=trained,
+                    confusion_matrix={"labels": ["a"]},
+                ),
             )
         decision = PromotionDecision(False, "0.8 is not above 0.9", "macro_f1", 0.9, 0.8)
         record_decision(
@@ -256,6 +303,11 @@ class TestOverview:
         )
         second, first = classifier_history(database, "tickets")
         assert (second.version.version, first.version.version, first.decisions) == ("v2", "v1", [])
+        assert second.version.confusion_matrix is None, "it is large"
+        whole = find_version(database, "tickets", "v2")
+        assert whole is not None
+        assert whole.confusion_matrix == {"labels": ["a"]}
+        assert [each.version.version for each in classifier_history(database, "tickets", most=1)] == ["v2"]
         (made,) = second.decisions
         assert (made.against, made.test_fingerprint, made.promoted, made.reason) == (
             "v1",
@@ -276,6 +328,7 @@ class TestDriftSeries:
         assert list(series.labels) == ["bug", "invoice", "new"]
         last = series.nights[-1]
         assert (last.documents, last.drifted) == (201, True)
+        assert last.sentence.startswith("The labels of 201 documents are distributed otherwise")
         assert np.allclose(series.shares[-1], [50 / 201, 150 / 201, 1 / 201])
         before = sum(range(121, 129)), 8 * 80
         usual = before[0] / sum(before)
@@ -309,6 +362,24 @@ class TestDriftSeries:
         assert not np.isnan(series.usual[0]).any()
         assert np.isnan(series.usual[1]).all()
 
+    def test_small_nights_are_compared_with_small_ones_on_both_sides(
+        self, nights: WordNights, database: Connection
+    ) -> None:
+        """A night has one band, whoever asks."""
+        for before in range(4, 0, -1):
+            nights.night(DAY - timedelta(days=before), bug=20 + before, invoice=10)
+        nights.night(DAY, bug=10, invoice=20)
+        series = drift_series(database, "tickets")
+        report = night_report(database, "tickets", RUN)
+        assert report is not None
+        for label in report.labels:
+            place = list(series.labels).index(label.label)
+            assert label.shift is not None
+            assert np.allclose(
+                [series.usual[-1, place], series.low[-1, place], series.high[-1, place]],
+                [label.shift.usual, label.shift.low, label.shift.high],
+            )
+
     def test_a_classifier_without_nights_has_an_empty_one(self, database: Connection) -> None:
         series = drift_series(database, "tickets")
         assert (series.nights, series.labels) == ([], [])
@@ -322,38 +393,39 @@ class TestRows:
         nights.classify()
 
     @pytest.mark.parametrize("rejects", [False, True])
+    @pytest.mark.parametrize("rows_per_group", [1, 250_000])
     def test_parquet_has_the_rows_of_the_table(
-        self, loaded: None, database: Connection, rejects: bool
+        self, loaded: None, database: Connection, rejects: bool, rows_per_group: int
     ) -> None:
-        content = b"".join(parquet_rows(database, "tickets", RUN, rejects=rejects))
-        table = pq.read_table(io.BytesIO(content))
+        stream = parquet_rows(
+            database, "tickets", RUN, EXPORT_SCHEMA, rows_per_group=rows_per_group, rejects=rejects
+        )
+        table = pq.read_table(io.BytesIO(b"".join(stream))).sort_by("line")
         with database.cursor(row_factory=dict_row) as cursor:
             right = cursor.execute(
                 "SELECT * FROM nightsort.predictions WHERE (status = 'rejected') = %s ORDER BY batch, line",
                 (rejects,),
             ).fetchall()
-        assert table.to_pylist() == right
+        assert table.to_pylist() == [{name: row[name] for name in EXPORT_SCHEMA.names} for row in right]
         assert len(right) == (1 if rejects else 3)
 
     def test_csv_has_the_rows_of_the_table_with_lists_as_json(
         self, loaded: None, database: Connection
     ) -> None:
-        content = b"".join(csv_rows(database, "tickets", RUN)).decode()
-        rows = list(csv.DictReader(io.StringIO(content)))
+        content = b"".join(csv_rows(database, "tickets", RUN, EXPORT_SCHEMA.names)).decode()
+        rows = sorted(csv.DictReader(io.StringIO(content)), key=lambda row: row["line"])
         assert [(row["document_id"], row["status"], row["label"]) for row in rows] == [
             ('ö, "quoted"', "classified", "bug"),
             ("c", "failed", ""),
             ("d", "classified", "invoice"),
         ]
         assert (json.loads(rows[0]["labels"]), json.loads(rows[0]["scores"])) == (["bug"], [0.5])
-        (reject,) = csv.DictReader(
-            io.StringIO(b"".join(csv_rows(database, "tickets", RUN, rejects=True)).decode())
-        )
-        assert (reject["document_id"], reject["reason"]) == ("b", "blank")
+        rejects = csv_rows(database, "tickets", RUN, REJECT_COLUMNS, rejects=True)
+        (reject,) = csv.DictReader(io.StringIO(b"".join(rejects).decode()))
+        assert reject == {"document_id": "b", "reason": "blank", "batch": "rejects", "line": "0"}
 
     def test_a_stream_that_is_left_frees_the_connection(self, loaded: None, database: Connection) -> None:
-        for stream in (csv_rows, parquet_rows):
-            rows = stream(database, "tickets", RUN)
+        for rows in self.streams(database):
             next(rows)
             rows.close()
             assert find_run(database, "tickets", RUN) is not None
@@ -362,7 +434,10 @@ class TestRows:
         """Pages read in read-only transactions."""
         database.execute("SET default_transaction_read_only = on")
         assert night_report(database, "tickets", RUN) is not None
-        assert b"".join(csv_rows(database, "tickets", RUN))
-        assert b"".join(parquet_rows(database, "tickets", RUN))
+        assert [b"".join(rows) != b"" for rows in self.streams(database)] == [True, True]
         assert drift_series(database, "tickets").nights
         assert overview(database, ["tickets"], now=datetime.now(timezone.utc))
+
+    def streams(self, database: Connection) -> Iterator[Generator[bytes, None, None]]:
+        yield csv_rows(database, "tickets", RUN, EXPORT_SCHEMA.names)
+        yield parquet_rows(database, "tickets", RUN, EXPORT_SCHEMA, rows_per_group=1)

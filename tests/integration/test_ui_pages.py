@@ -7,17 +7,25 @@ import csv
 import io
 import json
 import re
+from contextlib import ExitStack
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psycopg.types.json import Jsonb
 
 from nightsort.exports import EXPORT_SCHEMA
+from nightsort.results.join import RESULT_SCHEMA
+from nightsort.tables.drift_series import drift_series
+from nightsort.tables.load import replace_rows
+from nightsort.tables.night_reports import night_report
+from nightsort.tables.overview import overview
+from nightsort.tables.row_streams import csv_rows
 from nightsort.tables.schema import ensure_schema
-from tests.integration.ui_client import pages, write_specs
+from tests.integration.ui_client import NOW, pages, write_specs
 from tests.made_nights import FIRST_NIGHT, MadeNights, make_months
 
 if TYPE_CHECKING:
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+NO_ROWS = pa.RecordBatch.from_pylist([], RESULT_SCHEMA)
 SCRIPT = "<script>alert(1)</script>"
 NIGHT = "/classifiers/tickets/nights/20261130"
 
@@ -48,7 +57,7 @@ class Found(HTMLParser):
         self._in_script = tag in ("script", "style")
         if tag == "a" and values.get("href"):
             self.links.append(str(values["href"]))
-        self.sources += [str(value) for name, value in attrs if name in ("src", "data-part") and value]
+        self.sources += [str(value) for name, value in attrs if name == "src" and value]
         if tag == "link":
             self.sources.append(str(values["href"]))
 
@@ -62,6 +71,11 @@ class Found(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+
+def site_of(client: TestClient) -> Any:
+    """What the pages of a client are made of."""
+    return client.app.routes[0].app.app.state.site  # type: ignore[attr-defined]
 
 
 def look(client: TestClient, path: str, status: int = 200) -> Found:
@@ -330,6 +344,42 @@ def test_a_page_can_neither_write_nor_wait_for_long(months: str) -> None:
         assert connection.execute("SHOW lock_timeout").fetchone() == ("1s",)
         with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
             connection.execute("DELETE FROM nightsort.predictions")
+
+
+def test_when_all_connections_are_in_use_a_page_asks_to_come_back(months: str, specs: Path) -> None:
+    with ExitStack() as pages_of_others:
+        client = pages(months)
+        tables = site_of(client).tables
+        for _ in range(4):
+            pages_of_others.enter_context(tables.reading("nightsort_db"))
+        answer = client.get("/nightsort/classifiers/tickets")
+        assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+        assert "Too many pages are asked for" in Found(answer.text).text
+    assert look(client, "/classifiers/tickets").text
+
+
+def test_neither_a_page_nor_a_download_holds_up_a_load(
+    with_predictions: TestClient, database: psycopg.Connection[Any]
+) -> None:
+    """Each lock that a load takes is free at once, whatever is being read."""
+    tables = site_of(with_predictions).tables
+    reader = tables.open("nightsort_db", seconds=900)
+    rows = csv_rows(reader, "tickets", "20261101", ["document_id"])
+    with tables.reading("nightsort_db") as connection:
+        assert next(rows)
+        assert night_report(connection, "tickets", "20261101") is not None
+        assert drift_series(connection, "tickets").nights
+        assert overview(connection, ["tickets"], now=NOW)
+        database.execute("SET lock_timeout = '1ms'")
+        replace_rows(
+            database, classifier="tickets", run_key="20261101", batch="b", version="v1", rows=[NO_ROWS]
+        )
+        database.execute("UPDATE nightsort.classification_runs SET state = 'running'")
+        database.execute("DELETE FROM nightsort.run_statistics")
+        found = night_report(connection, "tickets", "20261101")
+        assert found is not None
+        assert (found.run.state, found.counted) == ("complete", True), "a page is one snapshot"
+    reader.close()
 
 
 def test_a_page_survives_a_restart_of_the_database(months: str, specs: Path) -> None:

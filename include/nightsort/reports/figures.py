@@ -35,6 +35,9 @@ _LINES: Final = (BLUE, AMBER, "#3f9d72", RED, "#8f6bc1", "#46a3b5", "#b06f9f", "
 LABELS_DRAWN: Final = 40
 """Bars that can be read; a table has the others."""
 
+_DAY: Final = 24 * 3600 * 1000
+"""A day on an axis of dates."""
+
 _CROWDED: Final = 60
 """So many labels or nights have no room for a name or a point each."""
 
@@ -242,47 +245,50 @@ def shares_by_night(
 def by_night(
     days: Sequence[date],
     values: Sequence[float | None],
-    band: tuple[float, float] | None,
+    band: tuple[Sequence[float | None], Sequence[float | None]],
     flagged: Sequence[date],
     *,
     name: str,
     number_format: str = ".3f",
 ) -> Figure:
-    """Draw one number of each night, with the range that is as usual.
+    """Draw one number of each night, with the range in which it was expected.
 
     :param days: the nights, the oldest one first.
     :param values: their numbers.
-    :param band: the range; ``None``: not known.
+    :param band: the lower and the upper end of each night's range; ``None``: not known.
     :param flagged: the nights that drifted.
     :param name: what the number is.
     :param number_format: of Plotly, for the number.
-    :returns: the figure. The first of its shapes is the range.
+    :returns: the figure. Its first trace is the range, the second one the number.
     """
+    dates = [day.isoformat() for day in days]
+    # Bars, because a filled area would also fill the nights without a range.
+    expected = {
+        "type": "bar",
+        "name": "expected",
+        "x": dates,
+        "base": list(band[0]),
+        "y": [
+            None if low is None or high is None else round(high - low, 5)
+            for low, high in zip(*band, strict=True)
+        ],
+        "width": _DAY,
+        "marker": {"color": _FAINT, "line": {"width": 0}},
+        "hoverinfo": "skip",
+    }
     line = {
         "type": "scatter",
         "mode": "lines+markers" if len(days) < _CROWDED else "lines",
         "name": name,
-        "x": [day.isoformat() for day in days],
+        "x": dates,
         "y": [None if value is None else round(value, 5) for value in values],
         "line": {"color": BLUE, "width": 2},
         "marker": {"size": 5},
-        "hovertemplate": f"%{{x}}: %{{y:{number_format}}}<extra>{name}</extra>",
+        "hovertemplate": f"%{{x}}: %{{y:{number_format}}}<extra>%{{fullData.name}}</extra>",
     }
-    low, high = band or (0.0, 0.0)
-    usual = {
-        "type": "rect",
-        "xref": "paper",
-        "x0": 0,
-        "x1": 1,
-        "y0": low,
-        "y1": high,
-        "layer": "below",
-        "fillcolor": _FAINT,
-        "line": {"width": 0},
-        "visible": band is not None,
-    }
-    layout = _layout(240, xaxis={"type": "date"}, yaxis={"tickformat": number_format, "automargin": True})
-    return {"data": [line], "layout": {**layout, "shapes": [usual, *map(_mark, flagged)]}}
+    layout = _layout(260, xaxis={"type": "date"}, yaxis={"tickformat": number_format, "automargin": True})
+    shapes = [*map(_mark, flagged)]
+    return {"data": [expected, line], "layout": {**layout, "shapes": shapes, "bargap": 0}}
 
 
 def _inside(value: float, usual: tuple[float, float, float] | None) -> bool:

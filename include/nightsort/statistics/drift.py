@@ -175,6 +175,27 @@ def comparable(before: Sequence[Night]) -> Sequence[Night]:
     return [each for each in before if each.total >= LEAST_DOCUMENTS][:TRAILING_NIGHTS]
 
 
+def shown_beside(before: Sequence[Night]) -> Sequence[Night]:
+    """Return the nights beside which the shares of a night are shown, judged or not.
+
+    :param before: the nights before it, the latest first.
+    :returns: those that it is compared with; if all of them are small, the last ones.
+    """
+    return comparable(before) or before[:TRAILING_NIGHTS]
+
+
+def half_width(usual: Numbers, documents: Numbers | float, before: float, dispersion: float) -> Numbers:
+    """Return how far on both sides of the usual shares 99 nights in 100 are.
+
+    :param usual: the shares in the nights before.
+    :param documents: documents of the night.
+    :param before: documents of the nights before.
+    :param dispersion: how many times as much nights differ as by chance.
+    """
+    width: Numbers = BAND * np.sqrt(dispersion * usual * (1 - usual) * (1 / documents + 1 / before))
+    return width
+
+
 def shifts(night: Night, reference: Sequence[Night], dispersion: float = 1.0) -> list[LabelShift]:
     """Return the share of each label in a night and in other nights, with the expected band.
 
@@ -188,7 +209,7 @@ def shifts(night: Night, reference: Sequence[Night], dispersion: float = 1.0) ->
     labels, counts = _named_matrix([night, *reference])
     tonight, together = counts[0], counts[1:].sum(axis=0)
     usual = together / together.sum()
-    error = BAND * np.sqrt(dispersion * usual * (1 - usual) * (1 / tonight.sum() + 1 / together.sum()))
+    error = half_width(usual, tonight.sum(), together.sum(), dispersion)
     columns = (
         tonight,
         tonight / tonight.sum(),

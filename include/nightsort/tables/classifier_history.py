@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,16 +63,20 @@ def promotion_decisions(conn: psycopg.Connection[Any], classifier: str) -> list[
         ).fetchall()
 
 
-def classifier_history(conn: psycopg.Connection[Any], classifier: str) -> list[VersionHistory]:
-    """Return the versions of a classifier, the one that was trained last first.
+def classifier_history(
+    conn: psycopg.Connection[Any], classifier: str, *, most: int = 100
+) -> list[VersionHistory]:
+    """Return the versions of a classifier, the newest first, without their confusion matrices.
+
+    :func:`nightsort.tables.versions.find_version` returns one whole.
 
     :param conn: the database.
     :param classifier: name of the spec.
+    :param most: how many versions.
     """
     with conn.transaction():
-        decisions = promotion_decisions(conn, classifier)
-        versions = find_versions(conn, classifier)
-    return [
-        VersionHistory(version, [each for each in decisions if each.version == version.version])
-        for version in versions
-    ]
+        versions = find_versions(conn, classifier, most=most)
+        by_version = defaultdict(list)
+        for decision in promotion_decisions(conn, classifier):
+            by_version[decision.version].append(decision)
+    return [VersionHistory(version, by_version[version.version]) for version in versions]

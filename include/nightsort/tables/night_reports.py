@@ -11,7 +11,7 @@ from psycopg.rows import class_row, dict_row
 from nightsort.naming import JobName
 from nightsort.sources.rejects import REASONS
 from nightsort.statistics.counts import BINS
-from nightsort.statistics.drift import TRAILING_NIGHTS, LabelShift, Night, comparable, shifts
+from nightsort.statistics.drift import LabelShift, Night, shifts, shown_beside
 from nightsort.tables.run_summaries import RunSummary, find_run
 from nightsort.tables.statistics import nights_before
 
@@ -79,6 +79,7 @@ class NightReport:
     """A night.
 
     :param run: its row.
+    :param version_arn: of the version that classified; ``None`` if it has no row.
     :param counted: whether there are statistics. Without, all that follows `jobs` is empty, except for the
         reasons.
     :param batches: its batches.
@@ -95,6 +96,7 @@ class NightReport:
     """
 
     run: RunSummary
+    version_arn: str | None
     counted: bool
     batches: Sequence[Batch]
     jobs: Sequence[Job]
@@ -124,10 +126,11 @@ def _report(conn: psycopg.Connection[Any], run: RunSummary) -> NightReport:
     key = (run.classifier, run.run_key)
     with conn.cursor(row_factory=dict_row) as cursor:
         row = cursor.execute(
-            "SELECT batches, reasons FROM nightsort.classification_runs"
+            "SELECT batches, reasons, arn FROM nightsort.classification_runs"
+            " LEFT JOIN nightsort.classifier_versions USING (classifier, version)"
             " WHERE classifier = %s AND run_key = %s",
             key,
-        ).fetchone() or {"batches": [], "reasons": {}}
+        ).fetchone() or {"batches": [], "reasons": {}, "arn": None}
         statistics = cursor.execute(
             "SELECT * FROM nightsort.run_statistics WHERE classifier = %s AND run_key = %s", key
         ).fetchone()
@@ -136,11 +139,12 @@ def _report(conn: psycopg.Connection[Any], run: RunSummary) -> NightReport:
     if statistics is None:
         rejected = {reason: number for reason, number in row["reasons"].items() if reason in REASONS}
         failed = {reason: number for reason, number in row["reasons"].items() if reason not in REASONS}
-        return NightReport(run, False, batches, jobs, failed, rejected)
+        return NightReport(run, row["arn"], False, batches, jobs, failed, rejected)
     before = nights_before(conn, classifier=run.classifier, run_key=run.run_key, version=run.version)
-    reference = comparable(before) or before[:TRAILING_NIGHTS]
+    reference = shown_beside(before)
     return NightReport(
         run=run,
+        version_arn=row["arn"],
         counted=True,
         batches=batches,
         jobs=jobs,

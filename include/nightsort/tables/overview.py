@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from datetime import timedelta, timezone
+from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 
 from nightsort.tables.run_summaries import RunSummary, last_runs
 
@@ -17,24 +18,76 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class ActiveVersion:
+    """The version that classifies.
+
+    :param metrics: as :class:`nightsort.evaluation.Metrics` has them; ``None`` if it was not measured.
+    :param promoted_at: when it became active.
+    """
+
+    classifier: str
+    version: str
+    arn: str
+    metrics: Mapping[str, float | None] | None
+    promoted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What a classifier cost in a month.
+
+    :param nights: nights that began in it.
+    :param nights_usd: what they cost.
+    :param trainings_usd: what the trainings cost that ended in it.
+    """
+
+    nights: int = 0
+    nights_usd: float = 0.0
+    trainings_usd: float = 0.0
+
+    @property
+    def usd(self) -> float:
+        """The sum."""
+        return self.nights_usd + self.trainings_usd
+
+
+@dataclass(frozen=True)
 class ClassifierOverview:
     """A classifier.
 
     :param nights: its last nights, the latest first; empty if there was none yet.
-    :param version: the active version; ``None`` if none was promoted yet.
-    :param metrics: of that version, as :class:`nightsort.evaluation.Metrics` has them.
-    :param promoted_at: when it became active.
-    :param nights_usd: what its nights have cost since the first of the month.
-    :param trainings_usd: what its trainings have cost since then.
+    :param failed_job: id of the last job that failed in the latest night; ``None`` if none did.
+    :param active: the active version; ``None`` if none was promoted yet.
+    :param month: what it has cost since the first of the month.
     """
 
     classifier: str
     nights: Sequence[RunSummary]
-    version: str | None
-    metrics: Mapping[str, float | None]
-    promoted_at: datetime | None
-    nights_usd: float
-    trainings_usd: float
+    failed_job: str | None
+    active: ActiveVersion | None
+    month: Spending
+
+
+_FAILED_JOBS: Final = """
+    SELECT classifier, failed_jobs -> -1 ->> 'job_id' FROM nightsort.classification_runs
+    JOIN unnest(%(classifiers)s::text[], %(run_keys)s::text[]) AS asked (classifier, run_key)
+        USING (classifier, run_key)
+    WHERE failed_jobs <> '[]'
+"""
+_ACTIVE: Final = """
+    SELECT classifier, version, arn, metrics, promoted_at FROM nightsort.classifier_versions
+    WHERE classifier = ANY(%s) AND active
+"""
+# By the time of the run, as AWS bills; a day may be classified much later.
+_NIGHTS_COST: Final = """
+    SELECT classifier, count(*), sum(cost_usd)::float8 FROM nightsort.classification_runs
+    WHERE classifier = ANY(%(classifiers)s) AND coalesce(started_at, finished_at) >= %(since)s
+        AND coalesce(started_at, finished_at) < %(until)s GROUP BY 1
+"""
+_TRAININGS_COST: Final = """
+    SELECT classifier, sum(cost_usd)::float8 FROM nightsort.classifier_versions
+    WHERE classifier = ANY(%(classifiers)s) AND trained_at >= %(since)s AND trained_at < %(until)s GROUP BY 1
+"""
 
 
 def classifier_names(conn: psycopg.Connection[Any]) -> list[str]:
@@ -42,9 +95,14 @@ def classifier_names(conn: psycopg.Connection[Any]) -> list[str]:
 
     :param conn: the database.
     """
+    # One look-up of the primary key for each name, however many runs it has.
     with conn.transaction():
         rows = conn.execute(
-            "SELECT classifier FROM nightsort.classification_runs"
+            "WITH RECURSIVE ran AS ("
+            " SELECT min(classifier) AS name FROM nightsort.classification_runs UNION ALL"
+            " SELECT (SELECT min(classifier) FROM nightsort.classification_runs WHERE classifier > name)"
+            " FROM ran WHERE name IS NOT NULL)"
+            " SELECT name FROM ran WHERE name IS NOT NULL"
             " UNION SELECT classifier FROM nightsort.classifier_versions ORDER BY 1"
         ).fetchall()
     return [name for (name,) in rows]
@@ -61,40 +119,39 @@ def overview(
     :param nights: how many nights of each.
     """
     names = list(classifiers)
-    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
     with conn.transaction():
         runs = last_runs(conn, names, runs=nights)
-        # By the time of the run, as AWS bills; a day may be classified much later.
-        spent = dict(
-            conn.execute(
-                "SELECT classifier, sum(cost_usd)::float8 FROM nightsort.classification_runs"
-                " WHERE classifier = ANY(%s) AND coalesce(started_at, finished_at) >= %s GROUP BY 1",
-                (names, month),
-            ).fetchall()
-        )
-        trained = dict(
-            conn.execute(
-                "SELECT classifier, sum(cost_usd)::float8 FROM nightsort.classifier_versions"
-                " WHERE classifier = ANY(%s) AND trained_at >= %s GROUP BY 1",
-                (names, month),
-            ).fetchall()
-        )
-        with conn.cursor(row_factory=dict_row) as cursor:
-            versions = cursor.execute(
-                "SELECT classifier, version, metrics, promoted_at FROM nightsort.classifier_versions"
-                " WHERE classifier = ANY(%s) AND active",
-                (names,),
-            ).fetchall()
-    active = {row["classifier"]: row for row in versions}
+        latest = [of_one[0] for of_one in runs.values() if of_one]
+        keys = {
+            "classifiers": [run.classifier for run in latest],
+            "run_keys": [run.run_key for run in latest],
+        }
+        failed_jobs = dict(conn.execute(_FAILED_JOBS, keys).fetchall())
+        with conn.cursor(row_factory=class_row(ActiveVersion)) as cursor:
+            active = {row.classifier: row for row in cursor.execute(_ACTIVE, (names,))}
+        spent = spent_in_month(conn, names, now)
     return [
-        ClassifierOverview(
-            classifier=name,
-            nights=runs[name],
-            version=active.get(name, {}).get("version"),
-            metrics=active.get(name, {}).get("metrics") or {},
-            promoted_at=active.get(name, {}).get("promoted_at"),
-            nights_usd=spent.get(name) or 0.0,
-            trainings_usd=trained.get(name) or 0.0,
-        )
+        ClassifierOverview(name, runs[name], failed_jobs.get(name), active.get(name), spent[name])
         for name in names
     ]
+
+
+def spent_in_month(
+    conn: psycopg.Connection[Any], classifiers: Sequence[str], moment: datetime
+) -> dict[str, Spending]:
+    """Return what classifiers cost in a month, in UTC.
+
+    :param conn: the database.
+    :param classifiers: names of specs.
+    :param moment: a time in that month.
+    """
+    since = moment.astimezone(timezone.utc).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    until = (since + timedelta(days=31)).replace(day=1)
+    values = {"classifiers": list(classifiers), "since": since, "until": until}
+    with conn.transaction():
+        nights = {name: found for name, *found in conn.execute(_NIGHTS_COST, values)}
+        trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
+    return {
+        name: Spending(*nights.get(name, (0, 0.0)), trainings_usd=trainings.get(name) or 0.0)
+        for name in classifiers
+    }

@@ -92,6 +92,25 @@ def run_of_dag_run(conn: psycopg.Connection[Any], dag_id: str, run_id: str) -> R
     return found[0] if found else None
 
 
+def neighbours(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> tuple[str | None, str | None]:
+    """Return the keys of the runs before and after one.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    """
+    keys = {"classifier": classifier, "run_key": run_key}
+    with conn.transaction():
+        row = conn.execute(
+            "SELECT (SELECT max(run_key) FROM nightsort.classification_runs"
+            " WHERE classifier = %(classifier)s AND run_key < %(run_key)s),"
+            " (SELECT min(run_key) FROM nightsort.classification_runs"
+            " WHERE classifier = %(classifier)s AND run_key > %(run_key)s)",
+            keys,
+        ).fetchone()
+    return row or (None, None)
+
+
 def runs_of_day(conn: psycopg.Connection[Any], classifier: str, day: date) -> list[RunSummary]:
     """Return the runs of a day: that of the spec's source first, then those with a source given by hand.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from psycopg import sql
@@ -13,7 +13,7 @@ from nightsort.errors import NightsortError
 from nightsort.evaluation import Metrics, PromotionDecision
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
     from datetime import datetime
 
     import psycopg
@@ -47,6 +47,7 @@ class ClassifierVersion:
     :param training_seconds: billed training time, and its price, `cost_usd`.
     :param approved_by: who approved a cost above the budget, at `approved_at`.
     :param promoted_at: when it last became active. Only :func:`promote` writes this and `active`.
+    :param recorded_at: when its row was written last.
     """
 
     classifier: str
@@ -72,14 +73,13 @@ class ClassifierVersion:
     approved_at: datetime | None = None
     promoted_at: datetime | None = None
     active: bool = False
+    recorded_at: datetime | None = field(default=None, compare=False)
 
 
-_COLUMNS = [field.name for field in fields(ClassifierVersion)]
+_COLUMNS = [each.name for each in fields(ClassifierVersion)]
 _KEY = ("classifier", "version")
-_WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active")]
-_SELECT = sql.SQL("SELECT {} FROM nightsort.classifier_versions").format(
-    sql.SQL(", ").join(map(sql.Identifier, _COLUMNS))
-)
+_WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active", "recorded_at")]
+_LARGE = ("confusion_matrix",)
 # A column that is not known now keeps its value.
 _UPSERT = sql.SQL(
     "INSERT INTO nightsort.classifier_versions AS old ({columns}) VALUES ({values}) "
@@ -112,9 +112,17 @@ def find_version(conn: psycopg.Connection[Any], classifier: str, version: str) -
     return _one(conn, sql.SQL("classifier = %s AND version = %s"), (classifier, version))
 
 
-def find_versions(conn: psycopg.Connection[Any], classifier: str) -> list[ClassifierVersion]:
-    """Return the versions of a classifier, the one that was trained last first."""
-    return _all(conn, sql.SQL("classifier = %s ORDER BY trained_at DESC NULLS LAST, version"), (classifier,))
+def find_versions(
+    conn: psycopg.Connection[Any], classifier: str, *, most: int | None = None
+) -> list[ClassifierVersion]:
+    """Return the versions of a classifier, the newest first, without their confusion matrices.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param most: how many; ``None``: all.
+    """
+    condition = "classifier = %s ORDER BY coalesce(trained_at, recorded_at) DESC, version LIMIT %s"
+    return _all(conn, sql.SQL(condition), (classifier, most), leave_out=_LARGE)
 
 
 def active_version(conn: psycopg.Connection[Any], classifier: str) -> ClassifierVersion | None:
@@ -212,18 +220,23 @@ def _activate(conn: psycopg.Connection[Any], classifier: str, version: str) -> N
 
 
 def _one(
-    conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
+    conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[Any, ...]
 ) -> ClassifierVersion | None:
     found = _all(conn, condition, parameters)
     return found[0] if found else None
 
 
 def _all(
-    conn: psycopg.Connection[Any], condition: sql.SQL, parameters: tuple[str, ...]
+    conn: psycopg.Connection[Any],
+    condition: sql.SQL,
+    parameters: tuple[Any, ...],
+    leave_out: Collection[str] = (),
 ) -> list[ClassifierVersion]:
+    columns = sql.SQL(", ").join(sql.Identifier(name) for name in _COLUMNS if name not in leave_out)
+    query = sql.SQL("SELECT {} FROM nightsort.classifier_versions WHERE {}").format(columns, condition)
     # In a transaction of its own: a read that leaves one open would keep a later write uncommitted.
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(_SELECT + sql.SQL(" WHERE ") + condition, parameters).fetchall()
+        rows = cursor.execute(query, parameters).fetchall()
     return [_version(row) for row in rows]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from nightsort_airflow.links.comprehend import (
     ComprehendClassificationJobLink,
@@ -146,11 +146,6 @@ def s3_address(arn: str | None, uri: str | None) -> str | None:
     """
     partition, region = _place(arn)
     return S3Link.address(partition=partition, region=region, uri=uri) if partition and uri else None
-
-
-def query(path: str, **parameters: str) -> str:
-    """Return an address with parameters."""
-    return f"{path}?{urlencode(parameters)}"
 
 
 def _place(arn: str | None) -> tuple[str, str]:

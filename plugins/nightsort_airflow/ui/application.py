@@ -5,15 +5,15 @@ from __future__ import annotations
 import logging
 import traceback
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 from airflow.sdk.exceptions import AirflowNotFoundException
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-from nightsort_airflow.ui import downloads, routes, training_report
+from nightsort_airflow.ui import downloads, routes
 from nightsort_airflow.ui.guard import Guard
 from nightsort_airflow.ui.rendering import page
 from nightsort_airflow.ui.site import NotFoundError, OldTablesError, Site
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+RETRY_SECONDS: Final = 5
+"""What an answer to come back later says: so long a statement of a page may take."""
+
 _NIGHT = "/classifiers/{classifier}/nights/{run_key}"
-_VERSION = "/classifiers/{classifier}/versions/{version}"
 
 
 def build(site: Site | None = None, resolve: Callable[..., Any] | None = None) -> Callable[..., Any]:
@@ -44,8 +46,7 @@ def build(site: Site | None = None, resolve: Callable[..., Any] | None = None) -
         "/dag": routes.of_dag,
         "/classifiers/{classifier}": routes.classifier,
         "/classifiers/{classifier}/drift": routes.drift,
-        _VERSION: routes.classifier,
-        f"{_VERSION}/training-report": training_report.training_report,
+        "/classifiers/{classifier}/versions/{version}": routes.classifier,
         _NIGHT: routes.night,
         f"{_NIGHT}/{{what}}.{{suffix}}": downloads.download,
     }
@@ -78,8 +79,10 @@ def answered(function: Callable[[Request], Response]) -> Callable[[Request], Res
             return _nothing_there(request)
         except OldTablesError as error:
             return _trouble(request, 503, "old_tables", str(error))
-        except psycopg.errors.QueryCanceled:
-            return _trouble(request, 503, "slow")
+        except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
+            return _trouble(request, 503, "slow", retry_after=RETRY_SECONDS)
+        except PoolTimeoutError:
+            return _trouble(request, 503, "busy", retry_after=RETRY_SECONDS)
         except (psycopg.OperationalError, TimeoutError, AirflowNotFoundException) as error:
             log.warning("Nightsort's tables cannot be read: %s", type(error).__name__)
             return _trouble(request, 503, "unreachable")
@@ -98,7 +101,10 @@ def _nothing_there(request: Request) -> Response:
     return _trouble(request, 404, "missing")
 
 
-def _trouble(request: Request, status: int, kind: str, what: str = "") -> Response:
-    if request.query_params.get("part") == "1":
-        return PlainTextResponse("This part cannot be shown.", status)
-    return page(request, "trouble", status, title="Nightsort", kind=kind, what=what)
+def _trouble(
+    request: Request, status: int, kind: str, what: str = "", retry_after: int | None = None
+) -> Response:
+    answer = page(request, "trouble", status, title="Nightsort", kind=kind, what=what)
+    if retry_after is not None:
+        answer.headers["Retry-After"] = str(retry_after)
+    return answer

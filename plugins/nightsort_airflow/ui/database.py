@@ -23,7 +23,9 @@ DOWNLOAD_SECONDS: Final = 900
 _POOLED: Final = 2
 _MOST: Final = 4
 _LOCK_SECONDS: Final = 1
-_WAIT_SECONDS: Final = 5
+_WAIT_SECONDS: Final = 2
+"""How long a page waits for a connection: meanwhile it keeps one of the API server's threads."""
+
 _OLDEST_SECONDS: Final = 600
 
 
@@ -51,7 +53,7 @@ class Tables:
             yield borrowed.driver_connection
         except psycopg.OperationalError as error:
             # A statement that took too long leaves a good connection; a lost server does not.
-            if not isinstance(error, psycopg.errors.QueryCanceled):
+            if not isinstance(error, (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable)):
                 borrowed.invalidate()
             raise
         finally:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import re
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from starlette.responses import PlainTextResponse, StreamingResponse
 
 from nightsort.exports import EXPORT_SCHEMA, ROWS_PER_GROUP
+from nightsort.tables.row_streams import REJECT_COLUMNS, csv_rows, parquet_rows
 from nightsort.tables.run_summaries import find_run
 from nightsort_airflow.ui.database import DOWNLOAD_SECONDS
 from nightsort_airflow.ui.guard import USER
@@ -25,40 +23,14 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.types import Receive, Scope, Send
-    from typing_extensions import LiteralString
 
     from nightsort_airflow.ui.site import Site
 
 _AT_ONCE: Final = threading.BoundedSemaphore(2)
 """Downloads that run at the same time: each keeps a connection and a thread for as long as it takes."""
 
-_WHAT: Final = {
-    "predictions": ("classified", "failed"),
-    "rejects": ("rejected",),
-}
+_WHAT: Final = ("predictions", "rejects")
 _TYPES: Final = {"csv": "text/csv; charset=utf-8", "parquet": "application/vnd.apache.parquet"}
-_ROWS_AT_ONCE: Final = 20_000
-
-# A spreadsheet would run a text that begins like a formula.
-_HARMLESS: Final = "CASE WHEN {0} ~ '^[=+@\t\r-]' THEN '''' || {0} ELSE {0} END AS {0}"
-_ASKED: Final = """
-    FROM nightsort.predictions
-    WHERE classifier = current_setting('nightsort.classifier')
-      AND run_key = current_setting('nightsort.run_key')
-      AND status = ANY(current_setting('nightsort.statuses')::text[])
-"""
-_CSV: Final[dict[str, LiteralString]] = {
-    "rejects": (
-        f"COPY (SELECT {_HARMLESS.format('document_id')}, reason, batch, line {_ASKED}) TO STDOUT CSV HEADER"
-    ),
-    "predictions": (
-        f"COPY (SELECT {_HARMLESS.format('document_id')}, status, {_HARMLESS.format('label')}, score, "
-        "array_to_json(labels) AS labels, array_to_json(scores) AS scores, "
-        "array_to_json(accepted) AS accepted, "
-        f"reason, version, batch, line, loaded_at {_ASKED}) TO STDOUT CSV HEADER"
-    ),
-}
-_PARQUET: Final[LiteralString] = f"SELECT {', '.join(EXPORT_SCHEMA.names)} {_ASKED}"
 
 
 def download(request: Request) -> Response:
@@ -81,15 +53,10 @@ def download(request: Request) -> Response:
         return PlainTextResponse(text, 503, {"Retry-After": "30"})
     try:
         connection = site.tables.open(conn_id, DOWNLOAD_SECONDS)
-        try:
-            _ask_for(connection, name, run_key, _WHAT[what])
-        except BaseException:
-            connection.close()
-            raise
     except BaseException:
         _AT_ONCE.release()
         raise
-    chunks = _csv(connection, what) if suffix == "csv" else _parquet(connection)
+    chunks = _chunks(connection, name, run_key, rejects=what == "rejects", suffix=suffix)
     return _Download(chunks, connection, headers=headers, media_type=_TYPES[suffix])
 
 
@@ -116,65 +83,16 @@ class _Download(StreamingResponse):
             _AT_ONCE.release()
 
 
-def _ask_for(
-    connection: psycopg.Connection[Any], classifier: str, run_key: str, statuses: tuple[str, ...]
-) -> None:
-    """Bind the values of the statement: COPY itself takes no parameters."""
-    values = {"classifier": classifier, "run_key": run_key, "statuses": f"{{{','.join(statuses)}}}"}
-    for name, value in values.items():
-        connection.execute("SELECT set_config(%s, %s, false)", (f"nightsort.{name}", value))
-
-
-def _csv(connection: psycopg.Connection[Any], what: str) -> Iterator[bytes]:
-    waiting = bytearray()
-    with connection.cursor().copy(_CSV[what]) as copy:
-        for row in copy:
-            waiting += row
-            if len(waiting) > 64_000:
-                yield bytes(waiting)
-                waiting.clear()
-    if waiting:
-        yield bytes(waiting)
-
-
-def _parquet(connection: psycopg.Connection[Any]) -> Iterator[bytes]:
-    written = io.BytesIO()
-    # Without Arrow's own schema in it, readers see plain strings, as in exported files.
-    with (
-        connection.cursor("download") as cursor,
-        pq.ParquetWriter(written, EXPORT_SCHEMA, compression="zstd", store_schema=False) as writer,
-    ):
-        cursor.execute(_PARQUET)
-        group: list[pa.RecordBatch] = []
-        while rows := cursor.fetchmany(_ROWS_AT_ONCE):
-            group.append(_batch(rows))
-            if sum(map(len, group)) >= ROWS_PER_GROUP:
-                writer.write_table(pa.Table.from_batches(group))
-                group = []
-                yield _taken(written)
-        if group:
-            writer.write_table(pa.Table.from_batches(group))
-    yield _taken(written)
-
-
-def _batch(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
-    columns = zip(*rows, strict=True)
-    plain = [
-        field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in EXPORT_SCHEMA
-    ]
-    arrays = [
-        pa.array(values, kind).cast(field.type)
-        for values, kind, field in zip(columns, plain, EXPORT_SCHEMA, strict=True)
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=EXPORT_SCHEMA)
-
-
-def _taken(written: io.BytesIO) -> bytes:
-    """Return what was written since the last time."""
-    chunk = written.getvalue()
-    written.seek(0)
-    written.truncate()
-    return chunk
+def _chunks(
+    connection: psycopg.Connection[Any], classifier: str, run_key: str, *, rejects: bool, suffix: str
+) -> Iterator[bytes]:
+    """Return the rows of a run as an export has them."""
+    if suffix == "csv":
+        columns = REJECT_COLUMNS if rejects else EXPORT_SCHEMA.names
+        return csv_rows(connection, classifier, run_key, columns, rejects=rejects)
+    return parquet_rows(
+        connection, classifier, run_key, EXPORT_SCHEMA, rows_per_group=ROWS_PER_GROUP, rejects=rejects
+    )
 
 
 def _file_name(*parts: str) -> str:

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from nightsort.tables.night_reports import night_report
-from nightsort_airflow.ui import queries
+from nightsort.tables.overview import spent_in_month
+from nightsort.tables.run_summaries import neighbours
 from nightsort_airflow.ui.views import night as view
 from nightsort_airflow.ui.views.verdict import judge
 
@@ -16,9 +17,9 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.tables.night_reports import NightReport
+    from nightsort.tables.overview import Spending
     from nightsort_airflow.ui.addresses import Addresses
     from nightsort_airflow.ui.airflow_state import RunFacts
-    from nightsort_airflow.ui.queries import Spending
 
 
 @dataclass(frozen=True)
@@ -27,14 +28,14 @@ class NightRead:
     One night as the tables have it.
 
     :param neighbours: the keys of the nights before and after.
-    :param month: what the nights of its month cost.
-    :param arn: of the version that classified.
+    :param began: when it began; of an older one only the day is known.
+    :param month: what the classifier cost in the month in which the night began.
     """
 
     report: NightReport
     neighbours: tuple[str | None, str | None]
-    month: Spending | None
-    arn: str | None
+    began: datetime
+    month: Spending
 
 
 def read_night(connection: psycopg.Connection[Any], name: str, run_key: str) -> NightRead | None:
@@ -52,9 +53,9 @@ def read_night(connection: psycopg.Connection[Any], name: str, run_key: str) -> 
     began = run.started_at or datetime.combine(run.day, datetime.min.time(), timezone.utc)
     return NightRead(
         report=report,
-        neighbours=queries.neighbours(connection, name, run_key),
-        month=queries.spent_since(connection, [name], month_of(began)).get(name),
-        arn=queries.arn_of(connection, name, run.version),
+        neighbours=neighbours(connection, name, run_key),
+        began=began.astimezone(timezone.utc),
+        month=spent_in_month(connection, [name], began)[name],
     )
 
 
@@ -70,7 +71,7 @@ def night_values(
     :param addresses: for the links.
     """
     report, run = found.report, found.report.run
-    jobs = view.jobs(report, found.arn)
+    jobs = view.jobs(report, report.version_arn)
     failed = next((row.job.job_id for row in jobs if row.job.attempt is None), None)
     previous, following = found.neighbours
     return {
@@ -81,7 +82,7 @@ def night_values(
         "report": report,
         "missing": view.missing(run),
         "verdict": judge(run, facts),
-        "links": addresses.run_links(run, facts, found.arn, failed),
+        "links": addresses.run_links(run, facts, report.version_arn, failed),
         "reasons": view.reasons(report),
         "jobs": jobs,
         "labels": view.labels(report) if report.counted else None,
@@ -89,10 +90,6 @@ def night_values(
         "previous": previous,
         "following": following,
         "month": found.month,
-        "rejects_file": view.rejects_file(spec, run, found.arn),
+        "began": found.began,
+        "rejects_file": view.rejects_file(spec, run, report.version_arn),
     }
-
-
-def month_of(moment: datetime) -> datetime:
-    """Return the beginning of a moment's month, in UTC."""
-    return moment.astimezone(timezone.utc).replace(day=1, hour=0, minute=0, second=0, microsecond=0)

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 
 from nightsort.wording import number_of
 from nightsort_airflow.ui import marks
-from nightsort_airflow.ui.addresses import Addresses, query
+from nightsort_airflow.ui.addresses import Addresses
 from nightsort_airflow.ui.formats import FILTERS
 from nightsort_airflow.ui.static_files import static_file, static_path
 
@@ -35,19 +35,15 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
     :param values: what the template shows.
     """
     addresses = Addresses(request.scope.get("root_path", ""))
-    partial = request.query_params.get("part") == "1"
-    return HTMLResponse(render(template, addresses, partial=partial, **values), status)
+    return HTMLResponse(render(template, addresses, **values), status)
 
 
-def render(
-    template: str, addresses: Addresses, *, partial: bool = False, standalone: bool = False, **values: Any
-) -> str:
+def render(template: str, addresses: Addresses, *, standalone: bool = False, **values: Any) -> str:
     """
     Return the HTML of a page.
 
     :param template: name of the template, without its extensions.
     :param addresses: of this page's links.
-    :param partial: whether it is a part of a page that is there.
     :param standalone: whether it is a file by itself, with style sheet and scripts in it.
     :param values: what the template shows.
     """
@@ -58,7 +54,6 @@ def render(
             to=addresses,
             static=lambda name: f"{addresses.root}{static_path(name)}",
             inline=_inline,
-            partial=partial,
             standalone=standalone,
             **values,
         )
@@ -88,5 +83,5 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(FILTERS, json=as_json, number_of=number_of)
-    environment.globals.update(marks=marks, query=query)
+    environment.globals.update(marks=marks)
     return environment

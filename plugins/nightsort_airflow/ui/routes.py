@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
 
-from nightsort.tables.classifier_history import promotion_decisions
+from nightsort.tables.classifier_history import classifier_history
+from nightsort.tables.drift_series import drift_series
 from nightsort.tables.overview import classifier_names
+from nightsort.tables.overview import overview as read_overview
 from nightsort.tables.run_summaries import last_runs, run_of_dag_run
-from nightsort_airflow.ui import queries, rights
+from nightsort.tables.versions import find_version
+from nightsort_airflow.ui import rights
 from nightsort_airflow.ui.addresses import Addresses
 from nightsort_airflow.ui.guard import USER
-from nightsort_airflow.ui.night_values import month_of, night_values, read_night
+from nightsort_airflow.ui.night_values import night_values, read_night
 from nightsort_airflow.ui.rendering import page
 from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
 from nightsort_airflow.ui.site import NotFoundError, OldTablesError
@@ -29,8 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
-    from nightsort.tables.run_summaries import RunSummary
-    from nightsort_airflow.ui.queries import ActiveVersion, Spending
+    from nightsort.tables.overview import ClassifierOverview
     from nightsort_airflow.ui.site import Site
 
 
@@ -38,44 +40,34 @@ def overview(request: Request) -> Response:
     """Answer with all classifiers that the reader may see."""
     site, user, addresses = _asked(request)
     loaded, broken, now = site.loaded(), site.broken(), site.clock()
-    runs: dict[str, list[RunSummary]] = {}
-    jobs: dict[str, str] = {}
-    active: dict[str, ActiveVersion] = {}
-    spending: dict[str, Spending] = {}
+    known: dict[str, ClassifierOverview] = {}
     names = {*loaded.specs, *broken}
     old_tables: list[str] = []
     for conn_id in site.connections():
         with _noting_old_tables(old_tables), site.reading(conn_id) as connection:
             here = [*{*classifier_names(connection), *names}]
             names.update(here)
-            found = last_runs(connection, here, runs=queries.NIGHTS_SHOWN)
-            runs.update({name: nights for name, nights in found.items() if nights})
-            jobs.update(queries.failed_jobs(connection, [nights[0] for nights in found.values() if nights]))
-            active.update(queries.active_versions(connection, here))
-            spending.update(queries.spent_since(connection, here, month_of(now)))
+            for found in read_overview(connection, here, now=now):
+                # A classifier has its rows in one of the databases.
+                if found.nights or found.active or found.classifier not in known:
+                    known[found.classifier] = found
     seen = rights.readable(user, names)
     if not rights.may_read_import_errors(user):
         broken = {name: error for name, error in broken.items() if name in seen}
     # A spec that never made a DAG has none that could be read; who may see import errors sees it.
     seen |= {*broken}
-    known = overview_view.Known(
+    latest = [known[name].nights[0] for name in seen if name in known and known[name].nights]
+    view = overview_view.Known(
         specs=loaded.specs,
         problems={name: str(error) for name, error in broken.items()},
-        runs=runs,
-        active=active,
-        failed_jobs=jobs,
-        spending=spending,
+        classifiers=known,
         airflow=site.airflow.facts(
             [dag_id(CLASSIFY, name) for name in seen],
-            [
-                (nights[0].dag_id, nights[0].run_id)
-                for name, nights in runs.items()
-                if name in seen and nights[0].dag_id and nights[0].run_id
-            ],
+            [(run.dag_id, run.run_id) for run in latest if run.dag_id and run.run_id],
         ),
         starts_schedules=site.airflow.starts_schedules,
     )
-    rows = overview_view.rows(sorted(seen), known, addresses, now)
+    rows = overview_view.rows(sorted(seen), view, addresses, now)
     return page(
         request,
         "overview",
@@ -109,16 +101,14 @@ def classifier(request: Request) -> Response:
     name, wanted = request.path_params["classifier"], request.path_params.get("version")
     site.require(user, name)
     with site.reading(site.connection_of(name)) as connection:
-        rows = classifier_view.version_rows(
-            queries.versions(connection, name), promotion_decisions(connection, name)
-        )
+        rows = classifier_view.version_rows(classifier_history(connection, name))
         by_name = {row.version.version: row for row in rows}
         chosen = by_name.get(wanted) if wanted else next((row for row in rows if row.version.active), None)
         chosen = chosen or (None if wanted else next(iter(rows), None))
         if wanted and chosen is None:
             raise NotFoundError(wanted)
-        matrix = queries.confusion_matrix(connection, name, chosen.version.version) if chosen else None
-        runs = last_runs(connection, [name], runs=queries.NIGHTS_SHOWN)[name]
+        whole = find_version(connection, name, chosen.version.version) if chosen else None
+        runs = last_runs(connection, [name])[name]
     spec, error = site.loaded().specs.get(name), site.broken().get(name)
     if spec is None and error is None and not rows and not runs:
         raise NotFoundError(name)
@@ -141,7 +131,8 @@ def classifier(request: Request) -> Response:
         runs=runs,
         rows=rows,
         chosen=chosen,
-        evaluation=classifier_view.evaluation(matrix),
+        evaluation=classifier_view.evaluation(whole.confusion_matrix) if whole else None,
+        training=classifier_view.training_data(whole) if whole else None,
         metrics_chart=classifier_view.metrics_chart(rows),
         documents_chart=classifier_view.documents_chart(chosen.version) if chosen else None,
         training_run=airflow.latest_runs.get(dag_id(TRAIN, name)),
@@ -156,8 +147,7 @@ def drift(request: Request) -> Response:
     name = request.path_params["classifier"]
     site.require(user, name)
     with site.reading(site.connection_of(name)) as connection:
-        nights = queries.label_nights(connection, name, nights=drift_view.NIGHTS)
-    shown = drift_view.drift(nights)
+        shown = drift_view.drift(drift_series(connection, name))
     return page(request, "drift", title=f"{name}: drift", name=name, drift=shown, rule=drift_view.RULE)
 
 

@@ -1,4 +1,4 @@
-// Times in the reader's zone, tables that sort and download, links out of Airflow's frame, parts that load later.
+// Times in the reader's zone, tables that sort and download, links out of Airflow's frame.
 "use strict";
 (() => {
   const host = (() => {
@@ -21,17 +21,17 @@
       return own;
     }
   };
-  const showTimes = (within) => {
+  const showTimes = () => {
     const timeZone = zone();
     const day = new Intl.DateTimeFormat("en-CA", { timeZone, year: "numeric", month: "2-digit", day: "2-digit" });
     const minute = new Intl.DateTimeFormat("en-GB", { timeZone, hour: "2-digit", minute: "2-digit" });
-    for (const element of within.querySelectorAll("time[datetime]")) {
+    for (const element of document.querySelectorAll("time[datetime]")) {
       const moment = new Date(element.dateTime);
       const time = minute.format(moment);
       element.textContent = element.dataset.style === "time" ? time : `${day.format(moment)} ${time}`;
       element.title = `${timeZone}; ${moment.toISOString().slice(0, 16).replace("T", " ")} UTC`;
     }
-    for (const element of within.querySelectorAll("[data-zone]")) element.textContent = timeZone;
+    for (const element of document.querySelectorAll("[data-zone]")) element.textContent = timeZone;
   };
 
   // Links out: the frame may open neither windows nor pages around it, so Airflow's own page does.
@@ -100,8 +100,8 @@
     link.click();
     URL.revokeObjectURL(link.href);
   };
-  const equip = (within) => {
-    for (const table of within.querySelectorAll("table[data-name]")) {
+  const equip = () => {
+    for (const table of document.querySelectorAll("table[data-name]")) {
       [...table.tHead.rows[0].cells].forEach((header, column) => {
         if (header.dataset.fixed !== undefined) return;
         const button = document.createElement("button");
@@ -111,32 +111,12 @@
         header.append(button);
       });
     }
-    for (const button of within.querySelectorAll("button[data-csv-of]")) {
+    for (const button of document.querySelectorAll("button[data-csv-of]")) {
       button.hidden = false;
       button.addEventListener("click", () => download(document.getElementById(button.dataset.csvOf)));
     }
   };
 
-  // Parts that are read from elsewhere come after the page.
-  const loadParts = () => {
-    for (const place of document.querySelectorAll("[data-part]")) {
-      fetch(place.dataset.part, { headers: { Accept: "text/html" } })
-        .then((answer) => (answer.ok ? answer.text() : Promise.reject(answer.status)))
-        .then((text) => {
-          const parsed = new DOMParser().parseFromString(text, "text/html");
-          place.replaceChildren(...parsed.body.childNodes);
-          ready(place);
-        })
-        .catch(() => {
-          place.textContent = "This part could not be loaded. Load the page again.";
-        });
-    }
-  };
-  const ready = (within) => {
-    showTimes(within);
-    equip(within);
-    document.dispatchEvent(new CustomEvent("nightsort:charts"));
-  };
-  ready(document);
-  loadParts();
+  showTimes();
+  equip();
 })();

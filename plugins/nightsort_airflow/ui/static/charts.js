@@ -62,7 +62,6 @@
   const look = () => {
     for (const place of document.querySelectorAll(".chart[data-figure]")) if (!drawn.has(place)) seen.observe(place);
   };
-  document.addEventListener("nightsort:charts", look);
   document.addEventListener("nightsort:theme", () => [...drawn.keys()].forEach(draw));
   addEventListener("beforeprint", () => {
     for (const place of document.querySelectorAll(".chart[data-figure]")) if (!drawn.has(place)) first(place);
@@ -86,9 +85,11 @@
     const place = document.getElementById(choice.dataset.figureOf);
     const chosen = JSON.parse(document.getElementById(choice.dataset.choices).textContent)[choice.value];
     const figure = drawn.get(place);
-    const [first, ...others] = figure.layout.shapes ?? [];
-    const shapes = chosen.band ? [{ ...first, y0: chosen.band[0], y1: chosen.band[1] }, ...others] : figure.layout.shapes;
-    drawn.set(place, { data: [{ ...figure.data[0], y: chosen.y }], layout: { ...figure.layout, shapes } });
+    // Of two traces the first is the range in which the second was expected.
+    const [range, line] = figure.data.length > 1 ? figure.data : [null, figure.data[0]];
+    const shown = { ...line, y: chosen.y, name: range ? choice.value : line.name };
+    const expected = chosen.low?.map((low, night) => (low === null ? null : chosen.high[night] - low));
+    drawn.set(place, { ...figure, data: range ? [{ ...range, base: chosen.low, y: expected }, shown] : [shown] });
     draw(place);
   });
   look();

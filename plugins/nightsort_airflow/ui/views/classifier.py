@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nightsort.evaluation import EvaluationError, LabelMetrics, weakest_labels
+from nightsort.naming import REPORT_FILE
 from nightsort.reports import figures
-from nightsort_airflow.ui.addresses import version_address
+from nightsort.tables.classifier_history import VersionHistory
+from nightsort_airflow.ui.addresses import s3_address, version_address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,8 +19,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nightsort.tables.classifier_history import Decision
-    from nightsort_airflow.ui.queries import Version
+    from nightsort.tables.versions import ClassifierVersion
 
 METRICS: Final = {"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "accuracy"}
 """The metrics that are drawn, with what the reader calls them."""
@@ -26,16 +27,8 @@ METRICS: Final = {"macro_f1": "macro F1", "micro_f1": "micro F1", "accuracy": "a
 PAIRS_SHOWN: Final = 50
 
 
-@dataclass(frozen=True)
-class VersionRow:
-    """
-    One version, with the decisions on it.
-
-    :param decisions: whether it became active, the newest decision first.
-    """
-
-    version: Version
-    decisions: Sequence[Decision]
+class VersionRow(VersionHistory):
+    """One version, with the decisions on it."""
 
     @property
     def outcome(self) -> str:
@@ -47,6 +40,11 @@ class VersionRow:
         if self.decisions:
             return "promoted" if self.decisions[0].promoted else "not promoted"
         return (self.version.status or "not decided").lower().replace("_", " ")
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was trained; of one that was not, when its row was written."""
+        return self.version.trained_at or self.version.recorded_at
 
     @property
     def tone(self) -> str:
@@ -62,7 +60,7 @@ class VersionRow:
 
     def metric(self, name: str) -> float | None:
         """Return one of its metrics."""
-        return (self.version.metrics or {}).get(name)
+        return self.version.metrics.to_dict().get(name) if self.version.metrics else None
 
 
 @dataclass(frozen=True)
@@ -92,17 +90,13 @@ class Evaluation:
     by_confusion: Sequence[str]
 
 
-def version_rows(versions: Sequence[Version], decisions: Sequence[Decision]) -> list[VersionRow]:
+def version_rows(history: Sequence[VersionHistory]) -> list[VersionRow]:
     """
     Return the versions with the decisions on them.
 
-    :param versions: the newest one first.
-    :param decisions: of all versions, the newest one first.
+    :param history: the newest version first.
     """
-    by_version: dict[str, list[Decision]] = {}
-    for decision in decisions:
-        by_version.setdefault(decision.version, []).append(decision)
-    return [VersionRow(version, by_version.get(version.version, ())) for version in versions]
+    return [VersionRow(each.version, each.decisions) for each in history]
 
 
 def metrics_chart(rows: Sequence[VersionRow]) -> figures.Figure | None:
@@ -111,15 +105,10 @@ def metrics_chart(rows: Sequence[VersionRow]) -> figures.Figure | None:
 
     :param rows: the versions, the newest one first.
     """
-    points: list[tuple[datetime, str, Mapping[str, float | None], bool]] = [
-        (
-            row.version.trained_at or row.version.recorded_at,
-            row.version.version,
-            row.version.metrics,
-            row.version.promoted_at is not None,
-        )
+    points = [
+        (row.time, row.version.version, row.version.metrics.to_dict(), row.version.promoted_at is not None)
         for row in reversed(rows)
-        if row.version.metrics
+        if row.version.metrics and row.time
     ]
     return figures.metrics_over_time(points, METRICS) if len(points) > 1 else None
 
@@ -191,7 +180,7 @@ def confusion_order(counts: npt.NDArray[np.int64]) -> list[int]:
     return order
 
 
-def documents_chart(version: Version) -> figures.Figure | None:
+def documents_chart(version: ClassifierVersion) -> figures.Figure | None:
     """
     Return the documents that each label of a version was trained and tested with, the fewest first.
 
@@ -205,3 +194,27 @@ def documents_chart(version: Version) -> figures.Figure | None:
         [count.get("training", 0) for _, count in counts],
         [count.get("test", 0) for _, count in counts],
     )
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """
+    What became of the labelled documents of a version.
+
+    :param uri: the report.
+    :param console: its page in the AWS console.
+    """
+
+    uri: str | None
+    console: str | None
+
+
+def training_data(version: ClassifierVersion) -> TrainingData:
+    """
+    Return what became of the labelled documents of a version.
+
+    :param version: the version, whole.
+    """
+    folder = (version.training_uri or "").rpartition("/")[0]
+    uri = f"{folder}/{REPORT_FILE}" if folder else None
+    return TrainingData(uri=uri, console=s3_address(version.arn, uri) if uri else None)

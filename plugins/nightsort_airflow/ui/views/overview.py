@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from nightsort_airflow.ui.formats import number
 from nightsort_airflow.ui.marks import Bar, night_bars
-from nightsort_airflow.ui.queries import NIGHTS_SHOWN
 from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
 from nightsort_airflow.ui.views.verdict import (
     BAD,
@@ -26,12 +25,13 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.tables.overview import ActiveVersion, ClassifierOverview, Spending
     from nightsort.tables.run_summaries import RunSummary
     from nightsort_airflow.ui.addresses import Addresses, Link
     from nightsort_airflow.ui.airflow_state import AirflowFacts, DagFacts, RunFacts
-    from nightsort_airflow.ui.queries import ActiveVersion, Spending
 
 _WEEK = 7
+_NIGHTS = 30
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Row:
     :param links: where to look further.
     :param earlier: red nights of the week before it.
     :param bars: the last 30 nights, drawn.
-    :param month: what this month's nights cost.
+    :param month: what this month cost.
     :param next_run: when the next run begins; None if nothing starts it.
     :param waits_for: why nothing starts it.
     """
@@ -68,6 +68,11 @@ class Row:
         return self.spec.budget.run_usd if self.spec else None
 
     @property
+    def nights_budget(self) -> float | None:
+        """What this month's nights together may cost, by the budget of a night."""
+        return self.budget * self.month.nights if self.budget and self.month else None
+
+    @property
     def f1(self) -> float | None:
         """The macro F1 of the active version."""
         return (self.active.metrics or {}).get("macro_f1") if self.active else None
@@ -80,20 +85,14 @@ class Known:
 
     :param specs: the valid specs by name.
     :param problems: what is wrong with the broken ones, by name.
-    :param runs: the newest nights of each classifier, the newest one first.
-    :param active: the active versions.
-    :param failed_jobs: the last job that failed in the last night, by classifier.
-    :param spending: what this month's nights cost.
+    :param classifiers: what the tables have of each.
     :param airflow: what Airflow knows of their DAGs.
     :param starts_schedules: whether Airflow starts scheduled runs at all.
     """
 
     specs: Mapping[str, ClassifierSpec]
     problems: Mapping[str, str]
-    runs: Mapping[str, Sequence[RunSummary]]
-    active: Mapping[str, ActiveVersion]
-    failed_jobs: Mapping[str, str]
-    spending: Mapping[str, Spending]
+    classifiers: Mapping[str, ClassifierOverview]
     airflow: AirflowFacts
     starts_schedules: bool
 
@@ -112,9 +111,10 @@ def rows(names: Sequence[str], known: Known, addresses: Addresses, now: datetime
 
 
 def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
-    nights = known.runs.get(name, ())
+    found = known.classifiers.get(name)
+    nights, active = (found.nights, found.active) if found else ((), None)
     run = nights[0] if nights else None
-    spec, active = known.specs.get(name), known.active.get(name)
+    spec = known.specs.get(name)
     dag = known.airflow.dags.get(dag_id(CLASSIFY, name))
     verdict, facts = last_night(name, run, known.airflow, has_version=active is not None)
     if spec and known.starts_schedules:
@@ -123,7 +123,7 @@ def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
             verdict = late
     if name in known.problems and verdict.rank > 1:
         verdict = Verdict("spec is broken", BAD, 1, known.problems[name])
-    job = (active.arn if active else None, known.failed_jobs.get(name))
+    job = (active.arn if active else None, found.failed_job if found else None)
     return Row(
         name=name,
         spec=spec,
@@ -133,7 +133,7 @@ def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
         earlier=[night for night in nights[1:_WEEK] if judge(night).needs_attention],
         bars=_bars(nights) if nights else None,
         active=active,
-        month=known.spending.get(name),
+        month=found.month if found else None,
         next_run=dag.next_run if dag and known.starts_schedules and not dag.is_paused else None,
         waits_for=_waits_for(spec, dag, known.starts_schedules),
     )
@@ -194,4 +194,4 @@ def _bars(nights: Sequence[RunSummary]) -> Markup:
         for night, verdict in verdicts
     ]
     red = sum(verdict.tone == BAD for _, verdict in verdicts)
-    return night_bars(bars, NIGHTS_SHOWN, f"Documents of the last {len(bars)} nights; {red} of them red")
+    return night_bars(bars, _NIGHTS, f"Documents of the last {len(bars)} nights; {red} of them red")

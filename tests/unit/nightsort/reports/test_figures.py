@@ -19,7 +19,7 @@ ALL = {
     "metrics_over_time": figures.metrics_over_time([(MOMENT, "v1", {"f1": 0.5}, True)], {"f1": "F1"}),
     "documents_per_label": figures.documents_per_label(LABELS, [1, 2], [3, 4]),
     "shares_by_night": figures.shares_by_night(DAYS, {"a": [0.1, None]}, DAYS[1:]),
-    "by_night": figures.by_night(DAYS, [0.8, None], (0.7, 0.9), DAYS[1:], name="mean score"),
+    "by_night": figures.by_night(DAYS, [0.8, None], ([None, 0.7], [None, 0.9]), DAYS[1:], name="mean score"),
 }
 
 
@@ -58,8 +58,7 @@ def test_two_hundred_labels_still_fit_a_screen() -> None:
     assert "dtick" not in layout["xaxis"], "names that can be read, the others when one zooms in"
 
 
-def test_a_night_without_a_number_is_a_gap() -> None:
-    assert ALL["by_night"]["data"][0]["y"] == [0.8, None]
-    assert ALL["by_night"]["layout"]["shapes"][0]["y1"] == 0.9
-    without = figures.by_night(DAYS, [0.8, 0.9], None, [], name="x")
-    assert without["layout"]["shapes"][0]["visible"] is False
+def test_a_night_without_a_number_or_a_range_is_a_gap() -> None:
+    expected, line = ALL["by_night"]["data"]
+    assert line["y"] == [0.8, None]
+    assert (expected["base"], expected["y"]) == ([None, 0.7], [None, 0.2])

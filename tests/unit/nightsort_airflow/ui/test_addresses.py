@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort_airflow.ui.addresses import Addresses, job_address, query, s3_address, version_address
+from nightsort_airflow.ui.addresses import Addresses, job_address, s3_address, version_address
 from tests.unit.nightsort_airflow.ui.ui_rows import ARN, FACTS, run
 
 
@@ -23,7 +23,6 @@ def test_what_would_end_a_part_of_an_address_is_encoded() -> None:
     assert to.dag_run("d", "manual__2026-11-01T02:00:00+00:00").endswith(
         "manual__2026-11-01T02%3A00%3A00%2B00%3A00"
     )
-    assert query("/x", part="1 2") == "/x?part=1+2"
 
 
 def test_a_red_night_links_to_the_log_the_run_and_the_failed_job() -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nightsort.classifier_spec.model import ClassifierSpec
+from nightsort.evaluation import Metrics
 from nightsort.tables.classifier_history import Decision
+from nightsort.tables.drift_series import DriftSeries, NightOfSeries
 from nightsort.tables.night_reports import LabelReport, NightReport
 from nightsort.tables.run_summaries import RunSummary
+from nightsort.tables.versions import ClassifierVersion
 from nightsort_airflow.ui.airflow_state import RunFacts
-from nightsort_airflow.ui.queries import LabelNight, Version
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BEGAN = datetime(2026, 11, 2, 2, 0, tzinfo=timezone.utc)
 ARN = "arn:aws-cn:comprehend:cn-north-1:123456789012:document-classifier/tickets/version/v1"
@@ -41,25 +48,24 @@ RUN = RunSummary(
     drifted=None,
     drift=None,
 )
-VERSION = Version(
+VERSION = ClassifierVersion(
+    classifier="tickets",
     version="v1",
     arn=ARN,
     mode="MULTI_CLASS",
     language="en",
     status="TRAINED",
-    message=None,
     test_fingerprint="f",
     training_uri="s3://bucket/training/v1/training.csv",
     training_documents=90,
     test_documents=10,
     labels={"a": {"training": 60, "test": 6}, "b": {"training": 30, "test": 4}},
-    metrics={"macro_f1": 0.8, "micro_f1": 0.9, "accuracy": 0.9},
+    metrics=Metrics(macro_f1=0.8, micro_f1=0.9, accuracy=0.9),
     training_seconds=60.0,
     cost_usd=1.0,
     trained_at=BEGAN,
     recorded_at=BEGAN,
     promoted_at=BEGAN,
-    approved_by=None,
     active=True,
 )
 DECISION = Decision("v1", "", "f", "macro_f1", None, 0.8, True, "No version was active before.", BEGAN)
@@ -84,7 +90,13 @@ def run(**columns: Any) -> RunSummary:
 
 def report(**values: Any) -> NightReport:
     """The report of a night that went well, but for these values."""
-    empty: dict[str, Any] = {"batches": [], "jobs": [], "failed_reasons": {}, "rejected_reasons": {}}
+    empty: dict[str, Any] = {
+        "version_arn": ARN,
+        "batches": [],
+        "jobs": [],
+        "failed_reasons": {},
+        "rejected_reasons": {},
+    }
     return NightReport(**{"run": RUN, "counted": True, **empty, **values})
 
 
@@ -94,16 +106,40 @@ def label_report(label: str, documents: int, share: float, shift: Any = None) ->
     return LabelReport(label, documents, share, 0.9, histogram, shift)
 
 
-def label_night(number: int, counts: dict[str, int], **columns: Any) -> LabelNight:
-    """The labels of a night of November 2026."""
-    values: dict[str, Any] = {
-        "run_key": f"202611{number:02}",
-        "day": date(2026, 11, number),
-        "version": "v1",
-        "labels": list(counts),
-        "documents": list(counts.values()),
-        "score_sums": [0.9 * count for count in counts.values()],
-        "drifted": None,
-        "drift": None,
-    }
-    return LabelNight(**{**values, **columns})
+def series(*nights: Mapping[str, int], bands: Mapping[str, tuple[float, float]] | None = None) -> DriftSeries:
+    """The nights of November 2026 from the first on, by label their documents, which all have the score 0.9.
+
+    :param bands: the ends of each label's range in the last night.
+    """
+    labels = list(dict.fromkeys(label for night in nights for label in night))
+    counts = np.array([[night.get(label, 0) for label in labels] for night in nights], float).reshape(
+        len(nights), len(labels)
+    )
+    nothing = np.full(counts.shape, np.nan)
+    low, high = nothing.copy(), nothing.copy()
+    for label, (lower, upper) in (bands or {}).items():
+        low[-1, labels.index(label)], high[-1, labels.index(label)] = lower, upper
+    found = [
+        NightOfSeries(
+            run_key=f"202611{place:02}",
+            day=date(2026, 11, place),
+            version="v1",
+            state="complete",
+            documents=sum(night.values()),
+            mean_score=0.9,
+            drifted=None,
+            verdict={},
+        )
+        for place, night in enumerate(nights, start=1)
+    ]
+    return DriftSeries(
+        nights=found,
+        labels=labels,
+        shares=counts / np.maximum(counts.sum(axis=1, keepdims=True), 1),
+        usual=nothing,
+        low=low,
+        high=high,
+        mean_scores=nothing,
+        score_low=np.full(len(nights), np.nan),
+        score_high=np.full(len(nights), np.nan),
+    )

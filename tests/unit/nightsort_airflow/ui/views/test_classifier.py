@@ -6,6 +6,7 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
+from nightsort.tables.classifier_history import VersionHistory
 from nightsort_airflow.ui.views import classifier
 from tests.unit.nightsort_airflow.ui.ui_rows import BEGAN, DECISION, VERSION
 
@@ -26,21 +27,22 @@ MATRIX = {
 )
 def test_a_version_says_what_became_of_it(columns: dict[str, object], decided: bool, outcome: str) -> None:
     decision = replace(DECISION, promoted=decided)
-    (row,) = classifier.version_rows([replace(VERSION, **columns)], [decision])  # type: ignore[arg-type]
+    version = replace(VERSION, **columns)  # type: ignore[arg-type]
+    (row,) = classifier.version_rows([VersionHistory(version, [decision])])
     assert row.outcome == outcome
     assert row.decisions == [decision]
 
 
 def test_a_version_without_decision_says_what_comprehend_says() -> None:
-    (row,) = classifier.version_rows(
-        [replace(VERSION, active=False, promoted_at=None, status="IN_ERROR")], []
-    )
+    version = replace(VERSION, active=False, promoted_at=None, status="IN_ERROR")
+    (row,) = classifier.version_rows([VersionHistory(version, [])])
     assert (row.outcome, row.tone) == ("in error", "bad")
 
 
 def test_metrics_are_drawn_from_the_oldest_version_to_the_newest() -> None:
     older = replace(VERSION, version="v0", trained_at=BEGAN - timedelta(days=1), promoted_at=None)
-    rows = classifier.version_rows([VERSION, older, replace(VERSION, version="v9", metrics=None)], [])
+    versions = [VERSION, older, replace(VERSION, version="v9", metrics=None)]
+    rows = classifier.version_rows([VersionHistory(version, []) for version in versions])
     chart = classifier.metrics_chart(rows)
     assert chart is not None
     assert chart["data"][0]["text"] == ["v0", "v1, promoted"]
@@ -95,3 +97,10 @@ def test_the_documents_of_each_label_the_fewest_first() -> None:
     assert [trace["y"] for trace in chart["data"]] == [[30, 60], [4, 6]]
     assert chart["data"][0]["x"] == ["b", "a"]
     assert classifier.documents_chart(replace(VERSION, labels=None)) is None
+
+
+def test_the_report_of_the_training_data_lies_beside_them() -> None:
+    found = classifier.training_data(VERSION)
+    assert found.uri == "s3://bucket/training/v1/report.json"
+    assert (found.console or "").startswith("https://console.amazonaws.cn/s3")
+    assert classifier.training_data(replace(VERSION, training_uri=None)).uri is None

@@ -2,26 +2,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from nightsort.tables.overview import ActiveVersion, ClassifierOverview, Spending
 from nightsort_airflow.ui.addresses import Addresses
 from nightsort_airflow.ui.airflow_state import AirflowFacts, DagFacts
-from nightsort_airflow.ui.queries import ActiveVersion
 from nightsort_airflow.ui.views.overview import Known, rows
 from tests.unit.nightsort_airflow.ui.ui_rows import ARN, BEGAN, FACTS, SPEC, run
 
+if TYPE_CHECKING:
+    from nightsort.tables.run_summaries import RunSummary
+
 NOW = BEGAN + timedelta(hours=6)
-ACTIVE = {"tickets": ActiveVersion("tickets", "v1", ARN, {"macro_f1": 0.8})}
+ACTIVE = ActiveVersion("tickets", "v1", ARN, {"macro_f1": 0.8}, BEGAN)
+
+
+def tables(name: str = "tickets", *nights: RunSummary, **values: Any) -> dict[str, ClassifierOverview]:
+    """What the tables have of a classifier, whose version is active unless something else is said."""
+    known = {"failed_job": None, "active": ACTIVE, "month": Spending(), **values}
+    return {name: ClassifierOverview(name, nights, **known)}
 
 
 def known(**values: Any) -> Known:
     defaults: dict[str, Any] = {
         "specs": {"tickets": SPEC},
         "problems": {},
-        "runs": {"tickets": [run()]},
-        "active": ACTIVE,
-        "failed_jobs": {},
-        "spending": {},
+        "classifiers": tables("tickets", run()),
         "airflow": AirflowFacts(),
         "starts_schedules": True,
     }
@@ -40,7 +46,7 @@ def test_a_good_night_needs_no_words() -> None:
 
 def test_a_red_night_of_the_week_is_seen_behind_a_green_one() -> None:
     nights = [run(run_key="20261103"), run(run_key="20261102", state="failed"), run()]
-    row = only(runs={"tickets": nights})
+    row = only(classifiers=tables("tickets", *nights))
     assert row.verdict.word == "complete"
     assert [night.run_key for night in row.earlier] == ["20261102"]
     assert "1 of them red" in row.bars
@@ -60,10 +66,10 @@ def test_an_older_run_that_failed_is_not_the_last_night() -> None:
 
 
 def test_no_night_says_which_dag_to_start() -> None:
-    assert "train_tickets" in only(runs={}, active={}).verdict.reason
-    assert "classify_tickets" in only(runs={}).verdict.reason
+    assert "train_tickets" in only(classifiers=tables(active=None)).verdict.reason
+    assert "classify_tickets" in only(classifiers=tables()).verdict.reason
     running = AirflowFacts(latest_runs={"classify_tickets": replace(FACTS, state="running")})
-    assert only(runs={}, airflow=running).verdict.word == "running"
+    assert only(classifiers=tables(), airflow=running).verdict.word == "running"
 
 
 def test_the_next_run_or_why_there_is_none() -> None:
@@ -78,16 +84,27 @@ def test_the_next_run_or_why_there_is_none() -> None:
 
 def test_a_broken_spec_is_red_unless_the_night_is_red_already() -> None:
     assert only(problems={"tickets": "mode: wrong"}).verdict.reason == "mode: wrong"
-    red = only(problems={"tickets": "mode: wrong"}, runs={"tickets": [run(state="failed", message="x")]})
+    failed = tables("tickets", run(state="failed", message="x"))
+    red = only(problems={"tickets": "mode: wrong"}, classifiers=failed)
     assert red.verdict.reason == "x."
 
 
 def test_what_needs_a_person_comes_first() -> None:
-    runs = {
-        "green": [run()],
-        "red": [run(state="incomplete", message="1 of 2 missing")],
-        "warned": [run(failed=3)],
-        "busy": [run(state="running")],
+    classifiers = {
+        **tables("green", run()),
+        **tables("red", run(state="incomplete", message="1 of 2 missing")),
+        **tables("warned", run(failed=3)),
+        **tables("busy", run(state="running")),
     }
-    found = rows([*runs, "none"], known(runs=runs), Addresses("/nightsort"), NOW)
+    names = [*classifiers, "none"]
+    found = rows(names, known(classifiers=classifiers), Addresses("/nightsort"), NOW)
     assert [row.name for row in found] == ["red", "warned", "busy", "none", "green"]
+
+
+def test_this_month_is_held_against_the_budget_of_its_nights() -> None:
+    month = Spending(nights=3, nights_usd=4.0, trainings_usd=2.0)
+    budget = SPEC.budget.model_copy(update={"run_usd": 1.0})
+    specs = {"tickets": SPEC.model_copy(update={"budget": budget})}
+    row = only(classifiers=tables("tickets", run(), month=month), specs=specs)
+    assert (row.month.usd, row.nights_budget) == (6.0, 3.0)
+    assert only(classifiers=tables("tickets", run(), month=month), specs={}).nights_budget is None

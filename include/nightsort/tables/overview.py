@@ -149,9 +149,10 @@ def spent_in_month(
     until = (since + timedelta(days=31)).replace(day=1)
     values = {"classifiers": list(classifiers), "since": since, "until": until}
     with conn.transaction():
-        nights = {name: found for name, *found in conn.execute(_NIGHTS_COST, values)}
+        nights = {name: (number, usd) for name, number, usd in conn.execute(_NIGHTS_COST, values)}
         trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
-    return {
-        name: Spending(*nights.get(name, (0, 0.0)), trainings_usd=trainings.get(name) or 0.0)
-        for name in classifiers
-    }
+    spent = {}
+    for name in classifiers:
+        number, usd = nights.get(name, (0, 0.0))
+        spent[name] = Spending(number, usd, trainings.get(name) or 0.0)
+    return spent

@@ -79,7 +79,6 @@ class NightReport:
     """A night.
 
     :param run: its row.
-    :param version_arn: of the version that classified; ``None`` if it has no row.
     :param counted: whether there are statistics. Without, all that follows `jobs` is empty, except for the
         reasons.
     :param batches: its batches.
@@ -93,10 +92,10 @@ class NightReport:
         ``labels`` and ``scores``.
     :param trailing_nights: how many nights before it the shifts compare with.
     :param drift: the dict of :class:`~nightsort.statistics.drift.Verdict`.
+    :param version_arn: of the version that classified; ``None`` if it has no row.
     """
 
     run: RunSummary
-    version_arn: str | None
     counted: bool
     batches: Sequence[Batch]
     jobs: Sequence[Job]
@@ -108,6 +107,7 @@ class NightReport:
     least_confident: Sequence[Mapping[str, Any]] = ()
     trailing_nights: int = 0
     drift: Mapping[str, Any] | None = None
+    version_arn: str | None = None
 
 
 def night_report(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> NightReport | None:
@@ -139,12 +139,11 @@ def _report(conn: psycopg.Connection[Any], run: RunSummary) -> NightReport:
     if statistics is None:
         rejected = {reason: number for reason, number in row["reasons"].items() if reason in REASONS}
         failed = {reason: number for reason, number in row["reasons"].items() if reason not in REASONS}
-        return NightReport(run, row["arn"], False, batches, jobs, failed, rejected)
+        return NightReport(run, False, batches, jobs, failed, rejected, version_arn=row["arn"])
     before = nights_before(conn, classifier=run.classifier, run_key=run.run_key, version=run.version)
     reference = shown_beside(before)
     return NightReport(
         run=run,
-        version_arn=row["arn"],
         counted=True,
         batches=batches,
         jobs=jobs,
@@ -156,6 +155,7 @@ def _report(conn: psycopg.Connection[Any], run: RunSummary) -> NightReport:
         least_confident=statistics["least_confident"],
         trailing_nights=len(reference),
         drift=statistics["drift"],
+        version_arn=row["arn"],
     )
 
 

@@ -181,6 +181,13 @@ def test_a_classifier_shows_its_versions_with_decisions_matrix_and_weakest_label
     assert "labelled: uri: s3://nightsort/tickets/labelled/" in shown.text, "the spec"
 
 
+def test_a_classifier_says_what_its_last_night_needs(client: TestClient) -> None:
+    shown = look(client, "/classifiers/reviews")
+    assert "40,210 of 40,210 documents are missing" in shown.text
+    assert any(link.startswith("https://console.aws.amazon.com/comprehend") for link in shown.links)
+    assert "next run" in shown.text
+
+
 def test_another_version_has_an_address_of_its_own(client: TestClient) -> None:
     shown = look(client, "/classifiers/tickets/versions/v90d1e2f3a4b5")
     assert "Version v90d1e2f3a4b5 not promoted" in shown.text

@@ -11,7 +11,7 @@ from nightsort.tables.classifier_history import classifier_history
 from nightsort.tables.drift_series import drift_series
 from nightsort.tables.overview import classifier_names
 from nightsort.tables.overview import overview as read_overview
-from nightsort.tables.run_summaries import last_runs, run_of_dag_run
+from nightsort.tables.run_summaries import run_of_dag_run
 from nightsort.tables.versions import find_version
 from nightsort_airflow.ui import rights
 from nightsort_airflow.ui.addresses import Addresses
@@ -97,43 +97,51 @@ def night(request: Request) -> Response:
 
 def classifier(request: Request) -> Response:
     """Answer with one classifier, and one of its versions: the one of the address, else the active one."""
-    site, user, _ = _asked(request)
+    site, user, addresses = _asked(request)
     name, wanted = request.path_params["classifier"], request.path_params.get("version")
     site.require(user, name)
+    now = site.clock()
     with site.reading(site.connection_of(name)) as connection:
-        rows = classifier_view.version_rows(classifier_history(connection, name))
-        by_name = {row.version.version: row for row in rows}
-        chosen = by_name.get(wanted) if wanted else next((row for row in rows if row.version.active), None)
-        chosen = chosen or (None if wanted else next(iter(rows), None))
+        (known,) = read_overview(connection, [name], now=now)
+        versions = classifier_view.version_rows(classifier_history(connection, name))
+        by_name = {row.version.version: row for row in versions}
+        chosen = (
+            by_name.get(wanted) if wanted else next((row for row in versions if row.version.active), None)
+        )
+        chosen = chosen or (None if wanted else next(iter(versions), None))
         if wanted and chosen is None:
             raise NotFoundError(wanted)
         whole = find_version(connection, name, chosen.version.version) if chosen else None
-        runs = last_runs(connection, [name])[name]
-    spec, error = site.loaded().specs.get(name), site.broken().get(name)
-    if spec is None and error is None and not rows and not runs:
+    loaded, error = site.loaded(), site.broken().get(name)
+    if name not in loaded.specs and error is None and not versions and not known.nights:
         raise NotFoundError(name)
     airflow = site.airflow.facts(
         [dag_id(CLASSIFY, name), dag_id(TRAIN, name)],
-        [(run.dag_id, run.run_id) for run in runs[:1] if run.dag_id and run.run_id],
+        [(run.dag_id, run.run_id) for run in known.nights[:1] if run.dag_id and run.run_id],
     )
-    verdict, _ = overview_view.last_night(name, runs[0] if runs else None, airflow, has_version=bool(chosen))
+    view = overview_view.Known(
+        specs=loaded.specs,
+        problems={name: str(error)} if error else {},
+        classifiers={name: known},
+        airflow=airflow,
+        starts_schedules=site.airflow.starts_schedules,
+    )
+    (row,) = overview_view.rows([name], view, addresses, now)
     return page(
         request,
         "classifier",
         title=name,
         name=name,
-        spec=spec,
-        spec_text=spec_text(site.loaded().files.get(name), error)
-        if rights.may_read_spec(user, name)
-        else None,
+        row=row,
+        spec=row.spec,
+        spec_text=spec_text(loaded.files.get(name), error) if rights.may_read_spec(user, name) else None,
         problems=error.problems if error else (),
-        verdict=verdict,
-        runs=runs,
-        rows=rows,
+        runs=known.nights,
+        versions=versions,
         chosen=chosen,
-        evaluation=classifier_view.evaluation(whole.confusion_matrix) if whole else None,
+        evaluation=classifier_view.evaluation(whole) if whole else None,
         training=classifier_view.training_data(whole) if whole else None,
-        metrics_chart=classifier_view.metrics_chart(rows),
+        metrics_chart=classifier_view.metrics_chart(versions),
         documents_chart=classifier_view.documents_chart(chosen.version) if chosen else None,
         training_run=airflow.latest_runs.get(dag_id(TRAIN, name)),
         judge=judge,

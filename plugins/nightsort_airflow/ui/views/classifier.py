@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -79,12 +79,14 @@ class Evaluation:
     Where a version errs.
 
     :param labels: precision, recall and F1 of each label, the weakest first.
+    :param training_documents: of each label; empty if that is not known.
     :param confused: the pairs that are confused most often; empty for ``MULTI_LABEL``.
     :param chart: the confusion matrix, its labels by name; None for ``MULTI_LABEL``.
     :param by_confusion: the labels so ordered that those which are confused lie together.
     """
 
     labels: Sequence[LabelMetrics]
+    training_documents: Mapping[str, int]
     confused: Sequence[Confused]
     chart: figures.Figure | None
     by_confusion: Sequence[str]
@@ -113,26 +115,29 @@ def metrics_chart(rows: Sequence[VersionRow]) -> figures.Figure | None:
     return figures.metrics_over_time(points, METRICS) if len(points) > 1 else None
 
 
-def evaluation(matrix: Mapping[str, Any] | None) -> Evaluation | None:
+def evaluation(version: ClassifierVersion) -> Evaluation | None:
     """
     Return where a version errs; None where it has no confusion matrix that can be read.
 
-    :param matrix: Comprehend's ``confusion_matrix.json``.
+    :param version: the version, whole.
     """
+    matrix = version.confusion_matrix
     if matrix is None:
         return None
+    trained = {label: count.get("training", 0) for label, count in (version.labels or {}).items()}
     try:
         labels = weakest_labels(matrix, len(matrix.get("labels", ())))
     except EvaluationError:
         return None
     if matrix.get("type") != "multi_class":
-        return Evaluation(labels, (), None, ())
+        return Evaluation(labels, trained, (), None, ())
     names = list(matrix["labels"])
     counts = np.asarray(matrix["confusion_matrix"], dtype=np.int64)
     order = sorted(range(len(names)), key=lambda place: names[place].casefold())
     by_name = [names[place] for place in order]
     return Evaluation(
         labels=labels,
+        training_documents=trained,
         confused=confused_pairs(names, counts),
         chart=figures.confusion_heat_map(by_name, counts[np.ix_(order, order)]),
         by_confusion=[names[place] for place in confusion_order(counts)],

@@ -116,7 +116,7 @@ def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
     run = nights[0] if nights else None
     spec = known.specs.get(name)
     dag = known.airflow.dags.get(dag_id(CLASSIFY, name))
-    verdict, facts = last_night(name, run, known.airflow, has_version=active is not None)
+    verdict, facts = _last_night(name, run, known.airflow, has_version=active is not None)
     if spec and known.starts_schedules:
         late = lateness(spec, dag, run, now)
         if late and late.rank < verdict.rank:
@@ -139,7 +139,7 @@ def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
     )
 
 
-def last_night(
+def _last_night(
     name: str, run: RunSummary | None, airflow: AirflowFacts, *, has_version: bool
 ) -> tuple[Verdict, RunFacts | None]:
     """

@@ -15,6 +15,7 @@ MATRIX = {
     "labels": ["b", "a", "c"],
     "confusion_matrix": [[8, 2, 0], [0, 9, 1], [4, 0, 6]],
 }
+MEASURED = replace(VERSION, confusion_matrix=MATRIX)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +51,7 @@ def test_metrics_are_drawn_from_the_oldest_version_to_the_newest() -> None:
 
 
 def test_the_weakest_labels_and_the_pairs_that_are_confused_most() -> None:
-    found = classifier.evaluation(MATRIX)
+    found = classifier.evaluation(MEASURED)
     assert found is not None
     assert [(label.label, round(label.f1, 3)) for label in found.labels] == [
         ("c", 0.706),
@@ -63,10 +64,11 @@ def test_the_weakest_labels_and_the_pairs_that_are_confused_most() -> None:
         ("a", "c", 1),
     ]
     assert found.confused[0].share == 0.4
+    assert found.training_documents == {"a": 60, "b": 30}, "of what has any"
 
 
 def test_the_heat_map_has_the_labels_by_name_and_keeps_each_number_with_its_labels() -> None:
-    found = classifier.evaluation(MATRIX)
+    found = classifier.evaluation(MEASURED)
     assert found is not None
     assert found.chart is not None
     (heat,) = found.chart["data"]
@@ -85,10 +87,11 @@ def test_labels_that_are_confused_lie_together() -> None:
 
 def test_several_labels_have_figures_without_a_matrix_and_nonsense_has_none() -> None:
     several = {"type": "multi_label", "labels": ["a"], "confusion_matrix": [[[5, 1], [2, 4]]]}
-    found = classifier.evaluation(several)
+    found = classifier.evaluation(replace(VERSION, confusion_matrix=several))
     assert found is not None
     assert (found.chart, found.confused, len(found.labels)) == (None, (), 1)
-    assert classifier.evaluation(None) is classifier.evaluation({"type": "x"}) is None
+    nonsense = replace(VERSION, confusion_matrix={"type": "x"})
+    assert classifier.evaluation(VERSION) is classifier.evaluation(nonsense) is None
 
 
 def test_the_documents_of_each_label_the_fewest_first() -> None:

@@ -27,6 +27,8 @@ EXAMPLES: dict[str, str] = {
     "incoming": 'incoming: {uri: "s3://bucket/incoming/{day}/", format: csv}',
     "format": "format: csv",
     "work_uri": "work_uri: s3://bucket/nightsort/support-tickets",
+    "hours": 'hours: "08:00-18:00"',
+    "max": "max: 4",
     "data_access_role_arn": "data_access_role_arn: arn:aws:iam::123456789012:role/Comprehend",
 }
 """A line to copy for each required key."""

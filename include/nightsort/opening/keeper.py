@@ -1,0 +1,261 @@
+"""Attend to a classifier's endpoint once: look, write down, decide, do the next step, look again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final, Protocol
+
+from nightsort.classifier_spec.opening_hours import day_of
+from nightsort.opening.plan import Plan, Step, plan
+from nightsort.opening.record import REPLACED, Record, facts_of, follow, with_usage
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from nightsort.classifier_spec.real_time import RealTime
+    from nightsort.opening.plan import Endpoint
+
+MINUTE: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An endpoint as Comprehend described it, and its CreationTime."""
+
+    endpoint: Endpoint
+    created: datetime
+
+
+class Service(Protocol):
+    """What is asked of AWS about one endpoint."""
+
+    def look(self) -> Seen | None:
+        """Return the endpoint; ``None``: there is none."""
+
+    def open(self, model_arn: str, units: int) -> None:
+        """Create it; nothing happens if it is there."""
+
+    def change(self, *, model_arn: str | None = None, units: int | None = None) -> bool:
+        """Give it a model or units; ``False``: it is being changed already."""
+
+    def close(self) -> bool:
+        """Delete it; ``False``: it is being changed, which has to end first."""
+
+    def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
+        """Return the inference units that were used in each minute, by its begin."""
+
+    def last_provisioned(self, since: datetime) -> datetime | None:
+        """Return when it last had units, of an endpoint that is gone; ``None``: that is not known."""
+
+
+class Book(Protocol):
+    """What is known of a classifier in the tables."""
+
+    def latest(self) -> Record | None:
+        """Return the latest opening."""
+
+    def save(self, record: Record) -> None:
+        """Write an opening."""
+
+    def spent(self, since: datetime, until: datetime) -> float:
+        """Return what the openings cost in a span of time, in USD."""
+
+    def active_model(self) -> str | None:
+        """Return the ARN of the active version."""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """Who attends to the endpoint, and what they may do.
+
+    :param run_id: the run that attends; it holds the endpoint from now on, unless `only_if_held`.
+    :param may_open: whether it opens an endpoint that is closed; else it only looks after an open one.
+    :param only_if_held: do nothing where another run holds the endpoint.
+    :param by_hand_until: until when a person wants it open.
+    :param why: why it is opened, where the plan has no better reason.
+    :param close: why it has to be closed, whatever the plan says.
+    """
+
+    run_id: str
+    may_open: bool = False
+    only_if_held: bool = False
+    by_hand_until: datetime | None = None
+    why: str | None = None
+    close: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is true after a visit.
+
+    :param plan: what should be true.
+    :param endpoint: the endpoint; ``None``: there is none.
+    :param record: the latest opening; ``None``: there was none.
+    :param spent_usd: what this day cost up to now.
+    :param held: whether the run of the visit holds the endpoint.
+    :param opened: whether the visit has opened it.
+    """
+
+    plan: Plan
+    endpoint: Endpoint | None
+    record: Record | None
+    spent_usd: float
+    held: bool
+    opened: bool = False
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is under way, and nothing is left to do."""
+        return self.plan.step is Step.KEEP
+
+
+def attend(
+    service: Service,
+    book: Book,
+    real_time: RealTime,
+    zone: str,
+    visit: Visit,
+    *,
+    classifier: str,
+    endpoint_arn: str,
+    clock: Callable[[], datetime],
+) -> Outcome:
+    """Attend to the endpoint once. The caller lets nobody else do so meanwhile.
+
+    Each step writes first what it is about to do where that would be lost, and what came of it is read from
+    the service. So a death between any two lines is mended by the next visit.
+
+    :param service: AWS.
+    :param book: the tables.
+    :param real_time: of the spec.
+    :param zone: the spec's time zone.
+    :param visit: who attends.
+    :param classifier: name of the spec.
+    :param endpoint_arn: the ARN that the endpoint has or will have.
+    :param clock: tells the time.
+    """
+    look = _Look(service, book, classifier, endpoint_arn, clock)
+    look.again()
+    held = _take(look, visit)
+    first = decided = _decide(look, book, real_time, zone, visit)
+    if held and _do(look, first, visit):
+        look.again()
+        decided = _decide(look, book, real_time, zone, visit)
+    return Outcome(
+        decided, look.endpoint, look.latest, look.spent(zone), held, opened=first.step is Step.OPEN
+    )
+
+
+class _Look:
+    """The endpoint and the latest opening, kept alike."""
+
+    def __init__(
+        self, service: Service, book: Book, classifier: str, endpoint_arn: str, clock: Callable[[], datetime]
+    ) -> None:
+        self.service, self.book, self.clock = service, book, clock
+        self._classifier, self._arn = classifier, endpoint_arn
+        self.latest = book.latest()
+        self.endpoint: Endpoint | None = None
+        self.now = clock()
+
+    def again(self) -> None:
+        """Ask the service, and write down what it says."""
+        seen = self.service.look()
+        self.now = self.clock()
+        self.endpoint = None if seen is None else seen.endpoint
+        was_open = self.latest is not None and self.latest.closed_at is None
+        gone = was_open and seen is None and self.latest is not None
+        records = follow(
+            self.latest,
+            self.endpoint,
+            self.now,
+            classifier=self._classifier,
+            endpoint_arn=self._arn,
+            created=None if seen is None else seen.created,
+            last_provisioned=self.service.last_provisioned(self.latest.seen_at)
+            if gone and self.latest is not None
+            else None,
+        )
+        for record in records:
+            self.note(self._with_usage(record))
+
+    def note(self, record: Record) -> None:
+        """Write an opening, if anything of it is new."""
+        if record != self.latest:
+            self.book.save(record)
+        self.latest = record
+
+    def spent(self, zone: str) -> float:
+        """What this day cost up to now."""
+        return self.book.spent(day_of(self.now, zone)[0], self.now)
+
+    def _with_usage(self, record: Record) -> Record:
+        if record.ready_at is None:
+            return record
+        # What CloudWatch has not counted yet is asked for again the next time.
+        since = record.last_asked_at or record.ready_at
+        begin = since.replace(second=0, microsecond=0) - 10 * MINUTE
+        return with_usage(record, self.service.used(begin, self.now), MINUTE)
+
+
+def _take(look: _Look, visit: Visit) -> bool:
+    """Let the run of the visit hold the endpoint; return whether it does."""
+    record = look.latest
+    if record is None or record.closed_at is not None:
+        return True
+    if visit.only_if_held:
+        return record.held_by == visit.run_id
+    until = max(filter(None, (record.by_hand_until, visit.by_hand_until)), default=None)
+    look.note(replace(record, held_by=visit.run_id, by_hand_until=until))
+    return True
+
+
+def _decide(look: _Look, book: Book, real_time: RealTime, zone: str, visit: Visit) -> Plan:
+    facts = facts_of(
+        look.latest,
+        look.endpoint,
+        look.now,
+        active_model=book.active_model(),
+        spent_usd=look.spent(zone),
+    )
+    if visit.by_hand_until is not None and facts.by_hand_until is None:
+        facts = replace(facts, by_hand_until=visit.by_hand_until)
+    decided = plan(real_time, zone, facts)
+    if visit.close is not None and decided.open:
+        return plan(real_time, zone, replace(facts, must_close=visit.close))
+    replaced = look.latest is not None and look.latest.closing_why == REPLACED
+    if decided.step is Step.OPEN and not (visit.may_open or replaced):
+        return replace(decided, open=False, why="it is closed until it is opened again", step=Step.KEEP)
+    return decided
+
+
+def _do(look: _Look, decided: Plan, visit: Visit) -> bool:
+    """Do the next step of a plan; return whether the service was asked for a change."""
+    service, record = look.service, look.latest
+    match decided.step:
+        case Step.OPEN if decided.model_arn is not None:
+            service.open(decided.model_arn, decided.units)
+            look.again()
+            record = look.latest
+            if record is not None and record.closed_at is None:
+                look.note(
+                    replace(
+                        record,
+                        opened_why=visit.why or decided.why,
+                        held_by=visit.run_id,
+                        by_hand_until=visit.by_hand_until,
+                    )
+                )
+        case Step.MOVE if record is not None and decided.model_arn is not None:
+            if service.change(model_arn=decided.model_arn):
+                look.note(replace(record, moving_to=decided.model_arn))
+        case Step.RESIZE:
+            service.change(units=decided.units)
+        case Step.CLOSE | Step.REPLACE if record is not None:
+            why = REPLACED if decided.step is Step.REPLACE else decided.why
+            look.note(replace(record, closing_at=look.clock(), closing_why=why))
+            service.close()
+        case _:
+            return False
+    return True

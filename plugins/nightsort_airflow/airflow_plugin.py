@@ -9,7 +9,7 @@ from airflow.sdk import conf
 from airflow.sdk.plugins_manager import AirflowPlugin
 
 from nightsort_airflow.deadlines import NightLoadedBy
-from nightsort_airflow.timetables import EveryDayTimetable
+from nightsort_airflow.timetables import EveryDayTimetable, OpeningHoursTimetable
 from nightsort_airflow.ui import menu
 
 if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
@@ -19,10 +19,10 @@ if not conf.getboolean("core", "lazy_load_plugins", fallback=True):
 
 
 class NightsortPlugin(AirflowPlugin):
-    """Register deadline, timetable and pages; links need no plugin, as operators name their own."""
+    """Register deadline, timetables and pages; links need no plugin, as operators name their own."""
 
     name = "nightsort"
     fastapi_apps = menu.fastapi_apps()
     external_views = menu.external_views()
     deadline_references = [NightLoadedBy]  # noqa: RUF012
-    timetables = [EveryDayTimetable]  # noqa: RUF012
+    timetables = [EveryDayTimetable, OpeningHoursTimetable]  # noqa: RUF012

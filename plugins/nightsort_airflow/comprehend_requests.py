@@ -43,6 +43,12 @@ def endpoint_tags(spec: ClassifierSpec) -> list[dict[str, str]]:
     return _tags({**spec.tags, CLASSIFIER_TAG: spec.name})
 
 
+def endpoint_parameters(spec: ClassifierSpec) -> dict[str, Any]:
+    """Return the spec's tags, and the role where the model is encrypted, as parameters of CreateEndpoint."""
+    role = {"DataAccessRoleArn": spec.data_access_role_arn} if spec.kms.model_key_id else {}
+    return {**role, "Tags": endpoint_tags(spec)}
+
+
 def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
 

@@ -14,10 +14,12 @@ import jinja2
 
 from nightsort.classifier_spec.schedule import one_run_per_day
 from nightsort.comprehend import limits
+from nightsort.naming import endpoint_name
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec, Source
+    from nightsort.classifier_spec.real_time import RealTime
 
 PRICE = (
     f"{limits.UNIT_USD} USD per {limits.UNIT_CHARACTERS} characters, at least {limits.MIN_UNITS} such units "
@@ -27,9 +29,9 @@ PRICE = (
 
 def dag_title(what: str, classifier: str) -> str:
     """
-    Return the name of a DAG in the UI. It begins with the classifier, so its two DAGs are neighbours there.
+    Return the name of a DAG in the UI. It begins with the classifier, so its DAGs are neighbours there.
 
-    :param what: ``train`` or ``classify``.
+    :param what: ``train``, ``classify`` or ``serve``.
     :param classifier: the name of the spec.
     """
     return f"{classifier}: {what}"
@@ -67,6 +69,24 @@ def classify_doc(spec: ClassifierSpec) -> str:
         when=f"at `{spec.schedule}` ({spec.timezone})" if spec.schedule else "only by hand",
         every_day=bool(spec.schedule) and one_run_per_day(spec.schedule or "", spec.incoming.template),
         no_files=_NO_FILES[spec.no_files],
+    )
+
+
+def serve_doc(spec: ClassifierSpec, real_time: RealTime) -> str:
+    """Return the page of the DAG ``serve_<name>``, as Markdown."""
+    return _render(
+        "serve",
+        spec,
+        real_time=real_time,
+        endpoint=endpoint_name(spec.name),
+        hours=str(real_time.opening_hours(spec.timezone)),
+        forecast=real_time.forecast(),
+        idle=f"when nobody asked for {number_of(real_time.idle_minutes, 'minute')}, "
+        if real_time.idle_minutes is not None
+        else "",
+        limit=f"when its day cost {real_time.budget_usd_day:,.2f} USD, "
+        if real_time.budget_usd_day is not None
+        else "",
     )
 
 

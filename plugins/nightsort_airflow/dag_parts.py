@@ -43,6 +43,9 @@ DEFERRABLE_TASK_ARGS: Final[dict[str, Any]] = {
     "retry_delay": timedelta(seconds=5),
 }
 
+# Looking again costs nothing, and an endpoint that nobody looks after is paid for.
+ENDPOINT_TASK_ARGS: Final[dict[str, Any]] = {"retries": 8, "retry_delay": timedelta(seconds=5)}
+
 # Airflow puts in the Param `day`; a DAG whose source has no day has none.
 DAY_OF_RUN: Final = "{{ params.get('day') or '' }}"
 
@@ -56,10 +59,10 @@ APPROVAL: Final = "approve_cost"
 
 def of_spec(spec: ClassifierSpec, what: str) -> dict[str, Any]:
     """
-    Return the arguments that both DAGs of a spec have in common.
+    Return the arguments that the DAGs of a spec have in common.
 
     :param spec: the classifier spec.
-    :param what: ``train`` or ``classify``.
+    :param what: ``train``, ``classify`` or ``serve``.
     """
     return {
         "dag_id": f"{what}_{spec.name}",
@@ -131,6 +134,28 @@ def timetable(spec: ClassifierSpec) -> CronDataIntervalTimetable | EveryDayTimet
 
         return EveryDayTimetable(spec.schedule, spec.timezone)
     return CronDataIntervalTimetable(spec.schedule, timezone=spec.timezone)
+
+
+def endpoint_params(classifier: str) -> dict[str, Param]:
+    """
+    Make the Params of a run by hand that opens or closes an endpoint.
+
+    :param classifier: the name of the spec.
+    """
+    return {
+        "open_hours": Param(
+            None,
+            title="Hours",
+            description="How long the endpoint stays open, also outside of its hours. Left empty: until its "
+            "hours end, or one hour outside of them.",
+            type=["null", "number"],
+            exclusiveMinimum=0,
+            maximum=24,
+        ),
+        "close": Param(
+            False, title="Close", description=f"Close the endpoint of {classifier} now.", type="boolean"
+        ),
+    }
 
 
 def set_params(dag: DAG, **params: Param) -> None:

@@ -1,14 +1,18 @@
-"""The schedule of a classifier that starts less often than daily, but classifies every day."""
+"""Schedules that Airflow has not: every day of a sparse schedule, and openings and closings of an endpoint."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.timezone import coerce_datetime, utcnow
+from airflow.timetables.base import DagRunInfo, DataInterval, Timetable
 from airflow.timetables.interval import CronDataIntervalTimetable
 from croniter import croniter  # type: ignore[import-untyped]  # has no types
 
+from nightsort.classifier_spec.opening_hours import OpeningHours
+
 if TYPE_CHECKING:
-    from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
+    from airflow.timetables.base import TimeRestriction
     from airflow.utils.types import DagRunType
     from pendulum import DateTime
 
@@ -58,3 +62,50 @@ class EveryDayTimetable(CronDataIntervalTimetable):
         return super().generate_run_id(
             run_type=run_type, run_after=run_after, data_interval=data_interval, **extra
         )
+
+
+class OpeningHoursTimetable(Timetable):
+    """
+    One run at each opening and one at each closing of an endpoint; of ``always``, one at each midnight.
+
+    A run makes true what should be true when it runs, so of missed ones only the last is started. The run of
+    a closing finds the endpoint closed, unless the run before has died. The scheduler rebuilds it through the
+    plugin's ``timetables``.
+
+    :param hours: as of :class:`~nightsort.classifier_spec.opening_hours.OpeningHours`, like `days`, `zone`.
+    """
+
+    def __init__(self, hours: str, days: str, zone: str) -> None:
+        self._opening = OpeningHours(hours, days, zone)
+        self.description = f"At each opening and closing: {self._opening}"
+
+    @property
+    def summary(self) -> str:
+        """The hours, which the UI shows as the schedule."""
+        return str(self._opening)
+
+    def serialize(self) -> dict[str, Any]:
+        """Return the fields that the database keeps."""
+        return {"hours": self._opening.hours, "days": self._opening.days, "zone": self._opening.zone}
+
+    @classmethod
+    def deserialize(cls, data: dict[str, Any]) -> OpeningHoursTimetable:
+        """Rebuild the timetable from the fields that the database keeps."""
+        return cls(data["hours"], data["days"], data["zone"])
+
+    def infer_manual_data_interval(self, *, run_after: DateTime) -> DataInterval:
+        """Return the moment at which a run by hand is started."""
+        return DataInterval.exact(run_after)
+
+    def next_dagrun_info(
+        self, *, last_automated_data_interval: DataInterval | None, restriction: TimeRestriction
+    ) -> DagRunInfo | None:
+        """Return the next opening or closing; of missed ones the last."""
+        moment = self._opening.last_change(utcnow())
+        if last_automated_data_interval is not None:
+            moment = max(moment, self._opening.next_change(last_automated_data_interval.end))
+        if restriction.earliest is not None and moment < restriction.earliest:
+            moment = self._opening.next_change(restriction.earliest)
+        if restriction.latest is not None and moment > restriction.latest:
+            return None
+        return DagRunInfo.exact(coerce_datetime(moment))

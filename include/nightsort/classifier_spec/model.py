@@ -19,6 +19,7 @@ from nightsort.classifier_spec.export import Export
 from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
 from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
 from nightsort.classifier_spec.quality import Quality
+from nightsort.classifier_spec.real_time import Autoscale, RealTime
 from nightsort.classifier_spec.schedule import schedule_problem, unread_days
 from nightsort.classifier_spec.source import Format, IncomingSource, LabelledSource, Source, SpecPart
 from nightsort.classifier_spec.uris import fixed_prefix, overlap
@@ -44,6 +45,7 @@ __all__ = [
     "Problem",
     "Promotion",
     "Quality",
+    "RealTime",
     "Source",
     "SpecError",
     "Vpc",
@@ -114,6 +116,7 @@ class ClassifierSpec(SpecPart):
     notifiers: tuple[Notifier, ...] = ()
     batch: BatchLimits = BatchLimits()
     export: Export | None = None
+    real_time: RealTime | None = Field(None, description="An endpoint at certain hours; None: there is none.")
     kms: Kms = Kms()
     vpc: Vpc | None = None
     tags: dict[str, str] = Field(default_factory=dict)
@@ -146,6 +149,7 @@ class ClassifierSpec(SpecPart):
             "owner",
             "promotion",
             "quality",
+            "real_time",
             "recommended_documents_per_label",
             "schedule",
             "stop_training_on_kill",
@@ -236,6 +240,11 @@ class ClassifierSpec(SpecPart):
         # YAML 1.1 reads off without quotes as false.
         return "off" if drift is False else drift
 
+    @field_validator("real_time", mode="before")
+    @classmethod
+    def _off_is_none(cls, real_time: Any) -> Any:
+        return None if real_time in (False, "off") else real_time
+
     @field_validator("tags")
     @classmethod
     def _check_tags(cls, tags: dict[str, str]) -> dict[str, str]:
@@ -324,6 +333,8 @@ _MODELS: dict[str, type[BaseModel]] = {
     "budget.approvers": Approver,
     "quality": Quality,
     "export": Export,
+    "real_time": RealTime,
+    "real_time.autoscale": Autoscale,
     "notifiers": Notifier,
     "kms": Kms,
     "vpc": Vpc,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from nightsort.classifier_spec.opening_hours import day_of
+from nightsort.comprehend.prices import usd_text
 from nightsort.opening.plan import Plan, Step, plan
 from nightsort.opening.record import REPLACED, Record, facts_of, follow, with_usage
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from nightsort.classifier_spec.real_time import RealTime
+    from nightsort.classifier_spec.real_time import Autoscale, RealTime
     from nightsort.opening.plan import Endpoint
 
 MINUTE: Final = timedelta(minutes=1)
@@ -42,11 +44,14 @@ class Service(Protocol):
     def close(self) -> bool:
         """Delete it; ``False``: it is being changed, which has to end first."""
 
-    def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
-        """Return the inference units that were used in each minute, by its begin."""
+    def scale(self, autoscale: Autoscale) -> None:
+        """Let its units follow the load; nothing happens if they do."""
 
-    def last_provisioned(self, since: datetime) -> datetime | None:
-        """Return when it last had units, of an endpoint that is gone; ``None``: that is not known."""
+    def unscale(self) -> None:
+        """Let its units stay as they are; nothing happens if they do."""
+
+    def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
+        """Return the inference units that were used in each minute, by its begin; it may be gone."""
 
 
 class Book(Protocol):
@@ -75,6 +80,7 @@ class Visit:
     :param by_hand_until: until when a person wants it open.
     :param why: why it is opened, where the plan has no better reason.
     :param close: why it has to be closed, whatever the plan says.
+    :param only_watch: leave the closing to another task of the run.
     """
 
     run_id: str
@@ -83,6 +89,7 @@ class Visit:
     by_hand_until: datetime | None = None
     why: str | None = None
     close: str | None = None
+    only_watch: bool = False
 
 
 @dataclass(frozen=True)
@@ -93,6 +100,7 @@ class Outcome:
     :param endpoint: the endpoint; ``None``: there is none.
     :param record: the latest opening; ``None``: there was none.
     :param spent_usd: what this day cost up to now.
+    :param active_model: ARN of the active version.
     :param held: whether the run of the visit holds the endpoint.
     :param opened: whether the visit has opened it.
     """
@@ -101,6 +109,7 @@ class Outcome:
     endpoint: Endpoint | None
     record: Record | None
     spent_usd: float
+    active_model: str | None
     held: bool
     opened: bool = False
 
@@ -108,6 +117,38 @@ class Outcome:
     def settled(self) -> bool:
         """Whether nothing is under way, and nothing is left to do."""
         return self.plan.step is Step.KEEP
+
+    @property
+    def refused(self) -> str | None:
+        """The active version's ARN, where Comprehend could not serve it; else ``None``."""
+        refused = None if self.record is None else self.record.refused_model
+        return refused if refused == self.active_model else None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return what matters of it as JSON-safe values."""
+        record = self.record
+        return {
+            "open": self.plan.open,
+            "why": self.plan.why,
+            "until": None if self.plan.until is None else self.plan.until.isoformat(),
+            "endpoint_arn": None if record is None else record.endpoint_arn,
+            "model_arn": None if self.endpoint is None else self.endpoint.model_arn,
+            "inference_units": 0 if self.endpoint is None else self.endpoint.units,
+            "spent_usd": self.spent_usd,
+        }
+
+    def __str__(self) -> str:
+        spent = f"Its day cost {usd_text(self.spent_usd)} so far."
+        if self.endpoint is None:
+            return f"The endpoint is closed: {self.plan.why}. {spent}"
+        version = self.endpoint.model_arn.partition(":document-classifier/")[2]
+        units = number_of(max(self.endpoint.units, self.endpoint.desired_units), "inference unit")
+        state = f"The endpoint is {self.endpoint.status}, {version} with {units}"
+        if not self.held:
+            return f"{state}; another run looks after it. {spent}"
+        until = "" if self.plan.until is None else f", at the longest until {self.plan.until:%H:%M} UTC"
+        wish = f"is to be open{until}" if self.plan.open else "is to be closed"
+        return f"{state}; it {wish}: {self.plan.why}. {spent}"
 
 
 def attend(
@@ -142,8 +183,16 @@ def attend(
     if held and _do(look, first, visit):
         look.again()
         decided = _decide(look, book, real_time, zone, visit)
+    if held and decided.open and decided.step is Step.KEEP and real_time.autoscale is not None:
+        _scale(look, real_time.autoscale)
     return Outcome(
-        decided, look.endpoint, look.latest, look.spent(zone), held, opened=first.step is Step.OPEN
+        decided,
+        look.endpoint,
+        look.latest,
+        look.spent(zone),
+        book.active_model(),
+        held,
+        opened=first.step is Step.OPEN,
     )
 
 
@@ -165,7 +214,6 @@ class _Look:
         self.now = self.clock()
         self.endpoint = None if seen is None else seen.endpoint
         was_open = self.latest is not None and self.latest.closed_at is None
-        gone = was_open and seen is None and self.latest is not None
         records = follow(
             self.latest,
             self.endpoint,
@@ -173,9 +221,7 @@ class _Look:
             classifier=self._classifier,
             endpoint_arn=self._arn,
             created=None if seen is None else seen.created,
-            last_provisioned=self.service.last_provisioned(self.latest.seen_at)
-            if gone and self.latest is not None
-            else None,
+            last_used=self._last_used() if was_open and seen is None else None,
         )
         for record in records:
             self.note(self._with_usage(record))
@@ -189,6 +235,13 @@ class _Look:
     def spent(self, zone: str) -> float:
         """What this day cost up to now."""
         return self.book.spent(day_of(self.now, zone)[0], self.now)
+
+    def _last_used(self) -> datetime | None:
+        """When an endpoint that is gone last answered; it was there until then."""
+        if self.latest is None or self.latest.closing_at is not None:
+            return None
+        used = self.service.used(self.latest.seen_at, self.now)
+        return max((at for at, _ in used), default=None)
 
     def _with_usage(self, record: Record) -> Record:
         if record.ready_at is None:
@@ -252,10 +305,21 @@ def _do(look: _Look, decided: Plan, visit: Visit) -> bool:
                 look.note(replace(record, moving_to=decided.model_arn))
         case Step.RESIZE:
             service.change(units=decided.units)
+        case Step.CLOSE if visit.only_watch:
+            return False
         case Step.CLOSE | Step.REPLACE if record is not None:
+            if record.scaled:
+                service.unscale()
             why = REPLACED if decided.step is Step.REPLACE else decided.why
             look.note(replace(record, closing_at=look.clock(), closing_why=why))
             service.close()
         case _:
             return False
     return True
+
+
+def _scale(look: _Look, autoscale: Autoscale) -> None:
+    record = look.latest
+    if record is not None and not record.scaled:
+        look.note(replace(record, scaled=True))
+        look.service.scale(autoscale)

@@ -39,6 +39,7 @@ class Record:
     :param held_by: the run that looks after it; the newest run is.
     :param moving_to: the model that it was last asked to take.
     :param refused_model: the model with which it failed.
+    :param scaled: whether Application Auto Scaling was asked to change its units.
     :param closing_at: when its deletion was last asked for, with `closing_why`.
     :param closed_at: when its deletion began; ``None``: it is open.
     """
@@ -56,6 +57,7 @@ class Record:
     held_by: str | None = None
     moving_to: str | None = None
     refused_model: str | None = None
+    scaled: bool = False
     closing_at: datetime | None = None
     closing_why: str | None = None
     closed_at: datetime | None = None
@@ -88,7 +90,7 @@ def follow(
     classifier: str,
     endpoint_arn: str,
     created: datetime | None,
-    last_provisioned: datetime | None = None,
+    last_used: datetime | None = None,
 ) -> list[Record]:
     """Return the records after a look at the endpoint: those that closed, and last the open one.
 
@@ -98,12 +100,12 @@ def follow(
     :param classifier: name of the spec.
     :param endpoint_arn: the endpoint's ARN.
     :param created: its CreationTime, where there is an endpoint.
-    :param last_provisioned: when CloudWatch last saw the units of an endpoint that is gone.
+    :param last_used: when an endpoint that is gone last answered.
     """
     found: list[Record] = []
     record = None if latest is None or latest.closed_at is not None else latest
     if record is not None and (endpoint is None or created != record.opened_at):
-        gone = max(filter(None, (record.seen_at, last_provisioned)))
+        gone = max(filter(None, (record.seen_at, last_used)))
         found.append(record.close(gone))
         record = None
     if endpoint is None or created is None:

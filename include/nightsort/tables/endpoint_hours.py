@@ -14,6 +14,7 @@ from psycopg.types.json import Jsonb
 from nightsort.opening.bill import Change, spent, unit_cost
 from nightsort.opening.record import Record
 from nightsort.tables.upsert import upsert
+from nightsort.tables.versions import active_version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -101,6 +102,35 @@ def spent_between(
     :param until: end of the span.
     """
     return spent((record.opening for record in openings_between(conn, classifier, since, until)), since, until)
+
+
+class TablesBook:
+    """What the tables hold of a classifier's endpoint, for :func:`nightsort.opening.keeper.attend`.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any], classifier: str) -> None:
+        self._conn = conn
+        self._classifier = classifier
+
+    def latest(self) -> Record | None:
+        """Return the latest opening."""
+        return latest_opening(self._conn, self._classifier)
+
+    def save(self, record: Record) -> None:
+        """Write an opening."""
+        save_opening(self._conn, record)
+
+    def spent(self, since: datetime, until: datetime) -> float:
+        """Return what the openings cost in a span of time, in USD."""
+        return spent_between(self._conn, self._classifier, since, until)
+
+    def active_model(self) -> str | None:
+        """Return the ARN of the active version."""
+        version = active_version(self._conn, self._classifier)
+        return None if version is None else version.arn
 
 
 def _all(conn: psycopg.Connection[Any], condition: sql.SQL, parameters: Sequence[Any]) -> list[Record]:

@@ -352,3 +352,13 @@ class ComprehendQuotaTrigger(BaseTrigger):
         left = datetime.fromisoformat(self.moment) - datetime.now(timezone.utc)
         await asyncio.sleep(max(left.total_seconds(), 0))
         yield TriggerEvent({"status": "success"})  # type: ignore[no-untyped-call]
+
+
+class EndpointVisitTrigger(ComprehendQuotaTrigger):
+    """
+    Fire when it is time to look at an endpoint again.
+
+    Killing the task meanwhile changes nothing on AWS: the last task of its run closes the endpoint.
+
+    :param moment: When, in ISO 8601 with a time zone.
+    """

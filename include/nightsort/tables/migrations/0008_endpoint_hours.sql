@@ -13,6 +13,7 @@ CREATE TABLE nightsort.endpoint_hours (
     held_by       text,
     moving_to     text,
     refused_model text,
+    scaled        boolean          NOT NULL DEFAULT false,
     closing_at    timestamptz,
     closing_why   text,
     closed_at     timestamptz,
@@ -38,6 +39,7 @@ COMMENT ON COLUMN nightsort.endpoint_hours.by_hand_until IS 'Until when a person
 COMMENT ON COLUMN nightsort.endpoint_hours.held_by IS 'Airflow''s run_id of the run that looks after it; the newest run does.';
 COMMENT ON COLUMN nightsort.endpoint_hours.moving_to IS 'The model that it was asked to take; null: none is under way.';
 COMMENT ON COLUMN nightsort.endpoint_hours.refused_model IS 'The model with which it failed; it is not tried again in this opening.';
+COMMENT ON COLUMN nightsort.endpoint_hours.scaled IS 'Whether Application Auto Scaling was asked to change its units.';
 COMMENT ON COLUMN nightsort.endpoint_hours.closing_at IS 'When its deletion was last asked for.';
 COMMENT ON COLUMN nightsort.endpoint_hours.closing_why IS 'Why it was, or is to be, closed.';
 COMMENT ON COLUMN nightsort.endpoint_hours.closed_at IS 'When its deletion began; null: it is open.';

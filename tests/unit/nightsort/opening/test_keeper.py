@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort.classifier_spec.real_time import RealTime
+from nightsort.classifier_spec.real_time import Autoscale, RealTime
 from nightsort.opening.bill import Change, Opening, spent, unit_cost
 from nightsort.opening.keeper import Outcome, Seen, Visit, attend
 from nightsort.opening.plan import Endpoint, Step
@@ -40,6 +40,7 @@ class World:
     truth: list[Opening] = field(default_factory=list)
     rows: dict[datetime, Record] = field(default_factory=dict)
     asked: list[datetime] = field(default_factory=list)
+    scaled: list[bool] = field(default_factory=list)
     calls: int = 0
     dies_at: int | None = None
     changes_take: timedelta = timedelta(minutes=5)
@@ -116,8 +117,11 @@ class World:
     def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
         return self._call(lambda: [(at, 0.5) for at in self.asked if since <= at < until])
 
-    def last_provisioned(self, since: datetime) -> datetime | None:
-        return self._call()
+    def scale(self, autoscale: Autoscale) -> None:
+        self._call(lambda: self.scaled.append(True))
+
+    def unscale(self) -> None:
+        self._call(lambda: self.scaled.append(False))
 
     # --- the tables
 
@@ -282,6 +286,38 @@ def test_the_budget_closes_it_and_keeps_it_closed(monkeypatch: pytest.MonkeyPatc
     assert "(budget_usd_day)" in refused.plan.why
     tomorrow = World(now=MORNING + timedelta(days=1), rows=world.rows)
     assert tomorrow.until_settled(may_open=True).plan.open
+
+
+def test_units_follow_the_load_until_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
+    world = World()
+    world.until_settled(may_open=True)
+    world.visit()
+    assert world.scaled == [True]
+    # The spec has no autoscale any more: it was asked for, so it is taken back all the same.
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with())
+    world.now = EVENING
+    world.until_settled()
+    assert world.scaled == [True, False]
+
+
+def test_a_watch_leaves_the_closing_to_the_run() -> None:
+    world = World()
+    world.until_settled(may_open=True)
+    world.now = EVENING
+    outcome = world.visit(only_watch=True, only_if_held=True)
+    assert (outcome.plan.open, outcome.endpoint and outcome.endpoint.status) == (False, "IN_SERVICE")
+
+
+def test_the_last_answer_of_what_somebody_deleted_is_its_end() -> None:
+    world = World()
+    world.until_settled(may_open=True)
+    world.asked = [MORNING + timedelta(minutes=50)]
+    world.pass_by(timedelta(hours=1))
+    world.close()
+    world.pass_by(timedelta(hours=8))
+    world.until_settled()
+    assert world.rows[MORNING].closed_at == MORNING + timedelta(minutes=50)
 
 
 def _with(**keys: Any) -> Callable[[], RealTime]:

@@ -18,8 +18,10 @@ from nightsort.classifier_spec.model import (
     Notifier,
     Promotion,
     Quality,
+    RealTime,
     Vpc,
 )
+from nightsort.classifier_spec.real_time import Autoscale
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -33,6 +35,8 @@ PARTS: dict[str, type[BaseModel]] = {
     "budget.": Budget,
     "quality.": Quality,
     "export.": Export,
+    "real_time.": RealTime,
+    "real_time.autoscale.": Autoscale,
     "kms.": Kms,
     "vpc.": Vpc,
     "notifiers.": Notifier,

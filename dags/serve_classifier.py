@@ -1,4 +1,4 @@
-"""One DAG for each classifier spec with ``real_time``: an endpoint that is open at its hours, and closed else."""
+"""One DAG for each classifier spec with ``real_time``: an endpoint that is open at its hours."""
 
 from __future__ import annotations
 

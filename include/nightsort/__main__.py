@@ -33,7 +33,7 @@ def doctor(
     Needs Airflow; run it in the environment of one of its processes. It calls nothing that costs money.
     Exit code 0: no check failed; 1: a check failed; 2: Airflow or the plugin is not installed here.
     """
-    # This is the only command that imports the plugin and Airflow. Like `airflow connections`, it looks for
+    # This command imports all of Airflow. Like `airflow connections`, it looks for
     # connections in Airflow's database too.
     os.environ["_AIRFLOW_PROCESS_CONTEXT"] = "server"
     # Each check prints its own line; log lines would stand between them.
@@ -93,6 +93,30 @@ def report(
         page = night_file(connection, classifier, run.run_key, airflow_url)
         html.write_text(page or "", encoding="utf-8")
     out.print(f"Wrote {html}", highlight=False)
+
+
+@app.command()
+def close_endpoints(
+    classifiers: Annotated[
+        list[str] | None, typer.Argument(help="Classifiers whose endpoints are closed.", show_default=False)
+    ] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All endpoints of Nightsort.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Close them; without it they are only shown.")] = False,
+    minutes: Annotated[
+        int, typer.Option(min=0, help="How long to wait for one that is being opened or changed.")
+    ] = 30,
+) -> None:
+    """Show the open endpoints of Nightsort in this account and region, and what they cost; close them.
+
+    For when Airflow cannot: AWS is reached by the environment (AWS_PROFILE, AWS_DEFAULT_REGION). An endpoint
+    is found by its name and its tag, whatever the specs say. Needs nightsort[airflow].
+    Exit code 0: done; 1: an endpoint could not be closed; 2: the input cannot be used.
+    """
+    try:
+        from nightsort_airflow.close_endpoints import run
+    except ModuleNotFoundError as error:
+        raise _refusal(f"This command is part of nightsort[airflow]: install it ({error}).") from error
+    raise typer.Exit(run(classifiers or [], everything=everything, yes=yes, minutes=minutes))
 
 
 def _refusal(message: str) -> typer.Exit:

@@ -1,4 +1,4 @@
-"""Schedules that Airflow has not: every day of a sparse schedule, and openings and closings of an endpoint."""
+"""Schedules that Airflow has not: each day of a sparse one, and openings and closings of an endpoint."""
 
 from __future__ import annotations
 

@@ -70,7 +70,13 @@ def test_it_is_described_as_the_other_dags_are(serve: DAG) -> None:
     assert (serve.owner, serve.owner_links) == ("a@b.c", {"a@b.c": "mailto:a@b.c"})
     assert serve.description
     assert isinstance(serve.on_failure_callback, list)
-    for part in ("## What it does", "## What it costs", "## When it is red", "18.00 USD", *map("`{}`".format, TASKS)):
+    for part in (
+        "## What it does",
+        "## What it costs",
+        "## When it is red",
+        "18.00 USD",
+        *map("`{}`".format, TASKS),
+    ):
         assert part in (serve.doc_md or "")
 
 

@@ -18,7 +18,6 @@ from nightsort.classifier_spec.opening_hours import (
 from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
 from nightsort.classifier_spec.source import SpecPart
 from nightsort.comprehend import limits
-from nightsort.comprehend.prices import endpoint_cost, usd_text
 
 MOST_UNITS: Final = 50
 """Inference units of one endpoint: the newest quota, L-70EC2949; older accounts have 10."""
@@ -40,7 +39,11 @@ class Autoscale(SpecPart):
     def _check_bounds(self) -> Self:
         if self.max <= self.min:
             raise refuse_keys(
-                [Problem("max", f"must be more than min ({self.min}); for a fixed number use inference_units")]
+                [
+                    Problem(
+                        "max", f"must be more than min ({self.min}); for a fixed number use inference_units"
+                    )
+                ]
             )
         return self
 
@@ -92,8 +95,8 @@ class RealTime(SpecPart):
         least, _ = self.usd_of_longest_day()
         if self.budget_usd_day is not None and least > self.budget_usd_day:
             message = (
-                f"{usd_text(self.budget_usd_day)} is less than the least that its longest day costs "
-                f"({usd_text(least)}), so it would close early each time; raise it, shorten the hours, or "
+                f"{_usd(self.budget_usd_day)} is less than the least that its longest day costs "
+                f"({_usd(least)}), so it would close early each time; raise it, shorten the hours, or "
                 "write null for no limit"
             )
             problems.append(Problem("budget_usd_day", message))
@@ -120,18 +123,23 @@ class RealTime(SpecPart):
         """Return what its longest day costs: with the fewest and with the most units, in USD."""
         seconds = 60 * max(self.opening_hours("UTC").minutes_open())
         least, most = self.units
-        return endpoint_cost(seconds, least), endpoint_cost(seconds, most)
+        return seconds * least * limits.ENDPOINT_UNIT_USD, seconds * most * limits.ENDPOINT_UNIT_USD
 
     def forecast(self) -> str:
         """Return a sentence on what its longest day costs."""
         hours = max(self.opening_hours("UTC").minutes_open()) / 60
         least, most = self.usd_of_longest_day()
         units = f"{self.units[0]}" if self.autoscale is None else f"{self.units[0]} to {self.units[1]}"
-        usd = usd_text(least) if least == most else f"{usd_text(least)} to {usd_text(most)}"
+        usd = _usd(least) if least == most else f"{_usd(least)} to {_usd(most)}"
         unit_hour = limits.ENDPOINT_UNIT_USD * 3600
         budget = self.budget_usd_day
-        limit = "" if budget is None else f", and never more than {usd_text(budget)} (budget_usd_day)"
+        limit = "" if budget is None else f", and never more than {_usd(budget)} (budget_usd_day)"
         return (
             f"A day of {hours:g} h with {units} inference unit{'' if units == '1' else 's'} at "
             f"{unit_hour:.2f} USD an hour costs {usd}{limit}."
         )
+
+
+# Not that of the prices: DAG files read specs every few seconds, and prices need numpy.
+def _usd(usd: float) -> str:
+    return f"{usd:,.2f} USD"

@@ -1,7 +1,7 @@
 """What an endpoint costs: its seconds and units, from the changes that were seen.
 
-An endpoint is billed by the second and unit from its start until it is deleted, whether it is used or not, and
-for at least 60 seconds (pricing, 2026).
+An endpoint is billed by the second and unit from its start until it is deleted, whether it is used or not,
+and for at least 60 seconds (pricing, 2026).
 """
 
 from __future__ import annotations

@@ -233,7 +233,7 @@ class _Look:
         self.latest = record
 
     def spent(self, zone: str) -> float:
-        """What this day cost up to now."""
+        """Return what this day cost up to now."""
         return self.book.spent(day_of(self.now, zone)[0], self.now)
 
     def _last_used(self) -> datetime | None:

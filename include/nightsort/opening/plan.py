@@ -141,10 +141,11 @@ def _why_closed(real_time: RealTime, zone: str, facts: Facts) -> str | None:
         return f"the day has cost {usd_text(facts.spent_usd)} of {usd_text(budget)} (budget_usd_day)"
     idle = real_time.idle_minutes
     ready = facts.endpoint is not None and facts.endpoint.status == IN_SERVICE
-    if idle is not None and ready and facts.last_asked is not None:
-        if facts.now - facts.last_asked >= timedelta(minutes=idle):
-            return f"nobody asked for {number_of(idle, 'minute')} (idle_minutes)"
-    return None
+    if idle is None or not ready or facts.last_asked is None:
+        return None
+    if facts.now - facts.last_asked < timedelta(minutes=idle):
+        return None
+    return f"nobody asked for {number_of(idle, 'minute')} (idle_minutes)"
 
 
 def _step_to_close(endpoint: Endpoint | None) -> Step:

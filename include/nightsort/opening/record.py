@@ -7,7 +7,6 @@ and the record of an endpoint that is gone is closed. So a crash between a call 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from nightsort.opening.bill import Change, Opening
@@ -15,6 +14,7 @@ from nightsort.opening.plan import IN_SERVICE, Facts
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from datetime import datetime, timedelta
 
     from nightsort.opening.plan import Endpoint
 
@@ -116,9 +116,7 @@ def follow(
             return found
         change = Change(created, units, model)
         refused = latest.refused_model if latest and latest.closing_why == REPLACED else None
-        record = Record(
-            classifier, endpoint_arn, created, BY_OTHERS, (change,), now, refused_model=refused
-        )
+        record = Record(classifier, endpoint_arn, created, BY_OTHERS, (change,), now, refused_model=refused)
     if (record.changes[-1].units, record.changes[-1].model_arn) != (units, model):
         record = replace(record, changes=(*record.changes, Change(now, units, model)))
     record = replace(record, seen_at=now)

@@ -91,9 +91,7 @@ def openings_between(
     return _all(conn, condition, (classifier, until, since))
 
 
-def spent_between(
-    conn: psycopg.Connection[Any], classifier: str, since: datetime, until: datetime
-) -> float:
+def spent_between(conn: psycopg.Connection[Any], classifier: str, since: datetime, until: datetime) -> float:
     """Return what a classifier's endpoint cost in a span of time, in USD; an open one up to the end.
 
     :param conn: the database.
@@ -101,7 +99,9 @@ def spent_between(
     :param since: begin of the span.
     :param until: end of the span.
     """
-    return spent((record.opening for record in openings_between(conn, classifier, since, until)), since, until)
+    return spent(
+        (record.opening for record in openings_between(conn, classifier, since, until)), since, until
+    )
 
 
 class TablesBook:

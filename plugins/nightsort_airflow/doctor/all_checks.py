@@ -16,6 +16,7 @@ from nightsort_airflow.doctor.buckets import bucket_checks
 from nightsort_airflow.doctor.dag_parsing import parse_in_new_process
 from nightsort_airflow.doctor.database import database_checks
 from nightsort_airflow.doctor.deployed_code import code_checks
+from nightsort_airflow.doctor.endpoints import endpoint_checks
 from nightsort_airflow.doctor.findings import Check, failed, ok, warning
 from nightsort_airflow.doctor.quotas import quota_checks
 from nightsort_airflow.doctor.roles import role_checks
@@ -23,7 +24,7 @@ from nightsort_airflow.doctor.versions import version_checks
 from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from nightsort.classifier_spec.model import ClassifierSpec, LoadedSpecs
     from nightsort_airflow.doctor.dag_parsing import ParsedDags
@@ -54,15 +55,22 @@ def deployment_checks(
     yield from airflow_checks_in_a_task() if in_a_task else airflow_checks(used)
     for conn_id in dict.fromkeys(spec.aws_conn_id for spec in specs):
         users = [spec for spec in specs if spec.aws_conn_id == conn_id]
-        yield from _checks_on_aws(AwsAccess(conn_id), users, in_a_task=in_a_task)
+        yield from _checks_on_aws(AwsAccess(conn_id), users, loaded.specs, in_a_task=in_a_task)
     for conn_id in dict.fromkeys(spec.db_conn_id for spec in specs):
         yield from database_checks(conn_id)
 
 
-def _checks_on_aws(access: AwsAccess, specs: Sequence[ClassifierSpec], *, in_a_task: bool) -> Iterator[Check]:
+def _checks_on_aws(
+    access: AwsAccess,
+    specs: Sequence[ClassifierSpec],
+    all_specs: Mapping[str, ClassifierSpec],
+    *,
+    in_a_task: bool,
+) -> Iterator[Check]:
     identity, *others = aws_checks(access, specs)
     yield from (identity, *others)
     yield from quota_checks(access, (lambda: None) if in_a_task else pool_slots, identity)
+    yield from endpoint_checks(access, specs, all_specs, identity)
     yield from role_checks(access, specs, identity)
     yield from bucket_checks(access, specs, identity)
 

@@ -32,7 +32,7 @@ HOURS_BY_HAND: Final = 1.0
 
 class EndpointVisitOperator(SpecOperator):
     """
-    Look at the endpoint of a classifier, do what is to be done, and wait in the triggerer until the next look.
+    Look at a classifier's endpoint, do what is to be done, and wait in the triggerer until the next look.
 
     Not for use by itself. Each look is a short task in a worker. It holds no state: what it needs is on AWS
     and in the table ``endpoint_hours``, so whatever dies, the next look goes on.
@@ -61,7 +61,10 @@ class EndpointVisitOperator(SpecOperator):
         spec, service = self.spec, EndpointService(self.spec)
         if spec.real_time is None:
             raise ValueError(f"the spec {spec.name} has no real_time")
-        with self.fail_on_input_errors(f"look after the endpoint of {spec.name}"), self.database() as connection:
+        with (
+            self.fail_on_input_errors(f"look after the endpoint of {spec.name}"),
+            self.database() as connection,
+        ):
             connection.autocommit = True
             with endpoint_alone(connection, spec.name):
                 outcome = attend(
@@ -162,8 +165,8 @@ class OpenEndpointOperator(EndpointVisitOperator):
     def _warn_of_a_refused_version(self, context: Context, outcome: Outcome) -> None:
         if outcome.refused:
             warning = (
-                f"Comprehend cannot serve the active version of {self.spec.name} at its endpoint, so the former "
-                f"version goes on answering: {outcome.refused}"
+                f"Comprehend cannot serve the active version of {self.spec.name} at its endpoint, so the "
+                f"former version goes on answering: {outcome.refused}"
             )
             self.log.warning("%s.", warning)
             notify_warning(self.spec, context, warning)
@@ -171,9 +174,10 @@ class OpenEndpointOperator(EndpointVisitOperator):
 
 class WatchEndpointOperator(EndpointVisitOperator):
     """
-    Wait in the triggerer until the endpoint has to be closed: its hours, its budget, nobody asks, or it is gone.
+    Wait in the triggerer until the endpoint has to be closed, or is gone.
 
-    The task ends too when another run holds the endpoint.
+    It is closed after its hours, when its budget is spent, and when nobody asked for long. The task ends too
+    when another run holds the endpoint.
 
     :param spec: The classifier spec, with ``real_time``.
     :param watch_seconds: Seconds between two looks, if nothing is due before. (default: 300)

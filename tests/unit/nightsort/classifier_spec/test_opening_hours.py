@@ -19,7 +19,14 @@ from nightsort.classifier_spec.opening_hours import (
     weekdays,
 )
 
-ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kathmandu", "Africa/Casablanca")
+ZONES = (
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+    "Africa/Casablanca",
+)
 MOMENTS = st.datetimes(datetime(2025, 1, 1), datetime(2028, 1, 1), timezones=st.just(timezone.utc))
 
 
@@ -89,7 +96,8 @@ def test_a_clock_change_makes_a_period_shorter_or_longer(hours: str, day: str, b
     opening = OpeningHours(hours, "mon-sun", "Europe/Berlin")
     noon = datetime.fromisoformat(f"{day}T12:00").replace(tzinfo=ZoneInfo("Europe/Berlin"))
     period = opening.period_at(opening.next_change(noon if "22" in hours else noon - timedelta(hours=12)))
-    assert period is not None and period.end is not None
+    assert period is not None
+    assert period.end is not None
     assert (f"{period.begin:%H:%M}", f"{period.end:%H:%M}") == (begin, end)
 
 
@@ -105,7 +113,8 @@ def test_a_period_that_a_clock_change_leaves_out_is_left_out() -> None:
 def test_days_that_touch_are_one_period() -> None:
     opening = OpeningHours("00:00-24:00", "mon-fri", "UTC")
     period = opening.period_at(datetime(2026, 11, 18, 5, tzinfo=timezone.utc))
-    assert period is not None and period.end is not None
+    assert period is not None
+    assert period.end is not None
     assert (f"{period.begin:%a %d}", f"{period.end:%a %d}") == ("Mon 16", "Sat 21")
 
 
@@ -113,7 +122,8 @@ def test_days_that_touch_are_one_period() -> None:
 def test_always_has_a_change_at_each_midnight_and_no_end(moment: datetime, zone: str) -> None:
     opening = OpeningHours("always", "mon-sun", zone)
     period = opening.period_at(moment)
-    assert period is not None and period.end is None
+    assert period is not None
+    assert period.end is None
     begin, end = day_of(moment, zone)
     assert (opening.last_change(moment), opening.next_change(moment)) == (begin, end)
     assert begin <= moment < end
@@ -147,6 +157,8 @@ def test_other_days_are_refused(days: str) -> None:
     assert "are no days of the week" in (days_problem(days) or "")
 
 
-@pytest.mark.parametrize("text", ["8-18", "08:00", "08:00-25:00", "08:60-09:00", "08:00-08:00", "", "24:00-08:00"])
+@pytest.mark.parametrize(
+    "text", ["8-18", "08:00", "08:00-25:00", "08:60-09:00", "08:00-08:00", "", "24:00-08:00"]
+)
 def test_other_hours_are_refused(text: str) -> None:
     assert 'write for instance "08:00-18:00", or always' in (hours_problem(text) or "")

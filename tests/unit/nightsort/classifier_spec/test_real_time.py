@@ -24,7 +24,7 @@ def test_the_hours_alone_are_enough() -> None:
 
 
 def test_the_hours_have_to_be_said() -> None:
-    assert messages() == ["hours: is missing; add it, for instance  hours: \"08:00-18:00\""]
+    assert messages() == ['hours: is missing; add it, for instance  hours: "08:00-18:00"']
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -54,7 +55,7 @@ def test_days_add_up(units: list[tuple[int, int]], closed: int, cuts: list[int])
     units = sorted(units)
     found = opening(*units, closed=max(closed, units[0][0] + 60))
     edges = sorted({-20, 20_000, *(cut for cut in cuts if not units[0][0] < cut < units[0][0] + 60)})
-    parts = sum(found.unit_seconds(at(a), at(b)) for a, b in zip(edges, edges[1:], strict=False))
+    parts = sum(found.unit_seconds(at(a), at(b)) for a, b in itertools.pairwise(edges))
     assert parts == found.unit_seconds(at(-20), at(20_000))
 
 

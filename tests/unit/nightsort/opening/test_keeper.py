@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -171,7 +172,8 @@ def test_a_day() -> None:
     world = World()
     opened = world.until_settled(may_open=True)
     assert (opened.plan.open, opened.plan.until) == (True, EVENING)
-    assert world.endpoint is not None and world.endpoint.model_arn == V1
+    assert world.endpoint is not None
+    assert world.endpoint.model_arn == V1
     world.now = EVENING
     assert world.until_settled().endpoint is None
     [row] = world.rows.values()
@@ -186,7 +188,8 @@ def test_a_promotion_moves_it_without_a_gap() -> None:
     world.until_settled(may_open=True)
     world.active = V2
     assert world.visit(run_id="promotion").plan.step is Step.WAIT
-    assert world.endpoint is not None and world.endpoint.status == "UPDATING"
+    assert world.endpoint is not None
+    assert world.endpoint.status == "UPDATING"
     world.until_settled(run_id="promotion")
     assert world.endpoint.model_arn == V2
     [row] = world.rows.values()
@@ -198,8 +201,10 @@ def test_a_version_that_fails_gives_way_to_the_former_one() -> None:
     world.until_settled(may_open=True)
     world.active = BAD
     outcome = world.until_settled(run_id="promotion")
-    assert world.endpoint is not None and world.endpoint.model_arn == V1
-    assert outcome.record is not None and outcome.record.refused_model == BAD
+    assert world.endpoint is not None
+    assert world.endpoint.model_arn == V1
+    assert outcome.record is not None
+    assert outcome.record.refused_model == BAD
     world.active = V2
     world.until_settled(run_id="next promotion")
     assert world.endpoint.model_arn == V2
@@ -229,7 +234,8 @@ def test_only_the_newest_run_holds_it() -> None:
     world.visit(run_id="second")
     world.now = EVENING
     assert not world.visit(run_id="first", only_if_held=True, close="the watch has failed").held
-    assert world.endpoint is not None and world.endpoint.status == "IN_SERVICE"
+    assert world.endpoint is not None
+    assert world.endpoint.status == "IN_SERVICE"
     world.until_settled(run_id="second", only_if_held=True)
     assert world.endpoint is None
 
@@ -269,7 +275,7 @@ def test_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_budget_closes_it_and_keeps_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(budget_usd_day=18.0, hours="08:00-18:00"))
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(budget_usd_day=18.0))
     world = World()
     world.rows[MORNING - timedelta(hours=8)] = Record(
         "tickets", ARN, MORNING - timedelta(hours=8), "by hand", (Change(MORNING - timedelta(hours=8), 1, V1),),
@@ -338,14 +344,14 @@ DEATHS = st.lists(
 
 @settings(max_examples=300, deadline=None)
 @given(DEATHS, st.booleans())
-def test_whatever_dies_the_next_visits_mend_it(deaths: list[tuple[int, int, str, bool]], evening: bool) -> None:
+def test_whatever_dies_the_next_visits_mend_it(
+    deaths: list[tuple[int, int, str, bool]], evening: bool
+) -> None:
     world = World()
     for call, minutes, active, may_open in deaths:
         world.calls, world.dies_at, world.active = 0, call, active
-        try:
+        with contextlib.suppress(KilledError):
             world.visit(may_open=may_open)
-        except KilledError:
-            pass
         world.pass_by(timedelta(minutes=minutes))
     world.dies_at, world.active = None, V2
     # The night in between closes it, as the run at its end does.
@@ -369,10 +375,8 @@ def test_whatever_dies_the_next_visits_mend_it(deaths: list[tuple[int, int, str,
 @pytest.mark.parametrize("call", range(1, 30))
 def test_no_death_while_opening_makes_a_second_endpoint(call: int) -> None:
     world = World(dies_at=call)
-    try:
+    with contextlib.suppress(KilledError):
         world.visit(may_open=True)
-    except KilledError:
-        pass
     world.dies_at = None
     world.until_settled(may_open=True)
     assert len(world.truth) == len(world.rows) == 1

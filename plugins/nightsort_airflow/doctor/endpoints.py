@@ -1,0 +1,112 @@
+"""The endpoints of Nightsort that are open: which, whether they should be, and what they cost."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, Final
+
+from botocore.exceptions import ClientError
+
+from nightsort.comprehend.prices import usd_text
+from nightsort.opening.bill import usd_per_hour
+from nightsort.wording import number_of
+from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
+from nightsort_airflow.hooks.endpoints import EndpointCalls
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort_airflow.doctor.aws_access import AwsAccess
+    from nightsort_airflow.doctor.findings import Outcome
+    from nightsort_airflow.hooks.endpoints import OurEndpoint
+
+GROUP: Final = "endpoints"
+
+
+def endpoint_checks(
+    access: AwsAccess, specs: Sequence[ClassifierSpec], all_specs: Mapping[str, ClassifierSpec], needs: Check
+) -> list[Check]:
+    """
+    Return the check of the endpoints that are open in a connection's account and region.
+
+    :param access: the AWS connection.
+    :param specs: the specs that use it and are checked.
+    :param all_specs: all valid specs, by name.
+    :param needs: the check of the connection.
+    """
+    if len(specs) < sum(spec.aws_conn_id == access.conn_id for spec in all_specs.values()):
+        wanted: set[str] | None = {spec.name for spec in specs}
+    else:
+        wanted = None
+
+    def look() -> Outcome:
+        return _open_endpoints(access, all_specs, wanted)
+
+    return [Check(GROUP, f"{access.conn_id}: open endpoints", look, (needs,))]
+
+
+class _Endpoints(EndpointCalls):
+    """The hook's questions, by the doctor's client with its short time limits."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    @property
+    def client(self) -> Any:
+        return self._client
+
+
+def _open_endpoints(
+    access: AwsAccess, specs: Mapping[str, ClassifierSpec], wanted: set[str] | None
+) -> Outcome:
+    try:
+        found = _Endpoints(access.client("comprehend")).our_endpoints()
+    except ClientError as error:
+        if not is_denied(error):
+            raise
+        if not any(spec.real_time for spec in specs.values()):
+            return ok("no spec has real_time, and the connection may not list endpoints")
+        return cannot_tell(
+            "the connection may not call comprehend:ListEndpoints and ListTagsForResource",
+            "grant them: docs/iam/README.md; or look for endpoints in AWS's console",
+        )
+    except UNREACHABLE as error:
+        return cannot_tell(str(error), "look for endpoints in AWS's console")
+    found = [endpoint for endpoint in found if wanted is None or endpoint.classifier in wanted]
+    if not found:
+        return ok("none is open")
+    now = datetime.now(timezone.utc)
+    wrong = {endpoint.classifier: why for endpoint in found if (why := _wrong(endpoint, specs, now))}
+    says = "; ".join(f"{describe(endpoint)}{wrong.get(endpoint.classifier, '')}" for endpoint in found)
+    if not wrong:
+        return ok(says)
+    return warning(says, f"close it: nightsort close-endpoints {' '.join(sorted(wrong))} --yes")
+
+
+def describe(endpoint: OurEndpoint) -> str:
+    """
+    Return what an endpoint is, and what it costs a day, as part of a sentence.
+
+    :param endpoint: the endpoint.
+    """
+    state = endpoint.state
+    units = max(state.units, state.desired_units)
+    return (
+        f"{endpoint.classifier}: {state.status.value}, {number_of(units, 'inference unit')}, "
+        f"{usd_text(24 * usd_per_hour(units))} a day"
+    )
+
+
+def _wrong(endpoint: OurEndpoint, specs: Mapping[str, ClassifierSpec], now: datetime) -> str | None:
+    """Return why an endpoint should not be open, as the end of a sentence; None if it may be."""
+    spec = specs.get(endpoint.classifier)
+    if spec is None:
+        return ", and there is no spec of this name here"
+    if spec.real_time is None:
+        return ", but its spec has no real_time"
+    hours = spec.real_time.opening_hours(spec.timezone)
+    if hours.period_at(now) is None:
+        return f", but its hours are {hours}: unless somebody opened it by hand, nothing closed it"
+    return None

@@ -13,7 +13,8 @@ from nightsort_airflow.exceptions import BadInputError
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-_BY_HAND: Final = ("manual", "operator_triggered")
+BY_HAND: Final = ("manual", "operator_triggered")
+"""The types of runs that a person or another DAG started."""
 
 
 def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> date:
@@ -39,7 +40,7 @@ def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> da
     run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
     # A DAG without schedule has intervals of no length.
-    if start and end and start < end and getattr(run, "run_type", None) not in _BY_HAND:
+    if start and end and start < end and getattr(run, "run_type", None) not in BY_HAND:
         return start.astimezone(ZoneInfo(timezone)).date()
     return last_complete_day(timezone, run.run_after)
 

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.exceptions import EndpointBrokenError, logged
 from nightsort_airflow.operators.spec_operator import SpecOperator
-from nightsort_airflow.run_day import refuse_unknown_keys
+from nightsort_airflow.run_day import BY_HAND, refuse_unknown_keys
 from nightsort_airflow.settings import poll_seconds
 
 if TYPE_CHECKING:
@@ -124,12 +124,12 @@ class OpenEndpointOperator(EndpointVisitOperator):
 
         refuse_unknown_keys(context)
         run = context["dag_run"]
-        kind = str(getattr(run.run_type, "value", run.run_type))
+        by_hand = run.run_type in BY_HAND
         visit = Visit(
             run.run_id,
-            may_open=may_open and kind != "asset_triggered",
-            by_hand_until=self._until(run.run_after) if kind in ("manual", "operator_triggered") else None,
-            why="by hand" if kind in ("manual", "operator_triggered") else "by its hours",
+            may_open=may_open and run.run_type != "asset_triggered",
+            by_hand_until=self._until(run.run_after) if by_hand else None,
+            why="by hand" if by_hand else "by its hours",
             close="closed by hand" if self.close == "True" else None,
         )
         outcome = self._visit(visit)
@@ -152,15 +152,17 @@ class OpenEndpointOperator(EndpointVisitOperator):
 
     def _refuse_or_skip(self, run_id: str, outcome: Outcome) -> NoReturn:
         record = outcome.record
-        if outcome.refused and record is not None and record.held_by == run_id:
+        ours = record is not None and record.held_by == run_id
+        if outcome.refused and ours:
             raise logged(
                 EndpointBrokenError(
                     f"Comprehend cannot serve the active version of {self.spec.name}: the endpoint ended "
-                    f"FAILED and was deleted. Train again or promote another version, then run this DAG. "
+                    "FAILED and was deleted. Train again or promote another version, then run this DAG. "
                     f"{outcome.refused}"
                 )
             )
-        raise AirflowSkipException(f"The endpoint is closed: {outcome.plan.why}.")
+        why = record.closing_why if record is not None and ours else None
+        raise AirflowSkipException(f"The endpoint is closed: {why or outcome.plan.why}.")
 
     def _warn_of_a_refused_version(self, context: Context, outcome: Outcome) -> None:
         if outcome.refused:

@@ -13,7 +13,7 @@ from airflow.serialization.encoders import encode_timetable
 from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 from airflow.utils.types import DagRunType
 
-from nightsort_airflow.timetables import EveryDayTimetable
+from nightsort_airflow.timetables import EveryDayTimetable, OpeningHoursTimetable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,3 +132,47 @@ def test_the_scheduler_rebuilds_it_from_the_database() -> None:
     assert isinstance(back, EveryDayTimetable)
     assert (back.serialize(), back.description) == (timetable.serialize(), timetable.description)
     assert "one run for each day" in back.description
+
+
+OFFICE = OpeningHoursTimetable("08:00-18:00", "mon-fri", "Europe/Berlin")
+
+
+def starts(
+    monkeypatch: pytest.MonkeyPatch, now: str, last: str | None = None, earliest: str | None = None
+) -> str:
+    """The next run of the office hours, for a scheduler at a moment."""
+    ended = None if last is None else DataInterval.exact(moment(last))
+    limit = TimeRestriction(None if earliest is None else moment(earliest), None, catchup=False)
+    monkeypatch.setattr("nightsort_airflow.timetables.utcnow", lambda: moment(now))
+    info = OFFICE.next_dagrun_info(last_automated_data_interval=ended, restriction=limit)
+    assert info is not None
+    assert info.run_after == info.data_interval.start == info.data_interval.end  # type: ignore[union-attr]
+    return info.run_after.strftime("%a %H:%M")
+
+
+@pytest.mark.parametrize(
+    ("now", "last", "expected"),
+    [
+        ("2026-11-18T07:30", "2026-11-18T07:00", "Wed 17:00"),  # after the opening, the closing
+        ("2026-11-20T17:00:01", "2026-11-20T17:00", "Mon 07:00"),  # over a weekend
+        ("2026-11-20T10:00", "2026-11-18T17:00", "Fri 07:00"),  # of the missed ones, the last
+        ("2026-11-22T10:00", "2026-11-18T17:00", "Fri 17:00"),
+        ("2026-11-18T10:00", None, "Wed 07:00"),  # the first run makes true what should be now
+    ],
+)
+def test_a_run_starts_at_each_opening_and_closing(
+    monkeypatch: pytest.MonkeyPatch, now: str, last: str | None, expected: str
+) -> None:
+    assert starts(monkeypatch, now, last) == expected
+
+
+def test_no_run_starts_before_the_dag(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert starts(monkeypatch, "2026-11-18T10:00", earliest="2026-11-18T09:00") == "Wed 17:00"
+
+
+def test_the_database_keeps_the_opening_hours() -> None:
+    back = decode_timetable(encode_timetable(OFFICE))
+    assert isinstance(back, OpeningHoursTimetable)
+    assert (back.summary, back.serialize()) == (OFFICE.summary, OFFICE.serialize())
+    now = moment("2026-11-18T10:00")
+    assert back.infer_manual_data_interval(run_after=now) == DataInterval.exact(now)

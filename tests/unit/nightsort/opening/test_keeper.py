@@ -277,9 +277,9 @@ def test_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_budget_closes_it_and_keeps_it_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(World.visit.__globals__, "real_time", _with(budget_usd_day=18.0))
     world = World()
-    world.rows[MORNING - timedelta(hours=8)] = Record(
-        "tickets", ARN, MORNING - timedelta(hours=8), "by hand", (Change(MORNING - timedelta(hours=8), 1, V1),),
-        MORNING - timedelta(hours=4), closed_at=MORNING - timedelta(hours=4),
+    midnight, early = MORNING - timedelta(hours=8), MORNING - timedelta(hours=4)
+    world.rows[midnight] = Record(
+        "tickets", ARN, midnight, "by hand", (Change(midnight, 1, V1),), early, closed_at=early
     )  # fmt: skip
     opened = world.until_settled(may_open=True)
     # 4 of 10 paid hours are gone.

@@ -1,0 +1,102 @@
+"""An endpoint that is open when it should not be is named, with what it costs and how to close it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+
+from nightsort.classifier_spec.real_time import RealTime
+from nightsort_airflow.doctor.aws_access import AwsAccess
+from nightsort_airflow.doctor.endpoints import endpoint_checks
+from nightsort_airflow.doctor.findings import Check, State, ok
+from nightsort_airflow.doctor.run_checks import examine
+from tests.unit.nightsort_airflow.airflow_specs import local_spec
+
+if TYPE_CHECKING:
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort_airflow.doctor.findings import Finding
+
+ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier-endpoint"
+MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v1"
+KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+KNOWN = Check("AWS", "connection", lambda: ok("known"))
+ALWAYS = RealTime.model_validate({"hours": "always", "budget_usd_day": None})
+
+
+def spec(name: str, real_time: RealTime | None) -> ClassifierSpec:
+    return local_spec(Path("/nowhere"), name=name).model_copy(update={"real_time": real_time})
+
+
+def hours_of_another_day() -> RealTime:
+    day = (datetime.now(timezone.utc) + timedelta(days=3)).strftime("%a").lower()
+    return RealTime.model_validate({"hours": "08:00-18:00", "days": day})
+
+
+def found(specs: list[ClassifierSpec], open_ones: dict[str, int], only: str | None = None) -> Finding:
+    """What the doctor says of open endpoints with so many units."""
+    access = AwsAccess("aws_default")
+    client = boto3.client("comprehend", "eu-west-1", **KEYS)
+    access._clients["comprehend"] = client
+    listed = [
+        {"EndpointArn": f"{ARN}/nightsort-{name}", "Status": "IN_SERVICE", "ModelArn": MODEL,
+         "CurrentInferenceUnits": units}
+        for name, units in open_ones.items()
+    ]  # fmt: skip
+    with Stubber(client) as stub:
+        stub.add_response("list_endpoints", {"EndpointPropertiesList": listed})
+        for name in open_ones:
+            tags = [{"Key": "nightsort:classifier", "Value": name}]
+            stub.add_response("list_tags_for_resource", {"Tags": tags})
+        known = {found.name: found for found in specs}
+        checked = [found for found in specs if only in (None, found.name)]
+        (finding,) = examine(endpoint_checks(access, checked, known, KNOWN))
+    return finding
+
+
+def test_none_is_open() -> None:
+    assert (found([], {}).state, found([], {}).says) == (State.OK, "none is open")
+
+
+def test_an_endpoint_within_its_hours_is_named_with_what_it_costs() -> None:
+    finding = found([spec("tickets", ALWAYS)], {"tickets": 2})
+    assert finding.state is State.OK
+    assert finding.says == "tickets: IN_SERVICE, 2 inference units, 86.40 USD a day"
+
+
+@pytest.mark.parametrize(
+    ("specs", "why"),
+    [
+        ([], "and there is no spec of this name here"),
+        ([spec("tickets", None)], "but its spec has no real_time"),
+        ([spec("tickets", hours_of_another_day())], "but its hours are 08:00-18:00"),
+    ],
+)
+def test_an_endpoint_that_should_be_closed_is_a_warning_with_its_remedy(specs: Any, why: str) -> None:
+    finding = found(specs, {"tickets": 1})
+    assert finding.state is State.WARNING
+    assert "43.20 USD a day" in finding.says
+    assert why in finding.says
+    assert finding.remedy == "close it: nightsort close-endpoints tickets --yes"
+
+
+def test_with_one_spec_alone_others_are_left_out() -> None:
+    specs = [spec("tickets", ALWAYS), spec("reviews", None)]
+    assert found(specs, {"tickets": 1, "reviews": 1}).state is State.WARNING
+    assert found(specs, {"tickets": 1, "reviews": 1}, only="tickets").state is State.OK
+
+
+@pytest.mark.parametrize(("real_time", "state"), [(None, State.OK), (ALWAYS, State.CANNOT_TELL)])
+def test_without_the_permission_it_cannot_tell_where_somebody_needs_it(real_time: Any, state: State) -> None:
+    access = AwsAccess("aws_default")
+    client = boto3.client("comprehend", "eu-west-1", **KEYS)
+    access._clients["comprehend"] = client
+    one = spec("tickets", real_time)
+    with Stubber(client) as stub:
+        stub.add_client_error("list_endpoints", "AccessDeniedException")
+        (finding,) = examine(endpoint_checks(access, [one], {"tickets": one}, KNOWN))
+    assert finding.state is state

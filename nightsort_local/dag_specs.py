@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from nightsort.classifier_spec.model import load_specs
-from nightsort.classifier_spec.problems import SpecError
+from nightsort.classifier_spec.problems import Problem, SpecError
 from nightsort.classifier_spec.warnings import dag_problems
 from nightsort.wording import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-FILES_OF_KINDS = {"train": "train_classifier.py", "classify": "classify_documents.py"}
+FILES_OF_KINDS = {
+    "train": "train_classifier.py",
+    "classify": "classify_documents.py",
+    "serve": "serve_classifier.py",
+}
 """The DAG file of each kind of DAG that a spec makes."""
 SPEC_CHECK = "check_specs.py"
 """The DAG file that has no DAG, and whose import errors are the broken specs."""
@@ -29,13 +33,16 @@ def spec_problem(dag_id: str, folders: Sequence[str]) -> str | None:
     kind, _, name = dag_id.partition("_")
     paths = [Path(folder) for folder in folders]
     if kind not in FILES_OF_KINDS:
-        if dag_id not in load_specs(paths, containing=dag_id).specs:
+        named = load_specs(paths, containing=dag_id).specs.get(dag_id)
+        if named is None:
             return None
-        made = " and ".join(f"{each}_{dag_id}" for each in FILES_OF_KINDS)
+        made = " and ".join(named.dag_ids)
         return f"{dag_id} is the name of a spec, not of a DAG. Its DAGs are {made}."
     naming = load_specs(paths, containing=name)
     if name in naming.specs:
         problems = dag_problems(naming.specs[name])
+        if dag_id not in naming.specs[name].dag_ids:
+            problems = [Problem("real_time", f"is missing, so there is no DAG {dag_id}; add it")]
         return str(SpecError(naming.files[name], problems)) if problems else None
     if errors := [error for error in naming.errors if _is_about(error.file, name)]:
         return "\n".join(map(str, errors))

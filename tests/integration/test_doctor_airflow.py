@@ -32,7 +32,9 @@ from nightsort_airflow.doctor.run_checks import examine
 told = {{}}
 
 def look(name):
-    findings = examine(airflow_checks(["aws-services", "aws-topics"]))
+    findings = examine(airflow_checks([
+        f"{{kind}}_{{name}}" for name in ("aws-services", "aws-topics") for kind in ("train", "classify")
+    ]))
     told[name] = {{finding.subject: finding.to_dict() for finding in findings}}
 
 look("nothing runs yet")

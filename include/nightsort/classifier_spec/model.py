@@ -306,6 +306,12 @@ class ClassifierSpec(SpecPart):
         return self
 
     @property
+    def dag_ids(self) -> list[str]:
+        """The ids of its DAGs."""
+        kinds = ("train", "classify") if self.real_time is None else ("train", "classify", "serve")
+        return [f"{kind}_{self.name}" for kind in kinds]
+
+    @property
     def layout(self) -> WorkLayout:
         """All URIs below ``work_uri``."""
         return WorkLayout(self.work_uri)

@@ -54,9 +54,7 @@ def validate_spec(
     else:
         table = Table("spec", "mode", "schedule", "DAGs", box=None, header_style="dim", pad_edge=False)
         for spec in specs.values():
-            table.add_row(
-                spec.name, spec.mode, spec.schedule or "by hand", f"train_{spec.name}, classify_{spec.name}"
-            )
+            table.add_row(spec.name, spec.mode, spec.schedule or "by hand", ", ".join(spec.dag_ids))
         if specs:
             out.print(table)
         for problem in errors:

@@ -35,11 +35,11 @@ COMPONENTS: Final = {
 SLOW_HEARTBEAT_SECONDS: Final = 120
 
 
-def airflow_checks(names: Sequence[str]) -> list[Check]:
+def airflow_checks(dag_ids: Sequence[str]) -> list[Check]:
     """
     Return the checks that read Airflow's database. They need a command on one of Airflow's machines.
 
-    :param names: the specs that must have DAGs.
+    :param dag_ids: the DAGs that there must be.
     """
     database = Check(GROUP, "database", _database)
     return [
@@ -47,7 +47,7 @@ def airflow_checks(names: Sequence[str]) -> list[Check]:
         database,
         *(Check(GROUP, name, partial(_component, name), (database,)) for name in COMPONENTS),
         Check(GROUP, f"pool {POOL}", pool, (database,)),
-        Check(GROUP, "DAGs in the database", lambda: _stored_dags(names), (database,)),
+        Check(GROUP, "DAGs in the database", lambda: _stored_dags(dag_ids), (database,)),
     ]
 
 
@@ -166,11 +166,11 @@ def _component(name: str) -> Outcome:
         return ok(f"alive, on {job.hostname}")
 
 
-def _stored_dags(names: Sequence[str]) -> Outcome:
+def _stored_dags(dag_ids: Sequence[str]) -> Outcome:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        missing, paused = _missing_and_paused(session, names)
+        missing, paused = _missing_and_paused(session, dag_ids)
     if missing:
         return failed(
             f"the DAG processor has not stored {', '.join(missing)}",
@@ -182,13 +182,12 @@ def _stored_dags(names: Sequence[str]) -> Outcome:
     return ok("all stored, none paused")
 
 
-def _missing_and_paused(session: Session, names: Sequence[str]) -> tuple[list[str], list[str]]:
+def _missing_and_paused(session: Session, dag_ids: Sequence[str]) -> tuple[list[str], list[str]]:
     from airflow.models.dag import DagModel
     from sqlalchemy import select
 
-    wanted = [f"{kind}_{name}" for name in names for kind in ("train", "classify")]
     rows = session.execute(
-        select(DagModel.dag_id, DagModel.is_paused).where(DagModel.dag_id.in_(wanted), ~DagModel.is_stale)
+        select(DagModel.dag_id, DagModel.is_paused).where(DagModel.dag_id.in_(dag_ids), ~DagModel.is_stale)
     )
     found: dict[str, bool] = dict(rows.tuples().all())
-    return [dag for dag in wanted if dag not in found], [dag for dag in wanted if found.get(dag)]
+    return [dag for dag in dag_ids if dag not in found], [dag for dag in dag_ids if found.get(dag)]

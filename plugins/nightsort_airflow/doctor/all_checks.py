@@ -50,9 +50,9 @@ def deployment_checks(
     specs = [spec for name, spec in loaded.specs.items() if not names or name in names]
     yield from version_checks()
     yield from _spec_checks(loaded, names)
-    yield from code_checks([spec.name for spec in specs], parse)
-    used = [spec.name for spec in specs]
-    yield from airflow_checks_in_a_task() if in_a_task else airflow_checks(used)
+    dag_ids = [dag_id for spec in specs for dag_id in spec.dag_ids]
+    yield from code_checks(dag_ids, parse)
+    yield from airflow_checks_in_a_task() if in_a_task else airflow_checks(dag_ids)
     for conn_id in dict.fromkeys(spec.aws_conn_id for spec in specs):
         users = [spec for spec in specs if spec.aws_conn_id == conn_id]
         yield from _checks_on_aws(AwsAccess(conn_id), users, loaded.specs, in_a_task=in_a_task)

@@ -43,17 +43,17 @@ print(nightsort.__path__[0])
 """
 
 
-def code_checks(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> list[Check]:
+def code_checks(dag_ids: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> list[Check]:
     """
     Return the checks of the code.
 
-    :param names: the specs of which there must be DAGs.
+    :param dag_ids: the DAGs that there must be.
     :param parse: parses the DAG files.
     """
     return [
         Check(GROUP, "package nightsort", package, apart=True),
         Check(GROUP, "plugin", plugin),
-        Check(GROUP, "DAGs", lambda: dags(names, parse), seconds=PARSE_SECONDS + 5, apart=True),
+        Check(GROUP, "DAGs", lambda: dags(dag_ids, parse), seconds=PARSE_SECONDS + 5, apart=True),
     ]
 
 
@@ -127,11 +127,11 @@ def _hidden_plugins(folder: Path) -> list[str]:
     return [path.as_posix() for path in files if path.parts[0] not in ("nightsort", "nightsort_airflow")]
 
 
-def dags(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> Outcome:
+def dags(dag_ids: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> Outcome:
     """
     Check that the DAG files can be parsed, and contain the DAGs of the specs.
 
-    :param names: the specs of which there must be DAGs.
+    :param dag_ids: the DAGs that there must be.
     :param parse: parses the DAG files.
     """
     folder = Path(conf.get("core", "dags_folder"))
@@ -153,7 +153,6 @@ def dags(names: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_pr
             f"{Path(file).name}: {error.strip().splitlines()[-1]}" for file, error in errors.items()
         )
         return failed(messages, "correct what the message names; Airflow shows the same under Import Errors")
-    wanted = [f"{kind}_{name}" for name in names for kind in ("train", "classify")]
-    if missing := [dag for dag in wanted if dag not in found]:
+    if missing := [dag for dag in dag_ids if dag not in found]:
         return failed(f"no DAG {', '.join(missing)}", "see the specs above")
     return ok(f"{len(found)} DAGs of {len(files)} files in {folder}")

@@ -65,6 +65,16 @@ def test_the_name_of_a_spec_is_answered_with_its_dags(folders: list[str]) -> Non
     )
 
 
+def test_an_endpoint_needs_the_key_that_makes_its_dag(folders: list[str]) -> None:
+    problem = spec_problem("serve_tickets", folders)
+    assert problem is not None
+    assert problem.endswith(": real_time: is missing, so there is no DAG serve_tickets; add it")
+    spec = Path(folders[1], "tickets.yaml")
+    spec.write_text(f'{spec.read_text()}\nreal_time: {{hours: "08:00-18:00"}}\n', encoding="utf-8")
+    assert spec_problem("serve_tickets", folders) is None
+    assert str(spec_problem("tickets", folders)).endswith("classify_tickets and serve_tickets.")
+
+
 OWN = "of_ones_own.py"
 
 

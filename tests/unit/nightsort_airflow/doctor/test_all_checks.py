@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from nightsort_airflow.doctor.findings import Finding
 
 GROUPS = [
-    "versions", "specs", "code", "Airflow", "AWS", "quotas", "endpoints", "roles", "buckets and documents", "database",
+    "versions", "specs", "code", "Airflow", "AWS", "quotas", "endpoints", "roles",
+    "buckets and documents", "database",
 ]  # fmt: skip
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SPECS = ("aws-services", "aws-topics")
+DAG_IDS = [f"{kind}_{name}" for name in SPECS for kind in ("train", "classify")]
 # The interpreter that the tests' environment was made with.
 WITHOUT_PACKAGES = getattr(sys, "_base_executable", sys.executable)
 
@@ -132,14 +133,14 @@ def test_a_spec_whose_dags_are_missing_where_the_files_are_parsed_is_told(
     # As in a task, whose own file is parsed for one DAG alone, and which may not ask Airflow's database.
     monkeypatch.setenv("_AIRFLOW_PARSING_CONTEXT_DAG_ID", "nightsort_doctor")
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
-    missing = dags([*SPECS, "tickets"])
+    missing = dags([*DAG_IDS, "train_tickets", "classify_tickets"])
     assert missing.state is State.FAILED
     assert "train_tickets, classify_tickets" in missing.says
 
 
 def test_an_import_error_is_told_with_its_last_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path / "nowhere"))
-    outcome = dags(SPECS)
+    outcome = dags(DAG_IDS)
     assert outcome.state is State.FAILED
     assert "check_specs.py" in outcome.says
     assert "there is no such folder" in outcome.says
@@ -147,6 +148,6 @@ def test_an_import_error_is_told_with_its_last_line(monkeypatch: pytest.MonkeyPa
 
 def test_dags_that_lie_elsewhere_cannot_be_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AIRFLOW__CORE__DAGS_FOLDER", str(tmp_path))
-    outcome = dags(SPECS)
+    outcome = dags(DAG_IDS)
     assert outcome.state is State.CANNOT_TELL
     assert "train_classifier.py" in outcome.says

@@ -8,14 +8,19 @@ from airflow.sdk import DAG, AssetOrTimeSchedule, chain
 
 from nightsort_airflow.assets import active_version_asset
 from nightsort_airflow.dag_docs import serve_doc
-from nightsort_airflow.dag_parts import ENDPOINT_TASK_ARGS, endpoint_params, of_spec, set_params
+from nightsort_airflow.dag_parts import (
+    ENDPOINT_TASK_ARGS,
+    endpoint_params,
+    of_spec,
+    opening_hours,
+    set_params,
+)
 from nightsort_airflow.operators.serving import (
     CloseEndpointOperator,
     OpenEndpointOperator,
     WatchEndpointOperator,
 )
 from nightsort_airflow.spec_loading import dag_specs
-from nightsort_airflow.timetables import OpeningHoursTimetable
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
@@ -30,7 +35,7 @@ def serve_dag(spec: ClassifierSpec, real_time: RealTime) -> None:
         description=f"Keep an endpoint of {spec.name} open at its hours, with the active version",
         doc_md=serve_doc(spec, real_time),
         schedule=AssetOrTimeSchedule(
-            timetable=OpeningHoursTimetable(real_time.hours, real_time.days, spec.timezone),
+            timetable=opening_hours(spec, real_time),
             assets=[active_version_asset(spec.name)],
         ),
         catchup=False,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk import DAG, BaseOperator
 
     from nightsort.classifier_spec.model import ClassifierSpec, IncomingSource, Source
+    from nightsort.classifier_spec.real_time import RealTime
     from nightsort_airflow.timetables import EveryDayTimetable
 
 DEFAULT_ARGS: Final[dict[str, Any]] = {
@@ -156,6 +157,18 @@ def endpoint_params(classifier: str) -> dict[str, Param]:
             False, title="Close", description=f"Close the endpoint of {classifier} now.", type="boolean"
         ),
     }
+
+
+def opening_hours(spec: ClassifierSpec, real_time: RealTime) -> Any:
+    """
+    Return the schedule of openings and closings of an endpoint.
+
+    :param spec: the classifier spec.
+    :param real_time: its ``real_time``.
+    """
+    from nightsort_airflow.timetables import OpeningHoursTimetable
+
+    return OpeningHoursTimetable(real_time.hours, real_time.days, spec.timezone)
 
 
 def set_params(dag: DAG, **params: Param) -> None:

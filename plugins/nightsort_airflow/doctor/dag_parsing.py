@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from multiprocessing.connection import Connection
 
-DAG_FILES: Final = ("check_specs.py", "classify_documents.py", "nightsort_doctor.py", "serve_classifier.py", "train_classifier.py")
+DAG_FILES: Final = (
+    "check_specs.py",
+    "classify_documents.py",
+    "nightsort_doctor.py",
+    "serve_classifier.py",
+    "train_classifier.py",
+)
 # On a busy machine, importing Airflow alone takes long.
 PARSE_SECONDS: Final = 120.0
 

@@ -43,7 +43,9 @@ print(nightsort.__path__[0])
 """
 
 
-def code_checks(dag_ids: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process) -> list[Check]:
+def code_checks(
+    dag_ids: Sequence[str], parse: Callable[[], ParsedDags] = parse_in_new_process
+) -> list[Check]:
     """
     Return the checks of the code.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 from airflow.sdk.exceptions import AirflowSkipException
 
@@ -186,7 +186,6 @@ class WatchEndpointOperator(EndpointVisitOperator):
     """
 
     ui_color = "#66c3ff"
-    watching: ClassVar[dict[str, bool]] = {"only_if_held": True, "only_watch": True}
 
     def __init__(self, *, watch_seconds: int = WATCH_SECONDS, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -195,7 +194,7 @@ class WatchEndpointOperator(EndpointVisitOperator):
     def _look(self, context: Context, *, may_open: bool) -> dict[str, Any]:
         from nightsort.opening.keeper import Visit
 
-        outcome = self._visit(Visit(context["dag_run"].run_id, **self.watching))
+        outcome = self._visit(Visit(context["dag_run"].run_id, only_if_held=True, only_watch=True))
         if outcome.held and outcome.plan.open:
             if not outcome.settled:
                 self._look_again_soon()

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier-endpoint/nightsort-"
-KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+KEYS: Any = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v1"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from nightsort.classifier_spec.problems import describe
 from nightsort.classifier_spec.real_time import Autoscale, RealTime
@@ -14,7 +14,7 @@ from nightsort.classifier_spec.real_time import Autoscale, RealTime
 def messages(**keys: Any) -> list[str]:
     with pytest.raises(ValidationError) as raised:
         RealTime.model_validate(keys)
-    models = {"": RealTime, "autoscale": Autoscale}
+    models: dict[str, type[BaseModel]] = {"": RealTime, "autoscale": Autoscale}
     return [f"{problem.key}: {problem.message}" for problem in describe(raised.value.errors(), models)]
 
 

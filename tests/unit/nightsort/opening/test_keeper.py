@@ -80,7 +80,8 @@ class World:
     # --- the service
 
     def look(self) -> Seen | None:
-        return self._call(lambda: Seen(self.endpoint, self.created) if self.endpoint else None)
+        seen: Seen | None = self._call(lambda: Seen(self.endpoint, self.created) if self.endpoint else None)
+        return seen
 
     def open(self, model_arn: str, units: int) -> None:
         def create() -> None:
@@ -116,7 +117,10 @@ class World:
         return bool(self._call(delete))
 
     def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
-        return self._call(lambda: [(at, 0.5) for at in self.asked if since <= at < until])
+        used: list[tuple[datetime, float]] = self._call(
+            lambda: [(at, 0.5) for at in self.asked if since <= at < until]
+        )
+        return used
 
     def scale(self, autoscale: Autoscale) -> None:
         self._call(lambda: self.scaled.append(True))
@@ -127,7 +131,8 @@ class World:
     # --- the tables
 
     def latest(self) -> Record | None:
-        return self._call(lambda: self.rows[max(self.rows)] if self.rows else None)
+        latest: Record | None = self._call(lambda: self.rows[max(self.rows)] if self.rows else None)
+        return latest
 
     def save(self, record: Record) -> None:
         self._call(lambda: self.rows.__setitem__(record.opened_at, record))
@@ -262,7 +267,8 @@ def test_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(World.visit.__globals__, "real_time", _with(idle_minutes=30))
     world = World()
     opened = world.until_settled(may_open=True)
-    ready = opened.record and opened.record.ready_at
+    assert opened.record is not None
+    ready = opened.record.ready_at
     assert ready is not None
     world.asked = [MORNING + timedelta(minutes=15)]
     world.now = ready + timedelta(minutes=31)

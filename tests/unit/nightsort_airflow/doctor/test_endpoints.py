@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier-endpoint"
 MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v1"
-KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+KEYS: Any = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 KNOWN = Check("AWS", "connection", lambda: ok("known"))
 ALWAYS = RealTime.model_validate({"hours": "always", "budget_usd_day": None})
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
 
 SPEC = local_spec(Path("/nowhere"))
-KEYS = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
+KEYS: Any = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 NOW = datetime(2026, 11, 18, 11, tzinfo=timezone.utc)
 MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v1"
 

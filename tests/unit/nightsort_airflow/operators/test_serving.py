@@ -46,7 +46,12 @@ def visits(monkeypatch: pytest.MonkeyPatch) -> Callable[[Outcome], list[Visit]]:
 
     def give(outcome: Outcome) -> list[Visit]:
         made: list[Visit] = []
-        monkeypatch.setattr(EndpointVisitOperator, "_visit", lambda _, visit: made.append(visit) or outcome)
+
+        def visit(_: EndpointVisitOperator, visit: Visit) -> Outcome:
+            made.append(visit)
+            return outcome
+
+        monkeypatch.setattr(EndpointVisitOperator, "_visit", visit)
         return made
 
     return give

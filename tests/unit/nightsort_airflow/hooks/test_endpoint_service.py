@@ -33,7 +33,7 @@ def service(spec: ClassifierSpec = SPEC) -> EndpointService:
         ("cloudwatch", "_cloudwatch"),
         ("application-autoscaling", "_scaling"),
     ):
-        client = boto3.client(name, "eu-west-1", **KEYS)
+        client = boto3.client(name, "eu-west-1", **KEYS)  # type: ignore[call-overload]
         if attribute == "client":
             made.hook.conn = client
         else:

@@ -69,6 +69,9 @@ _BATCH_NAME: Final = re.compile(rf"(.+)-({BATCH_OF_RUN})")
 _BATCH_OF_JOB: Final = re.compile(rf".+?-(\d{{8}}(?:-[0-9a-f]{{8}})?-{BATCH_OF_RUN}(?:-{_RETRY})?)")
 _JOB_NAME: Final = re.compile(r"(.+)-g([1-9]\d*)", re.DOTALL)
 _VERSION_NAME: Final = re.compile(r"(v[0-9a-f]{12})(?:-g([1-9]\d*))?")
+_IN_RUN: Final = re.compile(
+    r"(.*/)(runs|training)/(?:\d{8}(?:-[0-9a-f]{8})?|v[0-9a-f]{12}(?:-g[1-9]\d*)?)/([^/]+)(?:/.*)?"
+)
 _SAFE_FILE_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\-]{0,199}")
 
 
@@ -91,6 +94,15 @@ def run_key(day: date, source_uri: str | None) -> str:
     """
     key = f"{day:%Y%m%d}"
     return key if source_uri is None else f"{key}-{hashlib.sha256(source_uri.encode()).hexdigest()[:8]}"
+
+
+def without_run(uri: str) -> str:
+    """Return a URI below a ``work_uri`` without what differs from run to run, or from version to version.
+
+    :param uri: any URI; one that is not of a run or a version is returned as it is.
+    :returns: for instance ``s3://bucket/work/runs/input`` for the input of a batch.
+    """
+    return f"{found[1]}{found[2]}/{found[3]}" if (found := _IN_RUN.fullmatch(uri)) else uri
 
 
 def run_day(run_key: str) -> date:

@@ -11,6 +11,7 @@ from airflow.providers.amazon.aws.utils.mixins import AwsBaseHookMixin
 from airflow.sdk import conf
 
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.lineage.extraction import WithLineage
 from nightsort_airflow.settings import attempts, poll_seconds
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ class ComprehendWaiting(AwsBaseHookMixin[ComprehendClassificationHook]):
             context["ti"].xcom_push(key=key, value=address)
 
 
-class ComprehendWaitingOperator(ComprehendWaiting, AwsBaseOperator[ComprehendClassificationHook]):
+class ComprehendWaitingOperator(
+    WithLineage, ComprehendWaiting, AwsBaseOperator[ComprehendClassificationHook]
+):
     """
     An operator that starts something in Comprehend and can wait for it. Not for use by itself.
 

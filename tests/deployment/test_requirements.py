@@ -45,6 +45,8 @@ COMES_WITH = {
     "flask": "moto",
     "jinja2": "apache-airflow",
     "markupsafe": "apache-airflow",
+    # Imported only when Airflow's provider for it calls, which brings it along.
+    "openlineage-python": "apache-airflow",
     "pydantic-core": "pydantic",
     "scipy": "scikit-learn",
     "sqlalchemy": "apache-airflow",

@@ -1,7 +1,8 @@
-"""What a night tells other tools: metrics to StatsD and OpenTelemetry, from real tasks over real sockets."""
+"""What a night tells other tools, from real tasks: StatsD, OpenTelemetry and OpenLineage."""
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -9,12 +10,22 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 import yaml
+from openlineage.client.event_v2 import InputDataset, Job, OutputDataset, Run, RunEvent
+from openlineage.client.facet_v2 import (
+    base_subset_dataset,
+    column_lineage_dataset,
+    dataset_version_dataset,
+    output_statistics_output_dataset,
+    schema_dataset,
+)
 
 from nightsort.classifier_spec.model import ClassifierSpec
 from tests.integration.local_aws_server import ROLE
 from tests.integration.observed_airflow import (
+    BUCKET,
     NAME,
     PAGE,
+    SECRET,
     airflow_environment,
     bring_documents,
     run_both_dags,
@@ -30,6 +41,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.integration
 
+DATABASE = "observed_night"
 METRIC = re.compile(r"^\| `(nightsort\.night\.\w+)` \|", re.MULTILINE)
 
 
@@ -42,6 +54,7 @@ class Observed:
     :param row: the night's row and statistics.
     :param texts: the documents' texts.
     :param dsn: the database.
+    :param events: what OpenLineage's file transport wrote.
     """
 
     statsd: dict[str, float]
@@ -49,6 +62,7 @@ class Observed:
     row: dict[str, Any]
     texts: list[str]
     dsn: str
+    events: list[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +70,14 @@ def observed(
     aws: LocalAwsServer, postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Observed]:
     """Train and classify a night, and count it once more for each way to send metrics."""
-    database = "observed_night"
-    dsn = psycopg.conninfo.make_conninfo(postgres_dsn, dbname=database)
+    dsn = psycopg.conninfo.make_conninfo(postgres_dsn, dbname=DATABASE)
     with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {database}".encode())
+        server.execute(f"CREATE DATABASE {DATABASE}".encode())
     texts = bring_documents(aws)
-    environment = airflow_environment(aws, dsn, tmp_path_factory.mktemp("airflow"))
+    home = tmp_path_factory.mktemp("airflow")
+    environment = airflow_environment(aws, dsn, home)
+    transport = {"type": "file", "log_file_path": str(home / "events.jsonl"), "append": True}
+    environment["AIRFLOW__OPENLINEAGE__TRANSPORT"] = json.dumps(transport)
     with otlp_receiver() as collector:
         with udp_listener() as statsd:
             to_statsd = {
@@ -84,9 +100,12 @@ def observed(
             " USING (classifier, run_key)"
         ).fetchone()
     assert row is not None
-    yield Observed({name: float(value) for name, value in sent.items()}, collector.gauges, row, texts, dsn)
+    events = [json.loads(line) for line in (home / "events.jsonl").read_text().splitlines()]
+    yield Observed(
+        {name: float(value) for name, value in sent.items()}, collector.gauges, row, texts, dsn, events
+    )
     with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {database} WITH (FORCE)".encode())
+        server.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)".encode())
 
 
 def test_the_table_of_the_page_names_what_is_sent_and_nothing_else(observed: Observed) -> None:
@@ -168,3 +187,149 @@ def test_the_spec_of_the_page_is_one() -> None:
     assert spec.drift == "notify"
     assert spec.loaded_by is not None
     assert len(spec.notifiers) == 1
+
+
+# --- lineage ------------------------------------------------------------------------------------------------
+
+S3, FILES = f"s3://{BUCKET}", f"work/{NAME}"
+CLASSIFIER = ("arn:aws:comprehend:us-east-1:123456789012", f"document-classifier/{NAME}")
+TABLES = ("postgres://localhost:5432", f"{DATABASE}.nightsort")
+FACETS: dict[str, Any] = {
+    "schema": schema_dataset.SchemaDatasetFacet,
+    "version": dataset_version_dataset.DatasetVersionDatasetFacet,
+    "columnLineage": column_lineage_dataset.ColumnLineageDatasetFacet,
+    "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet,
+}
+SUBSETS: dict[str, Any] = {
+    "inputFacets": base_subset_dataset.InputSubsetInputDatasetFacet,
+    "outputFacets": base_subset_dataset.OutputSubsetOutputDatasetFacet,
+}
+
+
+def files(*names: str) -> set[tuple[str, str]]:
+    return {(S3, f"{FILES}/{name}") for name in names}
+
+
+def tables(*names: str) -> set[tuple[str, str]]:
+    return {(TABLES[0], f"{TABLES[1]}.{name}") for name in names}
+
+
+LINEAGE: dict[str, tuple[set[tuple[str, str]], set[tuple[str, str]]]] = {
+    f"train_{NAME}.prepare_training_data": (
+        {(S3, "labelled")},
+        files("training/training.csv", "training/test.csv"),
+    ),
+    f"train_{NAME}.create_classifier": (
+        files("training/training.csv", "training/test.csv"),
+        {CLASSIFIER},
+    ),
+    f"train_{NAME}.evaluate_classifier": ({CLASSIFIER}, tables("classifier_versions")),
+    f"train_{NAME}.promote_classifier": (
+        tables("classifier_versions"),
+        tables("classifier_versions", "promotion_decisions"),
+    ),
+    f"classify_{NAME}.prepare_batches": (
+        {(S3, "incoming"), *tables("classifier_versions")},
+        files("runs/input", "runs/manifests"),
+    ),
+    f"classify_{NAME}.classify_batch.start_job": (
+        {*files("runs/input"), CLASSIFIER},
+        files("runs/output"),
+    ),
+    f"classify_{NAME}.classify_batch.load_predictions": (
+        files("runs/output", "runs/manifests"),
+        tables("predictions"),
+    ),
+    f"classify_{NAME}.reconcile_run": (
+        {*files("runs/rejects.jsonl"), *tables("predictions")},
+        tables("predictions", "classification_runs", "run_statistics"),
+    ),
+    f"classify_{NAME}.export_predictions": (
+        {*files("runs/output", "runs/manifests"), *tables("classification_runs")},
+        files(f"predictions/classifier={NAME}"),
+    ),
+}
+
+
+def of_job(observed: Observed, job: str) -> dict[str, Any]:
+    """The last event of a task that succeeded."""
+    (*_, event) = (
+        event for event in observed.events if event["job"]["name"] == job and event["eventType"] == "COMPLETE"
+    )
+    return event
+
+
+def named(datasets: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(dataset["namespace"], dataset["name"]) for dataset in datasets}
+
+
+@pytest.mark.parametrize("job", sorted(LINEAGE))
+def test_a_task_tells_what_it_read_and_wrote(observed: Observed, job: str) -> None:
+    event = of_job(observed, job)
+    assert (named(event["inputs"]), named(event["outputs"])) == LINEAGE[job]
+
+
+def test_columns_lead_from_the_tables_and_files_of_predictions_back_to_the_documents(
+    observed: Observed,
+) -> None:
+    made_of: dict[tuple[str, str, str], set[tuple[str, str, str]]] = {}
+    for event in observed.events:
+        for dataset in event["outputs"]:
+            fields = dataset["facets"].get("columnLineage", {"fields": {}})["fields"]
+            for name, field in fields.items():
+                made_of.setdefault((dataset["namespace"], dataset["name"], name), set()).update(
+                    (each["namespace"], each["name"], each["field"]) for each in field["inputFields"]
+                )
+
+    def origins(column: tuple[str, str, str]) -> set[tuple[str, str, str]]:
+        before = made_of.get(column, set()) - {column}
+        return set().union(*map(origins, before)) if before else {column}
+
+    text, identity = (S3, "incoming", "text"), (S3, "incoming", "id")
+    rejected = (S3, f"{FILES}/runs/rejects.jsonl", "document_id")
+    (table,), (exported,) = tables("predictions"), files(f"predictions/classifier={NAME}")
+    for (namespace, name), identities in ((table, {identity, rejected}), (exported, {identity})):
+        for column in ("label", "score", "labels", "scores", "accepted"):
+            assert origins((namespace, name, column)) == {text}
+        assert origins((namespace, name, "document_id")) == identities
+    for file in ("training.csv", "test.csv"):
+        assert origins((S3, f"{FILES}/training/{file}", "label")) == {(S3, "labelled", "label")}
+        assert origins((S3, f"{FILES}/training/{file}", "text")) == {(S3, "labelled", "text")}
+
+
+def test_an_event_says_which_part_and_how_many(observed: Observed) -> None:
+    (loaded,) = of_job(observed, f"classify_{NAME}.classify_batch.load_predictions")["outputs"]
+    assert loaded["outputFacets"]["outputStatistics"]["rowCount"] == 30
+    inputs, _ = of_job(observed, f"classify_{NAME}.prepare_batches")["outputs"]
+    run = f"s3://{BUCKET}/{FILES}/runs/20261118"
+    assert inputs["outputFacets"]["subset"]["outputCondition"] == {
+        "type": "location",
+        "locations": [f"{run}/input/"],
+    }
+    (classifier,) = of_job(observed, f"train_{NAME}.create_classifier")["outputs"]
+    assert classifier["facets"]["version"]["datasetVersion"] == observed.row["version"]
+
+
+def test_events_have_the_form_of_openlineages_own_classes(observed: Observed) -> None:
+    checked = set()
+    for event in observed.events:
+        run = Run(event["run"]["runId"])
+        job = Job(event["job"]["namespace"], event["job"]["name"])
+        RunEvent(eventTime=event["eventTime"], producer=event["producer"], run=run, job=job)
+        for side, kind in (("inputs", InputDataset), ("outputs", OutputDataset)):
+            for dataset in event[side]:
+                kind(dataset["namespace"], dataset["name"])
+                extra = f"{side[:-1]}Facets"
+                for name, facet in {**dataset["facets"], **dataset.get(extra, {})}.items():
+                    cls = FACETS.get(name) or SUBSETS[extra]
+                    given = {key: value for key, value in facet.items() if not key.startswith("_")}
+                    assert facet["_schemaURL"] == cls(**given)._schemaURL
+                    checked.add(name)
+    assert checked == {*FACETS, "subset"}
+
+
+def test_no_text_and_no_secret_is_in_an_event(observed: Observed) -> None:
+    told = json.dumps(observed.events)
+    assert len(told) > 10_000
+    for secret in (*observed.texts, SECRET):
+        assert secret not in told

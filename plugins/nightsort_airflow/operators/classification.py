@@ -115,6 +115,8 @@ class PrepareBatchesOperator(SpecOperator):
             source_uri=run["source_uri"],
             progress=self.log_progress,
         )
+        self.written_to = self.spec.layout.run(prepared.run_key).uri
+        self.written_rows = prepared.documents_sent
         self._check_mapped_tasks(len(prepared.batches))
         loaded, retries = self._earlier_work(prepared, active)
         paid = sum(batch.units for batch in prepared.batches if batch.name in loaded)
@@ -336,6 +338,7 @@ class LoadPredictionsOperator(SpecOperator):
                 manifest=first.manifest,
                 retries=again,
             )
+        self.written_rows = counts.documents
         return {**counts.to_dict(), "batch": name, "job": job, "retries": retries}
 
 
@@ -367,6 +370,7 @@ class ExportPredictionsOperator(SpecOperator):
             exported = export_run(
                 connection, spec=self.spec, access=self.access, run_key=key, progress=self.log_progress
             )
+        self.written_to, self.written_rows = exported.uri, exported.rows
         summary = {**exported.to_dict(), "day": self.run["day"]}
         self.add_outlet_extra(context, summary)
         return summary

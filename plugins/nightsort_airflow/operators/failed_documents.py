@@ -57,6 +57,8 @@ class PrepareRetriesOperator(SpecOperator):
                     prepared.append({**batch, "job": load["job"], "retry": retry})
             if prepared and not self._within_budget(context, batches.values(), prepared):
                 return []
+        self.written_to = self.spec.layout.run(run["run_key"]).uri
+        self.written_rows = sum(batch["retry"]["documents"] for batch in prepared)
         return [{"batch": batch, "job": batch_job(self.spec, run, batch["retry"])} for batch in prepared]
 
     def _retry(

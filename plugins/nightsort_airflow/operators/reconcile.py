@@ -74,6 +74,7 @@ class ReconcileRunOperator(SpecOperator):
             self._nothing_was_sent(context, self.prepare_task_id)
         if self.approve_task_id and not pulled(context, [self.approve_task_id]):
             self._nothing_was_sent(context, self.approve_task_id)
+        self.written_to = self.spec.layout.run(run["run_key"]).uri
         with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
             rejects_path = self.access.path(prepared["rejects_uri"])
             load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)

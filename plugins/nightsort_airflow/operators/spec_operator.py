@@ -14,6 +14,7 @@ from nightsort.storage import MissingObjectError
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import RUN_AGAIN, BadInputError, BudgetExceededError, logged
+from nightsort_airflow.lineage.extraction import WithLineage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 PROGRESS_SECONDS = 10
 
 
-class SpecOperator(BaseOperator):
+class SpecOperator(WithLineage, BaseOperator):
     """
     An operator of a DAG that is made from a classifier spec. Not for use by itself.
 
@@ -45,6 +46,10 @@ class SpecOperator(BaseOperator):
     def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.spec = spec
+        # What the task learns while it runs, for lineage.
+        self.database_place: tuple[str, int, str] | None = None
+        self.written_to: str | None = None
+        self.written_rows: int | None = None
         self._last_progress: float | None = None
 
     @cached_property
@@ -61,6 +66,7 @@ class SpecOperator(BaseOperator):
         from nightsort_airflow.hooks.database import NightsortDatabaseHook
 
         with NightsortDatabaseHook(postgres_conn_id=self.spec.db_conn_id).connect() as connection:
+            self.database_place = (connection.info.host, connection.info.port, connection.info.dbname)
             ensure_schema(connection)
             yield connection
 

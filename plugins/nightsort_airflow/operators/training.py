@@ -81,6 +81,7 @@ class PrepareTrainingDataOperator(SpecOperator):
         with self.fail_on_input_errors(f"train {self.spec.name}"):
             self.refuse_over_budget(forecast, self.spec.budget.training_usd)
         folder = self.spec.layout.training(prepared.version)
+        self.written_to = folder.uri
         return {
             **prepared.to_dict(),
             FORECAST_KEY: forecast_xcom(forecast),

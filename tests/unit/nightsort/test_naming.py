@@ -38,6 +38,7 @@ from nightsort.naming import (
     run_day,
     run_key,
     score_job_base,
+    without_run,
 )
 
 DAY = date(2026, 11, 18)
@@ -219,3 +220,21 @@ def test_the_name_of_an_endpoint_is_one_that_aws_takes_and_another_one_for_each_
     assert len(name) <= MAX_ENDPOINT_NAME
     assert name.startswith(ENDPOINT_PREFIX)
     assert (name == endpoint_name(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("uri", "stable"),
+    [
+        ("s3://b/w/runs/20261118/input/20261118-00000-0123abcd.txt", "s3://b/w/runs/input"),
+        ("s3://b/w/runs/20261118-0123abcd/manifests/x.parquet", "s3://b/w/runs/manifests"),
+        ("s3://b/w/runs/20261118/output/1-CLN-2/output/output.tar.gz", "s3://b/w/runs/output"),
+        ("s3://b/w/runs/20261118/output/", "s3://b/w/runs/output"),
+        ("s3://b/w/runs/20261118/rejects.jsonl", "s3://b/w/runs/rejects.jsonl"),
+        ("s3://b/w/training/v0123456789ab/training.csv", "s3://b/w/training/training.csv"),
+        ("s3://b/w/training/v0123456789ab-g2/output/x/output.tar.gz", "s3://b/w/training/output"),
+        ("s3://b/runs/of/mine.csv", "s3://b/runs/of/mine.csv"),
+        ("s3://b/training/v1/mine.csv", "s3://b/training/v1/mine.csv"),
+    ],
+)
+def test_what_differs_from_run_to_run_is_left_out(uri: str, stable: str) -> None:
+    assert without_run(uri) == stable

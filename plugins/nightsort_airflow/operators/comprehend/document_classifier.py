@@ -114,6 +114,7 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
         self.document_classifier_kwargs = document_classifier_kwargs or {}
         self.fail_on_warnings = fail_on_warnings
         self.stop_training_on_kill = stop_training_on_kill
+        self.version_arn: str | None = None
         self._waiting_for: str | None = None
 
     def execute(self, context: Context) -> str:
@@ -152,6 +153,7 @@ class ComprehendCreateDocumentClassifierOperator(ComprehendWaitingOperator):
             self.log.warning("Asked Comprehend to stop the training: %s", self._waiting_for)
 
     def _persist_links(self, context: Context, arn: str) -> None:
+        self.version_arn = arn
         self.persist_link(ComprehendClassifierVersionLink, context, arn=arn)
         folder = self.input_data_config.get("S3Uri", "").rpartition("/")[0]
         self.persist_link(TrainingDataLink, context, uri=f"{folder}/")

@@ -1,0 +1,1 @@
+"""What operators read and write, for OpenLineage where its provider is installed."""

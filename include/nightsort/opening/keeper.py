@@ -183,7 +183,8 @@ def attend(
     if held and _do(look, first, visit):
         look.again()
         decided = _decide(look, book, real_time, zone, visit)
-    if held and decided.open and decided.step is Step.KEEP and real_time.autoscale is not None:
+    settled = held and decided.open and decided.step is Step.KEEP
+    if settled and real_time.autoscale is not None and not visit.only_watch:
         _scale(look, real_time.autoscale)
     return Outcome(
         decided,
@@ -319,7 +320,7 @@ def _do(look: _Look, decided: Plan, visit: Visit) -> bool:
 
 
 def _scale(look: _Look, autoscale: Autoscale) -> None:
-    record = look.latest
-    if record is not None and not record.scaled:
-        look.note(replace(record, scaled=True))
+    # Noted first, so that it is taken back whatever dies; asked for each time, so that no death skips it.
+    if look.latest is not None:
+        look.note(replace(look.latest, scaled=True))
         look.service.scale(autoscale)

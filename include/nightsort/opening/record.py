@@ -122,6 +122,8 @@ def follow(
     record = replace(record, seen_at=now)
     if endpoint.status == "DELETING":
         return [*found, record.close(now)]
+    # It was asked for in vain, or never reached AWS.
+    record = replace(record, closing_at=None, closing_why=None)
     if endpoint.status == IN_SERVICE and record.ready_at is None:
         record = replace(record, ready_at=now)
     if endpoint.desired_model_arn != model and endpoint.status == "UPDATING":

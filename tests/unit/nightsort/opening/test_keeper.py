@@ -304,13 +304,40 @@ def test_units_follow_the_load_until_it_is_closed(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
     world = World()
     world.until_settled(may_open=True)
-    world.visit()
+    world.visit(only_watch=True, only_if_held=True)
     assert world.scaled == [True]
     # The spec has no autoscale any more: it was asked for, so it is taken back all the same.
     monkeypatch.setitem(World.visit.__globals__, "real_time", _with())
     world.now = EVENING
     world.until_settled()
     assert world.scaled == [True, False]
+
+
+def test_a_death_before_the_units_follow_is_mended_by_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
+    world = World()
+    opened = world.visit(may_open=True)
+    assert opened.endpoint is not None
+    world.pass_by(timedelta(minutes=6))
+    for call in range(1, 30):
+        world.calls, world.dies_at = 0, call
+        with contextlib.suppress(KilledError):
+            world.visit()
+            break
+    world.dies_at = None
+    world.until_settled()
+    assert world.scaled[-1]
+    assert world.rows[MORNING].scaled
+
+
+def test_a_closing_that_never_reached_aws_is_not_its_end() -> None:
+    world = World()
+    world.until_settled(may_open=True)
+    world.now = EVENING
+    world.rows[MORNING] = replace(world.rows[MORNING], closing_at=EVENING, closing_why="x")
+    world.pass_by(timedelta(hours=1))
+    world.until_settled()
+    assert world.rows[MORNING].closed_at == EVENING + timedelta(hours=1)
 
 
 def test_a_watch_leaves_the_closing_to_the_run() -> None:

@@ -14,6 +14,7 @@ from nightsort_airflow.dag_parts import (
     of_spec,
     opening_hours,
     set_params,
+    with_endpoint,
 )
 from nightsort_airflow.operators.serving import (
     CloseEndpointOperator,
@@ -56,6 +57,5 @@ def serve_dag(spec: ClassifierSpec, real_time: RealTime) -> None:
     set_params(dag, **endpoint_params(spec.name))
 
 
-for spec in dag_specs().specs.values():
-    if spec.real_time is not None:
-        serve_dag(spec, spec.real_time)
+for spec, real_time in with_endpoint(dag_specs().specs.values()):
+    serve_dag(spec, real_time)

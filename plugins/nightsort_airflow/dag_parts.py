@@ -20,6 +20,8 @@ from nightsort_airflow.operators.approval import FORECAST_KEY, ApproveCostOperat
 from nightsort_airflow.retries import AWS_RETRIES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from airflow.sdk import DAG, BaseOperator
 
     from nightsort.classifier_spec.model import ClassifierSpec, IncomingSource, Source
@@ -157,6 +159,17 @@ def endpoint_params(classifier: str) -> dict[str, Param]:
             False, title="Close", description=f"Close the endpoint of {classifier} now.", type="boolean"
         ),
     }
+
+
+def with_endpoint(specs: Iterable[ClassifierSpec]) -> Iterator[tuple[ClassifierSpec, RealTime]]:
+    """
+    Yield the specs that have ``real_time``, each with it.
+
+    :param specs: all specs.
+    """
+    for spec in specs:
+        if spec.real_time is not None:
+            yield spec, spec.real_time
 
 
 def opening_hours(spec: ClassifierSpec, real_time: RealTime) -> Any:

@@ -42,6 +42,7 @@ COMES_WITH = {
     "botocore": "boto3",
     "celery": "celery",
     "fastapi": "apache-airflow",
+    "uvicorn": "apache-airflow",
     "flask": "moto",
     "jinja2": "apache-airflow",
     "markupsafe": "apache-airflow",

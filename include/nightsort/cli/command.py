@@ -63,20 +63,10 @@ def named_spec(called: str) -> ClassifierSpec:
 @app.command("train", hidden=True, context_settings=_ANY_ARGUMENTS)
 def train() -> None:
     """Say where a classifier is trained."""
-    _is_a_dag("train", "prepare-training")
-
-
-@app.command("classify", hidden=True, context_settings=_ANY_ARGUMENTS)
-def classify() -> None:
-    """Say where documents are classified."""
-    _is_a_dag("classify", "prepare-batches")
-
-
-def _is_a_dag(action: str, step: str) -> None:
     err.print(
-        f"There is no command {action}: this is the DAG {action}_<name of the spec>. Start it in Airflow, or "
-        f"on the local stack with  nightsort-local run-dag {action}_<name>. Its first step alone is the "
-        f"command {step}.",
+        "There is no command train: this is the DAG train_<name of the spec>. Start it in Airflow, or "
+        "on the local stack with  nightsort-local run-dag train_<name>. Its first step alone is the "
+        "command prepare-training.",
         style="red",
         soft_wrap=True,
     )

@@ -1,0 +1,1 @@
+"""One text, now: ``nightsort classify`` and the HTTP service ``nightsort serve``, through open endpoints."""

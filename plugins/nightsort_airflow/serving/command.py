@@ -1,0 +1,113 @@
+"""``nightsort classify`` and ``nightsort serve``: what they do, and what they print."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from nightsort_airflow.serving.endpoint import EndpointError, LocalEndpoint, ServedEndpoint, ThrottledError
+from nightsort_airflow.serving.pace import Pace
+from nightsort_airflow.serving.texts import checked_texts
+from nightsort_airflow.settings import poll_seconds
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort_airflow.serving.endpoint import Answer
+
+WATCH_SECONDS: Final = 5
+"""Between two looks at an endpoint. AWS takes minutes to change its version or units."""
+
+SHUTDOWN_SECONDS: Final = 150
+"""How long requests that were taken may take until the process ends."""
+
+_THROTTLED_SECONDS: Final = 1.0
+_THROTTLED_ATTEMPTS: Final = 60
+_MAX_CONNECTIONS: Final = 200
+
+
+def classify(
+    spec: ClassifierSpec, texts: Iterable[str | bytes], write: Callable[[str], None], *, as_json: bool
+) -> int:
+    """
+    Classify texts one after the other, and write a line for each.
+
+    :param spec: the classifier.
+    :param texts: the texts.
+    :param write: prints a line.
+    :param as_json: whether a line is JSON.
+    :returns: how many texts could not be classified.
+    :raises NightsortError: no endpoint is open, or AWS failed.
+    """
+    served = ServedEndpoint(spec)
+    local = LocalEndpoint(served)
+    local.open()
+    try:
+        if not served.is_open:
+            raise served.closed()
+        pace, refused = Pace(), 0
+        pace.units = served.state.units if served.state else 1
+        for text in texts:
+            ((cleaned, reason),) = checked_texts([text])
+            if reason is not None:
+                refused += 1
+                write(json.dumps({"reason": reason}) if as_json else f"-  the text {reason}")
+                continue
+            answer = _answered(served, pace, cleaned)
+            write(json.dumps(answer.to_dict(), ensure_ascii=False) if as_json else _line(answer))
+        return refused
+    finally:
+        local.close()
+
+
+def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
+    """
+    Run the HTTP service until SIGTERM or SIGINT; then answer what was taken.
+
+    :param specs: the classifiers.
+    :param host: the address to listen on.
+    :param port: the port.
+    :raises NightsortError: there is no token, or on the local stack no active version.
+    """
+    import uvicorn
+
+    from nightsort_airflow.serving.app import create_app
+    from nightsort_airflow.serving.guard import read_tokens
+    from nightsort_airflow.serving.service import Service
+
+    tokens = read_tokens(os.environ)
+    service = Service([ServedEndpoint(spec) for spec in specs], poll_seconds(WATCH_SECONDS))
+    try:
+        service.open()
+        uvicorn.run(
+            create_app(service, tokens),
+            host=host,
+            port=port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            limit_concurrency=_MAX_CONNECTIONS,
+            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+        )
+    finally:
+        service.close()
+
+
+def _answered(served: ServedEndpoint, pace: Pace, text: str) -> Answer:
+    (start,) = pace.reserve([len(text)], float("inf"))
+    time.sleep(max(0.0, start - time.monotonic()))
+    for _ in range(_THROTTLED_ATTEMPTS):
+        try:
+            return served.classify(text)
+        except ThrottledError:  # noqa: PERF203 - one call at a time
+            time.sleep(_THROTTLED_SECONDS)
+    raise EndpointError(f"{served.arn} throttles all the time: others ask it too; try again later")
+
+
+def _line(answer: Answer) -> str:
+    if answer.label is None:
+        return f"-  no label  {answer.version}"
+    return f"{answer.label}  {answer.score:.4f}  {answer.version}"

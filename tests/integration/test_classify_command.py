@@ -1,0 +1,105 @@
+"""``nightsort classify`` says what the endpoint says, one line a text, in their order."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.serve_world import ServeWorld
+
+# isort: split
+from nightsort.classifier_spec.finding import find_spec
+from nightsort.errors import NightsortError
+from nightsort.tables.schema import ensure_schema
+from nightsort_airflow.serving import command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from tests.integration.local_aws_server import LocalAwsServer
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def world(
+    aws: LocalAwsServer, postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[ServeWorld]:
+    with psycopg.connect(postgres_dsn, autocommit=True) as server:
+        server.execute("CREATE DATABASE commanded")
+    dsn = make_conninfo(postgres_dsn, dbname="commanded")
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        ensure_schema(connection)
+    made = ServeWorld(aws, dsn, tmp_path_factory.mktemp("commanded"), "tickets", "MULTI_CLASS")
+    made.write_spec()
+    yield made
+    with psycopg.connect(postgres_dsn, autocommit=True) as server:
+        server.execute("DROP DATABASE commanded WITH (FORCE)")
+
+
+@pytest.fixture
+def spec(world: ServeWorld, monkeypatch: pytest.MonkeyPatch) -> ClassifierSpec:
+    """The spec, with its connections in this process: the command itself takes seconds to import Airflow."""
+    for name, value in world.environment.items():
+        if name.startswith(("AIRFLOW_CONN_", "NIGHTSORT_")):
+            monkeypatch.setenv(name, value)
+    return find_spec(world.name, world.environment)
+
+
+def asked(spec: ClassifierSpec, *texts: str | bytes) -> list[dict[str, Any]]:
+    """What the command writes as JSON."""
+    lines: list[str] = []
+    command.classify(spec, texts, lines.append, as_json=True)
+    return [json.loads(line) for line in lines]
+
+
+def test_before_the_first_training_it_says_what_to_do(world: ServeWorld, spec: ClassifierSpec) -> None:
+    with pytest.raises(NightsortError, match="run the DAG train_tickets"):
+        asked(spec, "hotel")
+
+
+def test_on_the_local_stack_the_endpoint_is_there_for_the_command(world: ServeWorld) -> None:
+    world.train("v1")
+    ended = world.run("classify", "tickets", "-", given="a refund of my payment\n\n")
+    assert ended.returncode == 1, ended.stderr
+    first, second = ended.stdout.splitlines()
+    label, score, version = first.split()
+    assert (label, version) == ("BILLING", "v1")
+    assert 0.5 < float(score) <= 1
+    assert second == "-  the text has no visible character"
+    assert world.endpoints() == [], "nothing stays open"
+
+
+def test_texts_keep_their_order(world: ServeWorld, spec: ClassifierSpec) -> None:
+    found = asked(spec, "hotel", b"payment", b"\xff", "hotel")
+    assert [each.get("label") for each in found] == ["TRAVEL", "BILLING", None, "TRAVEL"]
+    assert found[2] == {"reason": "is not UTF-8"}
+    assert found[0]["labels"][0] == {"label": "TRAVEL", "score": found[0]["score"]}
+    assert found[0]["version"] == "v1"
+
+
+def test_an_endpoint_that_is_open_is_used_at_its_pace_and_stays_open(
+    world: ServeWorld, spec: ClassifierSpec
+) -> None:
+    arn = world.open(world.train("v2", active=False), units=4)
+    world.aws.control.set_behaviour(rate_limits=True)
+    try:
+        found = asked(spec, *["hotel"] * 10)
+    finally:
+        world.aws.control.set_behaviour(rate_limits=False)
+    assert [each["version"] for each in found] == ["v2"] * 10
+    assert world.status(arn) == "IN_SERVICE"
+    world.close(arn)
+
+
+@pytest.mark.parametrize("arguments", [("tickets",), ("nobody", "text")])
+def test_what_cannot_be_asked(world: ServeWorld, arguments: tuple[str, ...]) -> None:
+    ended = world.run("classify", *arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "Traceback" not in ended.stderr

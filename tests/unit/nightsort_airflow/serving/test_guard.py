@@ -1,0 +1,86 @@
+"""Nothing behind the guard sees a request without a token, or one that is too large."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from nightsort_airflow.serving.guard import MAX_BODY, TOKEN, TOKEN_FILE, Guard, TokenError, read_tokens
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TOKENS = (b"a" * 30, b"b" * 30)
+
+
+class TestTokens:
+    def test_from_the_environment_or_a_file_with_several(self, tmp_path: Path) -> None:
+        assert read_tokens({TOKEN: "a" * 30}) == (b"a" * 30,)
+        file = tmp_path / "tokens"
+        file.write_text(f"{'a' * 30}\n\n{'b' * 30}\n")
+        assert read_tokens({TOKEN: "ignored", TOKEN_FILE: str(file)}) == TOKENS
+
+    @pytest.mark.parametrize(
+        "environment",
+        [{}, {TOKEN: ""}, {TOKEN: "a" * 23}, {TOKEN: f"{'a' * 30}\nshort"}, {TOKEN_FILE: "/no"}],
+    )
+    def test_none_or_one_that_can_be_guessed(self, environment: dict[str, str]) -> None:
+        with pytest.raises(TokenError) as caught:
+            read_tokens(environment)
+        assert TOKEN in str(caught.value)
+        assert "short" not in str(caught.value)
+
+
+def asked(
+    chunks: list[bytes], path: str = "/classify", token: bytes | None = TOKENS[0], **headers: bytes
+) -> tuple[int, list[bytes]]:
+    """Ask the guard; the status, and the bodies that what is behind it saw."""
+    seen: list[bytes] = []
+    sent: list[Any] = []
+    messages = [
+        {"type": "http.request", "body": chunk, "more_body": number < len(chunks) - 1}
+        for number, chunk in enumerate(chunks)
+    ]
+
+    async def behind(_: Any, receive: Any, send: Any) -> None:
+        seen.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def receive() -> Any:
+        return messages.pop(0) if messages else {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    given = [(name.replace("_", "-").encode(), value) for name, value in headers.items()]
+    if token is not None:
+        given.append((b"authorization", b"Bearer " + token))
+    scope: Any = {"type": "http", "path": path, "headers": given, "method": "POST"}
+    asyncio.run(Guard(behind, TOKENS)(scope, receive, send))
+    assert (b"x-content-type-options", b"nosniff") in sent[0]["headers"]
+    return sent[0]["status"], seen
+
+
+@pytest.mark.parametrize("token", TOKENS)
+def test_each_token_opens_and_the_body_arrives_whole(token: bytes) -> None:
+    assert asked([b"a", b"", b"bc"], token=token) == (200, [b"abc"])
+
+
+@pytest.mark.parametrize("token", [None, b"", b"a" * 29, b"a" * 31, b"c" * 30, b"\xff"])
+def test_any_other_does_not(token: bytes | None) -> None:
+    assert asked([b"abc"], token=token) == (401, [])
+    assert asked([b"abc"], path="/metrics", token=token) == (401, [])
+    assert asked([b""], path="/health", token=token) == (200, [b""])
+
+
+def test_a_body_that_is_too_large_is_not_read() -> None:
+    assert asked([b"x"], content_length=str(MAX_BODY + 1).encode()) == (413, [])
+    assert asked([b"x" * MAX_BODY]) == (200, [b"x" * MAX_BODY])
+    assert asked([b"x" * MAX_BODY, b"x"], content_length=b"-5") == (413, [])
+
+
+def test_a_body_that_ends_early_is_no_request() -> None:
+    assert asked([]) == (400, [])

@@ -30,6 +30,7 @@ SECRETS = (
     "AIRFLOW_FERNET_KEY",
     "AIRFLOW_JWT_SECRET",
     "AIRFLOW_API_SECRET_KEY",
+    "NIGHTSORT_SERVE_TOKEN",
     "AIRFLOW_ADMIN_PASSWORD",
 )
 """What the compose file needs. The last is the password of the user ``admin``, at http://localhost:8080."""
@@ -39,6 +40,8 @@ SETTINGS = """
 #AIRFLOW_UI_ADDRESS=127.0.0.1:8080
 #COMPREHEND_ACTIVE_JOBS=10
 #CLASSIFIERS=include/classifiers
+#SERVE_CLASSIFIERS=tickets
+#SERVE_ADDRESS=127.0.0.1:8090
 #NIGHTSORT_POLL_SECONDS=1
 #AWS_DEFAULT_REGION=us-east-1
 #AIRFLOW_CONN_AWS_DEFAULT={"conn_type":"aws","extra":{"role_arn":"arn:aws:iam::123456789012:role/Airflow"}}

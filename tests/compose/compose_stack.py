@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 PROJECT = "nightsort-compose-test"
 ENDING = ("init", "local-setup")
 """Services that do their work and end."""
-BY_HAND = ("doctor",)
+BY_HAND = ("doctor", "serve")
 """Services that nothing starts but a person."""
 WORKERS = ("worker-1", "worker-2")
 HEALTHY_SECONDS = 420

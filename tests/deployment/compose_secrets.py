@@ -17,6 +17,7 @@ HOLDS: dict[str, set[str]] = {
     "worker-1": CELERY | {"NIGHTSORT_DB_PASSWORD"},
     "worker-2": CELERY | {"NIGHTSORT_DB_PASSWORD"},
     "doctor": {"AIRFLOW_DOCTOR_DB_PASSWORD", "AIRFLOW_FERNET_KEY", "NIGHTSORT_DB_PASSWORD"},
+    "serve": {"NIGHTSORT_SERVE_TOKEN"},
     "local-aws": set(),
     "local-setup": METADATA,
 }

@@ -28,11 +28,12 @@ AIRFLOW = {
     "worker-1",
     "worker-2",
     "doctor",
+    "serve",
     "local-setup",
 }
 LOCAL = {"local-aws", "local-setup"}
 WORKERS = ("worker-1", "worker-2")
-CALL_AWS = {"dag-processor", "triggerer", "worker-1", "worker-2", "doctor"}
+CALL_AWS = {"dag-processor", "triggerer", "worker-1", "worker-2", "doctor", "serve"}
 REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 every_service = pytest.mark.parametrize("service", sorted(SERVICES))
@@ -41,7 +42,8 @@ every_service = pytest.mark.parametrize("service", sorted(SERVICES))
 def test_these_are_the_services() -> None:
     assert set(SERVICES) == AIRFLOW | {"postgres", "redis", "local-aws"}
     profiles = {name: service["profiles"] for name, service in SERVICES.items() if "profiles" in service}
-    assert profiles == {"local-aws": ["local"], "local-setup": ["local"], "doctor": ["doctor"]}
+    by_hand = {name: [name] for name in ("doctor", "serve")}
+    assert profiles == {"local-aws": ["local"], "local-setup": ["local"], **by_hand}
 
 
 @every_service
@@ -65,9 +67,12 @@ def test_each_service_is_no_root_and_writes_only_to_its_volumes(service: str) ->
     assert {volume.partition(":")[0] for volume in found.get("volumes", [])} <= set(COMPOSE["volumes"])
 
 
-def test_only_the_ui_is_published_and_by_default_on_loopback() -> None:
+def test_only_the_ui_and_the_service_are_published_and_by_default_on_loopback() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
-    assert published == {"api-server": ["${AIRFLOW_UI_ADDRESS:-127.0.0.1:8080}:8080"]}
+    assert published == {
+        "api-server": ["${AIRFLOW_UI_ADDRESS:-127.0.0.1:8080}:8080"],
+        "serve": ["${SERVE_ADDRESS:-127.0.0.1:8090}:8090"],
+    }
 
 
 def test_all_of_airflow_has_the_same_settings_and_one_image() -> None:
@@ -88,7 +93,7 @@ def test_each_service_holds_the_secrets_that_it_needs_and_no_other(service: str)
     assert not {name for name, _, _ in anywhere} & set(SECRETS)
 
 
-@pytest.mark.parametrize("service", WORKERS)
+@pytest.mark.parametrize("service", [*WORKERS, "serve"])
 def test_a_worker_reaches_neither_airflows_database_nor_its_keys(service: str) -> None:
     environment = SERVICES[service]["environment"]
     assert environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] == "sqlite://"
@@ -128,7 +133,7 @@ def test_batches_wait_for_their_upload_on_a_disk_that_is_no_memory(service: str)
     assert command.startswith("find /tmp -mindepth 1 -user 50000 -delete; exec airflow celery worker")
 
 
-@pytest.mark.parametrize("service", sorted(AIRFLOW - {"init"}))
+@pytest.mark.parametrize("service", sorted(AIRFLOW - {"init", "serve"}))
 def test_each_component_waits_for_init(service: str) -> None:
     assert SERVICES[service]["depends_on"]["init"] == {"condition": "service_completed_successfully"}
 
@@ -180,7 +185,7 @@ def test_a_dead_worker_is_noticed_in_time_and_a_busy_one_is_not_taken_for_dead()
 
 def test_no_secret_has_a_default_and_make_env_writes_each_of_them(tmp_path: Path) -> None:
     text = (REPOSITORY / "docker-compose.yaml").read_text(encoding="utf-8")
-    secret = {name for name, _, _ in REFERENCE.findall(text) if re.search("PASSWORD|SECRET|KEY", name)}
+    secret = {name for name, _, _ in REFERENCE.findall(text) if re.search("PASSWORD|SECRET|KEY|TOKEN", name)}
     required = {name for name, kind, _ in REFERENCE.findall(text) if kind == "?"}
     assert secret == required == set(SECRETS)
     assert write_env(tmp_path / ".env") == list(SECRETS)
@@ -249,7 +254,7 @@ def test_the_health_check_knows_which_component_a_container_runs(
 
 
 def test_each_component_of_the_file_has_a_health_check() -> None:
-    started = AIRFLOW - {"init", "local-setup", "doctor"}
+    started = AIRFLOW - {"init", "local-setup", "doctor", "serve"}
     commands = {
         component_of(" ".join([*SERVICES[name]["entrypoint"], *SERVICES[name]["command"]]).encode())
         for name in started

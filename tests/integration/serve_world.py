@@ -87,6 +87,16 @@ class ServeWorld:
         }
         (self.folder / f"{self.name}.yaml").write_text(json.dumps(spec), encoding="utf-8")
 
+    def forget_active(self) -> None:
+        """Leave the classifier without an active version."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("UPDATE nightsort.classifier_versions SET active = false")
+
+    def activate(self, version: str) -> None:
+        """Make a version the active one."""
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            promote(connection, classifier=self.name, version=version)
+
     def train(self, version: str, *, active: bool = True, rows: list[tuple[str, str]] | None = None) -> str:
         """Train a version, record it and make it the active one; return its ARN."""
         comprehend = self.aws.client("comprehend")
@@ -96,8 +106,8 @@ class ServeWorld:
         assert wait_for_classifier(comprehend, arn)["Status"] == "TRAINED"
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             record_version(connection, ClassifierVersion(self.name, version, arn, self.mode, "en", "TRAINED"))
-            if active:
-                promote(connection, classifier=self.name, version=version)
+        if active:
+            self.activate(version)
         return arn
 
     def open(self, model: str, units: int = 1) -> str:

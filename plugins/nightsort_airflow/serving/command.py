@@ -70,7 +70,7 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
     :param specs: the classifiers.
     :param host: the address to listen on.
     :param port: the port.
-    :raises NightsortError: there is no token, or on the local stack no active version.
+    :raises NightsortError: there is no token.
     """
     import uvicorn
 
@@ -81,7 +81,6 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
     tokens = read_tokens(os.environ)
     service = Service([ServedEndpoint(spec) for spec in specs], poll_seconds(WATCH_SECONDS))
     try:
-        service.open()
         uvicorn.run(
             create_app(service, tokens),
             host=host,

@@ -15,7 +15,7 @@ from nightsort.comprehend.prices import endpoint_cost
 from nightsort.errors import NightsortError
 from nightsort.naming import endpoint_arn, endpoint_name
 from nightsort.tables.versions import active_version
-from nightsort_airflow.aws_errors import THROTTLED, error_code
+from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
 from nightsort_airflow.comprehend_requests import endpoint_tags
 from nightsort_airflow.hooks.comprehend import WAITER_DELETED, WAITER_IN_SERVICE, ComprehendClassificationHook
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
@@ -198,8 +198,12 @@ class LocalEndpoint:
         """
         Open the endpoint with the active version, unless it is open, or AWS would be paid for it.
 
-        :raises NightsortError: no version is active.
+        :raises NightsortError: no version is active, or AWS does not answer.
         """
+        with _named_errors(self._served):
+            self._open()
+
+    def _open(self) -> None:
         served, hook = self._served, self._served.hook
         state = served.look()
         if not is_local_stack(hook):
@@ -275,6 +279,10 @@ def _named_errors(served: ServedEndpoint) -> Iterator[None]:
         if code == _CLOSED:
             served.state = None
             raise served.closed() from None
-        raise EndpointError(f"Comprehend answered {code} for {served.arn}") from None
+        advice = remedy(error) or "Try again later."
+        raise EndpointError(f"Comprehend answered {code} for {served.arn}. {advice}") from None
     except BotoCoreError as error:
-        raise EndpointError(f"Comprehend did not answer: {type(error).__name__}") from None
+        raise EndpointError(
+            f"Comprehend did not answer: {type(error).__name__}. Correct the AWS connection "
+            f"{served.spec.aws_conn_id}, or let this machine reach Comprehend."
+        ) from None

@@ -11,8 +11,12 @@ from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS, ENDPOINT_UNIT_
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-BURST_SECONDS: Final = 1.0
-"""An endpoint that was idle takes at once what it can do in a second (choice: AWS states no burst)."""
+BURST_SECONDS: Final = 0.5
+"""An endpoint that was idle takes at once what it can do in this time (choice: AWS states no burst).
+
+Calls do not arrive in the intervals in which they were sent. With a whole second, which the local Comprehend
+allows, one in two seconds was throttled on a busy machine.
+"""
 
 
 class BusyError(Exception):

@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Final
 
+from nightsort.errors import NightsortError
 from nightsort_airflow.serving.endpoint import (
     Answer,
     EndpointClosedError,
@@ -83,6 +84,16 @@ class ServedClassifier:
             raise ProblemError(422, f"The text with index {number} {reason}.", texts=problems)
         return await self._asked([text for text, _ in checked])
 
+    async def open(self) -> None:
+        """Look at the endpoint; on the local stack, open it if it is closed and can be opened."""
+        try:
+            await self._in_thread(self.local.open)
+        except Exception as error:
+            # Requests say that the endpoint is closed, until it is not.
+            reason = str(error) if isinstance(error, NightsortError) else type(error).__name__
+            log.warning("The endpoint of %s is not open: %s", self.name, reason)
+        self.pace.units = self.units or 1
+
     async def look(self) -> None:
         """Ask for the endpoint's state and units; move a local one to the active version."""
         try:
@@ -96,7 +107,7 @@ class ServedClassifier:
         characters = [len(text) for text in texts]
         if not self.served.is_open:
             # It may have been opened since the last look.
-            await self.look()
+            await self.open()
         seconds = self.pace.seconds(characters)
         if len(texts) > 1 and seconds > REQUEST_SECONDS:
             raise ProblemError(
@@ -174,18 +185,9 @@ class Service:
             raise ProblemError(404, f"This service has the classifiers {', '.join(served)}.")
         return self.classifiers[name]
 
-    def open(self) -> None:
-        """
-        Open the endpoints on the local stack; look at all others.
-
-        :raises NightsortError: there is no active version to open one with.
-        """
-        for classifier in self.classifiers.values():
-            classifier.local.open()
-
     async def start(self) -> None:
-        """Begin to watch."""
-        await self._look()
+        """Open the endpoints on the local stack, and begin to watch."""
+        await asyncio.gather(*(classifier.open() for classifier in self.classifiers.values()))
         self._watch = asyncio.create_task(self._keep_looking())
 
     async def stop(self) -> None:

@@ -342,11 +342,10 @@ class TestNamesOfSpecs:
         assert f"{spec}: mode" in run("forecast-cost", "tickets", code=2).stderr
 
 
-@pytest.mark.parametrize("action", ["train", "classify"])
-def test_what_the_dags_do_is_no_command_but_is_said(action: str) -> None:
-    told = run(action, "tickets", "--day", "2026-11-18", code=2).stderr
-    assert f"nightsort-local run-dag {action}_<name>" in told
-    assert f"\n│ {action} " not in run("--help").output
+def test_what_a_dag_does_is_no_command_but_is_said() -> None:
+    told = run("train", "tickets", "--day", "2026-11-18", code=2).stderr
+    assert "nightsort-local run-dag train_<name>" in told
+    assert "\n│ train " not in run("--help").output
 
 
 class TestReadPredictions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -193,6 +194,7 @@ class LocalEndpoint:
     def __init__(self, served: ServedEndpoint) -> None:
         self._served = served
         self._opened = False
+        self._opening = threading.Lock()
 
     def open(self) -> None:
         """
@@ -200,7 +202,8 @@ class LocalEndpoint:
 
         :raises NightsortError: no version is active, or AWS does not answer.
         """
-        with _named_errors(self._served):
+        # Several requests may find it closed.
+        with self._opening, _named_errors(self._served):
             self._open()
 
     def _open(self) -> None:
@@ -218,7 +221,7 @@ class LocalEndpoint:
             "DesiredInferenceUnits": 1,
             "Tags": endpoint_tags(served.spec),
         }
-        # None: somebody else opened it meanwhile, and closes it.
+        # None: another process opened it meanwhile, and closes it.
         self._opened = hook.create_endpoint(request) is not None
         hook.wait(WAITER_IN_SERVICE, 1, 600, EndpointArn=served.arn)
         served.look()

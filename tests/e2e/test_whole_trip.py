@@ -258,7 +258,6 @@ def test_a_broken_spec_shows_as_an_import_error_and_hurts_no_other(
             "^[12]$",
         ),
         ("airflow dags list", "train_aws-services"),
-        ("nightsort classify aws-services 'Creates a bucket that stores objects.'", r"^s3  0\.\d{4}  v"),
     ],
 )
 def test_with_the_exports_the_usual_programs_see_the_stack(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import urllib.request
 from contextlib import contextmanager
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.hooks.endpoints import EndpointState
-
-log = logging.getLogger(__name__)
 
 _HOUR: Final = 3_600
 # The callers of the service wait: a refusal is theirs to know, and the pace is ours.

@@ -8,6 +8,7 @@ import io
 import json
 import re
 from contextlib import ExitStack
+from datetime import timedelta
 from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,11 @@ import pytest
 from psycopg.types.json import Jsonb
 
 from nightsort.exports import EXPORT_SCHEMA
+from nightsort.opening.bill import Change
+from nightsort.opening.record import Record
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.tables.drift_series import drift_series
+from nightsort.tables.endpoint_hours import save_opening
 from nightsort.tables.load import replace_rows
 from nightsort.tables.night_reports import night_report
 from nightsort.tables.overview import overview
@@ -186,6 +190,29 @@ def test_a_classifier_says_what_its_last_night_needs(client: TestClient) -> None
     assert "40,210 of 40,210 documents are missing" in shown.text
     assert any(link.startswith("https://console.aws.amazon.com/comprehend") for link in shown.links)
     assert "next run" in shown.text
+
+
+def test_a_classifier_shows_its_endpoint_with_what_it_costs(own: TestClient, database: Any) -> None:
+    MadeNights(database, "tickets").train("v1f2e3d4c5b6a")
+    assert "Endpoint" not in look(own, "/classifiers/tickets").text
+    two = NOW - timedelta(hours=2)
+    model = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/tickets/version/v1f2e3d4c5b6a"
+    day_before = two - timedelta(days=1)
+    for opened, closed in ((day_before, day_before + timedelta(hours=1)), (two, None)):
+        save_opening(
+            database,
+            Record(
+                "tickets", "arn:e", opened, "by its hours", (Change(opened, 1, model),), closed or NOW,
+                usage={opened + timedelta(minutes=9): 0.5}, closed_at=closed,
+                closing_why=f"nobody asked {SCRIPT}",
+            ),
+        )  # fmt: skip
+    shown = look(own, "/classifiers/tickets")
+    assert "Endpoint open" in shown.text
+    assert "with 1 inference unit, version v1f2e3d4c5b6a . Today it cost 3.60 USD." in shown.text
+    assert "1 h 00 min" in shown.text
+    assert "1.80 USD" in shown.text
+    assert f"nobody asked {SCRIPT}" in shown.text
 
 
 def test_another_version_has_an_address_of_its_own(client: TestClient) -> None:

@@ -92,6 +92,54 @@ def label_shares(
     return {"data": [night, *([before] if known else [])], "layout": {**layout, "bargap": 0.35}}
 
 
+def endpoint_day(
+    parts: Sequence[tuple[datetime, datetime, int]],
+    used: Mapping[datetime, float],
+    begin: datetime,
+    end: datetime,
+) -> Figure:
+    """Draw a day of an endpoint: the inference units that were paid for, and those that were used.
+
+    :param parts: begin, end and units of each part of the day in which it was open, in order of time.
+    :param used: the units that were used in each minute in which there were any, by its begin.
+    :param begin: the begin of the day.
+    :param end: the end of the day.
+    :returns: the figure.
+    """
+    steps = [
+        point
+        for since, until, units in parts
+        for point in ((since, 0), (since, units), (until, units), (until, 0))
+    ]
+    paid = {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "paid",
+        "x": [at.isoformat() for at, _ in steps],
+        "y": [units for _, units in steps],
+        "line": {"color": GREY, "width": 1.5},
+        "fill": "tozeroy",
+        "fillcolor": _FAINT,
+        "hovertemplate": "%{x|%H:%M}: %{y} units<extra>paid</extra>",
+    }
+    minutes = sorted(used)
+    bars = {
+        "type": "bar",
+        "name": "used",
+        "x": [at.isoformat() for at in minutes],
+        "y": [round(used[at], 4) for at in minutes],
+        "width": 60_000,
+        "marker": {"color": BLUE},
+        "hovertemplate": "%{x|%H:%M}: %{y:.2f} units<extra>used</extra>",
+    }
+    layout = _layout(
+        220,
+        xaxis={"type": "date", "range": [begin.isoformat(), end.isoformat()]},
+        yaxis={"rangemode": "tozero", "title": {"text": "inference units"}},
+    )
+    return {"data": [paid, bars], "layout": layout}
+
+
 def score_histogram(counts: Sequence[int]) -> Figure:
     """Draw how sure the classifier was.
 

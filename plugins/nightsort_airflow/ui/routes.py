@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
 
 from nightsort.tables.classifier_history import classifier_history
 from nightsort.tables.drift_series import drift_series
+from nightsort.tables.endpoint_hours import openings_between
 from nightsort.tables.overview import classifier_names
 from nightsort.tables.overview import overview as read_overview
 from nightsort.tables.run_summaries import run_of_dag_run
@@ -22,6 +24,7 @@ from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
 from nightsort_airflow.ui.site import NotFoundError, OldTablesError
 from nightsort_airflow.ui.views import classifier as classifier_view
 from nightsort_airflow.ui.views import drift as drift_view
+from nightsort_airflow.ui.views import endpoint as endpoint_view
 from nightsort_airflow.ui.views import overview as overview_view
 from nightsort_airflow.ui.views.spec import spec_text
 from nightsort_airflow.ui.views.verdict import judge
@@ -112,6 +115,7 @@ def classifier(request: Request) -> Response:
         if wanted and chosen is None:
             raise NotFoundError(wanted)
         whole = find_version(connection, name, chosen.version.version) if chosen else None
+        openings = openings_between(connection, name, now - timedelta(days=endpoint_view.DAYS_SHOWN), now)
     loaded, error = site.loaded(), site.broken().get(name)
     if name not in loaded.specs and error is None and not versions and not known.nights:
         raise NotFoundError(name)
@@ -145,6 +149,7 @@ def classifier(request: Request) -> Response:
         documents_chart=classifier_view.documents_chart(chosen.version) if chosen else None,
         training_run=airflow.latest_runs.get(dag_id(TRAIN, name)),
         judge=judge,
+        endpoint=endpoint_view.endpoint(openings, row.spec.timezone if row.spec else "UTC", now),
         dags={kind: dag_id(kind, name) for kind in (CLASSIFY, TRAIN)},
     )
 

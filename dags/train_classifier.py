@@ -88,11 +88,11 @@ def train_dag(spec: ClassifierSpec) -> None:
             document_classifier_arn=xcom_of(evaluated, "score_arn"),
             job_name=xcom_of(evaluated, "score_job_name"),
             input_data_config={
-                "S3Uri": xcom_of(prepared, "test_documents_uri"),
+                "S3Uri": xcom_of(evaluated, "score_input_uri"),
                 "InputFormat": "ONE_DOC_PER_LINE",
             },
             output_data_config=output_config(spec, xcom_of(prepared, "scores_output_uri")),
-            input_fingerprint=xcom_of(prepared, "test_fingerprint"),
+            input_fingerprint=xcom_of(evaluated, "score_fingerprint"),
             data_access_role_arn=spec.data_access_role_arn,
             job_kwargs=job_parameters(spec),
             aws_conn_id=spec.aws_conn_id,

@@ -19,9 +19,10 @@ from nightsort.errors import NightsortError
 from nightsort.results.archive import read_member
 from nightsort.results.columns import read_predictions
 from nightsort.storage import must_exist
+from nightsort.training.scoring import known_results
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     import numpy.typing as npt
     from upath import UPath
@@ -242,17 +243,24 @@ def read_confusion_matrix(archive: UPath | IO[bytes]) -> dict[str, Any]:
 
 
 def from_job_output(
-    archive: UPath | IO[bytes], test_csv: UPath, *, mode: str, label_delimiter: str | None = None
+    archive: UPath | IO[bytes] | None,
+    test_csv: UPath,
+    *,
+    mode: str,
+    label_delimiter: str | None = None,
+    known: UPath | None = None,
 ) -> Metrics:
     """Compute the metrics of a version from the output of a job over the test documents.
 
     Averages are over the labels of the test set, as for a new version. A document without a prediction counts
     as wrong.
 
-    :param archive: ``output.tar.gz`` of a ``ONE_DOC_PER_LINE`` job whose input is ``test.txt``.
+    :param archive: ``output.tar.gz`` of a ``ONE_DOC_PER_LINE`` job over the test documents that are not
+        known, in their order; ``None``: all are known.
     :param test_csv: ``test.csv``, in the same order.
     :param mode: ``MULTI_CLASS`` or ``MULTI_LABEL``.
     :param label_delimiter: joins the labels of a cell in ``MULTI_LABEL``.
+    :param known: what the version has said of the other test documents before; ``None``: of none.
     :returns: the metrics.
     :raises MissingObjectError: one of both is gone.
     :raises ArchiveError: the archive is damaged or holds no predictions.
@@ -265,20 +273,34 @@ def from_job_output(
     actual = [{cell} if mode == "MULTI_CLASS" else set(cell.split(label_delimiter)) for cell in cells]
     predicted: list[set[str]] = [set() for _ in actual]
     found = 0
-    for batch in read_predictions(archive):
-        for row in batch.predictions.to_pylist():
-            if row["line"] is None or row["line"] >= len(actual):
-                continue
-            found += 1
-            pairs = zip(row["labels"], row["scores"], strict=True)
-            predicted[row["line"]] = (
-                {row["labels"][0]}
-                if mode == "MULTI_CLASS"
-                else {label for label, score in pairs if score >= DECISION_THRESHOLD}
-            )
+    for line, labels, scores in _test_results(archive, known, len(actual)):
+        found += 1
+        predicted[line] = (
+            {labels[0]}
+            if mode == "MULTI_CLASS"
+            else {label for label, score in zip(labels, scores, strict=True) if score >= DECISION_THRESHOLD}
+        )
     if not found:
         raise EvaluationError(f"{archive}: has no prediction for any document of {test_csv}")
     return from_predictions(actual, predicted, sorted(set().union(*actual)), mode=mode)
+
+
+def _test_results(
+    archive: UPath | IO[bytes] | None, known: UPath | None, documents: int
+) -> Iterator[tuple[int, list[str], list[float]]]:
+    """Yield line of the test data, labels and scores of each test document that has a prediction."""
+    asked = np.ones(documents, np.bool_)
+    if known is not None:
+        for line, labels, scores in known_results(known):
+            asked[line] = False
+            yield line, labels, scores
+    if archive is None:
+        return
+    lines = np.flatnonzero(asked).tolist()
+    for batch in read_predictions(archive):
+        for row in batch.predictions.to_pylist():
+            if row["line"] is not None and row["line"] < len(lines):
+                yield lines[row["line"]], row["labels"], row["scores"]
 
 
 def decide_promotion(

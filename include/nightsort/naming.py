@@ -54,6 +54,8 @@ REPORT_FILE: Final = "report.json"
 REJECTS_FILE: Final = "rejects.jsonl"
 DOCUMENTS_FILE: Final = "documents.parquet"
 PLAN_FILE: Final = "batches.json"
+UNSCORED_FILE: Final = re.compile(r"unscored-(.+)\.txt")
+"""Names :meth:`TrainingFolder.unscored`."""
 
 REJECTS: Final = "rejects"
 """The batch name of documents that were never sent."""
@@ -358,6 +360,14 @@ class TrainingFolder:
     def scores(self) -> str:
         """Where Comprehend writes what an active version says of the test documents."""
         return f"{self.uri}/scores/"
+
+    def known_scores(self, version: str) -> str:
+        """Return where it is kept what a version has said of the test documents in earlier runs."""
+        return self.file(f"known-{version}.parquet")
+
+    def unscored(self, version: str) -> str:
+        """Return where the other test documents are, which the version has to be asked about."""
+        return self.file(f"unscored-{version}.txt")
 
 
 @dataclass(frozen=True)

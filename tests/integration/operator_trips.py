@@ -124,11 +124,11 @@ class Trip:
                     document_classifier_arn=evaluation["score_arn"],
                     job_name=evaluation["score_job_name"],
                     input_data_config={
-                        "S3Uri": training["test_documents_uri"],
+                        "S3Uri": evaluation["score_input_uri"],
                         "InputFormat": "ONE_DOC_PER_LINE",
                     },
                     output_data_config=output_config(spec, training["scores_output_uri"]),
-                    input_fingerprint=training["test_fingerprint"],
+                    input_fingerprint=evaluation["score_fingerprint"],
                     data_access_role_arn=spec.data_access_role_arn,
                     aws_conn_id=spec.aws_conn_id,
                     deferrable=True,

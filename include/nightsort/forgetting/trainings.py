@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 import orjson
 
 from nightsort.errors import NightsortError
@@ -20,8 +21,10 @@ from nightsort.naming import (
     TEST_DOCUMENTS,
     TEST_FILE,
     TRAINING_FILE,
+    UNSCORED_FILE,
 )
-from nightsort.storage import download, names_below, upload_whole
+from nightsort.storage import download, names_below, remove_file, upload_whole
+from nightsort.training.scoring import known_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator
@@ -101,10 +104,29 @@ def erase_from_training(
             lines = documents.lines_of(lines_of)
             if problem := _overwrite(folder.file(name), lines, replaced, access, scratch / name):
                 yield problem
+        for name, lines in _unscored(folder, documents.lines_of(TEST_FILE), access):
+            if problem := _overwrite(folder.file(name), lines, _nothing_said, access, scratch / name):
+                yield problem
         erase_from_manifest(folder.file(DOCUMENTS_FILE), documents, access, scratch, per_file=False)
     if found.rejects.ids:
         _erase_examples(folder.file(REPORT_FILE), found.rejects.places, access, scratch)
         erase_from_rejects(folder.file(REJECTS_FILE), named, access, scratch)
+
+
+def _unscored(folder: TrainingFolder, lines: Positions, access: Access) -> Iterator[tuple[str, Positions]]:
+    """Yield the inputs of jobs that scored an active version, with the lines of test documents in each."""
+    for name in names_below(f"{folder.uri}/", access):
+        if (found := UNSCORED_FILE.fullmatch(name)) is None:
+            continue
+        try:
+            known = known_lines(access.path(folder.known_scores(found[1])))
+        except FileNotFoundError:
+            # An attempt that crashed has left it, and no job reads it.
+            remove_file(folder.file(name), access)
+            continue
+        left = np.setdiff1d(lines, known)
+        # Each known document before a line moves it up by one.
+        yield name, left - np.searchsorted(known, left)
 
 
 def _overwrite(

@@ -61,6 +61,22 @@ class DamagedResultsError(Exception):
     """A stored file that cannot be read, or is not as Nightsort writes it."""
 
 
+def stored_runs(layout: WorkLayout, access: Access, version: str) -> list[str]:
+    """Return the runs of which results of a version are stored, the newest first.
+
+    :param layout: of the spec.
+    :param access: storage.
+    :param version: the version that classified.
+    :returns: run keys.
+    """
+    found = []
+    for name in names_below(layout.results_of_version(version), access):
+        key = name.rstrip("/")
+        with suppress(ValueError):
+            found.append((run_day(key), key))
+    return [key for _, key in sorted(found, reverse=True)]
+
+
 def reusable_runs(layout: WorkLayout, access: Access, *, version: str, run_key: str, days: int) -> list[str]:
     """Return the runs whose results a run may use again, the newest first.
 
@@ -73,16 +89,8 @@ def reusable_runs(layout: WorkLayout, access: Access, *, version: str, run_key: 
     """
     last = run_day(run_key)
     first = last - timedelta(days)
-    found = []
-    for name in names_below(layout.results_of_version(version), access):
-        key = name.rstrip("/")
-        try:
-            day = run_day(key)
-        except ValueError:
-            continue
-        if key != run_key and first <= day <= last:
-            found.append((day, key))
-    return [key for _, key in sorted(found, reverse=True)]
+    runs = stored_runs(layout, access, version)
+    return [key for key in runs if key != run_key and first <= run_day(key) <= last]
 
 
 class Reused:
@@ -149,16 +157,19 @@ class Reused:
 
         :param uri: the file; it appears whole.
         """
-        self._documents.close()
         local = self._scratch / "reused.parquet"
         few: Any = ["labels.list.element", "scores.list.element", "run_key"]
         with pq.ParquetWriter(local, REUSED_SCHEMA, use_dictionary=few, compression="zstd") as writer:
-            for rows in self._known():
+            for rows in self.results():
                 writer.write_batch(rows)
         upload_whole(local, uri, self._access)
 
-    def _known(self) -> Iterator[pa.RecordBatch]:
-        """Yield the documents with their results, in the order in which they came."""
+    def results(self) -> Iterator[pa.RecordBatch]:
+        """Yield the documents with their results, in the order in which they came; no others are taken then.
+
+        :returns: record batches with :data:`REUSED_SCHEMA`.
+        """
+        self._documents.close()
         if self._stored is None:
             return
         runs: Any = pa.array(self._runs, pa.string())

@@ -21,11 +21,14 @@ from nightsort_airflow.run_xcoms import approved
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import psycopg
     from airflow.sdk import Context
     from mypy_boto3_comprehend.type_defs import DocumentClassifierPropertiesTypeDef
 
     from nightsort.evaluation import LabelMetrics, Metrics
     from nightsort.tables.versions import ClassifierVersion
+    from nightsort.training.prepare import PreparedTraining
+    from nightsort.training.scoring import Scoring
 
 # Comprehend reports four decimals.
 ROUNDING = 0.0001
@@ -76,9 +79,9 @@ class PrepareTrainingDataOperator(SpecOperator):
             prepared.report_uri,
         )
         sent = prepared.training_documents + prepared.test_documents
-        forecast = forecast_training(sent, prepared.test_units)
-        self.log.info("%s", forecast)
         with self.fail_on_input_errors(f"train {self.spec.name}"):
+            forecast = forecast_training(sent, self._units_to_score(prepared))
+            self.log.info("%s", forecast)
             self.refuse_over_budget(forecast, self.spec.budget.training_usd)
         folder = self.spec.layout.training(prepared.version)
         self.written_to = folder.uri
@@ -90,16 +93,30 @@ class PrepareTrainingDataOperator(SpecOperator):
             "scores_output_uri": folder.scores,
         }
 
+    def _units_to_score(self, prepared: PreparedTraining) -> int:
+        """Return the units of the test documents that the active version has not classified before."""
+        from nightsort.storage import names_below
+        from nightsort.tables.versions import active_version
+
+        if not names_below(self.spec.layout.reuse, self.access):
+            return prepared.test_units
+        with self.database() as connection:
+            champion = active_version(connection, self.spec.name)
+            if champion is None:
+                return prepared.test_units
+            return _scoring(self, connection, prepared.version, champion.version).units
+
 
 class EvaluateClassifierOperator(SpecOperator):
     """
     Read the metrics and the confusion matrix of a trained version, and write its row.
 
     The row is in ``classifier_versions``. The return value is a dict: ``version``, ``arn``, ``metrics``,
-    ``champion`` (the active version to compare with, or None), ``score_arn``, ``score_job_name`` and
-    ``nothing_to_score``. ``score_arn`` and ``score_job_name`` are None, unless the champion was measured on
-    other test data and has to be scored on these; ``nothing_to_score`` says why they are None. Each key is an
-    XCom of its own too.
+    ``champion`` (the active version to compare with, or None), ``score_arn``, ``score_job_name``,
+    ``score_input_uri``, ``score_fingerprint``, ``score_known_uri`` and ``nothing_to_score``. Those that begin
+    with ``score`` are None, unless the champion was measured on other test data and has to be scored on
+    these; ``nothing_to_score`` says why they are None. What the champion has classified before is at
+    ``score_known_uri``, and only the other test documents are sent. Each key is an XCom of its own too.
 
     :param spec: The classifier spec.
     :param document_classifier_arn: The ARN of the version. (templated)
@@ -140,7 +157,7 @@ class EvaluateClassifierOperator(SpecOperator):
             with self.database() as connection:
                 record_version(connection, row)
                 champion = active_version(connection, self.spec.name)
-            scoring = self.scoring(champion, row)
+                scoring = self.scoring(connection, champion, row)
         self.log_figures(row, metrics, evaluation.weakest_labels(matrix, WEAKEST_LABELS))
         return {
             "version": row.version,
@@ -223,12 +240,18 @@ class EvaluateClassifierOperator(SpecOperator):
             **approved,
         )
 
-    def scoring(self, champion: ClassifierVersion | None, row: ClassifierVersion) -> dict[str, str | None]:
-        """Return ARN and job name for scoring the champion, or why it needs no scoring."""
+    def scoring(
+        self,
+        connection: psycopg.Connection[Any],
+        champion: ClassifierVersion | None,
+        row: ClassifierVersion,
+    ) -> dict[str, str | None]:
+        """Return what scoring the champion takes, or why it needs no job."""
         from nightsort.comprehend.prices import forecast_classification
 
-        def nothing(reason: str) -> dict[str, str | None]:
-            return {"score_arn": None, "score_job_name": None, "nothing_to_score": reason}
+        def nothing(reason: str, known_uri: str | None = None) -> dict[str, str | None]:
+            nothing = dict.fromkeys(("score_arn", "score_job_name", "score_input_uri", "score_fingerprint"))
+            return {**nothing, "score_known_uri": known_uri, "nothing_to_score": reason}
 
         if champion is None:
             return nothing("no version is active yet")
@@ -236,12 +259,41 @@ class EvaluateClassifierOperator(SpecOperator):
             return nothing(f"{row.version} is the active version")
         if champion.test_fingerprint == row.test_fingerprint:
             return nothing(f"{champion.version}, the active version, was measured on the same test data")
-        forecast = forecast_classification(self.training["test_documents"], self.training["test_units"])
+        split = _scoring(self, connection, self.training["version"], champion.version)
+        if not split.documents:
+            reason = f"{champion.version}, the active version, has classified all test documents before"
+            return nothing(reason, split.known_uri)
+        forecast = forecast_classification(split.documents, split.units)
         self.log.info(
             "%s was measured on other test data, so it is scored on these. %s", champion.version, forecast
         )
-        name = score_job_base(self.spec.name, champion.version, self.training["test_fingerprint"])
-        return {"score_arn": champion.arn, "score_job_name": name, "nothing_to_score": None}
+        fingerprint = split.fingerprint or self.training["test_fingerprint"]
+        return {
+            "score_arn": champion.arn,
+            "score_job_name": score_job_base(self.spec.name, champion.version, fingerprint),
+            "score_input_uri": split.input_uri,
+            "score_fingerprint": fingerprint,
+            "score_known_uri": split.known_uri,
+            "nothing_to_score": None,
+        }
+
+
+def _scoring(
+    operator: SpecOperator, connection: psycopg.Connection[Any], training: str, champion: str
+) -> Scoring:
+    """Return which test documents of a training the champion has to be asked about."""
+    from nightsort.reuse.lookup import stored_runs
+    from nightsort.tables.reuse import runs_with_rows
+    from nightsort.training.scoring import split_scoring
+
+    spec, access = operator.spec, operator.access
+    return split_scoring(
+        spec,
+        access,
+        spec.layout.training(training),
+        version=champion,
+        runs=lambda: runs_with_rows(connection, spec.name, stored_runs(spec.layout, access, champion)),
+    )
 
 
 class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperator):
@@ -344,13 +396,15 @@ class PromoteClassifierOperator(SpecOperator):
     def _measured(self, champion: ClassifierVersion) -> Metrics:
         from nightsort.evaluation import Metrics, from_job_output
 
-        if self.scores is None:
+        known_uri = self.evaluation.get("score_known_uri")
+        if self.scores is None and known_uri is None:
             return champion.metrics or Metrics()
         return from_job_output(
-            self.access.path(self.scores["output_uri"]),
+            self.access.path(self.scores["output_uri"]) if self.scores else None,
             self.access.path(self.training["test_uri"]),
             mode=self.spec.mode,
             label_delimiter=self.spec.label_delimiter,
+            known=self.access.path(known_uri) if known_uri else None,
         )
 
     def _announce(self, context: Context) -> None:

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from nightsort.reuse.lookup import stored_runs
+from nightsort.training.scoring import split_scoring
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     import psycopg
+
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.storage import Access
+    from nightsort.training.scoring import Scoring
 
 
 def runs_with_rows(conn: psycopg.Connection[Any], classifier: str, runs: Sequence[str]) -> list[str]:
@@ -41,3 +48,24 @@ def versions_of_runs(conn: psycopg.Connection[Any], classifier: str) -> dict[str
             "SELECT run_key, version FROM nightsort.classification_runs WHERE classifier = %s", (classifier,)
         ).fetchall()
     return dict(rows)
+
+
+def scoring_of(
+    conn: psycopg.Connection[Any], spec: ClassifierSpec, access: Access, training: str, champion: str
+) -> Scoring:
+    """Return which test documents of a training the active version has to be asked about.
+
+    :param conn: the database.
+    :param spec: the classifier spec.
+    :param access: storage.
+    :param training: the version whose folder has the test documents.
+    :param champion: the active version.
+    :raises MissingObjectError: the test documents are gone.
+    """
+    return split_scoring(
+        spec,
+        access,
+        spec.layout.training(training),
+        version=champion,
+        runs=lambda: runs_with_rows(conn, spec.name, stored_runs(spec.layout, access, champion)),
+    )

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from nightsort.evaluation import LabelMetrics, Metrics
     from nightsort.tables.versions import ClassifierVersion
     from nightsort.training.prepare import PreparedTraining
-    from nightsort.training.scoring import Scoring
 
 # Comprehend reports four decimals.
 ROUNDING = 0.0001
@@ -96,15 +95,15 @@ class PrepareTrainingDataOperator(SpecOperator):
     def _units_to_score(self, prepared: PreparedTraining) -> int:
         """Return the units of the test documents that the active version has not classified before."""
         from nightsort.storage import names_below
+        from nightsort.tables.reuse import scoring_of
         from nightsort.tables.versions import active_version
 
-        if not names_below(self.spec.layout.reuse, self.access):
-            return prepared.test_units
-        with self.database() as connection:
-            champion = active_version(connection, self.spec.name)
-            if champion is None:
-                return prepared.test_units
-            return _scoring(self, connection, prepared.version, champion.version).units
+        if names_below(self.spec.layout.reuse, self.access):
+            with self.database() as connection:
+                if champion := active_version(connection, self.spec.name):
+                    found = scoring_of(connection, self.spec, self.access, prepared.version, champion.version)
+                    return found.units
+        return prepared.test_units
 
 
 class EvaluateClassifierOperator(SpecOperator):
@@ -113,10 +112,9 @@ class EvaluateClassifierOperator(SpecOperator):
 
     The row is in ``classifier_versions``. The return value is a dict: ``version``, ``arn``, ``metrics``,
     ``champion`` (the active version to compare with, or None), ``score_arn``, ``score_job_name``,
-    ``score_input_uri``, ``score_fingerprint``, ``score_known_uri`` and ``nothing_to_score``. Those that begin
-    with ``score`` are None, unless the champion was measured on other test data and has to be scored on
-    these; ``nothing_to_score`` says why they are None. What the champion has classified before is at
-    ``score_known_uri``, and only the other test documents are sent. Each key is an XCom of its own too.
+    ``score_input_uri``, ``score_fingerprint``, ``score_known_uri`` (what the champion said before) and
+    ``nothing_to_score``. Those with ``score`` are None, unless the champion was measured on other test data
+    and has to be scored on these; ``nothing_to_score`` says why. Each key is an XCom of its own too.
 
     :param spec: The classifier spec.
     :param document_classifier_arn: The ARN of the version. (templated)
@@ -248,6 +246,7 @@ class EvaluateClassifierOperator(SpecOperator):
     ) -> dict[str, str | None]:
         """Return what scoring the champion takes, or why it needs no job."""
         from nightsort.comprehend.prices import forecast_classification
+        from nightsort.tables.reuse import scoring_of
 
         def nothing(reason: str, known_uri: str | None = None) -> dict[str, str | None]:
             nothing = dict.fromkeys(("score_arn", "score_job_name", "score_input_uri", "score_fingerprint"))
@@ -259,7 +258,7 @@ class EvaluateClassifierOperator(SpecOperator):
             return nothing(f"{row.version} is the active version")
         if champion.test_fingerprint == row.test_fingerprint:
             return nothing(f"{champion.version}, the active version, was measured on the same test data")
-        split = _scoring(self, connection, self.training["version"], champion.version)
+        split = scoring_of(connection, self.spec, self.access, self.training["version"], champion.version)
         if not split.documents:
             reason = f"{champion.version}, the active version, has classified all test documents before"
             return nothing(reason, split.known_uri)
@@ -276,24 +275,6 @@ class EvaluateClassifierOperator(SpecOperator):
             "score_known_uri": split.known_uri,
             "nothing_to_score": None,
         }
-
-
-def _scoring(
-    operator: SpecOperator, connection: psycopg.Connection[Any], training: str, champion: str
-) -> Scoring:
-    """Return which test documents of a training the champion has to be asked about."""
-    from nightsort.reuse.lookup import stored_runs
-    from nightsort.tables.reuse import runs_with_rows
-    from nightsort.training.scoring import split_scoring
-
-    spec, access = operator.spec, operator.access
-    return split_scoring(
-        spec,
-        access,
-        spec.layout.training(training),
-        version=champion,
-        runs=lambda: runs_with_rows(connection, spec.name, stored_runs(spec.layout, access, champion)),
-    )
 
 
 class ScoreActiveVersionOperator(ComprehendStartDocumentClassificationJobOperator):

@@ -77,6 +77,17 @@ class MadeNights:
             "confusion_matrix": Jsonb(
                 {"type": "multi_class", "labels": self.labels, "confusion_matrix": matrix.tolist()}
             ),
+            "training_report": Jsonb(
+                {
+                    "documents_read": int(matrix.sum()) * 10 + 23,
+                    "rejected": 9,
+                    "reject_counts": {"blank": 2, "no_label": 7},
+                    "duplicates": 14,
+                    "left_out_documents": 0,
+                    "left_out_labels": [],
+                    "warnings": [],
+                }
+            ),
             "training_seconds": 2140.0,
             "cost_usd": 1.79,
             "trained_at": trained_at,
@@ -266,15 +277,17 @@ def make_months(conn: psycopg.Connection[Any], nights: int = 30) -> None:
     reviews = MadeNights(conn, "reviews", ("negative", "neutral", "positive", "spam"))
     reviews.train("v0011aa22bb33", quality=0.93, day=FIRST_NIGHT - timedelta(days=2))
     for day in days[:-1]:
-        reviews.night(day, documents=41_000)
+        reviews.night(day, documents=4_100)
     reviews.night(
         days[-1],
-        documents=40_210,
+        documents=4_021,
         state="incomplete",
         classified=0,
+        units=0,
+        cost_usd=0,
         statistics=False,
         message=(
-            "40,210 of 40,210 documents are missing: batch 20261130-00000-0123abcd, job 6fbb0a7e FAILED: "
+            "4,021 of 4,021 documents are missing: batch 20261130-00000-0123abcd, job 6fbb0a7e FAILED: "
             "INTERNAL_ERROR: Injected. Clear the tasks of these batches, or the whole run: finished jobs are "
             "not paid for again"
         ),

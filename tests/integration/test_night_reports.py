@@ -290,6 +290,7 @@ class TestOverview:
                     *("tickets", f"v{number}", "arn", "MULTI_CLASS", "en"),
                     trained_at=trained,
                     confusion_matrix={"labels": ["a"]},
+                    training_report={"duplicates": number},
                 ),
             )
         decision = PromotionDecision(False, "0.8 is not above 0.9", "macro_f1", 0.9, 0.8)
@@ -303,10 +304,10 @@ class TestOverview:
         )
         second, first = classifier_history(database, "tickets")
         assert (second.version.version, first.version.version, first.decisions) == ("v2", "v1", [])
-        assert second.version.confusion_matrix is None, "it is large"
+        assert (second.version.confusion_matrix, second.version.training_report) == (None, None), "large"
         whole = find_version(database, "tickets", "v2")
         assert whole is not None
-        assert whole.confusion_matrix == {"labels": ["a"]}
+        assert (whole.confusion_matrix, whole.training_report) == ({"labels": ["a"]}, {"duplicates": 2})
         assert [each.version.version for each in classifier_history(database, "tickets", most=1)] == ["v2"]
         (made,) = second.decisions
         assert (made.against, made.test_fingerprint, made.promoted, made.reason) == (

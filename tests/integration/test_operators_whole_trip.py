@@ -57,10 +57,12 @@ def test_from_labelled_documents_to_rows_that_add_up(trip: Trip) -> None:
     assert counts["reasons"] == {"blank": 1}
     assert len(trip.table()) == 51
     assert len(trip.jobs()) == 3
-    ((version, metrics, active),) = trip.query(
-        "SELECT version, metrics, active FROM nightsort.classifier_versions"
+    ((version, metrics, active, report, used),) = trip.query(
+        "SELECT version, metrics, active, training_report, training_documents + test_documents"
+        " FROM nightsort.classifier_versions"
     )
     assert active
+    assert (report["documents_read"], report["duplicates"], report["reject_counts"]) == (used, 0, {})
     assert metrics["macro_f1"] > 0.9
     assert {row[4] for row in trip.table() if row[5] == "classified"} == {version}
     ((state, batches),) = trip.query("SELECT state, batches FROM nightsort.classification_runs")

@@ -103,11 +103,13 @@ def open_page(
     """Opens pages below Airflow's address, each in a context of its own."""
     contexts = []
 
-    def open_one(path: str, *, width: int = 1280, theme: str = "light", zone: str = "UTC") -> Page:
+    def open_one(
+        path: str, *, width: int = 1280, height: int = 900, theme: str = "light", zone: str = "UTC"
+    ) -> Page:
         context = browser.new_context(
             storage_state=session,
             base_url=whole_stack.airflow_url,
-            viewport={"width": width, "height": 900},
+            viewport={"width": width, "height": height},
             timezone_id=zone,
             color_scheme="dark" if theme == "dark" else "light",
             accept_downloads=True,

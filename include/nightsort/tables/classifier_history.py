@@ -66,9 +66,10 @@ def promotion_decisions(conn: psycopg.Connection[Any], classifier: str) -> list[
 def classifier_history(
     conn: psycopg.Connection[Any], classifier: str, *, most: int = 100
 ) -> list[VersionHistory]:
-    """Return the versions of a classifier, the newest first, without their confusion matrices.
+    """Return the versions of a classifier, the newest first, without their large columns.
 
-    :func:`nightsort.tables.versions.find_version` returns one whole.
+    :func:`nightsort.tables.versions.find_version` returns one whole, with confusion matrix and training
+    report.
 
     :param conn: the database.
     :param classifier: name of the spec.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -17,6 +17,13 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
+
+
+TRAINING_REPORT: Final = (
+    *("documents_read", "rejected", "reject_counts", "duplicates"),
+    *("left_out_documents", "left_out_labels", "warnings"),
+)
+"""What is kept of a training's report: all but the places of single documents, which may be forgotten."""
 
 
 class VersionNotRecordedError(NightsortError):
@@ -45,6 +52,8 @@ class ClassifierVersion:
     :param metrics: measured on the test data.
     :param confusion_matrix: Comprehend's ``confusion_matrix.json``.
     :param training_seconds: billed training time, and its price, `cost_usd`.
+    :param training_report: what became of the labelled documents: the members in :data:`TRAINING_REPORT` of
+        the dict of :class:`~nightsort.training.prepare.PreparedTraining`.
     :param approved_by: who approved a cost above the budget, at `approved_at`.
     :param promoted_at: when it last became active. Only :func:`promote` writes this and `active`.
     :param recorded_at: when its row was written last.
@@ -69,6 +78,7 @@ class ClassifierVersion:
     training_seconds: float | None = None
     cost_usd: float | None = None
     trained_at: datetime | None = None
+    training_report: Mapping[str, Any] | None = None
     approved_by: str | None = None
     approved_at: datetime | None = None
     promoted_at: datetime | None = None
@@ -79,7 +89,7 @@ class ClassifierVersion:
 _COLUMNS = [each.name for each in fields(ClassifierVersion)]
 _KEY = ("classifier", "version")
 _WRITTEN = [name for name in _COLUMNS if name not in ("promoted_at", "active", "recorded_at")]
-_LARGE = ("confusion_matrix",)
+_LARGE = ("confusion_matrix", "training_report")
 # A column that is not known now keeps its value.
 _UPSERT = sql.SQL(
     "INSERT INTO nightsort.classifier_versions AS old ({columns}) VALUES ({values}) "
@@ -115,7 +125,7 @@ def find_version(conn: psycopg.Connection[Any], classifier: str, version: str) -
 def find_versions(
     conn: psycopg.Connection[Any], classifier: str, *, most: int | None = None
 ) -> list[ClassifierVersion]:
-    """Return the versions of a classifier, the newest first, without their confusion matrices.
+    """Return the versions of a classifier, the newest first, without confusion matrix and training report.
 
     :param conn: the database.
     :param classifier: name of the spec.

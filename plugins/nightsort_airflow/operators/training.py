@@ -210,7 +210,7 @@ class EvaluateClassifierOperator(SpecOperator):
         approved: dict[str, Any],
     ) -> ClassifierVersion:
         from nightsort.comprehend.prices import training_cost
-        from nightsort.tables.versions import ClassifierVersion
+        from nightsort.tables.versions import TRAINING_REPORT, ClassifierVersion
 
         metadata = found["ClassifierMetadata"]
         began, ended = found.get("TrainingStartTime"), found.get("TrainingEndTime")
@@ -235,6 +235,7 @@ class EvaluateClassifierOperator(SpecOperator):
             training_seconds=seconds,
             cost_usd=None if seconds is None else training_cost(seconds),
             trained_at=ended,
+            training_report={name: self.training[name] for name in TRAINING_REPORT},
             **approved,
         )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from nightsort.evaluation import EvaluationError, LabelMetrics, weakest_labels
 from nightsort.naming import REPORT_FILE
 from nightsort.reports import figures
+from nightsort.sources.rejects import REASONS
 from nightsort.tables.classifier_history import VersionHistory
 from nightsort_airflow.ui.addresses import s3_address, version_address
 
@@ -202,14 +203,27 @@ def documents_chart(version: ClassifierVersion) -> figures.Figure | None:
 
 
 @dataclass(frozen=True)
+class Unusable:
+    """Labelled documents that cannot be used, for one reason."""
+
+    reason: str
+    documents: int
+    remedy: str
+
+
+@dataclass(frozen=True)
 class TrainingData:
     """
     What became of the labelled documents of a version.
 
-    :param uri: the report.
+    :param report: the counts, as the row of the version has them; None of one that has none.
+    :param rejects: the most frequent reason first.
+    :param uri: the whole report, with the places of the first rejects.
     :param console: its page in the AWS console.
     """
 
+    report: Mapping[str, Any] | None
+    rejects: Sequence[Unusable]
     uri: str | None
     console: str | None
 
@@ -222,4 +236,13 @@ def training_data(version: ClassifierVersion) -> TrainingData:
     """
     folder = (version.training_uri or "").rpartition("/")[0]
     uri = f"{folder}/{REPORT_FILE}" if folder else None
-    return TrainingData(uri=uri, console=s3_address(version.arn, uri) if uri else None)
+    counts = (version.training_report or {}).get("reject_counts", {})
+    return TrainingData(
+        report=version.training_report,
+        rejects=[
+            Unusable(reason, documents, REASONS.get(reason, ""))
+            for reason, documents in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        ],
+        uri=uri,
+        console=s3_address(version.arn, uri) if uri else None,
+    )

@@ -102,8 +102,16 @@ def test_the_documents_of_each_label_the_fewest_first() -> None:
     assert classifier.documents_chart(replace(VERSION, labels=None)) is None
 
 
-def test_the_report_of_the_training_data_lies_beside_them() -> None:
-    found = classifier.training_data(VERSION)
+def test_what_became_of_the_labelled_documents_has_the_most_frequent_reject_first() -> None:
+    report = {"reject_counts": {"blank": 1, "no_label": 9, "of_an_earlier_version": 2}}
+    found = classifier.training_data(replace(VERSION, training_report=report))
+    assert [(row.reason, row.documents) for row in found.rejects] == [
+        ("no_label", 9),
+        ("of_an_earlier_version", 2),
+        ("blank", 1),
+    ]
+    assert found.rejects[0].remedy
     assert found.uri == "s3://bucket/training/v1/report.json"
     assert (found.console or "").startswith("https://console.amazonaws.cn/s3")
-    assert classifier.training_data(replace(VERSION, training_uri=None)).uri is None
+    unknown = classifier.training_data(replace(VERSION, training_uri=None))
+    assert (unknown.report, unknown.rejects, unknown.uri) == (None, [], None)

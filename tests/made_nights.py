@@ -39,6 +39,7 @@ class MadeNights:
         self.random = np.random.default_rng(sum(name.encode()))
         self.weights = self.random.dirichlet(np.full(len(self.labels), 2.0))
         self.version = ""
+        self._f1: float | None = None
         self._before: list[Night] = []
 
     def train(
@@ -51,7 +52,8 @@ class MadeNights:
         recall = hits / np.maximum(matrix.sum(axis=1), 1)
         f1 = float(np.mean(2 * precision * recall / np.maximum(precision + recall, 1e-9)))
         accuracy = float(hits.sum() / matrix.sum())
-        against, old = self.version, None
+        against, old = self.version, self._f1
+        change = f"macro_f1 {old or 0:.4f} -> {f1:.4f} ({f1 - (old or 0):+.4f})"
         if promoted:
             self.conn.execute(
                 "UPDATE nightsort.classifier_versions SET active = false WHERE classifier = %s", (self.name,)
@@ -104,14 +106,16 @@ class MadeNights:
             "old": old,
             "new": f1,
             "promoted": promoted,
-            "reason": "Better on the same test set."
+            "reason": "No version is active yet: the first one becomes active."
+            if not against
+            else f"Better on the same test set: {change}."
             if promoted
-            else "Gain too small on the same test set: macro_f1 0.8411 -> 0.8420; required: +0.0100.",
+            else f"Gain too small on the same test set: {change}; required: any gain.",
             "decided_at": trained_at + timedelta(minutes=3),
         }
         self._insert("promotion_decisions", decision)
         if promoted:
-            self.version = version
+            self.version, self._f1 = version, f1
             self._before = []
 
     def night(

@@ -310,16 +310,19 @@ def by_night(
     :returns: the figure. Its first trace is the range, the second one the number.
     """
     dates = [day.isoformat() for day in days]
-    # Bars, because a filled area would also fill the nights without a range.
+    # Bars, because a filled area would also fill the nights without a range. Those have no bar: one without
+    # a base would begin at 0, and so would the axis.
+    known = [
+        (day, low, high)
+        for day, low, high in zip(dates, *band, strict=True)
+        if low is not None and high is not None
+    ]
     expected = {
         "type": "bar",
         "name": "expected",
-        "x": dates,
-        "base": list(band[0]),
-        "y": [
-            None if low is None or high is None else round(high - low, 5)
-            for low, high in zip(*band, strict=True)
-        ],
+        "x": [day for day, _, _ in known],
+        "base": [low for _, low, _ in known],
+        "y": [round(high - low, 5) for _, low, high in known],
         "width": _DAY,
         "marker": {"color": _FAINT, "line": {"width": 0}},
         "hoverinfo": "skip",

@@ -88,8 +88,15 @@
     // Of two traces the first is the range in which the second was expected.
     const [range, line] = figure.data.length > 1 ? figure.data : [null, figure.data[0]];
     const shown = { ...line, y: chosen.y, name: range ? choice.value : line.name };
-    const expected = chosen.low?.map((low, night) => (low === null ? null : chosen.high[night] - low));
-    drawn.set(place, { ...figure, data: range ? [{ ...range, base: chosen.low, y: expected }, shown] : [shown] });
+    const known = [...line.x.keys()].filter((night) => range && chosen.low[night] !== null);
+    const of = (value) => known.map(value);
+    const expected = range && {
+      ...range,
+      x: of((night) => line.x[night]),
+      base: of((night) => chosen.low[night]),
+      y: of((night) => chosen.high[night] - chosen.low[night]),
+    };
+    drawn.set(place, { ...figure, data: range ? [expected, shown] : [shown] });
     draw(place);
   });
   look();

@@ -61,4 +61,4 @@ def test_two_hundred_labels_still_fit_a_screen() -> None:
 def test_a_night_without_a_number_or_a_range_is_a_gap() -> None:
     expected, line = ALL["by_night"]["data"]
     assert line["y"] == [0.8, None]
-    assert (expected["base"], expected["y"]) == ([None, 0.7], [None, 0.2])
+    assert (expected["x"], expected["base"], expected["y"]) == (["2026-11-02"], [0.7], [0.2])

@@ -41,4 +41,4 @@ def test_without_nights_before_nothing_is_expected() -> None:
     shown = drift(series(QUIET))
     assert shown is not None
     assert {(*of["low"], *of["high"]) for of in shown.labels.values()} == {(None, None)}
-    assert shown.confidence["data"][0]["y"] == [None]
+    assert shown.confidence["data"][0]["y"] == []

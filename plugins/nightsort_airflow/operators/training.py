@@ -167,9 +167,8 @@ class EvaluateClassifierOperator(SpecOperator):
 
     def log_figures(self, row: ClassifierVersion, metrics: Metrics, weakest: Sequence[LabelMetrics]) -> None:
         """Log a small table of the version's metrics and of its weakest labels, one line each."""
-        self.log.info(
-            "Version %s, measured on %s:", row.version, number_of(row.test_documents or 0, "test document")
-        )
+        measured_on = number_of(row.test_documents or 0, "test document")
+        self.log.info("Version %s, measured on %s:", row.version, measured_on)
         for name, value in metrics.to_dict().items():
             if value is not None:
                 self.log.info("  %-16s %.4f", name.replace("_", " "), value)

@@ -30,7 +30,11 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
     for _, member in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
         if issubclass(member, BaseTrigger) and member.__module__ == module.name:
             triggers.add(member.__name__)
-plugins = [plugin["name"] for plugin in plugins_manager.get_plugin_info()]
+# Providers that happen to be installed may bring plugins, too.
+plugins = [
+    plugin["name"] for plugin in plugins_manager.get_plugin_info()
+    if "apache-airflow-providers-" not in str(plugin["source"])
+]
 by_stem = [
     name for name, module in sys.modules.items()
     if str(getattr(module, "__file__", "")).startswith(settings.PLUGINS_FOLDER)

@@ -83,6 +83,7 @@ def _paid(operation: str) -> dict[str, Place]:
 
 
 UPLOADS: Final = "between two uploads"
+INPUTS: Final = "between the inputs and the manifests"
 REMOVES: Final = "before it removes what an earlier attempt left"
 CALL: Final = "before the call"
 DEFERS: Final = "before it defers"
@@ -151,6 +152,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "prepare_batches": _around(
         _operator("operators.classification", "PrepareBatchesOperator"),
         {
+            INPUTS: Point("nightsort.batches.repeats:Repeats.sort", "after"),
             UPLOADS: Point("nightsort.batches.prepare:upload", "after"),
             "between two XComs": Point(
                 "airflow.sdk.execution_time.task_runner:RuntimeTaskInstance.xcom_push", "after"
@@ -279,6 +281,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("export_predictions", AFTER, TASK),
     ),
     (
+        ("prepare_batches", INPUTS, TASK),
         ("prepare_batches", "between two XComs", WORKER),
         ("start_job", TAKEN, SCHEDULER),
         ("start_job", WHILE, AWS),

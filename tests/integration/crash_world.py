@@ -27,16 +27,17 @@ if TYPE_CHECKING:
 
 BUCKET = "crash"
 DAY = "2026-11-18"
-DOCUMENTS = 30
+DOCUMENTS, REPEATS = 30, 4
 RESTART_SECONDS = 60
 
 PREDICTIONS = """
-SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted, reason
+SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted,
+       reason, source
 FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, batch, line
 """
 RUNS = """
 SELECT run_key, day, version, state, message, documents_in, classified, failed, rejected, reasons, units,
-       cost_usd, source_uri, retried,
+       repeated, saved_units, cost_usd, source_uri, retried,
        (SELECT jsonb_agg(jsonb_build_array(batch -> 'name', batch -> 'documents', batch -> 'loaded'))
         FROM jsonb_array_elements(batches) AS batch)
 FROM nightsort.classification_runs WHERE classifier = %s ORDER BY run_key
@@ -96,7 +97,11 @@ class World:
         self._put("labelled/a.jsonl", [{"label": label, "text": f"{words} {number}"}
                   for number in range(15) for label, words in WORDS.items()])  # fmt: skip
         texts = list(WORDS.values())
-        documents = [{"id": f"d{n}", "text": f"{texts[n % 3]} {n}"} for n in range(DOCUMENTS)]
+        # The last ones have the texts of the first ones.
+        different = DOCUMENTS - REPEATS
+        documents = [
+            {"id": f"d{n}", "text": f"{texts[n % different % 3]} {n % different}"} for n in range(DOCUMENTS)
+        ]
         self._put(f"incoming/{DAY}/a.jsonl", [*documents, {"id": "blank", "text": " "}])
         with self.tables() as connection:
             ensure_schema(connection)

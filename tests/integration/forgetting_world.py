@@ -21,7 +21,7 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.cli import app
 from nightsort.exports import export_run
 from nightsort.naming import batch_job_base, run_key
-from nightsort.results.retry import JobOutput, batch_results, prepare_retry
+from nightsort.results.retry import JobOutput, line_results, prepare_retry
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.run_rows import loaded_retries
@@ -117,7 +117,7 @@ class World:
             for batch in prepared.batches:
                 job = {"name": batch.name, "output_uri": self._job(batch, version)}
                 retries = list(earlier.get(batch.name, []))
-                results = batch_results(self.spec, self._output(key, job), self._outputs(key, retries))
+                results = line_results(self.spec, self._output(key, job), self._outputs(key, retries))
                 retry = prepare_retry(
                     self.spec,
                     self.access,

@@ -59,7 +59,8 @@ def test_all_of_a_night_is_shown_and_adds_up(nights: Nights, empty_database: str
     for part in (
         "tickets, 2026-11-18: complete",
         "351 documents in = 347 classified + 3 failed + 1 rejected",
-        "Cost 0.53 USD (1,050 units), forecast 0.53 USD (1,050 units)",
+        "Cost 0.0045 USD (9 units), forecast 0.53 USD (1,050 units)",
+        "347 documents with a text that was sent for another one: 0.52 USD saved",
         "no_labels",
         "2026-11-18-lose-0, 2026-11-18-lose-1, 2026-11-18-lose-2",
         "blank",

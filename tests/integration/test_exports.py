@@ -16,6 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 
 from nightsort import exports
+from nightsort.classifier_spec.model import Reuse
 from nightsort.exports import EXPORT_SCHEMA, Exported, ExportError, export_run
 from nightsort.naming import run_key
 from nightsort.storage import plain_access
@@ -110,7 +111,10 @@ def test_large_batches_are_written_in_row_groups_of_one_size(
     monkeypatch.setattr(exports, "ROWS_PER_GROUP", 2)
     monkeypatch.setattr("nightsort.results.join._SLICE", 1)
     nights.spec = nights.spec.model_copy(
-        update={"batch": nights.spec.batch.model_copy(update={"max_documents": 9})}
+        update={
+            "batch": nights.spec.batch.model_copy(update={"max_documents": 9}),
+            "reuse": Reuse(same_night=False),
+        }
     )
     nights.arrives("m.jsonl", {f"odd-{n}": "NOTHING" for n in range(5)})
     nights.classify()
@@ -134,14 +138,22 @@ def test_late_and_changed_documents_replace_what_they_concern(nights: ExportedNi
     nights.arrives("m.jsonl", EARLY)
     nights.classify()
     nights.export()
-    kept, given_up = sorted(nights.files())
+    before = set(nights.files())
     nights.arrives("m.jsonl", {**EARLY, "doc-5": "corrected"})
     nights.arrives("n.jsonl", {"late": "late one"})
     nights.classify()
     exported = nights.export()
-    assert exported.removed == 1
-    assert kept in nights.files()
-    assert given_up not in nights.files()
+    assert exported.removed == 0
+    assert before < set(nights.files())
+    assert nights.rows() == nights.table_rows()
+
+
+def test_equal_texts_have_a_row_each_that_says_so(nights: ExportedNights) -> None:
+    nights.arrives("m.jsonl", {**EARLY, "again": "text 0", "other": "text 0"})
+    nights.classify()
+    nights.export()
+    sources = {row["document_id"]: row["source"] for row in nights.rows()}
+    assert (sources["doc-0"], sources["again"], sources["other"]) == ("job", "repeat", "repeat")
     assert nights.rows() == nights.table_rows()
 
 

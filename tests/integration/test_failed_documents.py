@@ -266,8 +266,10 @@ def test_a_run_that_fails_to_load_a_batch_keeps_what_was_sent_again(
     assert (trip.table(), trip.jobs()) == (before, jobs)
 
 
-def test_retries_of_a_batch_that_the_run_gave_up_do_not_count(trip: Trip, control: LocalAwsControl) -> None:
-    """The DAG run is cleared after a document left the source; tasks that did not start keep their XComs."""
+def test_what_was_sent_again_of_documents_that_are_gone_was_paid_for(
+    trip: Trip, control: LocalAwsControl
+) -> None:
+    """The DAG run is cleared after documents left the source; tasks that did not start keep their XComs."""
     lose(control, trip, times=3, share=0.4)
     run = OperatorRun()
     trip.classify(run)
@@ -276,7 +278,8 @@ def test_retries_of_a_batch_that_the_run_gave_up_do_not_count(trip: Trip, contro
         trip.classify_batch(run, index, mapped)
     counts = trip.reconcile(run)
     assert (counts["documents_in"], counts["classified"]) == (20, 19)
-    assert (counts["retried"], counts["units"]) == (0, 19 * UNITS)
+    assert (counts["retried"], counts["units"]) == (24, (60 + 24) * UNITS)
+    assert len(trip.jobs()) == 6
 
 
 def test_the_export_holds_what_the_table_holds(trip: Trip, control: LocalAwsControl) -> None:

@@ -226,7 +226,7 @@ def test_all_documents_of_a_run_can_be_forgotten(world: World, tmp_path: Path) -
     assert world.paid == paid
 
 
-def test_a_batch_of_which_no_document_is_left_is_no_batch_any_more(world: World, tmp_path: Path) -> None:
+def test_a_batch_of_which_no_document_is_left_costs_nothing_more(world: World, tmp_path: Path) -> None:
     world.arrives("a.jsonl", {**dict(list(OTHERS.items())[:4]), JANE: HER_TEXT})
     prepared = world.prepare()
     assert [batch.documents for batch in prepared.batches] == [4, 1]
@@ -236,9 +236,35 @@ def test_a_batch_of_which_no_document_is_left_is_no_batch_any_more(world: World,
     assert world.export() == 4
     world.arrives("a.jsonl", {**dict(list(OTHERS.items())[:4]), "new": "a new one"})
     again = world.prepare()
-    assert [(batch.number, batch.documents) for batch in again.batches] == [(0, 4), (2, 1)]
+    assert [(batch.number, batch.documents) for batch in again.batches] == [(0, 4), (1, 0), (2, 1)]
     assert world.load(again).documents_in == 5
     assert world.export() == 5
+
+
+@pytest.mark.parametrize("world", [{}, {"input_format": "ONE_DOC_PER_FILE"}], indirect=True)
+def test_a_text_that_others_have_too_stays_with_them(world: World, tmp_path: Path) -> None:
+    same = "the same words FAILS"
+    documents = {JANE: same, "T-1": same, "T-2": "text of 2", "T-3": same}
+    world.arrives("a.jsonl", documents)
+    assert world.classify().documents_in == 4
+    world.export()
+    table, paid = world.table(), dict(world.paid)
+    assert table["T-1"] == table[JANE]
+    assert world.forget(tmp_path, "--document-id", JANE, "--yes").exit_code == 0
+    assert world.holds(f'"{JANE}"', f"/{JANE}") == []
+    left = {name: label for name, label in table.items() if name != JANE}
+    assert world.table() == left
+    world.arrives("a.jsonl", {name: text for name, text in documents.items() if name != JANE})
+    counts = world.classify()
+    assert (counts.documents_in, counts.failed, counts.repeated) == (3, 0, 1)
+    assert (world.table(), world.paid) == (left, paid)
+    world.export()
+    for name in ("T-1", "T-3"):
+        assert world.forget(tmp_path, "--document-id", name, "--yes").exit_code == 0
+    world.arrives("a.jsonl", {"T-2": "text of 2"})
+    assert world.holds(same, "T-1", "T-3") == []
+    assert world.classify().documents_in == 1
+    assert world.paid == paid
 
 
 def test_it_says_which_models_learned_from_it(world: World, tmp_path: Path) -> None:

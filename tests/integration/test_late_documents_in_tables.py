@@ -51,14 +51,32 @@ def test_the_day_again_without_news_costs_nothing_and_leaves_the_same_table(nigh
     assert nights.table() == EARLY
 
 
-def test_a_changed_text_is_classified_again_with_the_rest_of_its_batch(nights: Nights) -> None:
+def test_a_changed_text_is_paid_for_alone(nights: Nights) -> None:
     nights.arrives("m.jsonl", EARLY)
     nights.classify()
     changed = {**EARLY, "doc-5": "corrected"}
     nights.arrives("m.jsonl", changed)
     nights.classify()
     assert nights.table() == nights.latest() == changed
-    assert sum(nights.paid.values()) == (6 + 2) * 3
+    assert sum(nights.paid.values()) == (6 + 1) * 3
+
+
+def test_equal_texts_are_paid_for_once_and_each_document_has_its_row(nights: Nights) -> None:
+    nights.arrives("m.jsonl", {**EARLY, "again": "text 0", "and again": "text 0", "other": "text 5"})
+    prepared, counts = nights.classify()
+    assert nights.table() == {**EARLY, "again": "text 0", "and again": "text 0", "other": "text 5"}
+    assert sum(nights.paid.values()) == prepared.units == counts.units == 6 * 3
+    assert (counts.documents_in, counts.classified, counts.repeated) == (9, 9, 3)
+    assert (counts.saved_units, counts.saved_usd) == (9, 0.0045)
+    sources = nights.database.execute(
+        "SELECT source, count(*) FROM nightsort.predictions GROUP BY source ORDER BY source"
+    ).fetchall()
+    assert sources == [("job", 6), ("repeat", 3)]
+    paid = dict(nights.paid)
+    nights.arrives("late.jsonl", {"late": "text 3"})
+    _, counts = nights.classify()
+    assert nights.table()["late"] == "text 3"
+    assert (nights.paid, counts.repeated) == (paid, 4)
 
 
 def test_a_document_that_is_gone_is_gone_from_the_table(nights: Nights) -> None:

@@ -86,7 +86,7 @@ class Job:
         self.manifest = folder / f"{self.name}.parquet"
         self.archive = folder / f"{self.name}.tar.gz"
         self.batch = Batch(
-            self.name, "s3://b/in", str(self.manifest), documents, 100, 3 * documents, "f" * 32
+            self.name, "s3://b/in", str(self.manifest), documents, documents, 100, 3 * documents, "f" * 32
         )
         names = pa.array([self.file] * documents, pa.string()).dictionary_encode()
         table = pa.table(

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -33,6 +33,12 @@ def one_column(column: pa.Array[Any] | pa.ChunkedArray[Any]) -> Column:
         return column.chunk(0)
     combined: Column = column.combine_chunks()
     return pa.concat_arrays(combined.chunks) if isinstance(combined, pa.ChunkedArray) else combined
+
+
+def one_batch(batches: Sequence[pa.RecordBatch]) -> Any:
+    """Return record batches of one schema as one."""
+    (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return whole
 
 
 def to_numpy(column: Column) -> npt.NDArray[Any]:

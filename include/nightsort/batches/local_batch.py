@@ -1,22 +1,24 @@
-"""Cut the stream of new documents into batches on local disk."""
+"""Cut the stream of new texts into batches on local disk."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from itertools import count
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from xxhash import xxh3_128
 
-from nightsort.arrow.columns import from_numpy, offsets_and_bytes
-from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA, manifest_writer
+from nightsort.arrow.columns import from_numpy, offsets_and_bytes, one_batch
+from nightsort.arrow.hashing import HASH
+from nightsort.arrow.manifest_schema import HASHED_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
 from nightsort.naming import document_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
     from nightsort.arrow.columns import Column
@@ -25,8 +27,25 @@ if TYPE_CHECKING:
 MAX_BATCHES: Final = 1_000
 """Batches of one run (choice: Airflow maps a task at most 1,024 times by default)."""
 
-_MANIFEST_ROWS: Final = 32_768
-_IDS: Final = pa.schema({"document_id": pa.string()})
+_ROWS_AT_ONCE: Final = 32_768
+_LINES: Final = pa.schema({"document_id": pa.string(), "text_hash": HASH})
+
+
+class Lines(NamedTuple):
+    """Texts that are sent, as columns.
+
+    :param ids: of the document that each is of.
+    :param texts: the texts.
+    :param digests: their hashes.
+    """
+
+    ids: Column
+    texts: Column
+    digests: Column
+
+    def slice(self, start: int, number: int) -> Lines:
+        """Return some of them."""
+        return Lines(*(column.slice(start, number) for column in self))
 
 
 class TooManyBatchesError(NightsortError):
@@ -34,60 +53,60 @@ class TooManyBatchesError(NightsortError):
 
 
 class LocalBatch:
-    """One batch on local disk: a file with a line per document, and a file with their ids.
+    """One batch on local disk: a file with a line per text, and a file with ids and hashes of these lines.
 
     :param number: its number in the run.
-    :param path: the file with the documents.
+    :param path: the file with the texts.
     """
 
     def __init__(self, number: int, path: Path) -> None:
         self.number = number
         self.path = path
-        self.manifest_path = path.with_suffix(".parquet")
-        self.documents = self.text_bytes = self.units = 0
-        self._lines = path.open("wb")
+        self.lines = self.text_bytes = self.units = 0
+        self._texts = path.open("wb")
         self._ids_path = path.with_suffix(".ids")
-        self._ids = pa.ipc.new_stream(str(self._ids_path), _IDS)
-        self._latest_ids: list[Column] = []
+        self._ids = pa.ipc.new_stream(str(self._ids_path), _LINES)
+        self._latest: list[Any] = []
         self._hash = xxh3_128()
 
-    def add(self, ids: Column, texts: Column) -> None:
-        """Append documents.
+    def add(self, ids: Column, texts: Column, digests: Column) -> None:
+        """Append lines.
 
-        :param ids: their ids.
+        :param ids: the ids of their documents.
         :param texts: their texts.
+        :param digests: the hashes of the texts.
         """
-        lines: Column = pc.binary_join_element_wise(texts, "", "\n")
-        content = offsets_and_bytes(lines)[1].data
-        self._lines.write(content)
+        joined: Column = pc.binary_join_element_wise(texts, "", "\n")
+        content = offsets_and_bytes(joined)[1].data
+        self._texts.write(content)
         self._hash.update(content)
-        self._latest_ids.append(ids)
-        if sum(map(len, self._latest_ids)) >= _MANIFEST_ROWS:
+        self._latest.append(pa.record_batch([ids, digests], schema=_LINES))
+        if sum(map(len, self._latest)) >= _ROWS_AT_ONCE:
             self._write_ids()
-        self.documents += len(ids)
+        self.lines += len(ids)
         self.text_bytes += len(content) - len(ids)
         self.units += int(document_units(texts).sum())
 
     def _write_ids(self) -> None:
-        self._ids.write_batch(pa.record_batch([pa.concat_arrays(self._latest_ids)], schema=_IDS))
-        self._latest_ids = []
+        self._ids.write_batch(one_batch(self._latest))
+        self._latest = []
 
     def close(self) -> None:
         """Close the files."""
-        self._lines.close()
-        if self._latest_ids:
+        self._texts.close()
+        if self._latest:
             self._write_ids()
         self._ids.close()
 
     def remove(self) -> None:
         """Remove the files, if they are still there."""
-        for path in (self.path, self._ids_path, self.manifest_path):
+        for path in (self.path, self._ids_path):
             path.unlink(missing_ok=True)
 
     def fingerprint(self, *, per_file: bool) -> str:
         """Return a hash of the content.
 
-        :param per_file: each document has a file of its own, whose name is hashed too.
+        :param per_file: each text has a file of its own, whose name is hashed too.
         :returns: hex digits.
         """
         if per_file:
@@ -96,35 +115,32 @@ class LocalBatch:
         return self._hash.hexdigest()
 
     def file_names(self) -> Iterator[str]:
-        """Yield the names of the documents' files, for ONE_DOC_PER_FILE."""
-        for ids in self._stored_ids():
-            yield from map(document_file, ids.to_pylist())
+        """Yield the names of the texts' files, for ONE_DOC_PER_FILE."""
+        for rows in self._stored():
+            yield from map(document_file, rows["document_id"].to_pylist())
 
-    def write_manifest(self, name: str | None) -> None:
-        """Write the manifest to :attr:`manifest_path`.
+    def manifest_rows(self, name: str | None) -> Iterator[pa.RecordBatch]:
+        """Yield the rows of the manifest for the lines.
 
-        :param name: of the file with all documents; ``None``: each document has a file of its own.
+        :param name: of the file with all texts; ``None``: each text has a file of its own.
         """
         start = 0
-        with manifest_writer(self.manifest_path) as writer:
-            for ids in self._stored_ids():
-                if name is None:
-                    names = map(document_file, ids.to_pylist())
-                    files: Column = pa.array(names, MANIFEST_SCHEMA.field("file").type)
-                    lines = np.zeros(len(ids), np.int64)
-                else:
-                    first: Column = pa.repeat(pa.scalar(0, pa.int32()), len(ids))
-                    files = pa.DictionaryArray.from_arrays(first, pa.array([name]))
-                    lines = np.arange(start, start + len(ids))
-                writer.write_batch(pa.record_batch([files, from_numpy(lines), ids], schema=MANIFEST_SCHEMA))
-                start += len(ids)
-        # Return Arrow's cached memory now; otherwise it adds to the peak while the next documents are read.
-        pa.default_memory_pool().release_unused()
+        for rows in self._stored():
+            ids, digests = rows.columns
+            if name is None:
+                names = map(document_file, ids.to_pylist())
+                files: Column = pa.array(names, HASHED_SCHEMA.field("file").type)
+                lines = np.zeros(len(ids), np.int64)
+            else:
+                first: Column = pa.repeat(pa.scalar(0, pa.int32()), len(ids))
+                files = pa.DictionaryArray.from_arrays(first, pa.array([name]))
+                lines = np.arange(start, start + len(ids))
+            yield pa.record_batch([files, from_numpy(lines), ids, digests], schema=HASHED_SCHEMA)
+            start += len(ids)
 
-    def _stored_ids(self) -> Iterator[Column]:
+    def _stored(self) -> Iterator[Any]:
         with pa.OSFile(str(self._ids_path), "rb") as file, pa.ipc.open_stream(file) as stored:
-            for records in stored:
-                yield records.column(0)
+            yield from stored
 
 
 def check_batch_count(batches: int, spec: ClassifierSpec) -> None:
@@ -143,40 +159,42 @@ def check_batch_count(batches: int, spec: ClassifierSpec) -> None:
 
 
 def cut_batches(
-    documents: Iterable[tuple[Column, Column]], spec: ClassifierSpec, folder: Path, *, first: int
+    lines: Iterable[Lines], spec: ClassifierSpec, folder: Path, *, taken: Collection[int] = ()
 ) -> Iterator[LocalBatch]:
-    """Cut the stream by the spec's limits. A document above the limit in bytes has a batch of its own.
+    """Cut the stream by the spec's limits. A text above the limit in bytes has a batch of its own.
 
-    :param documents: columns of ids and of texts.
+    :param lines: the texts that are sent.
     :param spec: with the limits.
     :param folder: a local folder.
-    :param first: number of the first batch.
+    :param taken: numbers that other batches of the run have.
     :returns: the batches, each closed before the next one begins.
     :raises TooManyBatchesError: there are more batches than one run can have.
     """
     line_end = 0 if spec.input_format == "ONE_DOC_PER_FILE" else 1
     batch: LocalBatch | None = None
-    number, room = first, 0
+    numbers = (number for number in count() if number not in taken)
+    made = room = 0
     try:
-        for ids, texts in documents:
-            ends = np.cumsum(np.asarray(pc.binary_length(texts)).astype(np.int64) + line_end)
+        for some in lines:
+            ends = np.cumsum(np.asarray(pc.binary_length(some.texts)).astype(np.int64) + line_end)
             start = 0
-            while start < len(texts):
+            while start < len(ends):
                 if batch is None:
-                    check_batch_count(number - first + 1, spec)
+                    made += 1
+                    check_batch_count(made, spec)
+                    number = next(numbers)
                     batch = LocalBatch(number, folder / f"batch-{number:05}.txt")
-                    number += 1
                     room = spec.batch.max_bytes
                 before = int(ends[start - 1]) if start else 0
                 fits = int(np.searchsorted(ends, before + room, side="right")) - start
-                take = max(0, min(fits, spec.batch.max_documents - batch.documents))
-                if not take and not batch.documents:
+                take = max(0, min(fits, spec.batch.max_documents - batch.lines))
+                if not take and not batch.lines:
                     take = 1
                 if take:
-                    batch.add(ids.slice(start, take), texts.slice(start, take))
+                    batch.add(*some.slice(start, take))
                     room -= int(ends[start + take - 1]) - before
                     start += take
-                if start < len(texts) or batch.documents == spec.batch.max_documents:
+                if start < len(ends) or batch.lines == spec.batch.max_documents:
                     batch.close()
                     yield batch
                     batch = None

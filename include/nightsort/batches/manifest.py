@@ -1,13 +1,15 @@
 """The manifest of a batch: the file and line of each document. It is read when results are loaded.
 
-A forgotten document leaves its line, so that all others keep theirs, with no id
-(``docs/adr/0035-forgotten-documents-leave-their-line.md``).
+A document that is forgotten, or that its source no longer has, leaves its line, so that all others keep
+theirs, with no id (``docs/adr/0035-forgotten-documents-leave-their-line.md``). Further documents with the
+text of a line come behind the lines (``docs/adr/0040-a-text-is-paid-for-once.md``); they are streamed, since
+a line may have any number of them.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +18,13 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
-from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.arrow.hashing import HASH
+from nightsort.arrow.manifest_schema import number_of_lines, rows_schema
 from nightsort.errors import NightsortError
 from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     import numpy.typing as npt
     from upath import UPath
@@ -36,30 +39,48 @@ class ManifestError(NightsortError):
 
 @dataclass(frozen=True)
 class Manifest:
-    """One batch's manifest in memory: about 60 bytes a document.
+    """One batch's manifest: its lines in memory, about 80 bytes each.
 
-    :param document_ids: ids, in the order of the batch, null where a document is forgotten; a document's
-        index is its *position*.
+    :param document_ids: ids of the lines, in the order of the batch, null where a line has no document; its
+        index is the line's *position*.
+    :param text_hashes: hashes of their texts, null where a text is forgotten; ``None`` in manifests of
+        earlier releases.
     """
 
     document_ids: Any
+    text_hashes: Any
     _files: dict[str, int]
     _starts: npt.NDArray[np.int64]
     _counts: npt.NDArray[np.int64]
+    _further: Callable[[], Iterable[Any]] = field(default=tuple)
 
     def __len__(self) -> int:
         return len(self.document_ids)
 
     @cached_property
-    def forgotten(self) -> npt.NDArray[np.bool_]:
-        """Which positions are those of forgotten documents."""
+    def vacant(self) -> npt.NDArray[np.bool_]:
+        """Which lines have no document."""
         flags: npt.NDArray[np.bool_] = self.document_ids.is_null().to_numpy(zero_copy_only=False)
         return flags
 
     @property
-    def number_forgotten(self) -> int:
-        """How many documents are forgotten."""
+    def number_vacant(self) -> int:
+        """How many lines have no document."""
         return int(self.document_ids.null_count)
+
+    @cached_property
+    def documents(self) -> int:
+        """How many documents there are, on lines of their own and behind the lines."""
+        behind = sum(len(ids) - int(ids.null_count) for _, ids in self.repeats())
+        return len(self) - self.number_vacant + behind
+
+    def repeats(self) -> Iterator[tuple[npt.NDArray[np.int64], Any]]:
+        """Stream the documents that have the text of a line which is another document's.
+
+        :returns: positions of the lines, and ids, null where a document is gone.
+        """
+        for rows in self._further():
+            yield self.positions(rows["file"].cast(pa.string()), rows["line"]), rows["document_id"]
 
     @property
     def files(self) -> list[str]:
@@ -83,12 +104,8 @@ class Manifest:
         with must_exist(path):
             content = path.read_bytes()
         try:
-            parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
-            # On this thread, because each of Arrow's threads keeps memory of its own.
-            batches = parquet.iter_batches(
-                batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names, use_threads=False
-            )
-            manifest = cls.from_batches((batch.cast(MANIFEST_SCHEMA) for batch in batches), str(path))
+            lines = number_of_lines(pq.ParquetFile(pa.BufferReader(content)))
+            manifest = cls.from_batches(_rows(content, 0, lines), str(path), partial(_rows, content, lines))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
             reason = (str(error).splitlines() or ["no reason given"])[0]
             raise ManifestError(f"{path}: not a manifest ({reason}). Run prepare_batches again") from error
@@ -96,16 +113,20 @@ class Manifest:
         return manifest
 
     @classmethod
-    def from_batches(cls, batches: Iterable[Any], where: str = "manifest") -> Manifest:
-        """Return the manifest in record batches with :data:`MANIFEST_SCHEMA`.
+    def from_batches(
+        cls, batches: Iterable[Any], where: str = "manifest", further: Callable[[], Iterable[Any]] = tuple
+    ) -> Manifest:
+        """Return the manifest in record batches with :data:`~nightsort.arrow.manifest_schema.HASHED_SCHEMA`.
 
-        :param batches: the record batches.
+        :param batches: the lines; the hashes may be missing.
         :param where: named in error messages.
+        :param further: returns the rows behind the lines, each time that it is called.
         :returns: the manifest.
         :raises ManifestError: a row without file or line, or lines that do not count up from 0 in each file.
         """
         names: list[str] = []
         starts, ids = [_NONE], [pa.nulls(0, pa.large_string())]
+        hashes: list[Any] = [pa.array([], HASH)]
         rows = start = 0
         counts_up = True
         for batch in batches:
@@ -126,6 +147,8 @@ class Manifest:
             names += here[begun:]
             starts.append(began[begun:])
             ids.append(batch["document_id"].cast(pa.large_string()))
+            if "text_hash" in batch.schema.names:
+                hashes.append(batch["text_hash"])
             rows += len(batch)
             start = began[-1] if len(began) else start
         files = {name: index for index, name in enumerate(names)}
@@ -136,7 +159,8 @@ class Manifest:
             )
         every_start = np.concatenate(starts)
         counts = np.diff(np.append(every_start, rows))
-        return cls(pa.concat_arrays(ids), files, every_start, counts)
+        text_hashes = pa.concat_arrays(hashes) if len(hashes) == len(ids) else None
+        return cls(pa.concat_arrays(ids), text_hashes, files, every_start, counts, further)
 
     def positions(self, files: Any, lines: Any) -> npt.NDArray[np.int64]:
         """Return the position of each (file, line), -1 where the batch has no such line.
@@ -157,3 +181,16 @@ class Manifest:
         line = np.where(counts == 1, pc.fill_null(lines, 0).to_numpy(), pc.fill_null(lines, -1).to_numpy())
         known &= (line >= 0) & (line < counts)
         return np.where(known, (self._starts[file] if self._files else file) + line, -1)
+
+
+def _rows(content: bytes, first: int, end: int | None = None) -> Iterator[Any]:
+    """Stream the rows of a manifest between two of them."""
+    parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
+    schema = rows_schema(parquet)
+    at = 0
+    # On this thread, because each of Arrow's threads keeps memory of its own.
+    for batch in parquet.iter_batches(batch_size=_ROWS_AT_ONCE, columns=schema.names, use_threads=False):
+        start, stop = max(first - at, 0), len(batch) if end is None else min(end - at, len(batch))
+        if start < stop:
+            yield batch.slice(start, stop - start).cast(schema)
+        at += len(batch)

@@ -9,8 +9,10 @@ from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from nightsort.arrow.hashing import hash_texts
-from nightsort.batches.manifest import ManifestError
+from nightsort.batches.manifest import Manifest, ManifestError
 from nightsort.batches.plan import RunPlan
 from nightsort.batches.stored import read_batch
 from nightsort.classifier_spec.day_template import has_day
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from nightsort.arrow.columns import Column
+    from nightsort.batches.plan import Batch
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.reuse.savings import PastNights
     from nightsort.storage import Access, Progress
@@ -111,8 +114,20 @@ class _Reader:
         per_file = self._spec.input_format == "ONE_DOC_PER_FILE"
         for batch in plan.batches:
             with suppress(FileNotFoundError, ManifestError, SourceError):
-                for ids, texts in read_batch(batch, self._access, per_file=per_file):
-                    self._add(texts.filter(ids.is_valid()), key)
+                self._batch(batch, key, per_file=per_file)
+
+    def _batch(self, batch: Batch, key: str, *, per_file: bool) -> None:
+        """Read the lines of a batch, then the documents that share them."""
+        blocks = [
+            (*hash_texts(texts), document_units(texts), ids.is_valid().to_numpy(zero_copy_only=False))
+            for ids, texts in read_batch(batch, self._access, per_file=per_file)
+        ]
+        first, second, units, there = (np.concatenate(columns) for columns in zip(*blocks, strict=True))
+        self._into.add(first[there], second[there], units[there])
+        for lines, ids in Manifest.read(self._access.path(batch.manifest_uri)).repeats():
+            shared = lines[ids.is_valid().to_numpy(zero_copy_only=False)]
+            self._into.add(first[shared], second[shared], units[shared])
+        self._progress(f"reading {key}", self._into.documents)
 
     def source(self, day: date) -> None:
         """Read the documents of a day from the source again, where they are still there."""

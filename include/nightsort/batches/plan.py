@@ -31,20 +31,20 @@ class Batch:
     :param input_uri: what the job reads: one object, or with ONE_DOC_PER_FILE a prefix that ends in ``/``.
     :param manifest_uri: its manifest.
     :param documents: how many documents it has.
+    :param lines: how many lines, or files, its input has: one for each different text.
     :param bytes: size of the input.
-    :param units: billed units, of 100 characters each.
+    :param units: billed units of the lines, of 100 characters each.
     :param fingerprint: hash of the input's content, when it was prepared.
-    :param forgotten: documents that were forgotten since; their lines are still there.
     """
 
     name: str
     input_uri: str
     manifest_uri: str
     documents: int
+    lines: int
     bytes: int
     units: int
     fingerprint: str
-    forgotten: int = 0
 
     @classmethod
     def below(cls, folder: RunFolder, input_format: str, *, name: str, **found: Any) -> Batch:
@@ -64,23 +64,29 @@ class Batch:
         """Its number in the run."""
         return BatchName.parse(self.name).number
 
-    @property
-    def lines(self) -> int:
-        """How many lines, or files, its input has."""
-        return self.documents + self.forgotten
-
     def to_dict(self) -> dict[str, Any]:
-        """Return JSON-safe values; ``forgotten`` only where there are some, for earlier releases."""
-        return {key: value for key, value in asdict(self).items() if key != "forgotten" or value}
+        """Return JSON-safe values."""
+        return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Batch:
         """Return the batch in the values of :meth:`to_dict`, which may have other members besides.
 
-        :param values: JSON-safe values, ``forgotten`` only where there are some.
+        :param values: JSON-safe values.
         :returns: the batch.
         """
-        return cls(**{field.name: values[field.name] for field in fields(cls) if field.name in values})
+        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        return cls(**{"lines": lines_of(values), **known})
+
+
+def lines_of(values: Mapping[str, Any]) -> int:
+    """Return the lines of a batch in the values of :meth:`Batch.to_dict`.
+
+    In those of earlier releases each document has a line, also one that was forgotten since.
+
+    :param values: JSON-safe values.
+    """
+    return int(values.get("lines", values["documents"] + values.get("forgotten", 0)))
 
 
 @dataclass(frozen=True)
@@ -113,7 +119,7 @@ class RunPlan:
                 return cls(input_format)
             return cls(
                 input_format,
-                tuple(Batch.below(folder, input_format, **batch) for batch in plan["batches"]),
+                tuple(_stored(folder, input_format, batch) for batch in plan["batches"]),
                 long_names=plan.get("long_names", not plan["batches"]),
             )
         except FileNotFoundError:
@@ -137,3 +143,9 @@ class RunPlan:
         plan = {"input_format": self.input_format, "long_names": self.long_names, "batches": rows}
         local.write_bytes(orjson.dumps(plan))
         upload(local, folder.file(PLAN_FILE), access)
+
+
+def _stored(folder: RunFolder, input_format: str, values: Mapping[str, Any]) -> Batch:
+    found = {**values, "lines": lines_of(values)}
+    found.pop("forgotten", None)
+    return Batch.below(folder, input_format, **found)

@@ -1,9 +1,11 @@
 """Prepare the input of classification jobs: new documents, cut into batches, each with its manifest.
 
-A batch's name has a hash of its content, so the same documents have the same names and the same bytes. What a
-crashed attempt left behind is either the same, or nothing refers to it. A batch is written to local disk
-first, since its name is known only at its end, and is uploaded while the next one is written. A run that is
-prepared again keeps its batches: :mod:`nightsort.batches.earlier`.
+A text is a line of one batch, however many documents have it: :mod:`nightsort.batches.new_lines`. A batch's
+name has a hash of its lines, so the same texts have the same names and the same bytes. What a crashed attempt
+left behind is either the same, or nothing refers to it. A batch is written to local disk first, since its
+name is known only at its end, and is uploaded while the next one is written. Its manifest follows at the end,
+since any later document may have one of its texts. A run that is prepared again keeps what was started:
+:mod:`nightsort.batches.earlier`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nightsort.arrow.hashing import HashNumbers
 from nightsort.batches.earlier import EarlierBatches
 from nightsort.batches.local_batch import (
     MAX_BATCHES,
@@ -22,7 +25,9 @@ from nightsort.batches.local_batch import (
     check_batch_count,
     cut_batches,
 )
+from nightsort.batches.new_lines import NewLines
 from nightsort.batches.plan import Batch, RunPlan
+from nightsort.batches.repeats import Repeats
 from nightsort.batches.uploads import Uploads
 from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
@@ -35,13 +40,15 @@ from nightsort.storage import upload
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from datetime import date
 
     import pyarrow as pa
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.storage import Access, Progress
+
+    Started = Callable[[Sequence[Batch]], Collection[str]]
 
 __all__ = [
     "MAX_BATCHES",
@@ -55,17 +62,29 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 
+def every_batch(batches: Sequence[Batch]) -> Collection[str]:
+    """Return the names of all batches: whoever cannot tell which jobs were started pays for none twice."""
+    return {batch.name for batch in batches}
+
+
+def no_batch(batches: Sequence[Batch]) -> Collection[str]:
+    """Return no name."""
+    return ()
+
+
 @dataclass(frozen=True)
 class PreparedBatches:
     """The batches of a run. ``documents_in == documents_sent + rejected``, always.
 
     :param documents_in: records in the source.
-    :param documents_sent: documents in the batches.
+    :param documents_sent: documents in the batches, those with a text that is sent for another one too.
     :param reject_counts: rejected documents by reason.
     :param reject_examples: for each reason where the first of them are: file, row, detail.
     :param rejects_uri: the rejects, as JSON Lines.
     :param units: billed units of all jobs together.
     :param files: the files that were read; ``None`` for a query.
+    :param repeated: documents whose text is sent for another one.
+    :param saved_units: units that these would have cost.
     """
 
     run_key: str
@@ -78,6 +97,13 @@ class PreparedBatches:
     units: int
     files: int | None = None
     reject_examples: dict[str, list[str]] = field(default_factory=dict)
+    repeated: int = 0
+    saved_units: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many texts the batches have."""
+        return sum(batch.lines for batch in self.batches)
 
     def to_dict(self) -> dict[str, Any]:
         """Return JSON-safe values."""
@@ -100,12 +126,13 @@ def prepare_batches(
     run_key: str,
     day: date | None,
     source_uri: str | None = None,
+    started: Started = every_batch,
     progress: Progress | None = None,
 ) -> PreparedBatches:
     """Write the batches of a run below ``<work_uri>/runs/<run_key>/``, with manifests and rejects.
 
-    A source without documents has no batches. A run that is prepared again keeps each batch whose documents
-    are all still in the source with the same ids and texts, and adds batches for the others.
+    A source without documents has no batches. A run that is prepared again keeps each batch whose job was
+    started, and adds batches for the texts that are in none of them.
 
     :param spec: the classifier spec.
     :param access: storage and databases.
@@ -113,6 +140,8 @@ def prepare_batches(
     :param day: the day of the source.
     :param source_uri: read this in place of the spec's incoming URI. The caller has checked it, see
         :mod:`nightsort.sources.by_hand`.
+    :param started: returns the names of those batches of the last preparation whose jobs were started, so
+        that they are paid for; by default all.
     :param progress: called with the documents read so far.
     :returns: the batches and their counts.
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
@@ -122,43 +151,44 @@ def prepare_batches(
     with (
         place_named(spec.work_uri, "work_uri"),
         tempfile.TemporaryDirectory(prefix="nightsort-") as name,
+        HashNumbers() as numbers,
     ):
         local = Path(name)
         files = _NightsFiles(spec, day, source_uri)
         plan = RunPlan.read(folder, spec.input_format, access)
         with RejectLog(local / REJECTS_FILE) as rejects:
             documents = _read(spec, access, plan, files, rejects, day, source_uri, progress)
-            with (
-                EarlierBatches(plan, access, local) as earlier,
-                Uploads(access, folder, spec.input_format) as uploads,
-            ):
-                new_documents = earlier.new_documents(documents)
-                for batch in cut_batches(new_documents, spec, local, first=earlier.next_number):
+            earlier = EarlierBatches(plan, access, numbers, started(plan.batches))
+            repeats = Repeats(local)
+            lines = NewLines(earlier, numbers, repeats, same_night=spec.reuse.same_night).of(documents)
+            with Uploads(access, folder, spec.input_format) as uploads:
+                for batch in cut_batches(lines, spec, local, taken=earlier.taken):
                     uploads.add(batch, partial(BatchName.of, run_key, batch.number))
-        batches = [*earlier.kept, *uploads.batches]
-        check_batch_count(len(batches), spec)
+        check_batch_count(len(earlier.sent) + len(uploads.batches), spec)
+        repeats.sort([*earlier.begins, *_begins(uploads.batches, earlier.lines)])
+        kept, written = earlier.write_manifests(repeats, local)
+        written.add(uploads.write_manifests(repeats, len(kept)))
+        batches = [*kept, *uploads.batches]
         rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
         replace(plan, batches=tuple(batches)).write(folder, access, local)
-    if earlier.kept:
-        log.info(
-            "Kept %d of %s of run %s",
-            len(earlier.kept), number_of(len(batches), "batch", "batches"), run_key,
-        )  # fmt: skip
-    sent = sum(batch.documents for batch in batches)
-    if not sent:
+    if kept:
+        log.info("Kept %d of %s of run %s", len(kept), number_of(len(batches), "batch", "batches"), run_key)
+    if not written.documents:
         files.warn_of_nothing()
     return PreparedBatches(
         run_key=run_key,
         batches=tuple(batches),
-        documents_in=sent + rejects.total,
-        documents_sent=sent,
+        documents_in=written.documents + rejects.total,
+        documents_sent=written.documents,
         rejected=rejects.total,
         reject_counts=dict(rejects.counts.most_common()),
         rejects_uri=rejects_uri,
         units=sum(batch.units for batch in batches),
         files=files.number,
         reject_examples=dict(rejects.examples),
+        repeated=written.repeated,
+        saved_units=written.saved_units,
     )
 
 
@@ -169,7 +199,7 @@ def forecast_run(
     run_key: str,
     day: date | None,
     source_uri: str | None = None,
-    paid_units: Callable[[Sequence[Batch]], int] = lambda kept: 0,
+    paid: Started = no_batch,
     progress: Progress | None = None,
 ) -> tuple[Forecast, RejectLog]:
     """Forecast the cost of classifying what :func:`prepare_batches` would prepare, without writing anything.
@@ -180,26 +210,43 @@ def forecast_run(
     :param day: the day of the source.
     :param source_uri: read this in place of the spec's incoming URI. The caller has checked it, see
         :mod:`nightsort.sources.by_hand`.
-    :param paid_units: returns how many units of the batches that are kept are paid already.
+    :param paid: returns the names of those batches of the last preparation that are paid already; by default
+        none.
     :param progress: called with the documents read so far.
     :returns: the forecast, exact in units, and the rejects, whose file is gone.
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
     """
-    documents = units = 0
-    with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
+    texts = units = 0
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as name, HashNumbers() as numbers:
         local = Path(name)
         files = _NightsFiles(spec, day, source_uri)
         plan = RunPlan.read(spec.layout.run(run_key), spec.input_format, access)
-        with RejectLog(local / REJECTS_FILE) as rejects, EarlierBatches(plan, access, local) as earlier:
+        with RejectLog(local / REJECTS_FILE) as rejects:
             arriving = _read(spec, access, plan, files, rejects, day, source_uri, progress)
-            for _, texts in earlier.new_documents(arriving):
-                documents += len(texts)
-                units += int(document_units(texts).sum())
-    documents += sum(batch.documents for batch in earlier.kept)
-    units += sum(batch.units for batch in earlier.kept)
-    if not documents:
-        files.warn_of_nothing()
-    return forecast_classification(documents, units, paid_units=paid_units(earlier.kept)), rejects
+            earlier = EarlierBatches(plan, access, numbers, paid(plan.batches))
+            repeats = Repeats(local)
+            for lines in NewLines(earlier, numbers, repeats, same_night=spec.reuse.same_night).of(arriving):
+                texts += len(lines.texts)
+                units += int(document_units(lines.texts).sum())
+        paid_units = sum(sent.batch.units for sent in earlier.sent)
+        texts += earlier.lines
+        if not texts:
+            files.warn_of_nothing()
+        return (
+            forecast_classification(
+                texts,
+                units + paid_units,
+                paid_units=paid_units,
+                repeated=repeats.number,
+                saved_units=repeats.units,
+            ),
+            rejects,
+        )
+
+
+def _begins(batches: Sequence[Batch], first: int) -> list[int]:
+    """Return the number of the first line of each batch."""
+    return [first + sum(batch.lines for batch in batches[:place]) for place in range(len(batches))]
 
 
 def _read(

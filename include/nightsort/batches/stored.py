@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import one_column
-from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
+from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA, number_of_lines
 from nightsort.batches.manifest import ManifestError
 from nightsort.sources.source_files import SourceFile, SourceGoneError
 from nightsort.sources.streams import open_file, open_files
@@ -31,12 +31,13 @@ _SENT: Final = pa.schema([MANIFEST_SCHEMA.field("file"), MANIFEST_SCHEMA.field("
 
 
 def read_batch(batch: Batch, access: Access, *, per_file: bool) -> Iterator[IdsAndTexts]:
-    """Stream the documents of a batch.
+    """Stream the lines of a batch.
 
     :param batch: the batch.
     :param access: storage.
     :param per_file: each document has a file of its own.
-    :returns: columns of ids and of texts; a forgotten document has no id, and a text that says nothing.
+    :returns: columns of ids and of texts, a row per line. A line without a document has no id; the text of a
+        forgotten one says nothing.
     :raises MissingObjectError: its input or its manifest is gone.
     :raises ManifestError: the manifest cannot be read, or is another batch's.
     :raises SourceError: the input cannot be read.
@@ -56,13 +57,30 @@ def read_batch(batch: Batch, access: Access, *, per_file: bool) -> Iterator[IdsA
             raise FileNotFoundError from error
 
 
+def same_size(batch: Batch, access: Access, *, per_file: bool) -> bool:
+    """Return whether the input of a batch has the size with which it was written.
+
+    :param batch: the batch.
+    :param access: storage.
+    :param per_file: each line has a file of its own.
+    :raises FileNotFoundError: it is gone.
+    """
+    fs, path = access.file(batch.input_uri)
+    fs.invalidate_cache()
+    if not per_file:
+        return bool(fs.info(path)["size"] == batch.bytes)
+    sizes = [found["size"] for found in fs.find(path, detail=True).values()]
+    return (len(sizes), sum(sizes)) == (batch.lines, batch.bytes)
+
+
 def _manifest(batch: Batch, access: Access) -> Any:
-    """Return the files and ids of a batch's documents."""
+    """Return the files and ids of a batch's lines."""
     with must_exist(batch.manifest_uri):
         content = access.path(batch.manifest_uri).read_bytes()
     try:
+        lines = number_of_lines(pq.ParquetFile(pa.BufferReader(content)))
         manifest: Any = pq.read_table(pa.BufferReader(content), columns=["file", "document_id"])
-        return manifest.cast(_SENT)
+        return manifest.slice(0, lines).cast(_SENT)
     except (pa.ArrowException, OSError, ValueError) as error:
         raise ManifestError(f"{batch.manifest_uri}: not a manifest") from error
 

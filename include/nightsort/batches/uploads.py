@@ -1,12 +1,15 @@
-"""Name batches that are complete on local disk, and upload them with their manifests."""
+"""Name batches that are complete on local disk, and upload them; at the end their manifests."""
 
 from __future__ import annotations
 
 import logging
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from nightsort.batches.manifest_files import Written, write_manifest
 from nightsort.batches.plan import Batch
 from nightsort.naming import batch_file
 from nightsort.storage import upload, upload_texts
@@ -16,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nightsort.batches.local_batch import LocalBatch
+    from nightsort.batches.repeats import Repeats
     from nightsort.naming import RunFolder
     from nightsort.storage import Access
 
@@ -35,6 +39,7 @@ class Uploads:
         self._per_file = input_format == "ONE_DOC_PER_FILE"
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="nightsort-upload")
         self._waiting: deque[Future[None]] = deque()
+        self._local: list[LocalBatch] = []
 
     def __enter__(self) -> Uploads:
         return self
@@ -47,7 +52,7 @@ class Uploads:
             self._pool.shutdown(cancel_futures=True)
 
     def add(self, local: LocalBatch, name: Callable[[str], object]) -> None:
-        """Name a batch, and upload it in the background.
+        """Name a batch, and upload its input in the background.
 
         :param local: the batch, closed.
         :param name: makes its name from the hash of its content.
@@ -59,15 +64,38 @@ class Uploads:
             self._folder,
             self._input_format,
             name=str(name(fingerprint)),
-            documents=local.documents,
-            bytes=local.text_bytes + (0 if self._per_file else local.documents),
+            documents=local.lines,
+            lines=local.lines,
+            bytes=local.text_bytes + (0 if self._per_file else local.lines),
             units=local.units,
             fingerprint=fingerprint,
         )
         self.batches.append(batch)
-        # On this thread, not the upload thread, so that the allocator reuses memory that it has freed here.
-        local.write_manifest(None if self._per_file else batch_file(batch.name))
+        self._local.append(local)
         self._waiting.append(self._pool.submit(self._upload, local, batch))
+
+    def write_manifests(self, repeats: Repeats, first: int = 0) -> Written:
+        """Write and upload the manifests of all batches, whose :attr:`batches` then have all their documents.
+
+        :param repeats: the documents whose texts are on lines, sorted.
+        :param first: place of the first batch among those by which they are sorted.
+        :returns: what all of them hold.
+        """
+        every = Written()
+        for place, (batch, local) in enumerate(zip(self.batches, self._local, strict=True)):
+            path = local.path.with_suffix(".parquet")
+            written = write_manifest(
+                path,
+                local.manifest_rows(None if self._per_file else batch_file(batch.name)),
+                partial(repeats.of, first + place),
+                lines=batch.lines,
+                per_file=self._per_file,
+            )
+            every.add(written)
+            self.batches[place] = replace(batch, documents=written.documents)
+            upload(path, batch.manifest_uri, self._access, move=True)
+            local.remove()
+        return every
 
     def _upload(self, local: LocalBatch, batch: Batch) -> None:
         if self._per_file:
@@ -76,7 +104,5 @@ class Uploads:
                 upload_texts(zip(local.file_names(), texts, strict=True), batch.input_uri, self._access)
         else:
             upload(local.path, batch.input_uri, self._access, move=True)
-        upload(local.manifest_path, batch.manifest_uri, self._access, move=True)
-        local.remove()
-        documents, size = number_of(batch.documents, "document"), number_of(batch.bytes, "byte")
-        log.info("Batch %s: %s, %s", batch.name, documents, size)
+        texts_in, size = number_of(batch.lines, "text"), number_of(batch.bytes, "byte")
+        log.info("Batch %s: %s, %s", batch.name, texts_in, size)

@@ -20,6 +20,7 @@ from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files
 from nightsort.classifier_spec.problems import Problem, SpecError, describe, refuse, refuse_keys, shown
 from nightsort.classifier_spec.quality import Quality
 from nightsort.classifier_spec.real_time import Autoscale, RealTime
+from nightsort.classifier_spec.reuse import Reuse
 from nightsort.classifier_spec.schedule import schedule_problem, unread_days
 from nightsort.classifier_spec.source import Format, IncomingSource, LabelledSource, Source, SpecPart
 from nightsort.classifier_spec.uris import fixed_prefix, overlap
@@ -46,6 +47,7 @@ __all__ = [
     "Promotion",
     "Quality",
     "RealTime",
+    "Reuse",
     "Source",
     "SpecError",
     "Vpc",
@@ -115,6 +117,7 @@ class ClassifierSpec(SpecPart):
     loaded_by: str | None = Field(None, description="HH:MM in `timezone`; a later night calls the notifiers.")
     notifiers: tuple[Notifier, ...] = ()
     batch: BatchLimits = BatchLimits()
+    reuse: Reuse = Reuse()
     export: Export | None = None
     real_time: RealTime | None = Field(None, description="An endpoint at certain hours; None: there is none.")
     kms: Kms = Kms()
@@ -151,6 +154,7 @@ class ClassifierSpec(SpecPart):
             "quality",
             "real_time",
             "recommended_documents_per_label",
+            "reuse",
             "schedule",
             "stop_training_on_kill",
             "tags",
@@ -338,6 +342,7 @@ _MODELS: dict[str, type[BaseModel]] = {
     "budget": Budget,
     "budget.approvers": Approver,
     "quality": Quality,
+    "reuse": Reuse,
     "export": Export,
     "real_time": RealTime,
     "real_time.autoscale": Autoscale,

@@ -140,20 +140,16 @@ def _of_night(
         run_key=key,
         day=day,
         source_uri=source_uri,
-        paid_units=_nothing_paid if dsn is None else _units_loaded(dsn, spec, key),
+        **({} if dsn is None else {"paid": _loaded(dsn, spec, key)}),
         progress=progress,
     )
     return forecast, {"counts": rejects.counts, "examples": rejects.examples}
 
 
-def _nothing_paid(kept: Sequence[Batch]) -> int:
-    return 0
+def _loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Sequence[Batch]], set[str]]:
+    """Return a function for the names of those batches that the active version has classified."""
 
-
-def _units_loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Sequence[Batch]], int]:
-    """Return a function for the units of those batches that the active version has classified."""
-
-    def units(kept: Sequence[Batch]) -> int:
+    def names_of(kept: Sequence[Batch]) -> set[str]:
         import psycopg
 
         from nightsort.tables.runs import loaded_batches
@@ -166,10 +162,9 @@ def _units_loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Seq
             names = [batch.name for batch in kept]
             loaded = loaded_batches(connection, classifier=spec.name, run_key=run_key, batches=names)
         version = None if active is None else active.version
-        paid = {name for name, found in loaded.items() if found.version == version}
-        return sum(batch.units for batch in kept if batch.name in paid)
+        return {name for name, found in loaded.items() if found.version == version}
 
-    return units
+    return names_of
 
 
 def _print_savings(spec: str, day: datetime | None, nights: int, dsn: str | None, *, as_json: bool) -> None:

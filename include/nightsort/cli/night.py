@@ -116,6 +116,11 @@ def _print_run(report: NightReport) -> None:
         when = f" on {_time(run.approved_at)}" if run.approved_at else ""
         approved = f", approved by {run.approved_by}{when}"
     _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}{approved}")
+    if run.repeated:
+        _say(
+            f"{number_of(run.repeated, 'document')} with a text that was sent for another one: "
+            f"{usd_text(run.saved_usd)} saved"
+        )
 
 
 def _print_reasons(report: NightReport) -> None:

@@ -111,6 +111,8 @@ def prepare_batches(
     numbers = ("documents", "bytes", "units")
     rows = [(batch["name"], *(batch[key] for key in numbers), batch["input_uri"]) for batch in written]
     print_table(("batch", *numbers, "input"), rows)
-    forecast = forecast_classification(prepared.documents_sent, prepared.units)
+    forecast = forecast_classification(
+        prepared.lines, prepared.units, repeated=prepared.repeated, saved_units=prepared.saved_units
+    )
     out.print(str(forecast), soft_wrap=True)
     out.print(budget_text(forecast, loaded.budget.run_usd), soft_wrap=True)

@@ -50,13 +50,17 @@ class Forecast:
     :param documents: documents to send.
     :param units: billed units: 100 characters each, at least 3 per document.
     :param usd: price of the units.
-    :param paid_usd: the part of it that is already paid, for batches that are classified and loaded.
+    :param paid_usd: the part of it that is already paid, for batches whose jobs were started.
+    :param repeated: further documents, which are not sent because one with the same text is.
+    :param saved_usd: what these would have cost.
     """
 
     documents: int
     units: int
     usd: float
     paid_usd: float = 0.0
+    repeated: int = 0
+    saved_usd: float = 0.0
 
     @property
     def least_usd(self) -> float:
@@ -78,10 +82,16 @@ class Forecast:
             return "Nothing to classify: 0.00 USD."
         left = usd_text(max(0.0, round(self.usd - self.paid_usd, 4)))
         paid = f" Already paid: {usd_text(self.paid_usd)}; still to pay: {left}." if self.paid_usd else ""
+        saved = (
+            f" {number_of(self.repeated, 'further document')} with the same texts cost nothing: "
+            f"{usd_text(self.saved_usd)} saved."
+            if self.repeated
+            else ""
+        )
         return (
             f"{number_of(self.documents, 'document')} = {number_of(self.units, 'unit')} of {UNIT_CHARACTERS} "
             f"characters, at least {MIN_UNITS} per document, at {UNIT_USD} USD each = "
-            f"{usd_text(self.usd)}.{paid}"
+            f"{usd_text(self.usd)}.{paid}{saved}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -180,12 +190,25 @@ def endpoint_cost(seconds: float, units: int) -> float:
     return round(max(math.ceil(seconds), MIN_ENDPOINT_SECONDS) * units * ENDPOINT_UNIT_USD, 4)
 
 
-def forecast_classification(documents: int, units: int, *, paid_units: int = 0) -> Forecast:
+def forecast_classification(
+    documents: int, units: int, *, paid_units: int = 0, repeated: int = 0, saved_units: int = 0
+) -> Forecast:
     """Forecast jobs over documents whose units are counted. The forecast is exact.
 
+    :param documents: documents to send.
+    :param units: their billed units.
     :param paid_units: how many of the units are already paid.
+    :param repeated: further documents, which are not sent because one with the same text is.
+    :param saved_units: units that these would have cost.
     """
-    return Forecast(documents, units, classification_cost(units), classification_cost(paid_units))
+    return Forecast(
+        documents,
+        units,
+        classification_cost(units),
+        classification_cost(paid_units),
+        repeated,
+        classification_cost(saved_units),
+    )
 
 
 def forecast_training(documents: int, test_units: int = 0) -> TrainingForecast:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,14 +12,22 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
-from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA, manifest_writer
+from nightsort.arrow.hashing import HASH
+from nightsort.arrow.manifest_schema import (
+    MANIFEST_SCHEMA,
+    manifest_writer,
+    number_of_lines,
+    rows_schema,
+)
 from nightsort.batches.manifest import ManifestError
-from nightsort.naming import forgotten_file
+from nightsort.naming import document_file, forgotten_file
 from nightsort.storage import upload_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from nightsort.arrow.columns import Column
     from nightsort.forgetting.lines import Positions
@@ -37,6 +45,8 @@ class Found:
     :param lines: the line of each in that file.
     :param ids: how often each id is there.
     :param documents: how many documents the manifest has.
+    :param owned: which of the rows are lines, rather than of documents that have the text of a line.
+    :param heirs: rows of documents that are left with the text of such a line, by the row of the line.
     """
 
     positions: Positions
@@ -44,10 +54,49 @@ class Found:
     lines: Positions
     ids: Counter[str]
     documents: int
+    owned: npt.NDArray[np.bool_]
+    heirs: dict[int, Heir] = field(default_factory=dict)
+
+    @property
+    def texts(self) -> Positions:
+        """The rows of the lines whose texts nobody else has."""
+        return np.array(
+            [row for row in self.positions[self.owned].tolist() if row not in self.heirs], np.int64
+        )
+
+    @property
+    def places(self) -> Iterator[tuple[str, int]]:
+        """The files and lines of these texts."""
+        gone = set(self.texts.tolist())
+        for position, file, line in zip(
+            self.positions.tolist(), self.files, self.lines.tolist(), strict=True
+        ):
+            if position in gone:
+                yield file, line
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The names of the files that are passed on, where each line has one, and their new names."""
+        return {
+            file: document_file(self.heirs[position].document_id)
+            for position, file in zip(self.positions.tolist(), self.files, strict=True)
+            if position in self.heirs
+        }
 
     def lines_of(self, file: str) -> Positions:
         """Return the lines of one file, sorted."""
         return np.sort(self.lines[[name == file for name in self.files]])
+
+
+class Heir(NamedTuple):
+    """A document that has the text of a line which was another one's.
+
+    :param position: its row of the manifest.
+    :param document_id: its id.
+    """
+
+    position: int
+    document_id: str
 
 
 def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
@@ -61,17 +110,43 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
     positions, lines = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     files: list[str] = []
     counts: Counter[str] = Counter()
-    start = 0
-    for rows in _rows(uri, access):
+    start = documents = number = 0
+    places: dict[tuple[str, int], int] = {}
+    heirs: dict[int, Heir] = {}
+    for rows, number in _rows(uri, access):
         here = is_one_of(rows["document_id"], ids)
+        documents += len(rows) - rows["document_id"].null_count
         if len(here):
             found = rows.take(from_numpy(here))
             positions.append(here + start)
             lines.append(found["line"].to_numpy())
             files += found["file"].to_pylist()
             counts.update(found["document_id"].to_pylist())
+            for row, file, line in zip(
+                here.tolist(), found["file"].to_pylist(), lines[-1].tolist(), strict=True
+            ):
+                if start + row < number:
+                    places[file, line] = start + row
+        if places and start + len(rows) > number:
+            _note_heirs(rows, max(number - start, 0), start, set(here.tolist()), places, heirs)
         start += len(rows)
-    return Found(np.concatenate(positions), files, np.concatenate(lines), counts, start)
+    every = np.concatenate(positions)
+    return Found(every, files, np.concatenate(lines), counts, documents, every < number, heirs)
+
+
+def _note_heirs(
+    rows: Any,
+    first: int,
+    start: int,
+    named: set[int],
+    places: dict[tuple[str, int], int],
+    heirs: dict[int, Heir],
+) -> None:
+    """Note the first document that is left with the text of each line whose own document is found."""
+    columns = (rows[name].to_pylist() for name in ("file", "line", "document_id"))
+    for row, (file, line, document_id) in enumerate(zip(*columns, strict=True)):
+        if row >= first and row not in named and document_id is not None and (file, line) in places:
+            heirs.setdefault(places[file, line], Heir(start + row, document_id))
 
 
 def is_one_of(column: Column, ids: Column) -> Positions:
@@ -90,39 +165,63 @@ def erase_from_manifest(uri: str, found: Found, access: Access, scratch: Path, *
     :param per_file: a file is named after its document, so its name goes as well.
     """
     local = scratch / "manifest.parquet"
+    new_ids: dict[int, str | None] = dict.fromkeys(found.positions.tolist())
+    for line, heir in found.heirs.items():
+        new_ids |= {line: heir.document_id, heir.position: None}
+    texts = set(found.texts.tolist())
+    forgotten = zip(found.places, found.texts.tolist(), strict=True)
+    names = {**found.renamed, **{file: forgotten_file(position) for (file, _), position in forgotten}}
+    writer: pq.ParquetWriter | None = None
     start = 0
-    with manifest_writer(local) as writer:
-        for rows in _rows(uri, access):
-            begin, end = np.searchsorted(found.positions, (start, start + len(rows)))
-            here = found.positions[begin:end]
-            writer.write_batch(_without_ids(rows, here - start, here, per_file=per_file))
+    try:
+        for rows, number in _rows(uri, access):
+            writer = writer or manifest_writer(local, rows.schema, lines=number)
+            part = _without_ids(rows, start, new_ids, texts)
+            writer.write_batch(_renamed(part, names) if per_file else part)
             start += len(rows)
+    finally:
+        if writer is not None:
+            writer.close()
     upload_whole(local, uri, access)
 
 
-def _without_ids(rows: pa.RecordBatch, here: Positions, positions: Positions, *, per_file: bool) -> Any:
-    if not len(here):
+def _without_ids(rows: Any, start: int, new_ids: dict[int, str | None], texts: set[int]) -> Any:
+    here = [row for row in range(len(rows)) if start + row in new_ids]
+    if not here:
         return rows
-    flags = np.zeros(len(rows), np.bool_)
-    flags[here] = True
-    mask = pa.array(flags)
-    ids: Column = pc.replace_with_mask(rows["document_id"], mask, pa.scalar(None, pa.string()))
-    files: Column = rows["file"]
-    if per_file:
-        names = pa.array(list(map(forgotten_file, positions.tolist())), pa.string())
-        files = pc.replace_with_mask(files.cast(pa.string()), mask, names).cast(MANIFEST_SCHEMA.field(0).type)
-    return pa.record_batch([files, rows["line"], ids], schema=MANIFEST_SCHEMA)
+    columns = dict(zip(rows.schema.names, rows.columns, strict=True))
+    mask = _mask(len(rows), here)
+    ids = pa.array([new_ids[start + row] for row in here], pa.string())
+    columns["document_id"] = pc.replace_with_mask(rows["document_id"], mask, ids)
+    gone = [row for row in here if start + row in texts]
+    mask = _mask(len(rows), gone)
+    if "text_hash" in columns:
+        columns["text_hash"] = pc.if_else(mask, pa.scalar(None, HASH), columns["text_hash"])
+    return pa.record_batch(list(columns.values()), schema=rows.schema)
 
 
-def _rows(uri: str, access: Access) -> Iterator[Any]:
-    """Stream the rows of a manifest, with :data:`~nightsort.batches.manifest.MANIFEST_SCHEMA`."""
+def _renamed(rows: Any, renamed: Mapping[str, str]) -> Any:
+    if not renamed:
+        return rows
+    names = [renamed.get(name, name) for name in rows["file"].to_pylist()]
+    files = pa.array(names, pa.string()).cast(MANIFEST_SCHEMA.field(0).type)
+    return rows.set_column(0, MANIFEST_SCHEMA.field(0), files)
+
+
+def _mask(rows: int, chosen: list[int]) -> Any:
+    flags = np.zeros(rows, np.bool_)
+    flags[chosen] = True
+    return pa.array(flags)
+
+
+def _rows(uri: str, access: Access) -> Iterator[tuple[Any, int]]:
+    """Stream the rows of a manifest, each time with the number of those that are lines."""
     content = access.path(uri).read_bytes()
     try:
         parquet: Any = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
-        for rows in parquet.iter_batches(
-            batch_size=_ROWS_AT_ONCE, columns=MANIFEST_SCHEMA.names, use_threads=False
-        ):
-            yield rows.cast(MANIFEST_SCHEMA)
+        schema, number = rows_schema(parquet), number_of_lines(parquet)
+        for rows in parquet.iter_batches(batch_size=_ROWS_AT_ONCE, columns=schema.names, use_threads=False):
+            yield rows.cast(schema), number
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
         raise ManifestError(
             f"{uri}: not a manifest, so nothing says which documents its batch holds; remove it and the input"

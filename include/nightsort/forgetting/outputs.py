@@ -14,6 +14,7 @@ from nightsort.results.lines import OddObjectError, line_number, pieces, seems_t
 from nightsort.storage import upload_whole
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from nightsort.storage import Access
@@ -22,14 +23,17 @@ Places: TypeAlias = "dict[str, frozenset[int] | None]"
 """Lines by the base name of their file; ``None``: all of them."""
 
 
-def drop_results(uri: str, places: Places, access: Access, scratch: Path) -> int:
+def drop_results(
+    uri: str, places: Places, access: Access, scratch: Path, renamed: Mapping[str, str] | None = None
+) -> int:
     """Write an output anew without the results of some documents; if it has none of them, it stays as it is.
 
     :param uri: the job's ``output.tar.gz``.
     :param places: where the documents are in the input.
     :param access: storage.
     :param scratch: a local folder.
-    :returns: how many results were taken out.
+    :param renamed: files of others that are named anew.
+    :returns: how many results were taken out or changed.
     :raises ArchiveError: it is damaged.
     """
     content, packed = scratch / MEMBER, scratch / "output.tar.gz"
@@ -38,7 +42,7 @@ def drop_results(uri: str, places: Places, access: Access, scratch: Path) -> int
         for block in blocks_of_lines(read_member(access.path(uri), MEMBER)):
             # A line that is longer than any result cannot be read by anybody, and goes as well.
             if block is not None:
-                dropped += _write_others(block, places, left)
+                dropped += _write_others(block, places, left, renamed or {})
     if not dropped:
         return 0
     with content.open("rb") as left, tarfile.open(packed, "w:gz", compresslevel=6) as tar:
@@ -49,8 +53,8 @@ def drop_results(uri: str, places: Places, access: Access, scratch: Path) -> int
     return dropped
 
 
-def _write_others(block: bytes, places: Places, left: IO[bytes]) -> int:
-    """Write the lines of a block that are about other documents; return how many results are not written."""
+def _write_others(block: bytes, places: Places, left: IO[bytes], renamed: Mapping[str, str]) -> int:
+    """Write the lines of a block that are about other documents; return how many are others than before."""
     dropped = 0
     kept: list[bytes] = []
     for line in io.BytesIO(block):
@@ -61,6 +65,9 @@ def _write_others(block: bytes, places: Places, left: IO[bytes]) -> int:
             dropped += gone
         elif _is_one(row, places):
             dropped += 1
+        elif renamed and isinstance(row, dict) and row.get("File") in renamed:
+            dropped += 1
+            kept.append(orjson.dumps({**row, "File": renamed[row["File"]]}, option=orjson.OPT_APPEND_NEWLINE))
         else:
             kept.append(line)
     left.write(b"".join(kept))

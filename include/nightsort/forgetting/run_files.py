@@ -11,7 +11,7 @@ from nightsort.forgetting.lines import LineMissingError, filler, overwrite_lines
 from nightsort.forgetting.manifests import Found, erase_from_manifest, find_in_manifest
 from nightsort.forgetting.outputs import Places, drop_results
 from nightsort.forgetting.rejects import FoundRejects, erase_from_rejects, find_in_rejects
-from nightsort.naming import REJECTS_FILE, batch_file, document_file, forgotten_file
+from nightsort.naming import REJECTS_FILE, batch_file, forgotten_file
 from nightsort.results.archive import ArchiveError
 from nightsort.sources.source_files import list_files
 from nightsort.storage import download, names_below, remove_file, upload_whole
@@ -110,7 +110,7 @@ class RunFiles:
             if problem := self._erase_from_input(batch, documents):
                 yield problem
         if found.batches:
-            yield from self._drop_results(found.batches, named)
+            yield from self._drop_results(found.batches)
         for batch, documents in found.batches.items():
             uri = self._folder.manifest(batch)
             per_file = _per_file(batch, documents)
@@ -133,6 +133,7 @@ class RunFiles:
         try:
             if per_file:
                 self._replace_files(uri, found)
+                self._rename_files(uri, found)
             else:
                 self._overwrite_lines(uri, found)
         except FileNotFoundError:
@@ -145,13 +146,13 @@ class RunFiles:
     def _overwrite_lines(self, uri: str, found: Found) -> None:
         local = self._scratch / "input.txt"
         download(uri, local, self._access)
-        if overwrite_lines(local, found.positions, lambda line: filler(len(line))):
+        if overwrite_lines(local, found.texts, lambda line: filler(len(line))):
             upload_whole(local, uri, self._access)
 
     def _replace_files(self, prefix: str, found: Found) -> None:
         """Put a file that says nothing in the place of each document's; the old one goes last."""
         local = self._scratch / "document"
-        for name, position in zip(found.files, found.positions.tolist(), strict=True):
+        for (name, _), position in zip(found.places, found.texts.tolist(), strict=True):
             fs, path = self._access.file(prefix + name)
             try:
                 local.write_bytes(filler(fs.info(path)["size"]))
@@ -160,22 +161,35 @@ class RunFiles:
             upload_whole(local, prefix + forgotten_file(position), self._access)
             remove_file(prefix + name, self._access)
 
-    def _drop_results(self, batches: Mapping[str, Found], named: Collection[str]) -> Iterator[str]:
+    def _rename_files(self, prefix: str, found: Found) -> None:
+        """Name a file that is passed on after the document that has it now; the old one goes last."""
+        local = self._scratch / "document"
+        for old, new in found.renamed.items():
+            try:
+                download(prefix + old, local, self._access)
+            except FileNotFoundError:
+                continue
+            upload_whole(local, prefix + new, self._access)
+            remove_file(prefix + old, self._access)
+
+    def _drop_results(self, batches: Mapping[str, Found]) -> Iterator[str]:
         places: Places = {}
+        renamed: dict[str, str] = {}
         for batch, found in batches.items():
             if _per_file(batch, found):
-                places.update(dict.fromkeys(map(document_file, named)))
+                places.update(dict.fromkeys(file for file, _ in found.places))
+                renamed |= found.renamed
             else:
-                places[batch_file(batch)] = frozenset(found.lines.tolist())
+                places[batch_file(batch)] = frozenset(line for _, line in found.places)
         for output in list_files(self._folder.output, self._access):
             if output.name.rpartition("/")[2] != _OUTPUT:
                 continue
-            if problem := self._drop_from_output(output.uri, places):
+            if problem := self._drop_from_output(output.uri, places, renamed):
                 yield problem
 
-    def _drop_from_output(self, uri: str, places: Places) -> str | None:
+    def _drop_from_output(self, uri: str, places: Places, renamed: Mapping[str, str]) -> str | None:
         try:
-            drop_results(uri, places, self._access, self._scratch)
+            drop_results(uri, places, self._access, self._scratch, renamed)
         except ArchiveError as error:
             return str(error)
         return None

@@ -43,7 +43,8 @@ def predictions(export_uri: str, classifier: str, day: date, *, access: Access |
     for file in files:
         with file.open("rb") as opened:
             tables.append(pq.read_table(opened))
-    rows = pa.concat_tables(tables).to_pandas()
+    # Files of earlier releases lack the newest columns.
+    rows = pa.concat_tables(tables, promote_options="default").to_pandas()
     rows["classifier"], rows["day"] = classifier, pd.Timestamp(day)
     return frames.predictions(rows)
 

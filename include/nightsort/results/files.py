@@ -14,6 +14,7 @@ from nightsort.batches.manifest import Manifest
 from nightsort.errors import NightsortError
 from nightsort.results.columns import PREDICTION_SCHEMA, read_predictions
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
+from nightsort.results.repeated import RepeatedResults
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -79,7 +80,8 @@ def write_results(
     :raises ManifestError: the manifest cannot be read.
     :raises UnknownFileTypeError: the output has another ending.
     """
-    results = BatchResults(archive, Manifest.read(manifest), mode=mode, threshold=threshold)
+    read = Manifest.read(manifest)
+    results = RepeatedResults(BatchResults(archive, read, mode=mode, threshold=threshold), read)
     seen = 0
     with _writer(output, RESULT_SCHEMA) as write:
         for batch in results:

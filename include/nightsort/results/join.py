@@ -108,7 +108,9 @@ class LoadCounts:
 
 
 class BatchResults:
-    """The results of one batch, as a stream of record batches with :data:`RESULT_SCHEMA`; iterate once.
+    """The results of the lines of one batch, as a stream of record batches with :data:`RESULT_SCHEMA`.
+
+    Iterate once. :class:`~nightsort.results.repeated.RepeatedResults` adds the documents behind the lines.
 
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
@@ -126,7 +128,7 @@ class BatchResults:
         self._garbled = np.zeros(len(manifest), np.bool_)
         # Index into _reasons for each failed document, 0 for none: two bytes a document, even if all fail.
         self._failed = np.zeros(len(manifest), np.uint16)
-        self._forgets = manifest.number_forgotten > 0
+        self._has_vacant = manifest.number_vacant > 0
         self._reasons = ["", UNNAMED_ERROR]
         self._unreadable = self._duplicates = self._unknown = self._found = 0
         self._counts: LoadCounts | None = None
@@ -150,7 +152,7 @@ class BatchResults:
             reasons.update(results["reason"].to_pylist())
             yield results
         classified = int(np.count_nonzero(self._classified))
-        documents = len(self.manifest) - self.manifest.number_forgotten
+        documents = len(self.manifest) - self.manifest.number_vacant
         self._counts = LoadCounts(
             documents=documents,
             classified=classified,
@@ -176,7 +178,7 @@ class BatchResults:
         for failure, position in zip(batch.failures, self._positions(batch.failures), strict=True):
             if position < 0:
                 self._unknown += 1
-            elif self._forgets and self.manifest.forgotten[position]:
+            elif self._has_vacant and self.manifest.vacant[position]:
                 continue
             elif self._classified[position] or self._failed[position]:
                 self._duplicates += 1
@@ -197,9 +199,9 @@ class BatchResults:
 
     def _join(self, predictions: Any) -> pa.RecordBatch:
         positions = self.manifest.positions(predictions["file"], predictions["line"])
-        if self._forgets:
-            # A version that came later has classified what stands in the place of a forgotten document.
-            left = np.flatnonzero((positions < 0) | ~self.manifest.forgotten[positions])
+        if self._has_vacant:
+            # What was sent is classified too where its document is gone from the source, or forgotten.
+            left = np.flatnonzero((positions < 0) | ~self.manifest.vacant[positions])
             predictions, positions = predictions.take(from_numpy(left)), positions[left]
         if len(positions) and (
             positions[0] < 0 or not (np.diff(positions) > 0).all() or self._used(positions)
@@ -218,13 +220,13 @@ class BatchResults:
             rows,
             line=from_numpy(positions),
             document_id=ids.cast(pa.string()),
-            status=_constant(CLASSIFIED, rows),
+            status=constant(CLASSIFIED, rows),
             label=labels.values.take(starts),
             score=scores.values.take(starts),
             labels=labels,
             scores=scores,
             accepted=accepted_labels(labels, scores, self._threshold),
-            source=_constant(JOB, rows),
+            source=constant(JOB, rows),
         )
 
     def _used(self, positions: npt.NDArray[np.int64]) -> bool:
@@ -247,15 +249,15 @@ class BatchResults:
         return predictions.take(from_numpy(np.flatnonzero(keep))), positions[keep]
 
     def _check_it_is_ours(self) -> None:
-        # Where documents are forgotten, an odd result may be all that is left of the output.
-        if self._found and self._unknown >= self._found and len(self.manifest) and not self._forgets:
+        # Where lines have no document, an odd result may be all that is left of the output.
+        if self._found and self._unknown >= self._found and len(self.manifest) and not self._has_vacant:
             raise WrongOutputError(
                 f"{self._archive}: none of its {self._found:,} results is for this batch, whose input is "
                 f"{self.manifest.first_file}: it is another job's output. Check the job's output URI"
             )
 
     def _without_prediction(self) -> Iterator[pa.RecordBatch]:
-        left = np.flatnonzero(~(self._classified | self.manifest.forgotten))
+        left = np.flatnonzero(~(self._classified | self.manifest.vacant))
         names = [*self._reasons, MISSING, UNREADABLE]
         codes = self._failed.astype(np.int32)
         codes[codes == 0] = names.index(MISSING)
@@ -268,11 +270,12 @@ class BatchResults:
                 rows,
                 line=from_numpy(positions),
                 document_id=self.manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
-                status=_constant(FAILED, rows),
+                status=constant(FAILED, rows),
                 reason=reason,
-                source=_constant(JOB, rows),
+                source=constant(JOB, rows),
             )
 
 
-def _constant(value: str, rows: int) -> Any:
+def constant(value: str, rows: int) -> Any:
+    """Return a column with the same text in each row."""
     return pa.DictionaryArray.from_arrays(from_numpy(np.zeros(rows, np.int32)), pa.array([value]))

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
+    from nightsort.batches.manifest import Manifest
     from nightsort.results.join import BatchResults
 
 _LINE = RESULT_SCHEMA.get_field_index("line")
@@ -48,10 +49,15 @@ class RetriedResults:
             yield from self._last_results(rows, rows["line"].to_numpy())
 
     @property
+    def manifest(self) -> Manifest:
+        """The manifest of the batch."""
+        return self._first.manifest
+
+    @property
     def counts(self) -> LoadCounts:
         """The counts of the documents; of odd pieces, the sums of all outputs."""
         each = [results.counts for results in (self._first, *self._retries)]
-        documents = len(self._first.manifest) - self._first.manifest.number_forgotten
+        documents = len(self._first.manifest) - self._first.manifest.number_vacant
         return LoadCounts(
             documents=documents,
             classified=self._classified,
@@ -64,10 +70,10 @@ class RetriedResults:
         )
 
     def _places(self, retry: BatchResults) -> npt.NDArray[np.int64]:
-        """Return the place of each document of a retry in the batch; none where it is forgotten."""
+        """Return the place of each line of a retry in the batch; none where it has no document any more."""
         ids = self._first.manifest.document_ids
         found: Any = pc.index_in(retry.manifest.document_ids, value_set=ids, skip_nulls=True)
-        if found.null_count > retry.manifest.number_forgotten:
+        if found.null_count > retry.manifest.number_vacant:
             raise ManifestError(
                 f"{retry.manifest.first_file} holds documents of another batch than "
                 f"{self._first.manifest.first_file}. Run prepare_batches again"

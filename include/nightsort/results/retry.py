@@ -16,13 +16,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.batches.local_batch import LocalBatch
 from nightsort.batches.manifest import Manifest
+from nightsort.batches.repeats import Repeat, Repeats
 from nightsort.batches.stored import read_batch
 from nightsort.batches.uploads import Uploads
 from nightsort.naming import RetryName
 from nightsort.results.curable import CURABLE
 from nightsort.results.join import BatchResults
+from nightsort.results.repeated import RepeatedResults
 from nightsort.results.retried import RetriedResults
 from nightsort.wording import number_of
 
@@ -61,7 +65,7 @@ class JobOutput(NamedTuple):
 
 def batch_results(
     spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = ()
-) -> BatchResults | RetriedResults:
+) -> RepeatedResults:
     """Return the results of a batch as a stream of record batches, which has ``counts`` at its end.
 
     :param spec: with the mode and the threshold.
@@ -70,6 +74,14 @@ def batch_results(
     :returns: one row for each document of the batch.
     :raises ManifestError: a manifest cannot be read.
     """
+    lines = line_results(spec, first, retries)
+    return RepeatedResults(lines, lines.manifest)
+
+
+def line_results(
+    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = ()
+) -> BatchResults | RetriedResults:
+    """Return the results of the lines of a batch, as :func:`batch_results` those of its documents."""
     each = [
         BatchResults(output.archive, Manifest.read(output.manifest), mode=spec.mode, threshold=spec.threshold)
         for output in (first, *retries)
@@ -86,13 +98,13 @@ def prepare_retry(
     results: Iterable[pa.RecordBatch],
     attempt: int,
 ) -> Batch | None:
-    """Write the documents of a batch that failed for a curable reason below the run's folder.
+    """Write the lines of a batch that failed for a curable reason below the run's folder.
 
     :param spec: the classifier spec.
     :param access: storage.
     :param run_key: the run.
     :param batch: the batch.
-    :param results: its results, from :func:`batch_results`.
+    :param results: of its lines, from :func:`line_results`.
     :param attempt: 1 for the first time that documents of the batch are sent again.
     :returns: what is sent again, as a batch; ``None`` if nothing failed for a curable reason.
     :raises MissingObjectError: the batch's input is gone.
@@ -109,18 +121,33 @@ def prepare_retry(
             chosen = failed[start : start + len(ids)]
             if chosen.any():
                 mask = pa.array(chosen)
-                local.add(ids.filter(mask), texts.filter(mask))
+                chosen_texts = texts.filter(mask)
+                local.add(ids.filter(mask), chosen_texts, as_column(*hash_texts(chosen_texts)))
             start += len(ids)
         local.close()
+        repeats = _repeats(access.path(batch.manifest_uri), failed, Path(name))
         with Uploads(access, spec.layout.run(run_key), spec.input_format) as uploads:
             uploads.add(local, partial(RetryName.of, batch.name, attempt))
+        uploads.write_manifests(repeats)
     (retry,) = uploads.batches
-    log.info("Batch %s: %s to send again", batch.name, number_of(retry.documents, "failed document"))
+    log.info("Batch %s: %s to send again", batch.name, number_of(retry.lines, "failed text"))
     return retry
 
 
+def _repeats(manifest: UPath, failed: npt.NDArray[np.bool_], folder: Path) -> Repeats:
+    """Return the documents behind the lines of a batch that are sent again, by the lines of the retry."""
+    repeats = Repeats(folder)
+    places = np.cumsum(failed) - 1
+    for lines, ids in Manifest.read(manifest).repeats():
+        chosen = np.flatnonzero(failed[lines] & ids.is_valid().to_numpy(zero_copy_only=False))
+        units = np.zeros(len(chosen), np.int64)
+        repeats.add(Repeat(places[lines[chosen]], units, ids.take(from_numpy(chosen)).cast(pa.string())))
+    repeats.sort([0])
+    return repeats
+
+
 def _curable(results: Iterable[pa.RecordBatch], lines: int) -> npt.NDArray[np.bool_]:
-    """Return which documents of a batch, by their lines, failed for a curable reason."""
+    """Return which lines of a batch failed for a curable reason."""
     failed = np.zeros(lines, np.bool_)
     reasons: Any = pa.array(list(CURABLE))
     for rows in results:

@@ -231,7 +231,6 @@ def _left_of_batch(batch: Batch, loaded: int, access: Access) -> Batch:
     if loaded == batch.documents:
         return batch
     try:
-        forgotten = Manifest.read(access.path(batch.manifest_uri)).number_forgotten
+        return replace(batch, documents=Manifest.read(access.path(batch.manifest_uri)).documents)
     except (FileNotFoundError, ManifestError):
         return batch
-    return replace(batch, documents=batch.lines - forgotten, forgotten=forgotten)

@@ -17,6 +17,10 @@ class RunCounts:
     :param retried: failed documents that were sent again; each time counts.
     :param units: billed units of the loaded batches and of their retries.
     :param cost_usd: their price.
+    :param repeated: documents that were not sent, because one with the same text was.
+    :param reused: documents that were not sent, because an earlier run classified their text.
+    :param saved_units: units that these would have cost.
+    :param saved_usd: their price.
     :param warning: which limit of the spec's ``quality`` is exceeded, where that is no failure.
     :param drift: that the labels drifted, in a sentence.
     """
@@ -31,6 +35,10 @@ class RunCounts:
     retried: int = 0
     units: int = 0
     cost_usd: float = 0.0
+    repeated: int = 0
+    reused: int = 0
+    saved_units: int = 0
+    saved_usd: float = 0.0
     warning: str | None = None
     drift: str | None = None
 

@@ -40,7 +40,7 @@ def what_is_missing(
             missing += max(documents - loaded, 0)
             has = f" has {number_of(loaded, 'row')} for {number_of(documents, 'document')}" if loaded else ""
             problems.append(f"batch {name}{has}{failed}")
-        elif jobs is not None and name not in jobs:
+        elif documents and jobs is not None and name not in jobs:
             missing += documents
             rows = number_of(loaded, "row")
             problems.append(

@@ -15,7 +15,7 @@ from nightsort.arrow.label_lists import LABEL
 from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS
-from nightsort.results.join import result_rows
+from nightsort.results.join import REPEAT, REUSED, result_rows
 from nightsort.statistics.drift import Night, judge, not_judged
 from nightsort.storage import must_exist
 from nightsort.tables.forgotten import left_of
@@ -165,7 +165,7 @@ def finish_run(
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
 
     The statistics of its batches are added up, and the drift of its labels is judged. Rows of batches that
-    the run no longer has (its source changed between two attempts) are deleted. The row
+    the run no longer has, or no document of (its source changed between two attempts), are deleted. The row
     is written whatever the counts are: ``complete``; ``incomplete`` if they do not add up; ``failed`` if they
     are above a limit of the spec's ``quality`` that fails a run.
 
@@ -189,7 +189,7 @@ def finish_run(
     :raises CountsDoNotAddUp: a document has no row, a batch has too many rows, or a retry is not loaded.
     :raises QualityLimitError: too many documents were rejected or failed.
     """
-    names = [batch.name for batch in prepared.batches]
+    names = _with_documents(prepared)
     key = (spec.name, run_key)
     with files_unchanged(conn, *key):
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
@@ -238,6 +238,11 @@ def finish_run(
     return replace(counts, warning=over, drift=drift.sentence if drift and drift.drifted else None)
 
 
+def _with_documents(prepared: PreparedBatches) -> list[str]:
+    """Return the names of the batches that have rows; of others the documents are gone from the source."""
+    return [batch.name for batch in prepared.batches if batch.documents]
+
+
 def _write_statistics(
     conn: psycopg.Connection[Any],
     spec: ClassifierSpec,
@@ -250,7 +255,7 @@ def _write_statistics(
 ) -> Verdict | None:
     """Add up the statistics of the batches and judge the drift of a run whose documents are all there."""
     run = {"classifier": spec.name, "run_key": counts.run_key}
-    names = [batch.name for batch in prepared.batches]
+    names = _with_documents(prepared)
     statistics = merge_batches(conn, **run, version=version, batches=names)
     if statistics.classified != counts.classified:
         # A batch was loaded before there were statistics.
@@ -279,7 +284,7 @@ def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatche
     failed = failed_reasons(counts, prepared)
     log.log(
         logging.WARNING if failed else logging.INFO,
-        "Run %s with %s: %s in = %s classified + %s failed%s + %s rejected%s, %s",
+        "Run %s with %s: %s in = %s classified + %s failed%s + %s rejected%s, %s%s",
         counts.run_key,
         f"version {version}" if version else "no version",
         number_of(counts.documents_in, "document"),
@@ -289,6 +294,10 @@ def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatche
         f"{counts.rejected:,}",
         f" ({with_reasons(prepared.reject_counts)})" if prepared.reject_counts else "",
         usd_text(counts.cost_usd),
+        f"; {number_of(counts.repeated + counts.reused, 'document')} with known texts, "
+        f"{usd_text(counts.saved_usd)} saved"
+        if counts.repeated + counts.reused
+        else "",
     )
 
 
@@ -311,24 +320,28 @@ class _Rows(NamedTuple):
     of_batch: Counter[str]
     statuses: Counter[str]
     reasons: Counter[str]
+    sources: Counter[str]
 
 
 def _rows_of(conn: psycopg.Connection[Any], key: tuple[str, str], version: str | None) -> _Rows:
     loaded: Counter[str] = Counter()
     statuses: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
-    for batch, status, reason, rows in conn.execute(
+    sources: Counter[str] = Counter()
+    for batch, status, reason, source, rows in conn.execute(
         # Rows of another version are from an earlier load, not from this run's.
-        "SELECT batch, status, reason, count(*) FROM nightsort.predictions "
+        "SELECT batch, status, reason, source, count(*) FROM nightsort.predictions "
         "WHERE classifier = %s AND run_key = %s AND (version = %s OR status = %s) "
-        "GROUP BY batch, status, reason",
+        "GROUP BY batch, status, reason, source",
         (*key, version, REJECTED),
     ):
         loaded[batch] += rows
         statuses[status] += rows
         if reason is not None:
             reasons[reason] += rows
-    return _Rows(loaded, statuses, reasons)
+        if source is not None:
+            sources[source] += rows
+    return _Rows(loaded, statuses, reasons, sources)
 
 
 def _count(
@@ -339,7 +352,7 @@ def _count(
     jobs: Mapping[str, Mapping[str, Any]],
     rows: _Rows,
 ) -> RunCounts:
-    loaded, statuses, reasons = rows
+    loaded, statuses, reasons, _ = rows
     # A batch that this run did not load keeps what an earlier run sent again: the next run loads it.
     earlier = loaded_retries(conn, classifier=key[0], run_key=key[1], version=version)
     known = {**{name: {"retries": retries} for name, retries in earlier.items()}, **jobs}
@@ -353,7 +366,8 @@ def _count(
         for batch in prepared.batches
     ]
     again = [retry for batch in batches for retry in batch.get("retries", ())]
-    units = sum(batch.units for batch in prepared.batches if loaded[batch.name])
+    # A batch whose documents are all gone from the source has no rows, and was paid for.
+    units = sum(batch.units for batch in prepared.batches if loaded[batch.name] or not batch.documents)
     units += sum(retry["units"] for retry in again)
     return RunCounts(
         run_key=key[1],
@@ -366,4 +380,8 @@ def _count(
         retried=sum(retry["documents"] for retry in again),
         units=units,
         cost_usd=classification_cost(units),
+        repeated=rows.sources[REPEAT],
+        reused=rows.sources[REUSED],
+        saved_units=prepared.saved_units,
+        saved_usd=classification_cost(prepared.saved_units),
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from itertools import takewhile
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow.sdk.configuration import conf
@@ -15,6 +14,7 @@ from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
+from nightsort_airflow.earlier_work import EarlierWork
 from nightsort_airflow.exceptions import RUN_AGAIN, BadInputError, NoActiveVersionError
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
 from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     import jinja2
     from airflow.sdk import Context
 
-    from nightsort.batches.prepare import PreparedBatches
     from nightsort.comprehend.prices import Forecast
     from nightsort.tables.versions import ClassifierVersion
 
@@ -107,20 +106,29 @@ class PrepareBatchesOperator(SpecOperator):
             specs = load_specs(spec_folders(os.environ)).specs.values()
             check_source_uri(self.spec, run["source_uri"], day, self.access, others=specs)
         active = self._active()
+        earlier = EarlierWork(self.spec, run["run_key"], active.version)
+        with self.database() as connection:
+            earlier.read(connection)
         prepared = prepare_batches(
             self.spec,
             self.access,
             run_key=run["run_key"],
             day=day,
             source_uri=run["source_uri"],
+            started=partial(earlier.started_of, self.access, self.database),
             progress=self.log_progress,
         )
         self.written_to = self.spec.layout.run(prepared.run_key).uri
         self.written_rows = prepared.documents_sent
-        self._check_mapped_tasks(len(prepared.batches))
-        loaded, retries = self._earlier_work(prepared, active)
-        paid = sum(batch.units for batch in prepared.batches if batch.name in loaded)
-        forecast = forecast_classification(prepared.documents_sent, prepared.units, paid_units=paid)
+        sent = [batch for batch in prepared.batches if batch.documents]
+        self._check_mapped_tasks(len(sent))
+        forecast = forecast_classification(
+            prepared.lines,
+            prepared.units,
+            paid_units=sum(batch.units for batch in prepared.batches if batch.name in earlier.started),
+            repeated=prepared.repeated,
+            saved_units=prepared.saved_units,
+        )
         self._record_forecast(run, forecast)
         self.refuse_over_budget(forecast, self.spec.budget.run_usd)
         self.log.info(
@@ -131,7 +139,7 @@ class PrepareBatchesOperator(SpecOperator):
             number_of(prepared.documents_in, "document"),
             f"{prepared.rejected:,}",
             f" ({with_reasons(prepared.reject_counts)})" if prepared.reject_counts else "",
-            number_of(len(prepared.batches), "batch", "batches"),
+            number_of(len(sent), "batch", "batches"),
             forecast,
         )
         run = {**run, "version": active.version, "arn": active.arn}
@@ -145,13 +153,13 @@ class PrepareBatchesOperator(SpecOperator):
         return [
             {
                 "batch": {
-                    **batch,
-                    "retries": retries.get(batch["name"], []),
-                    "again": again or batch["name"] in loaded,
+                    **batch.to_dict(),
+                    "retries": earlier.retries_of(batch.name, self.access),
+                    "again": again or batch.name in earlier.loaded,
                 },
-                "job": batch_job(self.spec, run, batch),
+                "job": batch_job(self.spec, run, batch.to_dict()),
             }
-            for batch in prepared.to_dict()["batches"]
+            for batch in sent
         ]
 
     def _record_forecast(self, run: dict[str, Any], forecast: Forecast) -> None:
@@ -187,38 +195,6 @@ class PrepareBatchesOperator(SpecOperator):
                 f"({dag_title('train', self.spec.name)}) first, then clear this task."
             )
         return active
-
-    def _earlier_work(
-        self, prepared: PreparedBatches, active: ClassifierVersion
-    ) -> tuple[set[str], dict[str, list[dict[str, Any]]]]:
-        """Return which batches this version has classified before, and which retries were loaded then.
-
-        Work whose files are gone does not count: it is done, and paid for, again.
-        """
-        from nightsort.tables.run_rows import loaded_outputs, loaded_retries
-        from nightsort.tables.runs import loaded_batches
-
-        run = {"classifier": self.spec.name, "run_key": prepared.run_key}
-        with self.database() as connection:
-            names = [batch.name for batch in prepared.batches]
-            found = loaded_batches(connection, **run, batches=names)
-            retries = loaded_retries(connection, **run, version=active.version)
-            outputs = loaded_outputs(connection, **run, version=active.version)
-        loaded = {
-            name
-            for name, batch in found.items()
-            if batch.version == active.version
-            and (name not in outputs or self.access.path(outputs[name]).exists())
-        }
-        there = partial(self._is_there, prepared.run_key)
-        return loaded, {name: [*takewhile(there, each)] for name, each in retries.items()}
-
-    def _is_there(self, run_key: str, retry: dict[str, Any]) -> bool:
-        from nightsort.results.retry import JobOutput
-
-        folder = self.spec.layout.run(run_key)
-        found = JobOutput.of(folder, self.access, name=retry["name"], output_uri=retry["output_uri"])
-        return bool(found.archive.exists() and found.manifest.exists())
 
     def _record_failure(self, context: Context, error: Exception) -> None:
         from nightsort.errors import NightsortError

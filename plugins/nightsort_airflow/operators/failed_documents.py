@@ -66,7 +66,7 @@ class PrepareRetriesOperator(SpecOperator):
     ) -> dict[str, Any] | None:
         from nightsort.batches.plan import Batch
         from nightsort.results.curable import CURABLE
-        from nightsort.results.retry import JobOutput, batch_results, prepare_retry
+        from nightsort.results.retry import JobOutput, line_results, prepare_retry
 
         if CURABLE.keys().isdisjoint(load["reasons"]):
             return None
@@ -81,7 +81,7 @@ class PrepareRetriesOperator(SpecOperator):
             self.access,
             run_key=run["run_key"],
             batch=batch,
-            results=batch_results(self.spec, first, again),
+            results=line_results(self.spec, first, again),
             attempt=len(again) + 1,
         )
         return asdict(retry) if retry else None

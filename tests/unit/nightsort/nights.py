@@ -54,12 +54,13 @@ class Night:
 
 
 def sent(prepared: PreparedBatches) -> dict[str, str]:
-    """The text of each document, found by the manifest as the load does, each place used once."""
+    """The text of each document, found by the manifest as the load does."""
     found: dict[str, str] = {}
     for batch in prepared.batches:
-        rows = pq.read_table(batch.manifest_uri).to_pylist()
-        Manifest.read(UPath(batch.manifest_uri))
-        assert len(rows) == batch.documents
+        rows = [
+            row for row in pq.read_table(batch.manifest_uri).to_pylist() if row["document_id"] is not None
+        ]
+        assert Manifest.read(UPath(batch.manifest_uri)).documents == len(rows) == batch.documents
         for row in rows:
             if batch.input_uri.endswith("/"):
                 text = (UPath(batch.input_uri) / row["file"]).read_bytes()

@@ -1,5 +1,5 @@
-"""What a run that is prepared again promises: a batch whose documents are unchanged keeps its name, whatever
-came, went or moved beside it; every document is in exactly one batch."""
+"""What a run that is prepared again promises: a batch that was started keeps its name, whatever came, went or
+moved; a text is in one line of one batch, whatever happens to its documents; every document has its text."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
-from nightsort.batches import earlier as earlier_batches
-from nightsort.batches import local_batch
+from nightsort.batches import local_batch, new_lines
 from nightsort.batches.prepare import MAX_BATCHES, PreparedBatches, TooManyBatchesError
 from tests.unit.nightsort.nights import Night, documents, sent
 
@@ -62,26 +61,47 @@ def test_prepared_again_and_again_it_stays_as_it_is(tmp_path: Path, form: str) -
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_changed_text_costs_its_own_batch_alone(tmp_path: Path, form: str) -> None:
+def test_a_changed_text_costs_itself_alone(tmp_path: Path, form: str) -> None:
     night = night_of_three(tmp_path, input_format=form)
     before = names(night.prepare())
     changed = [(i, "corrected" if i == "doc-4" else text) for i, text in documents(8)]
     night.write("documents.jsonl", changed)
     after = night.prepare()
-    assert names(after)[:2] == [before[0], before[2]]
-    assert [batch.documents for batch in after.batches] == [3, 2, 3]
+    assert names(after)[:3] == before
+    assert [(batch.documents, batch.lines) for batch in after.batches] == [(3, 3), (2, 3), (2, 2), (1, 1)]
     assert sent(after) == dict(changed)
+    night.write("documents.jsonl", documents(8))
+    back = night.prepare()
+    assert names(back) == names(after), "what was paid for is not given up"
+    assert [batch.documents for batch in back.batches] == [3, 3, 2, 0]
+    assert sent(back) == dict(documents(8))
 
 
 @pytest.mark.parametrize("form", FORMATS)
-def test_a_document_that_is_gone_costs_its_own_batch_alone(tmp_path: Path, form: str) -> None:
+def test_a_document_that_is_gone_costs_nothing(tmp_path: Path, form: str) -> None:
     night = night_of_three(tmp_path, input_format=form)
     before = names(night.prepare())
     night.write("documents.jsonl", documents(8)[1:])
     after = night.prepare()
-    assert names(after)[:2] == before[1:]
-    assert [batch.documents for batch in after.batches] == [3, 2, 2]
+    assert names(after) == before
+    assert [batch.documents for batch in after.batches] == [2, 3, 2]
     assert sent(after) == dict(documents(8)[1:])
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_what_was_not_started_is_cut_anew_and_pays_for_no_text_that_is_gone(
+    tmp_path: Path, form: str
+) -> None:
+    night = night_of_three(tmp_path, input_format=form)
+    before = night.prepare()
+    first, second, third = names(before)
+    night.write("documents.jsonl", [*documents(4), *documents(8)[5:]])
+    after = night.prepare(started=lambda batches: {first})
+    assert names(after)[0] == first
+    assert [(batch.lines, batch.number) for batch in after.batches] == [(3, 0), (3, 1), (1, 2)]
+    assert not {second, third} & set(names(after))
+    night.write("documents.jsonl", documents(8))
+    assert night.prepare(started=lambda batches: {first}) == before, "the same texts, the same names"
 
 
 def test_another_order_changes_nothing(tmp_path: Path) -> None:
@@ -91,13 +111,20 @@ def test_another_order_changes_nothing(tmp_path: Path) -> None:
     assert night.prepare() == before
 
 
-def test_the_same_text_under_another_id_is_another_document(tmp_path: Path) -> None:
-    night = Night(tmp_path, [("a", "text")])
+@pytest.mark.parametrize("form", FORMATS)
+def test_the_same_text_under_another_id_is_not_paid_for_again(tmp_path: Path, form: str) -> None:
+    night = Night(tmp_path, [("a", "text")], input_format=form)
     before = night.prepare()
     night.write("documents.jsonl", [("b", "text")])
     after = night.prepare()
     assert sent(after) == {"b": "text"}
-    assert names(after) != names(before)
+    assert after.batches == before.batches
+    night.write("documents.jsonl", [("c", "text"), ("b", "text"), ("a", "text")])
+    more = night.prepare()
+    assert sent(more) == dict.fromkeys("abc", "text")
+    assert (names(more), more.repeated, more.saved_units) == (names(before), 2, 6)
+    rows = pq.read_table(more.batches[0].manifest_uri)["document_id"].to_pylist()
+    assert rows == ["b", "c", "a"], "who has the line keeps it"
 
 
 def test_a_late_document_takes_the_id_where_its_file_comes_first(tmp_path: Path) -> None:
@@ -108,7 +135,7 @@ def test_a_late_document_takes_the_id_where_its_file_comes_first(tmp_path: Path)
     after = night.prepare()
     assert sent(after) == {**dict(documents(8)), "doc-0": "the other text"}
     assert after.reject_counts == {"duplicate_id": 1}
-    assert names(after)[:2] == before[1:]
+    assert names(after)[:3] == before
     night.write("a-first.jsonl", [])
     night.write("z-last.jsonl", [("doc-1", "the other text")])
     assert sent(night.prepare())["doc-1"] == "text of document 1"
@@ -207,46 +234,75 @@ def test_whatever_comes_and_goes_every_document_is_sent_once(
     tmp_path_factory: pytest.TempPathFactory, sources: list[list[tuple[str, str]]], most: int, form: str
 ) -> None:
     night = Night(tmp_path_factory.mktemp("night"), [], batch={"max_documents": most}, input_format=form)
-    earlier: dict[str, dict[str, str]] = {}
+    earlier: list[str] = []
+    texts: set[str] = set()
     for source in sources:
         night.write("documents.jsonl", source)
         prepared = night.prepare()
         first = dict(reversed(source))
         assert sent(prepared) == first
         assert prepared.documents_in == len(source) == len(first) + prepared.rejected
-        assert len(set(names(prepared))) == len(prepared.batches)
-        for name, held in earlier.items():
-            assert (name in names(prepared)) == (held.items() <= first.items())
-        earlier = {batch.name: {i: first[i] for i in _ids(batch.manifest_uri)} for batch in prepared.batches}
+        assert names(prepared)[: len(earlier)] == earlier
+        earlier = names(prepared)
+        texts |= set(first.values())
+        assert (prepared.lines, prepared.units) == (len(texts), 3 * len(texts)), "a text is paid for once"
+        assert prepared.repeated == prepared.documents_sent - len(set(first.values()))
+        assert prepared.saved_units == 3 * prepared.repeated
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(before=ARRIVALS, after=ARRIVALS, block=st.integers(1, 3), most=st.integers(1, 4))
+@given(
+    before=ARRIVALS,
+    after=ARRIVALS,
+    block=st.integers(1, 3),
+    most=st.integers(1, 4),
+    same_night=st.booleans(),
+)
 def test_so_it_is_where_the_documents_arrive_in_several_blocks(
     tmp_path_factory: pytest.TempPathFactory,
     before: list[tuple[str, str]],
     after: list[tuple[str, str]],
     block: int,
     most: int,
+    same_night: bool,
 ) -> None:
     folder = tmp_path_factory.mktemp("night")
-    night = Night(folder, before, batch={"max_documents": most})
+    night = Night(folder, before, batch={"max_documents": most}, reuse={"same_night": same_night})
     earlier = night.prepare()
+    if not same_night:
+        assert (earlier.lines, earlier.repeated) == (earlier.documents_sent, 0)
+        assert night.prepare() == earlier
     night.write("documents.jsonl", [])
     for number, document in enumerate(after):
         night.write(f"document-{number}.jsonl", [document])
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(earlier_batches, "BLOCK_DOCUMENTS", block)
+        patch.setattr(new_lines, "BLOCK_DOCUMENTS", block)
         prepared = night.prepare()
     first = dict(reversed(after))
     assert sent(prepared) == first
-    for batch in earlier.batches:
-        held = {i: dict(reversed(before))[i] for i in _ids(batch.manifest_uri)}
-        assert (batch in prepared.batches) == (held.items() <= first.items())
+    assert names(prepared)[: len(earlier.batches)] == names(earlier)
+    if same_night:
+        assert prepared.lines == len({*dict(reversed(before)).values(), *first.values()})
 
 
-def _ids(manifest_uri: str) -> list[str]:
-    return [str(name) for name in pq.read_table(manifest_uri)["document_id"].to_pylist()]
+@pytest.mark.parametrize("form", FORMATS)
+def test_a_run_that_an_earlier_release_prepared_is_not_paid_for_again(tmp_path: Path, form: str) -> None:
+    """It has a line for each document, no hashes in its manifests, and other members in its plan."""
+    texts = [("a", "one"), ("b", "two"), ("c", "one"), ("d", "three")]
+    night = Night(tmp_path, texts, input_format=form, reuse={"same_night": False})
+    before = night.prepare()
+    (batch,) = before.batches
+    rows = pq.read_table(batch.manifest_uri).drop_columns(["text_hash"])
+    pq.write_table(rows.replace_schema_metadata(None), batch.manifest_uri)
+    plan = night.work / "runs" / "20261118" / "batches.json"
+    content = orjson.loads(plan.read_bytes())
+    del content["batches"][0]["lines"]
+    plan.write_bytes(orjson.dumps(content))
+    night = Night(tmp_path, [*texts[1:], ("e", "two")], input_format=form)
+    after = night.prepare()
+    assert names(after) == names(before)
+    assert sent(after) == dict([*texts[1:], ("e", "two")])
+    assert (after.units, after.repeated, after.batches[0].lines) == (before.units, 1, 4)
 
 
 def test_the_plan_names_no_folder_so_that_it_may_be_moved(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from nightsort.classifier_spec.model import (
     Promotion,
     Quality,
     RealTime,
+    Reuse,
     Vpc,
 )
 from nightsort.classifier_spec.real_time import Autoscale
@@ -34,6 +35,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "batch.": BatchLimits,
     "budget.": Budget,
     "quality.": Quality,
+    "reuse.": Reuse,
     "export.": Export,
     "real_time.": RealTime,
     "real_time.autoscale.": Autoscale,

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.arrow.hashing import HashSet, StoredRun, find, hash_texts, in_order
+from nightsort.arrow.hashing import HashNumbers, HashSet, find, hash_texts, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -94,7 +94,7 @@ def memory_of(seen: HashSet, pairs: int) -> int:
 
 def test_many_pairs_are_kept_in_few_bytes() -> None:
     with HashSet() as seen:
-        assert memory_of(seen, 200_000) < 1.1 * 16 * 200_000
+        assert memory_of(seen, 200_000) < 1.1 * 24 * 200_000
 
 
 def test_memory_does_not_grow_with_the_pairs() -> None:
@@ -119,37 +119,36 @@ def test_nothing_is_left_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert opened[0].closed
 
 
-@given(RUNS, st.lists(st.tuples(HASHES, HASHES), max_size=12), st.data())
-def test_each_pair_is_found_in_the_runs_that_hold_it(
-    runs: list[list[tuple[int, int]]], others: list[tuple[int, int]], data: st.DataObject
+@given(RUNS, st.integers(1, 12))
+def test_each_pair_has_the_number_that_it_had_first(
+    runs: list[list[tuple[int, int]]], in_memory: int
 ) -> None:
-    with tempfile.TemporaryFile() as file:
-        stored = []
+    known: dict[tuple[int, int], int] = {}
+    with HashNumbers(in_memory) as numbers:
         for run in runs:
-            pairs = np.array(sorted(run), np.uint64).reshape(-1, 2)
-            stored.append(StoredRun(file, pairs[:, 0], pairs[:, 1]))
-        held = [pair for run in runs for pair in run]
-        wanted = sorted(
-            others + data.draw(st.lists(st.sampled_from(held), max_size=12) if held else st.just([]))
-        )
-        columns = np.array(wanted, np.uint64).reshape(-1, 2)
-        for run, there in zip(map(sorted, runs), stored, strict=True):
-            assert len(there) == len(run)
-            assert there.find(columns[:, 0], columns[:, 1]).tolist() == [
-                run.index(pair) if pair in run else -1 for pair in wanted
-            ]
+            pairs = np.array(run, np.uint64).reshape(-1, 2)
+            found = numbers.find(pairs[:, 0], pairs[:, 1]).tolist()
+            assert found == [known.get(pair, -1) for pair in run]
+            for pair in run:
+                known.setdefault(pair, len(known))
+            numbered = numbers.number(pairs[:, 0], pairs[:, 1]).tolist()
+            assert numbered == [known[pair] for pair in run]
+        assert numbers.next == len(known)
 
 
-def test_many_pairs_are_found_at_once() -> None:
-    """More than are looked up one by one."""
-    first, second = np.random.default_rng(1).integers(0, 2**64, (2, 5_000), np.uint64)
-    first.sort()
-    with tempfile.TemporaryFile() as file:
-        stored = StoredRun(file, first[::2], second[::2])
-
-        assert stored.find(first, second).tolist() == [
-            index // 2 if index % 2 == 0 else -1 for index in range(5_000)
-        ]
+@given(RUNS, st.integers(1, 12))
+def test_numbers_can_be_given(runs: list[list[tuple[int, int]]], in_memory: int) -> None:
+    known: dict[tuple[int, int], int] = {}
+    place = 0
+    with HashNumbers(in_memory) as numbers:
+        for run in runs:
+            pairs = np.array(run, np.uint64).reshape(-1, 2)
+            numbers.number(pairs[:, 0], pairs[:, 1], np.arange(place, place + len(run)))
+            for pair in run:
+                known.setdefault(pair, place)
+                place += 1
+        for pair, number in known.items():
+            assert numbers.find(*(np.array([half], np.uint64) for half in pair)).tolist() == [number]
 
 
 PAIRS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), max_size=20)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.batches import local_batch
 from nightsort.classifier_spec.model import ClassifierSpec
 
@@ -29,6 +29,11 @@ def spec(**settings: Any) -> ClassifierSpec:
             **settings,
         }
     )
+
+
+def lines(ids: list[str], texts: list[str]) -> local_batch.Lines:
+    column = pa.array(texts, pa.string())
+    return local_batch.Lines(pa.array(ids, pa.string()), column, as_column(*hash_texts(column)))
 
 
 DOCUMENTS = st.lists(st.integers(1, 12).map("é".__mul__), max_size=9)
@@ -57,28 +62,26 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
     )
     texts = [text for column in columns for text in column]
     ids = iter(f"id-{number}" for number in range(len(texts)))
-    documents = [
-        (pa.array([next(ids) for _ in column], pa.string()), pa.array(column, pa.string()))
-        for column in columns
-    ]
+    documents = [lines([next(ids) for _ in column], column) for column in columns]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(local_batch, "_MANIFEST_ROWS", rows_together)
-        made = list(local_batch.cut_batches(documents, limits, folder, first=7))
+        patch.setattr(local_batch, "_ROWS_AT_ONCE", rows_together)
+        made = list(local_batch.cut_batches(documents, limits, folder, taken=range(7)))
 
     def size(text: str) -> int:
         return len(text.encode()) + (0 if per_file else 1)
 
-    lines = [batch.path.read_text().splitlines() for batch in made]
-    assert [line for batch in lines for line in batch] == texts
+    written = [batch.path.read_text().splitlines() for batch in made]
+    assert [line for batch in written for line in batch] == texts
     assert [batch.number for batch in made] == list(range(7, 7 + len(made)))
-    for batch, following in zip(lines, [*lines[1:], None], strict=False):
+    for batch, following in zip(written, [*written[1:], None], strict=False):
         assert len(batch) <= most_documents
         assert sum(map(size, batch)) <= most_bytes or len(batch) == 1
         if following is not None:
             assert len(batch) == most_documents or sum(map(size, batch)) + size(following[0]) > most_bytes
-    for cut in made:
-        cut.write_manifest(None if per_file else "name.txt")
-    manifests = [pq.read_table(batch.manifest_path).to_pylist() for batch in made]
+    manifests = [
+        [row for rows in batch.manifest_rows(None if per_file else "name.txt") for row in rows.to_pylist()]
+        for batch in made
+    ]
     assert [row["document_id"] for rows in manifests for row in rows] == [
         f"id-{number}" for number in range(len(texts))
     ]
@@ -91,9 +94,8 @@ def test_each_batch_is_as_large_as_allowed_and_nothing_is_lost(
 
 
 def test_what_is_removed_is_gone(tmp_path: Path) -> None:
-    (batch,) = local_batch.cut_batches([(pa.array(["a"]), pa.array(["text"]))], spec(), tmp_path, first=0)
-    batch.write_manifest("name.txt")
-    assert len(list(tmp_path.iterdir())) == 3
+    (batch,) = local_batch.cut_batches([lines(["a"], ["text"])], spec(), tmp_path)
+    assert len(list(tmp_path.iterdir())) == 2
     batch.remove()
     batch.remove()
     assert list(tmp_path.iterdir()) == []

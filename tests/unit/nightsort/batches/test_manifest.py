@@ -90,8 +90,8 @@ def test_a_row_without_line_is_refused(tmp_path: Path) -> None:
 
 def test_a_forgotten_document_keeps_its_place_and_has_no_id(tmp_path: Path) -> None:
     manifest = Manifest.read(write(tmp_path / "m.parquet", ["a"] * 3, [0, 1, 2], ["x", None, "z"]))
-    assert manifest.forgotten.tolist() == [False, True, False]
-    assert (len(manifest), manifest.number_forgotten) == (3, 1)
+    assert manifest.vacant.tolist() == [False, True, False]
+    assert (len(manifest), manifest.number_vacant) == (3, 1)
     assert places(manifest, ("a", 0), ("a", 1), ("a", 2)) == [0, 1, 2]
 
 

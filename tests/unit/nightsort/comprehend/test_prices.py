@@ -53,7 +53,12 @@ def test_a_forecast_tells_its_arithmetic() -> None:
         "units": 60_000,
         "usd": 30.0,
         "paid_usd": 0.0,
+        "repeated": 0,
+        "saved_usd": 0.0,
     }
+    assert str(forecast_classification(10, 30, repeated=5, saved_units=15)).endswith(
+        "= 0.0150 USD. 5 further documents with the same texts cost nothing: 0.0075 USD saved."
+    )
 
 
 def test_the_forecast_of_a_training_is_a_range_around_what_was_published() -> None:

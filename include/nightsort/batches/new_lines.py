@@ -1,0 +1,105 @@
+"""Decide which documents of a night are sent, and which have the text of another one."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.hashing import as_column, hash_texts, is_new
+from nightsort.batches.local_batch import Lines
+from nightsort.batches.repeats import Repeat
+from nightsort.comprehend.prices import document_units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from nightsort.arrow.hashing import Hashes, HashNumbers, Numbers
+    from nightsort.batches.earlier import EarlierBatches
+    from nightsort.batches.repeats import Repeats
+
+BLOCK_DOCUMENTS: Final = 2**16
+BLOCK_BYTES: Final = 2**23
+"""Texts are looked up in blocks that end at the first of these two limits: a look-up on disk takes the less
+time for each, the more there are."""
+
+
+class NewLines:
+    """Yields the texts that are sent, and keeps the documents whose texts are on other lines.
+
+    :param earlier: the batches that are kept.
+    :param numbers: the hashes of the texts that have a line.
+    :param repeats: gets the documents that are not sent.
+    :param same_night: whether equal texts of the night are sent once.
+    """
+
+    def __init__(
+        self, earlier: EarlierBatches, numbers: HashNumbers, repeats: Repeats, *, same_night: bool
+    ) -> None:
+        self._earlier = earlier
+        self._numbers = numbers
+        self._repeats = repeats
+        self._same_night = same_night
+
+    def of(self, documents: Iterator[pa.RecordBatch]) -> Iterator[Lines]:
+        """Yield the texts that are sent.
+
+        :param documents: all documents of the source.
+        :raises OSError: no space left on local disk.
+        """
+        while block := _block(documents):
+            texts: list[Any] = [records["text"] for records in block]
+            hashes = [hash_texts(column) for column in texts]
+            first, second = (np.concatenate(halves) for halves in zip(*hashes, strict=True))
+            ids: Any = pa.concat_arrays([records["document_id"] for records in block])
+            lines, new = self._lines(ids, first, second)
+            start = 0
+            for records in block:
+                end = start + len(records)
+                other = np.flatnonzero((lines[start:end] >= 0) & ~new[start:end])
+                if len(other):
+                    some = records.take(from_numpy(other))
+                    units = document_units(some["text"])
+                    self._repeats.add(Repeat(lines[start:end][other], units, some["document_id"]))
+                here = new[start:end]
+                if here.any():
+                    digests = as_column(first[start:end], second[start:end])
+                    found = Lines(records["document_id"], records["text"], digests)
+                    yield found if here.all() else Lines(*(column.filter(pa.array(here)) for column in found))
+                start = end
+
+    def _lines(self, ids: Any, first: Hashes, second: Hashes) -> tuple[Numbers, npt.NDArray[np.bool_]]:
+        """Return the line of each document, -1 for one that still has its own, and whether it is new."""
+        own = self._earlier.find(ids, first, second)
+        new = np.zeros(len(own), np.bool_)
+        lines = np.full(len(own), -1, np.int64)
+        left = np.flatnonzero(own < 0)
+        first, second = first[left], second[left]
+        before = self._numbers.next
+        if self._same_night:
+            lines[left] = self._numbers.number(first, second)
+            new[left] = is_new(lines[left], before)
+        else:
+            lines[left] = self._numbers.find(first, second)
+            new[left] = lines[left] < 0
+            lines[new] = before + np.arange(np.count_nonzero(new))
+            self._numbers.next = before + int(np.count_nonzero(new))
+        return lines, new
+
+
+def _block(documents: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+    """Take the next documents."""
+    block: list[pa.RecordBatch] = []
+    number = size = 0
+    for records in islice(documents, BLOCK_DOCUMENTS):
+        block.append(records)
+        number += len(records)
+        size += records.nbytes
+        if number >= BLOCK_DOCUMENTS or size >= BLOCK_BYTES:
+            break
+    return block

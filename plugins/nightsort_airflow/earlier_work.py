@@ -1,0 +1,120 @@
+"""What earlier runs of a day have done, so that it is neither done nor paid for again."""
+
+from __future__ import annotations
+
+from itertools import count, takewhile
+from typing import TYPE_CHECKING, Any
+
+from nightsort.naming import JobName, batch_job_base
+from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.hooks.objects import is_gone
+from nightsort_airflow.states import JobStatus, Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
+
+    import psycopg
+
+    from nightsort.batches.plan import Batch
+    from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.storage import Access
+
+
+class EarlierWork:
+    """
+    The jobs of a version over the batches of a run.
+
+    Work whose files are gone does not count: it is done, and paid for, again.
+
+    :param spec: the classifier spec.
+    :param run_key: the run.
+    :param version: the active version.
+    """
+
+    def __init__(self, spec: ClassifierSpec, run_key: str, version: str) -> None:
+        self._spec = spec
+        self._run_key = run_key
+        self._version = version
+        self._outputs: dict[str, str] = {}
+        self._retries: dict[str, list[dict[str, Any]]] = {}
+        self.loaded: set[str] = set()
+        """Names of the batches that were loaded, of those that :meth:`started_of` was asked about."""
+        self.started: set[str] = set()
+        """Names of those whose jobs were started and did not fail."""
+
+    def read(self, connection: psycopg.Connection[Any]) -> None:
+        """
+        Read what the tables know of it.
+
+        :param connection: the database.
+        """
+        from nightsort.tables.run_rows import loaded_outputs, loaded_retries
+
+        run = {"classifier": self._spec.name, "run_key": self._run_key, "version": self._version}
+        self._retries = loaded_retries(connection, **run)
+        self._outputs = loaded_outputs(connection, **run)
+
+    def started_of(
+        self,
+        access: Access,
+        database: Callable[[], AbstractContextManager[psycopg.Connection[Any]]],
+        batches: Sequence[Batch],
+    ) -> set[str]:
+        """
+        Return the names of the batches whose jobs were started and did not fail.
+
+        :param access: storage.
+        :param database: opens the tables.
+        :param batches: batches of the run.
+        """
+        from nightsort.tables.runs import loaded_batches
+
+        if not batches:
+            return set()
+        names = [batch.name for batch in batches]
+        with database() as connection:
+            rows = loaded_batches(
+                connection, classifier=self._spec.name, run_key=self._run_key, batches=names
+            )
+        self.loaded = {
+            name
+            for name, batch in rows.items()
+            if batch.version == self._version
+            and (name not in self._outputs or access.path(self._outputs[name]).exists())
+        }
+        hook = ComprehendClassificationHook(aws_conn_id=self._spec.aws_conn_id)
+        self.started = {name for name in names if name in self.loaded or self._has_job(hook, name)}
+        return self.started
+
+    def retries_of(self, batch: str, access: Access) -> list[dict[str, Any]]:
+        """
+        Return what was sent again of a batch and loaded, up to the first whose files are gone.
+
+        :param batch: its name.
+        :param access: storage.
+        """
+        from nightsort.results.retry import JobOutput
+
+        folder = self._spec.layout.run(self._run_key)
+
+        def there(retry: dict[str, Any]) -> bool:
+            found = JobOutput.of(folder, access, name=retry["name"], output_uri=retry["output_uri"])
+            return bool(found.archive.exists() and found.manifest.exists())
+
+        return [*takewhile(there, self._retries.get(batch, ()))]
+
+    def _has_job(self, hook: ComprehendClassificationHook, batch: str) -> bool:
+        """Whether a job over a batch runs, or is complete with its output."""
+        base = batch_job_base(self._spec.name, self._version, batch)
+        for generation in count(1):
+            job = hook.find_job(str(JobName(base, generation)))
+            if job is None:
+                return False
+            status = hook.job_status(job)
+            output = job.get("OutputDataConfig", {}).get("S3Uri", "")
+            if status.phase is not Phase.FAILED and not (
+                status == JobStatus.COMPLETED and is_gone(output, hook)
+            ):
+                return True
+        raise AssertionError("count() does not end")

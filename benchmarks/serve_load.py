@@ -2,8 +2,9 @@
 
 ``python -m benchmarks.serve_load --seconds 600``. All runs at once: the endpoints, on one local AWS with
 AWS's rate limits, with 1 and with 4 inference units, and a service for each. Clients send twice the pace;
-each request is answered, or refused with ``Retry-After``. What the endpoint counted (CloudWatch) shows
-whether a text was classified twice. The latencies are taken by turns, without rate limits, afterwards.
+each request is answered, or refused with ``Retry-After``; of one that is neither, the table has the client's
+error and how far the request came. What the endpoint counted (CloudWatch) shows whether a text was classified
+twice. The latencies are taken by turns, without rate limits, afterwards.
 """
 
 from __future__ import annotations
@@ -16,13 +17,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import httpx
 from psycopg.conninfo import make_conninfo
 
 from benchmarks.postgres_server import postgres
@@ -30,8 +32,6 @@ from tests.integration.local_aws_server import LocalAwsServer, local_aws
 from tests.integration.serve_world import ServeWorld
 
 if TYPE_CHECKING:
-    import httpx
-
     from tests.integration.serve_world import RunningService
 
 TEXT = "a refund of my payment"
@@ -47,6 +47,7 @@ class Load:
     units: int
     statuses: Counter[int] = field(default_factory=Counter)
     answered: Counter[int] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
     without_retry_after: int = 0
     waited: list[float] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
@@ -54,7 +55,16 @@ class Load:
     def ask(self, client: httpx.Client, number: int) -> None:
         """Send one request."""
         began = time.monotonic()
-        answer = client.post("/classify", json={"text": f"{TEXT} {number}"})
+        steps: list[str] = []
+        trace = {"trace": lambda step, _: steps.append(step)}
+        try:
+            answer = client.post("/classify", json={"text": f"{TEXT} {number}"}, extensions=trace)
+        except httpx.TransportError as error:
+            connection = "new" if any("connect_tcp" in step for step in steps) else "used"
+            failed = next((step for step in reversed(steps) if step.endswith(".failed")), "no step")
+            with self.lock:
+                self.errors[f"{type(error).__name__} at {failed} on a {connection} connection"] += 1
+            return
         with self.lock:
             self.statuses[answer.status_code] += 1
             if answer.status_code == 200:
@@ -66,14 +76,16 @@ class Load:
 
 def load(service: RunningService, units: int, seconds: float) -> tuple[Load, int]:
     """Send twice the pace for some seconds; return what was seen, and how many requests there were."""
-    seen, sent, began = Load(units), 0, time.monotonic()
+    seen, began = Load(units), time.monotonic()
+    sent: list[Future[None]] = []
     interval = 1 / (2 * DOCUMENTS_PER_SECOND * units)
     with service.client() as client, ThreadPoolExecutor(64 * units) as threads:
         while time.monotonic() - began < seconds:
-            threads.submit(seen.ask, client, sent)
-            sent += 1
-            time.sleep(max(0.0, began + sent * interval - time.monotonic()))
-    return seen, sent
+            sent.append(threads.submit(seen.ask, client, len(sent)))
+            time.sleep(max(0.0, began + len(sent) * interval - time.monotonic()))
+        for request in sent:
+            request.result()
+    return seen, len(sent)
 
 
 def classified(aws: LocalAwsServer, arn: str) -> int:
@@ -113,8 +125,10 @@ def report(units: int, seen: Load, sent: int, counted: int, times: dict[str, lis
     taken, refused = seen.statuses[200], seen.statuses[429]
     others = sum(seen.statuses.values()) - taken - refused
     endpoint, service = (statistics.median(times[name]) for name in ("endpoint", "service"))
+    errors = (f"{count} {error}" for error, count in seen.errors.items())
+    lost = ", ".join([str(sent - sum(seen.statuses.values())), *errors])
     cells = [
-        units, sent, taken, refused, seen.without_retry_after, others, sent - sum(seen.statuses.values()),
+        units, sent, taken, refused, seen.without_retry_after, others, lost,
         sum(seen.answered.values()) - len(seen.answered), counted, f"{max(seen.waited):.1f}",
         f"{endpoint:.1f}", f"{service:.1f}", f"{service - endpoint:+.1f}",
     ]  # fmt: skip

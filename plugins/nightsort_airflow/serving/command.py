@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from nightsort_airflow.serving.endpoint import EndpointError, LocalEndpoint, ServedEndpoint, ThrottledError
 from nightsort_airflow.serving.pace import Pace
@@ -24,9 +24,23 @@ WATCH_SECONDS: Final = 5
 SHUTDOWN_SECONDS: Final = 150
 """How long requests that were taken may take until the process ends."""
 
+KEEP_ALIVE_SECONDS: Final = 120
+"""
+How long a connection may be idle. It is longer than usual clients keep one (httpx 5 s, proxies 60 s,
+Go 90 s), so they close it. If the server does, a request that is sent at that moment has no answer.
+"""
+
 _THROTTLED_SECONDS: Final = 1.0
 _THROTTLED_ATTEMPTS: Final = 60
-_MAX_CONNECTIONS: Final = 200
+
+SERVER_SETTINGS: Final[dict[str, Any]] = {
+    "log_level": "warning",
+    "access_log": False,
+    "server_header": False,
+    "timeout_keep_alive": KEEP_ALIVE_SECONDS,
+    "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
+}
+"""Of uvicorn. The guard limits the requests: uvicorn's own limit counts idle connections, too."""
 
 
 def classify(
@@ -81,16 +95,7 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
     tokens = read_tokens(os.environ)
     service = Service([ServedEndpoint(spec) for spec in specs], poll_seconds(WATCH_SECONDS))
     try:
-        uvicorn.run(
-            create_app(service, tokens),
-            host=host,
-            port=port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            limit_concurrency=_MAX_CONNECTIONS,
-            timeout_graceful_shutdown=SHUTDOWN_SECONDS,
-        )
+        uvicorn.run(create_app(service, tokens), host=host, port=port, **SERVER_SETTINGS)
     finally:
         service.close()
 

@@ -1,4 +1,4 @@
-"""What stands before every request: the token, the size of the body, and headers for browsers."""
+"""What stands before every request: the token, the limits, and headers for browsers."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ MAX_BODY: Final = 1 << 20
 """Bytes of a request: 25 texts of 10,000 bytes, and what JSON adds to them."""
 BODY_SECONDS: Final = 30
 """How long a body may take to arrive."""
+
+MAX_REQUESTS: Final = 200
+"""Requests at the same time: their bodies are in memory."""
 
 OPEN_PATHS: Final = frozenset({"/health", "/openapi.json"})
 """Paths without a token: they say nothing of documents."""
@@ -64,7 +67,7 @@ def read_tokens(environment: Mapping[str, str] = os.environ) -> tuple[bytes, ...
 
 class Guard:
     """
-    ASGI middleware: nothing behind it sees a request without a token, or one that is too large.
+    ASGI middleware: nothing behind it sees a request without a token, too large a one, or too many at once.
 
     :param app: what answers.
     :param tokens: what callers may have.
@@ -73,6 +76,7 @@ class Guard:
     def __init__(self, app: ASGIApp, tokens: tuple[bytes, ...]) -> None:
         self._app = app
         self._tokens = tokens
+        self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,26 +90,26 @@ class Guard:
             await send(message)
 
         try:
-            self._check_token(scope)
-            body = await _whole_body(scope, receive)
+            if scope["path"] in OPEN_PATHS:
+                # Whoever watches the service gets an answer also when it is busy. No body is read.
+                await self._app(scope, receive, send_with_headers)
+            else:
+                self._check_token(scope)
+                await self._answer(scope, receive, send_with_headers)
         except ProblemError as problem:
             await problem.response()(scope, receive, send_with_headers)
-            return
 
-        unread = True
-
-        async def receive_body() -> Message:
-            nonlocal unread
-            if unread:
-                unread = False
-                return {"type": "http.request", "body": body, "more_body": False}
-            return await receive()
-
-        await self._app(scope, receive_body, send_with_headers)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self._requests >= MAX_REQUESTS:
+            detail = f"The service has {MAX_REQUESTS} requests under way already."
+            raise ProblemError(503, detail, retry_after=1)
+        self._requests += 1
+        try:
+            await self._app(scope, _received_again(await _whole_body(scope, receive), receive), send)
+        finally:
+            self._requests -= 1
 
     def _check_token(self, scope: Scope) -> None:
-        if scope["path"] in OPEN_PATHS:
-            return
         scheme, _, given = _header(scope, b"authorization").partition(b" ")
         # Every token is compared, and in a time that tells nothing of where they differ.
         known = [hmac.compare_digest(given.strip(), token) for token in self._tokens]
@@ -121,6 +125,19 @@ async def _whole_body(scope: Scope, receive: Receive) -> bytes:
         return await asyncio.wait_for(_received(receive), BODY_SECONDS)
     except asyncio.TimeoutError:
         raise ProblemError(408, f"The body did not arrive within {BODY_SECONDS} s.") from None
+
+
+def _received_again(body: bytes, receive: Receive) -> Receive:
+    unread = True
+
+    async def receive_body() -> Message:
+        nonlocal unread
+        if unread:
+            unread = False
+            return {"type": "http.request", "body": body, "more_body": False}
+        return await receive()
+
+    return receive_body
 
 
 async def _received(receive: Receive) -> bytes:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from nightsort_airflow.serving.guard import MAX_BODY, TOKEN, TOKEN_FILE, Guard, TokenError, read_tokens
+from nightsort_airflow.serving.guard import (
+    MAX_BODY,
+    MAX_REQUESTS,
+    TOKEN,
+    TOKEN_FILE,
+    Guard,
+    TokenError,
+    read_tokens,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,3 +92,42 @@ def test_a_body_that_is_too_large_is_not_read() -> None:
 
 def test_a_body_that_ends_early_is_no_request() -> None:
     assert asked([]) == (400, [])
+
+
+def test_of_too_many_requests_at_once_the_last_is_told_to_come_again() -> None:
+    """As problem details; whoever watches the service is answered also then, and room is made again."""
+
+    async def statuses() -> list[int]:
+        enough, sent = asyncio.Event(), []
+
+        async def behind(scope: Any, _: Any, send: Any) -> None:
+            if scope["path"] == "/classify":
+                await enough.wait()
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+        async def receive() -> Any:
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                sent.append(message)
+
+        def ask(path: str) -> asyncio.Task[None]:
+            headers = [(b"authorization", b"Bearer " + TOKENS[0])]
+            scope: Any = {"type": "http", "path": path, "headers": headers, "method": "POST"}
+            return asyncio.ensure_future(guard(scope, receive, send))
+
+        guard = Guard(behind, TOKENS)
+        under_way = [ask("/classify") for _ in range(MAX_REQUESTS)]
+        await asyncio.sleep(0)
+        await ask("/classify")
+        headers = dict(sent[-1]["headers"])
+        assert (headers[b"retry-after"], headers[b"content-type"]) == (b"1", b"application/problem+json")
+        await ask("/health")
+        enough.set()
+        await asyncio.gather(*under_way)
+        await ask("/classify")
+        return [message["status"] for message in sent]
+
+    assert asyncio.run(statuses()) == [503, 200, *[200] * MAX_REQUESTS, 200]

@@ -47,6 +47,9 @@ ENDPOINT_PREFIX: Final = "nightsort-"
 CLASSIFIER_TAG: Final = "nightsort:classifier"
 """The tag of every endpoint of Nightsort; its value is the name of the spec."""
 
+COMMAND_TAG: Final = "nightsort:opened-by-command"
+"""The tag of an endpoint that ``nightsort classify`` or ``serve`` opened on the local stack, and closes."""
+
 TRAINING_FILE: Final = "training.csv"
 TEST_FILE: Final = "test.csv"
 TEST_DOCUMENTS: Final = "test.txt"

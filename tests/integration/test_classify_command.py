@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -10,6 +12,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.local_aws_server import wait_until
 from tests.integration.serve_world import ServeWorld
 
 # isort: split
@@ -17,6 +20,7 @@ from nightsort.classifier_spec.finding import find_spec
 from nightsort.errors import NightsortError
 from nightsort.tables.schema import ensure_schema
 from nightsort_airflow.serving import command
+from nightsort_airflow.serving.endpoint import LocalEndpoint, ServedEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +64,14 @@ def asked(spec: ClassifierSpec, *texts: str | bytes) -> list[dict[str, Any]]:
 
 
 def test_before_the_first_training_it_says_what_to_do(world: ServeWorld, spec: ClassifierSpec) -> None:
-    with pytest.raises(NightsortError, match="run the DAG train_tickets"):
+    with pytest.raises(NightsortError, match="run the DAG train_tickets") as caught:
         asked(spec, "hotel")
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        locks = (
+            "SELECT count(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database "
+            "WHERE locktype = 'advisory' AND datname = current_database()"
+        )
+        wait_until(lambda: connection.execute(locks).fetchone() == (0,), f"no user after {caught.value}")
 
 
 def test_on_the_local_stack_the_endpoint_is_there_for_the_command(world: ServeWorld) -> None:
@@ -73,7 +83,7 @@ def test_on_the_local_stack_the_endpoint_is_there_for_the_command(world: ServeWo
     assert (label, version) == ("BILLING", "v1")
     assert 0.5 < float(score) <= 1
     assert second == "-  the text has no visible character"
-    assert world.endpoints() == [], "nothing stays open"
+    wait_until(lambda: world.endpoints() == [], "the end of what was opened")
 
 
 def test_texts_keep_their_order(world: ServeWorld, spec: ClassifierSpec) -> None:
@@ -82,6 +92,50 @@ def test_texts_keep_their_order(world: ServeWorld, spec: ClassifierSpec) -> None
     assert found[2] == {"reason": "is not UTF-8"}
     assert found[0]["labels"][0] == {"label": "TRAVEL", "score": found[0]["score"]}
     assert found[0]["version"] == "v1"
+
+
+def test_of_two_commands_the_last_one_closes_the_endpoint(world: ServeWorld, spec: ClassifierSpec) -> None:
+    """The one that opened it ends while the other has a text to come."""
+    first_ended, lines = threading.Event(), list[str]()
+    pending: list[Future[int]] = []
+
+    def of_the_second() -> Iterator[str]:
+        yield "hotel"
+        assert first_ended.wait(240)
+        yield "payment"
+
+    def of_the_first() -> Iterator[str]:
+        yield "hotel"
+        pending.append(threads.submit(command.classify, spec, of_the_second(), lines.append, as_json=True))
+        wait_until(lambda: bool(lines) or pending[0].done(), "the second command's first answer")
+
+    with ThreadPoolExecutor(1) as threads:
+        try:
+            assert command.classify(spec, of_the_first(), [].append, as_json=True) == 0
+        finally:
+            first_ended.set()
+        assert pending[0].result() == 0
+    assert [json.loads(line)["label"] for line in lines] == ["TRAVEL", "BILLING"]
+    wait_until(lambda: world.endpoints() == [], "the end of what was opened")
+
+
+def test_what_a_killed_command_left_open_is_closed_by_the_next(
+    world: ServeWorld, spec: ClassifierSpec
+) -> None:
+    served = ServedEndpoint(spec)
+    killed = LocalEndpoint(served)
+    killed.open()
+    with psycopg.connect(world.dsn, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    killed.close()
+    assert world.status(served.arn) == "IN_SERVICE", (
+        "without the database it cannot know whether another one uses it"
+    )
+    assert asked(spec, "hotel")[0]["label"] == "TRAVEL"
+    wait_until(lambda: world.endpoints() == [], "the end of what was left")
 
 
 def test_an_endpoint_that_is_open_is_used_at_its_pace_and_stays_open(

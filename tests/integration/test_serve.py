@@ -279,6 +279,8 @@ class TestLocalStack:
                 pending = threads.submit(asked, client, text=TEXT)
                 wait_until(lambda: aws.control.struck(fault) == 1, "the request to be under way")
                 service.process.send_signal(signal.SIGTERM)
-                assert pending.result().json()["results"][0]["version"] == "v3"
+                answer = pending.result()
+                assert answer.json()["results"][0]["version"] == "v3"
+                assert answer.headers["connection"] == "close", "the client sends nothing more here"
             service.process.wait(timeout=240)
         wait_until(lambda: world.endpoints() == [], "the end of what was opened")

@@ -236,12 +236,17 @@ class EndpointCalls:
     def our_endpoints(self) -> list[OurEndpoint]:
         """Return the endpoints that Nightsort opened: those with its prefix and its tag."""
         named = [endpoint for endpoint in self.endpoints() if endpoint.name.startswith(ENDPOINT_PREFIX)]
-        found = [(endpoint, self._tags(endpoint.arn)) for endpoint in named]
+        found = [(endpoint, self.endpoint_tags(endpoint.arn)) for endpoint in named]
         return [
             OurEndpoint(endpoint, tags[CLASSIFIER_TAG]) for endpoint, tags in found if CLASSIFIER_TAG in tags
         ]
 
-    def _tags(self, arn: str) -> dict[str, str]:
+    def endpoint_tags(self, arn: str) -> dict[str, str]:
+        """
+        Return the tags of an endpoint; none if there is no such endpoint.
+
+        :param arn: the endpoint's ARN.
+        """
         try:
             answer = self.client.list_tags_for_resource(ResourceArn=arn)
         except ClientError as error:

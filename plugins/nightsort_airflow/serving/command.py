@@ -58,8 +58,8 @@ def classify(
     """
     served = ServedEndpoint(spec)
     local = LocalEndpoint(served)
-    local.open()
     try:
+        local.open()
         if not served.is_open:
             raise served.closed()
         pace, refused = Pace(), 0

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nightsort.comprehend.prices import endpoint_cost
 from nightsort.errors import NightsortError
-from nightsort.naming import endpoint_arn, endpoint_name
+from nightsort.naming import COMMAND_TAG, endpoint_arn, endpoint_name
+from nightsort.tables.endpoint_users import is_last_user, use_endpoint
 from nightsort.tables.versions import active_version
 from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
 from nightsort_airflow.comprehend_requests import endpoint_tags
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.hooks.endpoints import EndpointState
+
+log = logging.getLogger(__name__)
 
 _HOUR: Final = 3_600
 # The callers of the service wait: a refusal is theirs to know, and the pace is ours.
@@ -185,12 +190,14 @@ class LocalEndpoint:
     """
     The endpoint on the local stack, where it costs nothing: opened when it is closed, and closed in the end.
 
+    Several commands may use it: the last one closes it, whoever opened it. A DAG's endpoint stays as it is.
+
     :param served: the endpoint.
     """
 
     def __init__(self, served: ServedEndpoint) -> None:
         self._served = served
-        self._opened = False
+        self._session: psycopg.Connection[Any] | None = None
         self._opening = threading.Lock()
 
     def open(self) -> None:
@@ -208,36 +215,65 @@ class LocalEndpoint:
         state = served.look()
         if not is_local_stack(hook):
             return
+        if not (state is None or state.status is EndpointStatus.DELETING or self._is_a_commands()):
+            return
+        self._begin_use()
+        # Its last user may have closed it meanwhile.
+        state = served.look()
         if state is not None and state.status is EndpointStatus.DELETING:
             hook.wait(WAITER_DELETED, 1, 600, EndpointArn=served.arn)
-        elif state is not None:
-            return
-        request = {
-            "EndpointName": endpoint_name(served.spec.name),
-            "ModelArn": self._active_arn(),
-            "DesiredInferenceUnits": 1,
-            "Tags": endpoint_tags(served.spec),
-        }
-        # None: another process opened it meanwhile, and closes it.
-        self._opened = hook.create_endpoint(request) is not None
+            state = None
+        if state is None:
+            tags = [*endpoint_tags(served.spec), {"Key": COMMAND_TAG, "Value": "yes"}]
+            # None: another process opens it at this moment.
+            hook.create_endpoint(
+                {
+                    "EndpointName": endpoint_name(served.spec.name),
+                    "ModelArn": self._active_arn(),
+                    "DesiredInferenceUnits": 1,
+                    "Tags": tags,
+                }
+            )
         hook.wait(WAITER_IN_SERVICE, 1, 600, EndpointArn=served.arn)
         served.look()
 
     def follow(self) -> None:
-        """Move the endpoint to the active version, if it was opened here; DAGs do it for theirs."""
+        """Move the endpoint to the active version, if a command opened it; DAGs do it for theirs."""
         state = self._served.look()
-        if self._opened and state is not None and state.is_ready:
+        if self._session is not None and state is not None and state.is_ready:
             active = self._active_arn()
-            if active != state.model_arn:
+            if active != state.model_arn and self._is_a_commands():
                 self._served.hook.update_endpoint(state.arn, model_arn=active)
 
     def close(self) -> None:
-        """Close the endpoint, if it was opened here."""
-        while self._opened:
-            if self._served.hook.delete_endpoint(self._served.arn):
-                self._opened = False
-            else:
-                self._served.hook.wait(WAITER_IN_SERVICE, 1, 600, EndpointArn=self._served.arn)
+        """Close the endpoint, if a command opened it and no other one uses it."""
+        session, self._session = self._session, None
+        if session is None:
+            return
+        try:
+            if is_last_user(session, self._served.spec.name) and self._is_a_commands():
+                self._delete()
+        except psycopg.OperationalError:
+            # Others may use it: the next command closes it.
+            log.warning("The database has gone: %s stays open.", self._served.arn)
+        finally:
+            session.close()
+
+    def _delete(self) -> None:
+        while not self._served.hook.delete_endpoint(self._served.arn):
+            self._served.hook.wait(WAITER_IN_SERVICE, 1, 600, EndpointArn=self._served.arn)
+
+    def _is_a_commands(self) -> bool:
+        return COMMAND_TAG in self._served.hook.endpoint_tags(self._served.arn)
+
+    def _begin_use(self) -> None:
+        # A new session each time: the database may have ended the one of before.
+        session, before = NightsortDatabaseHook(self._served.spec.db_conn_id).open(), self._session
+        session.autocommit = True
+        use_endpoint(session, self._served.spec.name)
+        self._session = session
+        if before is not None:
+            before.close()
 
     def _active_arn(self) -> str:
         spec = self._served.spec

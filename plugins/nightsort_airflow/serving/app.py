@@ -150,7 +150,7 @@ def _problems() -> dict[int | str, dict[str, Any]]:
         422: "The request or a text cannot be used",
         429: "More than the endpoint's units can do: see Retry-After",
         502: "AWS failed",
-        503: "The endpoint is closed",
+        503: "The endpoint is closed, or too many requests are under way: see Retry-After",
     }
     content: dict[str, Any] = {"application/problem+json": {"schema": {"type": "object"}}}
     return {status: {"description": text, "content": content} for status, text in about.items()}

@@ -111,7 +111,7 @@ def test_of_two_commands_the_last_one_closes_the_endpoint(world: ServeWorld, spe
 
     with ThreadPoolExecutor(1) as threads:
         try:
-            assert command.classify(spec, of_the_first(), [].append, as_json=True) == 0
+            assert command.classify(spec, of_the_first(), list[str]().append, as_json=True) == 0
         finally:
             first_ended.set()
         assert pending[0].result() == 0

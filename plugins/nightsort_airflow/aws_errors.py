@@ -53,7 +53,15 @@ REMEDIES: Final = {
 
 # The same codes have other remedies where endpoints are opened, changed and closed.
 OF_ENDPOINTS: Final = frozenset(
-    {"CreateEndpoint", "DescribeEndpoint", "UpdateEndpoint", "DeleteEndpoint", "ListEndpoints"}
+    {
+        "CreateEndpoint",
+        "DescribeEndpoint",
+        "UpdateEndpoint",
+        "DeleteEndpoint",
+        "ListEndpoints",
+        "ListTagsForResource",
+        "ClassifyDocument",
+    }
 )
 ENDPOINT_REMEDIES: Final = {
     "AccessDeniedException": "Grant the connection's identity this permission; docs/iam/endpoint-policy.json "

@@ -148,6 +148,10 @@ class EndpointGoneError(TriedAgainError):
     """The endpoint disappeared while it was waited for; a retry looks for it by name."""
 
 
+class ClassificationInterruptedError(TriedAgainError):
+    """Documents could not all be classified through an endpoint; a retry goes on with the rest."""
+
+
 class NoActiveVersionError(AirflowFailException):
     """The classifier has no version that the nightly DAG may use."""
 

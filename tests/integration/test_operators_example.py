@@ -1,4 +1,4 @@
-"""The example in docs/, as Airflow runs it: rendered, deferred, resumed, on its own database."""
+"""The examples in docs/, as Airflow runs them: rendered, deferred, resumed, on its own database."""
 
 from __future__ import annotations
 
@@ -26,6 +26,9 @@ for _ in range(2):
     print("STATE", run.state)
     for ti in run.get_task_instances():
         print("TASK", ti.task_id, ti.state, ti.try_number)
+for documents in ("new/", "gone.txt"):
+    run = bag.dags["reviews_in_real_time"].test(run_conf={{"documents": documents}})
+    print("REAL TIME", *sorted(f"{{ti.task_id}} {{ti.state}}" for ti in run.get_task_instances()), run.state)
 """
 
 
@@ -68,6 +71,14 @@ def run_twice(python: str, dags: Path, home: Path) -> None:
         assert [(job["JobName"][-3:], job["JobStatus"]) for job in jobs] == [("-g1", "COMPLETED")]
         models = comprehend.list_document_classifiers()["DocumentClassifierPropertiesList"]
         assert [model["VersionName"] for model in models] == ["v-2026-11"]
+        in_real_time = [line for line in done.stdout.splitlines() if line.startswith("REAL TIME")]
+        assert in_real_time == [
+            "REAL TIME classify success close_endpoint success open_endpoint success success",
+            "REAL TIME classify failed close_endpoint success open_endpoint success failed",
+        ], done.stdout[-3000:] + done.stderr[-3000:]
+        assert comprehend.list_endpoints()["EndpointPropertiesList"] == []
+        keys = [found["Key"] for found in s3.list_objects_v2(Bucket="reviews", Prefix="answers/")["Contents"]]
+        assert any(key.endswith("-v-2026-11/output/output.tar.gz") for key in keys)
 
 
 def test_the_example_runs_and_a_second_run_of_the_day_starts_nothing(tmp_path: Path) -> None:

@@ -46,9 +46,10 @@ _TYPES: dict[str, pa.DataType] = {
 RESULT_SCHEMA = pa.schema(_TYPES)
 """Columns of a result. ``line``: the document's position in its batch, from 0. ``status``: ``classified`` or
 ``failed``; a failed one has a ``reason`` and no label. ``source``: where the result comes from, :data:`JOB`,
-:data:`REPEAT`, :data:`REUSED` or ``endpoint``; ``source_run``: the run that paid for a reused one."""
+:data:`REPEAT`, :data:`REUSED` or :data:`ENDPOINT`; ``source_run``: the run that paid for a reused one."""
 
 JOB = "job"
+ENDPOINT = "endpoint"
 REPEAT = "repeat"
 REUSED = "reused"
 CLASSIFIED = "classified"
@@ -116,11 +117,19 @@ class BatchResults:
     :param manifest: the batch's manifest.
     :param mode: ``MULTI_CLASS`` accepts the best label, ``MULTI_LABEL`` each label at or above `threshold`.
     :param threshold: the lowest score of an accepted label, for ``MULTI_LABEL``.
+    :param source: where the results come from, :data:`JOB` or :data:`ENDPOINT`.
     """
 
     def __init__(
-        self, archive: UPath | IO[bytes], manifest: Manifest, *, mode: str, threshold: float
+        self,
+        archive: UPath | IO[bytes],
+        manifest: Manifest,
+        *,
+        mode: str,
+        threshold: float,
+        source: str = JOB,
     ) -> None:
+        self._source = source
         self._archive = archive
         self.manifest = manifest
         self._threshold = threshold if mode == "MULTI_LABEL" else None
@@ -226,7 +235,7 @@ class BatchResults:
             labels=labels,
             scores=scores,
             accepted=accepted_labels(labels, scores, self._threshold),
-            source=constant(JOB, rows),
+            source=constant(self._source, rows),
         )
 
     def _used(self, positions: npt.NDArray[np.int64]) -> bool:
@@ -272,7 +281,7 @@ class BatchResults:
                 document_id=self.manifest.document_ids.take(from_numpy(positions)).cast(pa.string()),
                 status=constant(FAILED, rows),
                 reason=reason,
-                source=constant(JOB, rows),
+                source=constant(self._source, rows),
             )
 
 

@@ -25,7 +25,7 @@ from nightsort.batches.stored import read_batch
 from nightsort.batches.uploads import Uploads
 from nightsort.naming import RetryName
 from nightsort.results.curable import CURABLE
-from nightsort.results.join import BatchResults
+from nightsort.results.join import JOB, BatchResults
 from nightsort.results.repeated import RepeatedResults
 from nightsort.results.retried import RetriedResults
 from nightsort.wording import number_of
@@ -45,22 +45,26 @@ log = logging.getLogger(__name__)
 
 
 class JobOutput(NamedTuple):
-    """The output of a job, and the manifest of what it classified."""
+    """The output of a job or an endpoint, and the manifest of what was classified."""
 
     archive: UPath
     manifest: UPath
+    source: str = JOB
 
     @classmethod
-    def of(cls, folder: RunFolder, access: Access, *, name: str, output_uri: str) -> JobOutput:
-        """Return the output of a job over a batch or a retry of a run.
+    def of(
+        cls, folder: RunFolder, access: Access, *, name: str, output_uri: str, source: str = JOB
+    ) -> JobOutput:
+        """Return the output of a job, or an endpoint, over a batch or a retry of a run.
 
         :param folder: the run's folder.
         :param access: storage.
         :param name: name of the batch or the retry.
-        :param output_uri: the job's ``output.tar.gz``.
+        :param output_uri: its ``output.tar.gz``.
+        :param source: what the rows in the table say of it.
         :returns: the output.
         """
-        return cls(access.path(output_uri), access.path(folder.manifest(name)))
+        return cls(access.path(output_uri), access.path(folder.manifest(name)), source)
 
 
 def batch_results(
@@ -83,7 +87,13 @@ def line_results(
 ) -> BatchResults | RetriedResults:
     """Return the results of the lines of a batch, as :func:`batch_results` those of its documents."""
     each = [
-        BatchResults(output.archive, Manifest.read(output.manifest), mode=spec.mode, threshold=spec.threshold)
+        BatchResults(
+            output.archive,
+            Manifest.read(output.manifest),
+            mode=spec.mode,
+            threshold=spec.threshold,
+            source=output.source,
+        )
         for output in (first, *retries)
     ]
     return RetriedResults(each[0], each[1:]) if retries else each[0]

@@ -19,12 +19,14 @@ RETRYABLE = {
     "CountsDoNotAddUp": False,
     "DamagedArchiveError": True,
     "DatabaseEncodingError": False,
+    "EndpointNotInServiceError": True,
     "EvaluationError": False,
     "ExportError": False,
     "ExportedFileError": False,
     "LineMissingError": False,
     "ManifestError": False,
     "MissingObjectError": False,
+    "ModelChangedError": True,
     "NightsortError": False,
     "NoFilesError": False,
     "NoIdsError": False,
@@ -39,6 +41,7 @@ RETRYABLE = {
     "SourceError": False,
     "SourceGoneError": False,
     "SpecError": False,
+    "StoppedError": True,
     "StorageError": False,
     "TooManyBatchesError": False,
     "TrainingDataError": False,
@@ -49,10 +52,12 @@ RETRYABLE = {
 }
 # Caught by whoever calls, so no user meets them.
 INTERNAL = {
+    "BusyError",
     "DamagedArrayError",
     "DamagedResultsError",
     "JsonError",
     "OddObjectError",
+    "RefusedDocumentError",
     "UnknownConditionError",
 }
 

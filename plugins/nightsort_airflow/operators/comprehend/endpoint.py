@@ -78,6 +78,8 @@ class ComprehendEndpointOperator(ComprehendWaitingOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Bring the endpoint into the state, wait for it if asked to, and describe it."""
+        # `dag.test()` executes one object several times.
+        self._waited, self._message = [], ""
         return self._go_on(context)
 
     def execute_complete(

@@ -111,6 +111,16 @@ def test_without_waiting_the_created_endpoint_is_described(context: dict[str, An
     assert task.execute(context) == {**SERVES_V1, "status": "CREATING"}  # type: ignore[arg-type]
 
 
+def test_one_object_may_be_executed_again_as_dag_test_does(context: dict[str, Any], answers: Any) -> None:
+    task = operator()
+    script = answers(task.hook)
+    for _ in range(2):
+        described(script, None)
+        created(script)
+        described(script, "CREATING")
+        assert waits(task, context).kwargs == {"waited": ["created"]}
+
+
 def test_a_name_that_a_twin_took_between_two_calls_is_taken_over(
     context: dict[str, Any], answers: Any
 ) -> None:

@@ -84,14 +84,14 @@ def classify(s3: Access, batch: Batch) -> str:
 @pytest.mark.parametrize("form", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
 def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[Any], form: str) -> None:
     name = form.lower().replace("_", "-")
-    night = spec(name, input_format=form, batch={"max_documents": 40})
+    night = spec(name, input_format=form, batch={"max_documents": 3})
     rows = [f"doc/{n},label {n % 7}" for n in range(100)]
     s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/a.csv").write_text("id,text\n" + "\n".join(rows[:60]))
     rest = "\n".join([*rows[60:], "blank,", "doc/1,again"])
     s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/b.csv").write_text("id,text\n" + rest)
     key = run_key(DAY, None)
     prepared = prepare_batches(night, s3, run_key=key, day=DAY)
-    assert [batch.documents for batch in prepared.batches] == [40, 40, 20]
+    assert [batch.lines for batch in prepared.batches] == [3, 3, 1], "of seven texts"
     for batch in prepared.batches:
         load_predictions(
             database,
@@ -110,7 +110,8 @@ def test_a_night_from_s3_to_the_table(s3: Access, database: psycopg.Connection[A
     assert prepare_batches(night, s3, run_key=key, day=DAY) == prepared
     s3.path(f"s3://nightsort/{name}/incoming/2026-11-18/0-late.csv").write_text("id,text\nlate,label 1\n")
     again = prepare_batches(night, s3, run_key=key, day=DAY)
-    assert (again.batches[:3], [batch.documents for batch in again.batches[3:]]) == (prepared.batches, [1])
+    assert [batch.name for batch in again.batches] == [batch.name for batch in prepared.batches]
+    assert (again.documents_in, again.units, again.repeated) == (103, prepared.units, prepared.repeated + 1)
 
 
 def test_an_empty_prefix_is_a_night_with_zeros(s3: Access, database: psycopg.Connection[Any]) -> None:

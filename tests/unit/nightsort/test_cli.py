@@ -226,6 +226,8 @@ class TestForecastCost:
             "units": 6,
             "usd": 0.003,
             "paid_usd": 0.0,
+            "repeated": 0,
+            "saved_usd": 0.0,
             "rejected": 1,
             "budget_usd": 100.0,
             "within_budget": True,

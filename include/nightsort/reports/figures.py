@@ -38,6 +38,9 @@ LABELS_DRAWN: Final = 40
 _DAY: Final = 24 * 3600 * 1000
 """A day on an axis of dates."""
 
+# Plotly would take labels that look like numbers or dates for such, and draw a tick for each number between.
+_OF_LABELS: Final = {"type": "category"}
+
 _CROWDED: Final = 60
 """So many labels or nights have no room for a name or a point each."""
 
@@ -87,7 +90,9 @@ def label_shares(
     }
     height = 90 + 20 * len(shown)
     layout = _layout(
-        height, xaxis={"tickformat": ".0%", "rangemode": "tozero"}, yaxis={"automargin": True, "dtick": 1}
+        height,
+        xaxis={"tickformat": ".0%", "rangemode": "tozero"},
+        yaxis={**_OF_LABELS, "automargin": True, "dtick": 1},
     )
     return {"data": [night, *([before] if known else [])], "layout": {**layout, "bargap": 0.35}}
 
@@ -191,7 +196,7 @@ def confusion_heat_map(labels: Sequence[str], matrix: npt.ArrayLike) -> Figure:
     size = int(min(860, max(340, 150 + 17 * len(labels))))
     # All names where they can be read; otherwise Plotly shows some, and more when one zooms in.
     font = {"size": 11 if len(labels) <= LABELS_DRAWN else 9}
-    ticks: dict[str, Any] = {"automargin": True, "showgrid": False, "tickfont": font}
+    ticks: dict[str, Any] = {**_OF_LABELS, "automargin": True, "showgrid": False, "tickfont": font}
     if len(labels) <= _CROWDED:
         ticks["dtick"] = 1
     layout = _layout(
@@ -253,6 +258,7 @@ def documents_per_label(labels: Sequence[str], training: Sequence[int], test: Se
         for name, values, colour in (("training", training, BLUE), ("test", test, GREY))
     ]
     xaxis: dict[str, Any] = {
+        **_OF_LABELS,
         "automargin": True,
         "tickangle": _slant(labels),
         "tickfont": {"size": 11},

@@ -62,3 +62,13 @@ def test_a_night_without_a_number_or_a_range_is_a_gap() -> None:
     expected, line = ALL["by_night"]["data"]
     assert line["y"] == [0.8, None]
     assert (expected["x"], expected["base"], expected["y"]) == (["2026-11-02"], [0.7], [0.2])
+
+
+@pytest.mark.parametrize("labels", [["7", "90000"], ["2024-01", "2024-02"]])
+def test_labels_that_look_like_numbers_or_dates_are_labels(labels: list[str]) -> None:
+    heat = figures.confusion_heat_map(labels, [[3, 1], [0, 2]])["layout"]
+    trained = figures.documents_per_label(labels, [3, 2], [1, 1])["layout"]
+    shares = figures.label_shares(labels, [0.5, 0.5], {})["layout"]
+
+    assert [heat["xaxis"]["type"], heat["yaxis"]["type"]] == ["category", "category"]
+    assert trained["xaxis"]["type"] == shares["yaxis"]["type"] == "category"

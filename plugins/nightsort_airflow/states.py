@@ -20,7 +20,14 @@ class Phase(Enum):
     FAILED = auto()
 
 
-class ModelStatus(str, Enum):
+class _Status(str, Enum):
+    """A state by Comprehend's name."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ModelStatus(_Status):
     """The states of a classifier version."""
 
     SUBMITTED = "SUBMITTED"
@@ -31,9 +38,6 @@ class ModelStatus(str, Enum):
     STOPPED = "STOPPED"
     IN_ERROR = "IN_ERROR"
     DELETING = "DELETING"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def phase(self) -> Phase:
@@ -47,7 +51,7 @@ class ModelStatus(str, Enum):
                 return Phase.FAILED
 
 
-class JobStatus(str, Enum):
+class JobStatus(_Status):
     """The states of a classification job."""
 
     SUBMITTED = "SUBMITTED"
@@ -56,9 +60,6 @@ class JobStatus(str, Enum):
     COMPLETED = "COMPLETED"
     FAILED = "FAILED"
     STOPPED = "STOPPED"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def phase(self) -> Phase:
@@ -72,7 +73,7 @@ class JobStatus(str, Enum):
                 return Phase.FAILED
 
 
-class EndpointStatus(str, Enum):
+class EndpointStatus(_Status):
     """The states of an endpoint."""
 
     CREATING = "CREATING"
@@ -80,9 +81,6 @@ class EndpointStatus(str, Enum):
     IN_SERVICE = "IN_SERVICE"
     FAILED = "FAILED"
     DELETING = "DELETING"
-
-    def __str__(self) -> str:
-        return self.value
 
     @property
     def phase(self) -> Phase:

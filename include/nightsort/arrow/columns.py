@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import numpy.typing as npt
 
@@ -39,6 +39,18 @@ def one_batch(batches: Sequence[pa.RecordBatch]) -> Any:
     """Return record batches of one schema as one."""
     (whole,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
     return whole
+
+
+def joined(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[Any]:
+    """Join the small record batches of a stream to ones of at least so many rows, but for the last one."""
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(map(len, waiting)) >= rows:
+            yield one_batch(waiting)
+            waiting = []
+    if waiting:
+        yield one_batch(waiting)
 
 
 def to_numpy(column: Column) -> npt.NDArray[Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from nightsort.arrow.columns import from_numpy, one_batch
+from nightsort.arrow.columns import from_numpy, joined
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -104,12 +104,5 @@ class Repeats:
 
 def _read(path: Path) -> Iterator[Any]:
     """Yield the rows of a file in large record batches."""
-    waiting: list[Any] = []
     with pa.OSFile(str(path), "rb") as source, pa.ipc.open_stream(source) as stream:
-        for rows in stream:
-            waiting.append(rows)
-            if sum(map(len, waiting)) >= _ROWS_AT_ONCE:
-                yield one_batch(waiting)
-                waiting = []
-    if waiting:
-        yield one_batch(waiting)
+        yield from joined(stream, _ROWS_AT_ONCE)

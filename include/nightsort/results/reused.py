@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.label_lists import accepted_labels, as_labels, as_scores
 from nightsort.batches.manifest import ManifestError
-from nightsort.results.join import CLASSIFIED, result_rows
+from nightsort.results.join import CLASSIFIED, REUSED, constant, result_rows
 from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
     from upath import UPath
 
 _ROWS_AT_ONCE: Final = 16_384
-_SOURCE: Final = "reused"
 
 
 def read_reused(path: UPath, *, mode: str, threshold: float) -> Iterator[pa.RecordBatch]:
@@ -63,12 +61,12 @@ def _results(part: Any, start: int, threshold: float | None) -> pa.RecordBatch:
         rows,
         line=from_numpy(lines),
         document_id=part["document_id"],
-        status=pc.dictionary_encode(pa.repeat(CLASSIFIED, rows)),
+        status=constant(CLASSIFIED, rows),
         label=labels.values.take(firsts),
         score=scores.values.take(firsts),
         labels=labels,
         scores=scores,
         accepted=accepted_labels(labels, scores, threshold),
-        source=pc.dictionary_encode(pa.repeat(_SOURCE, rows)),
+        source=constant(REUSED, rows),
         source_run=part["run_key"],
     )

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from nightsort.arrow.columns import from_numpy
+from nightsort.arrow.columns import from_numpy, joined
 from nightsort.arrow.hash_index import HashIndex
 from nightsort.arrow.hashing import HASH, as_column, as_hashes
 from nightsort.arrow.label_lists import LABEL, SCORES, as_labels, as_scores
@@ -175,7 +175,7 @@ class Reused:
         runs: Any = pa.array(self._runs, pa.string())
         path = str(self._scratch / "known.arrows")
         with pa.OSFile(path, "rb") as file, pa.ipc.open_stream(file) as stream:
-            for part in _in_parts(stream):
+            for part in joined(stream, _ROWS):
                 rows = part["row"].to_numpy()
                 labels, scores = self._stored.results.take(rows)
                 keys = pa.DictionaryArray.from_arrays(from_numpy(self._stored.runs_of(rows)), runs)
@@ -283,20 +283,3 @@ def _check(hashes: Any, labels: Any, scores: Any) -> None:
     lengths, others = np.diff(labels.offsets), np.diff(scores.offsets)
     if not (whole and (lengths > 0).all() and np.array_equal(lengths, others)):
         raise ValueError("a text has no labels, or a label has no score")
-
-
-def _in_parts(stream: Iterator[pa.RecordBatch]) -> Iterator[Any]:
-    """Join the small batches of a stream to larger ones."""
-    waiting: list[pa.RecordBatch] = []
-    for rows in stream:
-        waiting.append(rows)
-        if sum(map(len, waiting)) >= _ROWS:
-            yield _joined(waiting)
-            waiting = []
-    if waiting:
-        yield _joined(waiting)
-
-
-def _joined(batches: list[pa.RecordBatch]) -> Any:
-    (rows,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
-    return rows

@@ -249,8 +249,8 @@ class EvaluateClassifierOperator(SpecOperator):
         from nightsort.tables.reuse import scoring_of
 
         def nothing(reason: str, known_uri: str | None = None) -> dict[str, str | None]:
-            nothing = dict.fromkeys(("score_arn", "score_job_name", "score_input_uri", "score_fingerprint"))
-            return {**nothing, "score_known_uri": known_uri, "nothing_to_score": reason}
+            job = dict.fromkeys(("score_arn", "score_job_name", "score_input_uri", "score_fingerprint"))
+            return {**job, "score_known_uri": known_uri, "nothing_to_score": reason}
 
         if champion is None:
             return nothing("no version is active yet")

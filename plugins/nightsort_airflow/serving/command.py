@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from nightsort_airflow.serving.endpoint import EndpointError, LocalEndpoint, ServedEndpoint, ThrottledError
-from nightsort_airflow.serving.pace import Pace
+from nightsort_airflow.serving.pace import THROTTLED_SECONDS, Pace
 from nightsort_airflow.serving.texts import checked_texts
 from nightsort_airflow.settings import poll_seconds
 
@@ -30,7 +30,6 @@ How long a connection may be idle. It is longer than usual clients keep one (htt
 Go 90 s), so they close it. If the server does, a request that is sent at that moment has no answer.
 """
 
-_THROTTLED_SECONDS: Final = 1.0
 _THROTTLED_ATTEMPTS: Final = 60
 
 SERVER_SETTINGS: Final[dict[str, Any]] = {
@@ -107,7 +106,7 @@ def _answered(served: ServedEndpoint, pace: Pace, text: str) -> Answer:
         try:
             return served.classify(text)
         except ThrottledError:  # noqa: PERF203 - one call at a time
-            time.sleep(_THROTTLED_SECONDS)
+            time.sleep(THROTTLED_SECONDS)
     raise EndpointError(f"{served.arn} throttles all the time: others ask it too; try again later")
 
 

@@ -19,6 +19,10 @@ allows, one in two seconds was throttled on a busy machine.
 """
 
 
+THROTTLED_SECONDS: Final = 1.0
+"""How long nobody asks an endpoint that has throttled."""
+
+
 class BusyError(Exception):
     """
     More was asked than the endpoint can do.

@@ -19,7 +19,7 @@ from nightsort_airflow.serving.endpoint import (
     ThrottledError,
 )
 from nightsort_airflow.serving.metrics import Metrics
-from nightsort_airflow.serving.pace import BusyError, Pace
+from nightsort_airflow.serving.pace import THROTTLED_SECONDS, BusyError, Pace
 from nightsort_airflow.serving.problems import ProblemError
 from nightsort_airflow.serving.texts import checked_texts
 
@@ -37,7 +37,6 @@ QUEUE_SECONDS: Final = 2.0
 REQUEST_SECONDS: Final = 120.0
 """How long an endpoint may be busy with one request. Proxies in between often give up after some minutes."""
 
-THROTTLED_SECONDS: Final = 1.0
 _THROTTLED_ATTEMPTS: Final = 10
 _THREADS: Final = 32
 _CLOSED_RETRY_SECONDS: Final = 60

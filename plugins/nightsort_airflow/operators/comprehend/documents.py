@@ -153,9 +153,12 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
                 self.classification_name,
             )
 
+    @property
+    def _per_file(self) -> bool:
+        return self.input_data_config.get("InputFormat") == PER_FILE
+
     def _check(self) -> None:
-        per_file = self.input_data_config.get("InputFormat") == PER_FILE
-        if self.send_bytes and not per_file:
+        if self.send_bytes and not self._per_file:
             raise BadInputError(f"`send_bytes` needs the InputFormat {PER_FILE}. {self.classification_name}")
         if self.db_conn_id and not (self.classifier and self.run_key):
             raise BadInputError(f"`db_conn_id` needs `classifier` and `run_key`. {self.classification_name}")
@@ -194,7 +197,7 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
         from nightsort.real_time.documents import file_documents, line_documents
 
         uri = self.input_data_config["S3Uri"]
-        if self.input_data_config.get("InputFormat") == PER_FILE:
+        if self._per_file:
             return file_documents(uri, access, as_bytes=self.send_bytes)
         return line_documents(uri, access)
 
@@ -207,7 +210,7 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
 
         results = output_results(
             access.path(output.output_uri),
-            per_file=self.input_data_config.get("InputFormat") == PER_FILE,
+            per_file=self._per_file,
             mode=self.mode,
             threshold=self.threshold,
         )

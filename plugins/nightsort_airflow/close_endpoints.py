@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,7 +14,7 @@ from nightsort.opening.bill import usd_per_hour
 from nightsort.terminal import Terminal
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import remedy
-from nightsort_airflow.hooks.endpoints import EndpointCalls
+from nightsort_airflow.hooks.endpoints import EndpointsOf
 from nightsort_airflow.states import EndpointStatus
 
 if TYPE_CHECKING:
@@ -23,18 +23,6 @@ if TYPE_CHECKING:
     from nightsort_airflow.hooks.endpoints import OurEndpoint
 
 POLL_SECONDS: Final = 5
-
-
-class Endpoints(EndpointCalls):
-    """The hook's questions about endpoints, by a client that the environment configures."""
-
-    @property
-    def client(self) -> Any:
-        """The boto3 client."""
-        return self._client
-
-    def __init__(self) -> None:
-        self._client = boto3.client("comprehend")
 
 
 def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int) -> int:
@@ -48,7 +36,7 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
     """
     out, err = Terminal(soft_wrap=True, highlight=False), Terminal(stderr=True, soft_wrap=True)
     try:
-        endpoints = Endpoints()
+        endpoints = EndpointsOf(boto3.client("comprehend"))
         found = endpoints.our_endpoints()
     except (BotoCoreError, ClientError) as error:
         err.print(f"Cannot list endpoints: {error}. {remedy(error) or ''}", style="red")
@@ -74,7 +62,7 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
 
 def _line(endpoint: OurEndpoint) -> str:
     state = endpoint.state
-    units = max(state.units, state.desired_units)
+    units = state.billed_units
     since = state.created or datetime.now(timezone.utc)
     seconds = (datetime.now(timezone.utc) - since).total_seconds()
     return (
@@ -86,11 +74,11 @@ def _line(endpoint: OurEndpoint) -> str:
 def _sum(endpoints: Sequence[OurEndpoint]) -> str:
     if not endpoints:
         return "No endpoint of Nightsort is open in this account and region."
-    units = sum(max(found.state.units, found.state.desired_units) for found in endpoints)
+    units = sum(found.state.billed_units for found in endpoints)
     return f"{number_of(len(endpoints), 'endpoint')}: {usd_text(24 * usd_per_hour(units))} a day."
 
 
-def _close(endpoints: Endpoints, endpoint: OurEndpoint, minutes: int, out: Terminal, err: Terminal) -> bool:
+def _close(endpoints: EndpointsOf, endpoint: OurEndpoint, minutes: int, out: Terminal, err: Terminal) -> bool:
     """Close an endpoint, as soon as AWS takes that; return whether it did."""
     name, deadline = endpoint.state.name, time.monotonic() + 60 * minutes
     try:

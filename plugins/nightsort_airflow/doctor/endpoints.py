@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
@@ -12,7 +12,7 @@ from nightsort.opening.bill import usd_per_hour
 from nightsort.wording import number_of
 from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
-from nightsort_airflow.hooks.endpoints import EndpointCalls
+from nightsort_airflow.hooks.endpoints import EndpointsOf
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -47,22 +47,11 @@ def endpoint_checks(
     return [Check(GROUP, f"{access.conn_id}: open endpoints", look, (needs,))]
 
 
-class _Endpoints(EndpointCalls):
-    """The hook's questions, by the doctor's client with its short time limits."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    @property
-    def client(self) -> Any:
-        return self._client
-
-
 def _open_endpoints(
     access: AwsAccess, specs: Mapping[str, ClassifierSpec], wanted: set[str] | None
 ) -> Outcome:
     try:
-        found = _Endpoints(access.client("comprehend")).our_endpoints()
+        found = EndpointsOf(access.client("comprehend")).our_endpoints()
     except ClientError as error:
         if not is_denied(error):
             raise
@@ -92,7 +81,7 @@ def describe(endpoint: OurEndpoint) -> str:
     :param endpoint: the endpoint.
     """
     state = endpoint.state
-    units = max(state.units, state.desired_units)
+    units = state.billed_units
     return (
         f"{endpoint.classifier}: {state.status.value}, {number_of(units, 'inference unit')}, "
         f"{usd_text(24 * usd_per_hour(units))} a day"

@@ -14,6 +14,7 @@ from airflow.providers.amazon.aws.hooks.comprehend import ComprehendHook
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
 
+from nightsort.naming import endpoint_arn, endpoint_name
 from nightsort_airflow.exceptions import (
     TRAIN_AGAIN,
     ClassifierStateUnknownError,
@@ -149,6 +150,16 @@ class ComprehendClassificationHook(EndpointCalls, ComprehendHook):
             f"arn:{self.conn_partition}:comprehend:{self.conn_region_name}:{account}"
             f":document-classifier/{classifier}/version/{version}"
         )
+
+    def classifier_endpoint_arn(self, data_access_role_arn: str, classifier: str) -> str:
+        """
+        Return the ARN that the endpoint of a classifier has or will have, whichever version it serves.
+
+        :param data_access_role_arn: as for :meth:`version_arn`.
+        :param classifier: name of the spec.
+        """
+        any_version = self.version_arn(data_access_role_arn, classifier, "v")
+        return endpoint_arn(any_version, endpoint_name(classifier))
 
     def describe_classifier(self, arn: str) -> DocumentClassifierPropertiesTypeDef | None:
         """Return the classifier's properties, or None when there is no such classifier."""

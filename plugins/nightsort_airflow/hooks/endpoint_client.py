@@ -14,6 +14,7 @@ from nightsort.real_time.endpoint import (
     Serving,
 )
 from nightsort_airflow.aws_errors import error_code, is_temporary
+from nightsort_airflow.hooks.endpoints import NOT_IN_SERVICE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ def _known(error: ClientError, endpoint_arn: str) -> Exception:
     answer: dict[str, Any] = {**error.response}
     if is_temporary(error):
         return BusyError(str(error))
-    if code == "ResourceUnavailableException":
+    if code == NOT_IN_SERVICE:
         return EndpointNotInServiceError(
             f"The endpoint does not answer any more: {error}. Open it again; a retry goes on. {endpoint_arn}"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from botocore.exceptions import ClientError
 
-from nightsort.naming import endpoint_arn, endpoint_name
+from nightsort.naming import endpoint_name
 from nightsort.opening.keeper import Seen
 from nightsort.opening.plan import Endpoint
 from nightsort_airflow.aws_errors import error_code
@@ -50,8 +50,7 @@ class EndpointService:
     @cached_property
     def arn(self) -> str:
         """The ARN that the endpoint has or will have."""
-        spec = self._spec
-        return endpoint_arn(self.hook.version_arn(spec.data_access_role_arn, spec.name, "v"), self._name)
+        return self.hook.classifier_endpoint_arn(self._spec.data_access_role_arn, self._spec.name)
 
     def look(self) -> Seen | None:
         """Return the endpoint; None: there is none."""

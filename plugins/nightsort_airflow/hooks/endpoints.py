@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 IN_USE = "ResourceInUseException"
 GONE = "ResourceNotFoundException"
+NOT_IN_SERVICE = "ResourceUnavailableException"
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,11 @@ class EndpointState:
     def desired_units(self) -> int:
         """The inference units when no change is under way any more."""
         return self.properties.get("DesiredInferenceUnits") or self.units
+
+    @property
+    def billed_units(self) -> int:
+        """The inference units that are billed, or are about to be."""
+        return max(self.units, self.desired_units)
 
     @property
     def message(self) -> str:
@@ -255,3 +261,19 @@ class EndpointCalls:
                 return {}
             raise
         return {tag["Key"]: tag.get("Value", "") for tag in answer.get("Tags", [])}
+
+
+class EndpointsOf(EndpointCalls):
+    """
+    The hook's questions about endpoints, by a client of one's own.
+
+    :param client: a boto3 client for Comprehend.
+    """
+
+    def __init__(self, client: ComprehendClient) -> None:
+        self._client = client
+
+    @property
+    def client(self) -> ComprehendClient:
+        """The boto3 client, typed."""
+        return self._client

@@ -13,15 +13,16 @@ import psycopg
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from nightsort.comprehend.prices import endpoint_cost
 from nightsort.errors import NightsortError
-from nightsort.naming import COMMAND_TAG, endpoint_arn, endpoint_name
+from nightsort.naming import COMMAND_TAG, endpoint_name
+from nightsort.opening.bill import usd_per_hour
 from nightsort.tables.endpoint_users import is_last_user, use_endpoint
 from nightsort.tables.versions import active_version
 from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
 from nightsort_airflow.comprehend_requests import endpoint_tags
 from nightsort_airflow.hooks.comprehend import WAITER_DELETED, WAITER_IN_SERVICE, ComprehendClassificationHook
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
+from nightsort_airflow.hooks.endpoints import NOT_IN_SERVICE
 from nightsort_airflow.states import EndpointStatus
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_HOUR: Final = 3_600
 # The callers of the service wait: a refusal is theirs to know, and the pace is ours.
 _ONCE: Final = Config(
     retries={"mode": "standard", "total_max_attempts": 1},
@@ -42,7 +42,6 @@ _ONCE: Final = Config(
 )
 _LOCAL_HEALTH: Final = "/_nightsort/health"
 _LONGEST_SURE: Final = 5
-_CLOSED: Final = "ResourceUnavailableException"
 
 
 class EndpointClosedError(NightsortError):
@@ -108,10 +107,7 @@ class ServedEndpoint:
     def __init__(self, spec: ClassifierSpec, hook: ComprehendClassificationHook | None = None) -> None:
         self.spec = spec
         self.hook = hook or ComprehendClassificationHook(aws_conn_id=spec.aws_conn_id, config=_ONCE)
-        # The account is that of the role: see the hook's version_arn.
-        self.arn = endpoint_arn(
-            self.hook.version_arn(spec.data_access_role_arn, spec.name, "any"), endpoint_name(spec.name)
-        )
+        self.arn = self.hook.classifier_endpoint_arn(spec.data_access_role_arn, spec.name)
         self.state: EndpointState | None = None
         self._is_aws = self.hook.is_aws
 
@@ -156,11 +152,11 @@ class ServedEndpoint:
         """Return the error for an endpoint that does not answer."""
         state = "is not open" if self.state is None else f"is {self.state.status.value}"
         name = self.spec.name
-        hour, day = endpoint_cost(_HOUR, 1), endpoint_cost(24 * _HOUR, 1)
+        hour = usd_per_hour(1)
         return EndpointClosedError(
             f"The endpoint {endpoint_name(name)} of {name} {state}. "
             f"The DAG serve_{name} opens it, in the hours of `real_time` in the spec. One inference "
-            f"unit costs {hour:.2f} USD an hour, {day:.2f} a day, used or not. Documents that can wait "
+            f"unit costs {hour:.2f} USD an hour, {24 * hour:.2f} a day, used or not. Documents that can wait "
             f"until night cost less: classify_{name}."
         )
 
@@ -312,7 +308,7 @@ def _named_errors(served: ServedEndpoint) -> Iterator[None]:
         code = error_code(error)
         if code in THROTTLED:
             raise ThrottledError(code) from None
-        if code == _CLOSED:
+        if code == NOT_IN_SERVICE:
             served.state = None
             raise served.closed() from None
         advice = remedy(error) or "Try again later."

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import sys
 import tempfile
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from nightsort.tables.schema import ensure_schema
 from nightsort_local.stack import LocalStack
 from tests.integration.comprehend_answers import check_answers
 from tests.integration.local_aws_server import LocalAwsServer, local_aws
+from tests.integration.temporary_databases import temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -40,14 +39,8 @@ def postgres_dsn() -> Iterator[str]:
 @pytest.fixture
 def empty_database(postgres_dsn: str) -> Iterator[str]:
     """A database of one test's own, without tables, as a connection string."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    try:
-        yield make_conninfo(postgres_dsn, dbname=name)
-    finally:
-        with psycopg.connect(postgres_dsn, autocommit=True) as server:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with temporary_database(postgres_dsn) as dsn:
+        yield dsn
 
 
 @pytest.fixture

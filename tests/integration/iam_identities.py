@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from tests.integration.local_aws_server import PROJECT, REGION, LocalAwsServer
+from tests.integration.local_aws_server import PROJECT, REGION, LocalAwsServer, aws_connection
 
 EVERYTHING: dict[str, Any] = {
     "Version": "2012-10-17",
@@ -34,6 +34,11 @@ class LocalAwsUser(LocalAwsServer):
             aws_secret_access_key=self.secret_access_key,
             config=Config(**{"retries": {"total_max_attempts": 1}, **config}),
         )
+
+    @property
+    def connection(self) -> str:
+        """An Airflow connection of this user, as the value of its variable."""
+        return aws_connection(self.url, self.access_key_id, self.secret_access_key)
 
     def may(self, policy: dict[str, Any]) -> None:
         """Attach this policy to the user, instead of any other."""

@@ -6,6 +6,7 @@ worker: each one more imports scikit-learn, which takes longer than most tests.
 
 from __future__ import annotations
 
+import json
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,13 +18,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "hold_reads", "local_aws",
+    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "aws_connection", "hold_reads", "local_aws",
     "wait_for_classifier", "wait_for_job", "wait_until",
 ]  # fmt: skip
 
 ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
 
 PATIENCE_SECONDS = 240
+
+OWN_KEY = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
 
 
 @contextmanager
@@ -33,6 +36,12 @@ def local_aws(
     """Start a local AWS as :func:`launch` does; it is gone at the end of the block."""
     with launch(data, {"NIGHTSORT_LOCAL_AWS_WORKERS": "1", **(environment or {})}, port) as server:
         yield server
+
+
+def aws_connection(url: str, key_id: str = OWN_KEY[0], secret: str = OWN_KEY[1], **extra: str) -> str:
+    """An Airflow connection to a local AWS, as the value of its variable; the key is the server's."""
+    places = {"region_name": REGION, "endpoint_url": url, **extra}
+    return json.dumps({"conn_type": "aws", "login": key_id, "password": secret, "extra": places})
 
 
 def wait_until(condition: Callable[[], bool], what: str) -> None:

@@ -11,7 +11,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.local_aws_server import CREDENTIALS, REGION, ROLE, LocalAwsServer
+from tests.integration.local_aws_server import ROLE, LocalAwsServer, aws_connection
 
 # isort: split
 from airflow.sdk.exceptions import AirflowSkipException
@@ -233,14 +233,8 @@ def make_trip(aws: LocalAwsServer, dsn: str, monkeypatch: pytest.MonkeyPatch, te
     """Make the trip of one test: a classifier with a name of its own, connections to both servers."""
     # As often as one likes: the bucket of this account is there then, and that is all.
     aws.client("s3").create_bucket(Bucket=BUCKET)
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    connections = {
-        "trip_aws": {"conn_type": "aws", "login": login, "password": password, "extra": extra},
-        "trip_db": as_connection(dsn),
-    }
-    for name, parts in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_TRIP_AWS", aws_connection(aws.url))
+    monkeypatch.setenv("AIRFLOW_CONN_TRIP_DB", json.dumps(as_connection(dsn)))
     name = f"t{crc32(test.encode()):08x}"
     spec = ClassifierSpec.model_validate(
         {

@@ -16,17 +16,18 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from nightsort.naming import endpoint_name
+from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, put
 from tests.integration.local_aws_server import (
-    CREDENTIALS,
     PROJECT,
-    REGION,
     ROLE,
     LocalAwsServer,
+    aws_connection,
     wait_for_classifier,
     wait_until,
 )
+from tests.integration.temporary_databases import temporary_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,12 +50,6 @@ class ServeWorld:
     def environment(self) -> dict[str, str]:
         """Of the commands: Airflow's own settings, both connections, the spec's folder."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(("AWS_", "AIRFLOW"))}
-        aws = {
-            "conn_type": "aws",
-            "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],
-            "password": CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
-            "extra": {"region_name": REGION, "endpoint_url": self.aws.url},
-        }
         parts = conninfo_to_dict(self.dsn)
         database = {
             "conn_type": "postgres",
@@ -67,7 +62,7 @@ class ServeWorld:
             "AIRFLOW_HOME": str(self.folder / "airflow"),
             "AIRFLOW__CORE__PLUGINS_FOLDER": str(PROJECT / "plugins"),
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "sqlite://",
-            "AIRFLOW_CONN_AWS_DEFAULT": json.dumps(aws),
+            "AIRFLOW_CONN_AWS_DEFAULT": aws_connection(self.aws.url),
             "AIRFLOW_CONN_NIGHTSORT_DB": json.dumps(database),
             "NIGHTSORT_SPECS": str(self.folder),
             "NIGHTSORT_POLL_SECONDS": "1",
@@ -193,3 +188,14 @@ class RunningService:
         """A client with the token."""
         headers = {} if token is None else {"Authorization": f"Bearer {token}"}
         return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=240)
+
+
+@contextmanager
+def serve_world(aws: LocalAwsServer, server_dsn: str, folder: Path) -> Iterator[ServeWorld]:
+    """A classifier without versions, with its spec and a database of its own."""
+    with temporary_database(server_dsn) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            ensure_schema(connection)
+        made = ServeWorld(aws, dsn, folder, "tickets", "MULTI_CLASS")
+        made.write_spec()
+        yield made

@@ -9,16 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.local_aws_server import wait_until
-from tests.integration.serve_world import ServeWorld
+from tests.integration.serve_world import ServeWorld, serve_world
 
 # isort: split
 from nightsort.classifier_spec.finding import find_spec
 from nightsort.errors import NightsortError
-from nightsort.tables.schema import ensure_schema
 from nightsort_airflow.serving import command
 from nightsort_airflow.serving.endpoint import LocalEndpoint, ServedEndpoint
 
@@ -35,16 +33,8 @@ pytestmark = pytest.mark.integration
 def world(
     aws: LocalAwsServer, postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServeWorld]:
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute("CREATE DATABASE commanded")
-    dsn = make_conninfo(postgres_dsn, dbname="commanded")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        ensure_schema(connection)
-    made = ServeWorld(aws, dsn, tmp_path_factory.mktemp("commanded"), "tickets", "MULTI_CLASS")
-    made.write_spec()
-    yield made
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute("DROP DATABASE commanded WITH (FORCE)")
+    with serve_world(aws, postgres_dsn, tmp_path_factory.mktemp("commanded")) as made:
+        yield made
 
 
 @pytest.fixture

@@ -10,7 +10,13 @@ import pytest
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
 from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
-from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import (
+    ROLE,
+    LocalAwsServer,
+    aws_connection,
+    local_aws,
+    wait_for_classifier,
+)
 
 # isort: split
 from nightsort.classifier_spec.model import ClassifierSpec
@@ -80,9 +86,7 @@ def airflow(
 
 
 def connect(monkeypatch: pytest.MonkeyPatch, url: str, key: str, secret: str, **more: str) -> None:
-    extra = {"region_name": REGION, "endpoint_url": url, **more}
-    connection = {"conn_type": "aws", "login": key, "password": secret, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_DOCTOR_AWS", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_DOCTOR_AWS", aws_connection(url, key, secret, **more))
 
 
 SHARED = AwsAccess("doctor_aws")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,6 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, text_of
 from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
 from tests.integration.local_aws_server import (
-    REGION,
     ROLE,
     LocalAwsServer,
     local_aws,
@@ -83,13 +81,7 @@ def identity(aws: LocalAwsServer) -> LocalAwsUser:
 @pytest.fixture
 def airflow(identity: LocalAwsUser, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalAwsUser]:
     """The identity behind Airflow's connection, with the documented policy at first and in the end."""
-    connection = {
-        "conn_type": "aws",
-        "login": identity.access_key_id,
-        "password": identity.secret_access_key,
-        "extra": {"region_name": REGION, "endpoint_url": identity.url},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", identity.connection)
     yield identity
     identity.may(POLICY)
 

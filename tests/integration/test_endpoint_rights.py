@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,7 +11,6 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
 from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
 from tests.integration.local_aws_server import (
-    REGION,
     ROLE,
     LocalAwsServer,
     local_aws,
@@ -96,13 +94,7 @@ def test_an_endpoint_needs_exactly_the_documented_policy(
     aws: LocalAwsServer, admin: LocalAwsUser, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airflow = user(aws, "airflow", POLICY)
-    connection: dict[str, Any] = {
-        "conn_type": "aws",
-        "login": airflow.access_key_id,
-        "password": airflow.secret_access_key,
-        "extra": {"region_name": REGION, "endpoint_url": aws.url},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", airflow.connection)
     service, clean_up = EndpointService(SPEC), admin.client("comprehend")
     life_of_an_endpoint(service, model)
     for grant in grants(POLICY):

@@ -9,7 +9,7 @@ import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.iam_identities import EVERYTHING, documented, grants, user, without
-from tests.integration.local_aws_server import REGION, LocalAwsServer, local_aws
+from tests.integration.local_aws_server import LocalAwsServer, local_aws
 from tests.integration.local_nights import DAY, Nights
 from tests.integration.operator_trips import as_connection
 
@@ -45,17 +45,8 @@ def test_the_export_passes_with_exactly_the_documented_policy_and_names_what_is_
 ) -> None:
     user(aws, "admin", EVERYTHING).client("s3").create_bucket(Bucket="your-lake")
     airflow = user(aws, "airflow", POLICY)
-    connections = {
-        "LAKE_AWS": {
-            "conn_type": "aws",
-            "login": airflow.access_key_id,
-            "password": airflow.secret_access_key,
-            "extra": {"region_name": REGION, "endpoint_url": aws.url},
-        },
-        "LAKE_DB": as_connection(empty_database),
-    }
-    for name, parts in connections.items():
-        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_AWS", airflow.connection)
+    monkeypatch.setenv("AIRFLOW_CONN_LAKE_DB", json.dumps(as_connection(empty_database)))
     nights = Nights(
         tmp_path,
         database,

@@ -87,13 +87,7 @@ def classifier(admin: LocalAwsUser, identity: LocalAwsUser) -> str:
 
 @pytest.fixture
 def spec(admin: LocalAwsUser, airflow: LocalAwsUser, monkeypatch: pytest.MonkeyPatch) -> ClassifierSpec:
-    connection = {
-        "conn_type": "aws",
-        "login": airflow.access_key_id,
-        "password": airflow.secret_access_key,
-        "extra": {"region_name": REGION, "endpoint_url": airflow.url},
-    }
-    monkeypatch.setenv("AIRFLOW_CONN_TRIP_AWS", json.dumps(connection))
+    monkeypatch.setenv("AIRFLOW_CONN_TRIP_AWS", airflow.connection)
     return ClassifierSpec.model_validate(
         {
             "name": "tickets",

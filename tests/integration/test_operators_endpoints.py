@@ -4,7 +4,6 @@ at the end none, or the one that should be there."""
 from __future__ import annotations
 
 import asyncio
-import json
 import uuid
 from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,8 @@ from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, put
 from tests.integration.local_aws_server import (
-    CREDENTIALS,
-    REGION,
     LocalAwsServer,
+    aws_connection,
     local_aws,
     wait_for_classifier,
     wait_until,
@@ -53,10 +51,7 @@ def aws() -> Iterator[LocalAwsServer]:
 @pytest.fixture(autouse=True)
 def connection(aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Airflow connection alone leads to the local AWS, as on a real deployment."""
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    parts = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection(aws.url))
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
-import json
 import re
 import threading
 import uuid
@@ -22,10 +21,10 @@ from botocore.exceptions import ConnectionClosedError
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.local_aws_server import (
-    CREDENTIALS,
     REGION,
     ROLE,
     LocalAwsServer,
+    aws_connection,
     local_aws,
     wait_for_classifier,
     wait_until,
@@ -73,10 +72,7 @@ def aws() -> Iterator[LocalAwsServer]:
 @pytest.fixture(autouse=True)
 def connection(aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """The Airflow connection alone leads to the local AWS, as on a real deployment."""
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    parts = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection(aws.url))
 
 
 @pytest.fixture(scope="module")
@@ -306,11 +302,7 @@ def test_a_job_that_was_started_but_not_stored_is_found_by_the_next_try(
     with pytest.raises(SystemExit):
         run.execute(start(classifier, name))
     monkeypatch.undo()
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    monkeypatch.setenv(
-        "AIRFLOW_CONN_AWS_DEFAULT",
-        json.dumps({"conn_type": "aws", "login": "t", "password": "t", "extra": extra}),
-    )
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection(aws.url, "t", "t"))
     assert run.execute(start(classifier, name))["status"] == "COMPLETED"
     assert jobs(aws, name) == [f"{name}-g1"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -12,10 +11,9 @@ import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.local_aws_server import (
-    CREDENTIALS,
-    REGION,
     ROLE,
     LocalAwsServer,
+    aws_connection,
     local_aws,
     wait_for_classifier,
 )
@@ -82,10 +80,7 @@ def test_batches_wait_for_their_turn_and_none_fails(
     aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch, number_of_batches: int
 ) -> None:
     """Comprehend runs ten jobs at once, and begins one a second."""
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    parts = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection(aws.url))
     aws.control.set_behaviour(rate_limits=False)
     # The account has no other job from here on, and its names are this night's own.
     night = f"night-of-{number_of_batches}"

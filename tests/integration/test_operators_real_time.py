@@ -13,13 +13,7 @@ import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, put, text_of
-from tests.integration.local_aws_server import (
-    CREDENTIALS,
-    REGION,
-    LocalAwsServer,
-    local_aws,
-    wait_for_classifier,
-)
+from tests.integration.local_aws_server import LocalAwsServer, aws_connection, local_aws, wait_for_classifier
 
 # isort: split
 from nightsort.batches.manifest import Manifest
@@ -64,10 +58,7 @@ def aws() -> Iterator[LocalAwsServer]:
 
 @pytest.fixture(autouse=True)
 def connections(aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    extra = {"region_name": REGION, "endpoint_url": aws.url}
-    login, password = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-    parts = {"conn_type": "aws", "login": login, "password": password, "extra": extra}
-    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", json.dumps(parts))
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_DEFAULT", aws_connection(aws.url))
     monkeypatch.setenv("AIRFLOW_CONN_NIGHTSORT_DB", json.dumps(as_connection(empty_database)))
 
 

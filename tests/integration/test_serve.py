@@ -10,14 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import psycopg
 import pytest
-from psycopg.conninfo import make_conninfo
 
-from nightsort.tables.schema import ensure_schema
 from tests.integration.classification_data import labelled_rows
 from tests.integration.local_aws_server import LocalAwsServer, wait_until
-from tests.integration.serve_world import RunningService, ServeWorld
+from tests.integration.serve_world import RunningService, ServeWorld, serve_world
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,16 +31,8 @@ TEXT = f"a refund of my payment {SECRET}"
 def world(
     aws: LocalAwsServer, postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[ServeWorld]:
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute("CREATE DATABASE served")
-    dsn = make_conninfo(postgres_dsn, dbname="served")
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        ensure_schema(connection)
-    made = ServeWorld(aws, dsn, tmp_path_factory.mktemp("served"), "tickets", "MULTI_CLASS")
-    made.write_spec()
-    yield made
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute("DROP DATABASE served WITH (FORCE)")
+    with serve_world(aws, postgres_dsn, tmp_path_factory.mktemp("served")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

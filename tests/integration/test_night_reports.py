@@ -32,6 +32,7 @@ from nightsort.tables.run_summaries import (
     run_of_dag_run,
     runs_of_day,
 )
+from nightsort.tables.savings import Savings, month_savings
 from nightsort.tables.versions import ClassifierVersion, find_version, record_decision, record_version
 from tests.integration.local_nights import DAY, Nights
 
@@ -268,6 +269,17 @@ class TestOverview:
         evening = datetime(2026, 11, 30, 18, tzinfo=timezone(timedelta(hours=-5)))
         for moment in (datetime(2026, 11, 1, tzinfo=timezone.utc), evening):
             assert spent_in_month(database, ["tickets"], moment)["tickets"].nights == 1
+
+    def test_a_month_has_what_its_nights_saved(self, nights: WordNights, database: Connection) -> None:
+        quiet_nights(nights, 3)
+        database.execute(
+            "UPDATE nightsort.classification_runs SET started_at = CASE WHEN day = %s THEN"
+            " '2026-12-01 00:00+00'::timestamptz ELSE '2026-11-01 00:00+00' END, repeated = 2, reused = 3,"
+            " saved_units = 16, saved_usd = 0.008",
+            (DAY - timedelta(days=1),),
+        )
+        saved = month_savings(database, ["tickets", "new"], datetime(2026, 11, 30, tzinfo=timezone.utc))
+        assert saved == {"tickets": Savings(4, 6, 32, pytest.approx(0.016)), "new": Savings()}
 
     def test_the_last_job_that_failed_is_known(self, nights: WordNights, database: Connection) -> None:
         nights.night(DAY, bug=1)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row
 
 from nightsort.tables.run_summaries import RunSummary, last_runs
+from nightsort.tables.savings import month_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -145,8 +145,7 @@ def spent_in_month(
     :param classifiers: names of specs.
     :param moment: a time in that month.
     """
-    since = moment.astimezone(timezone.utc).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    until = (since + timedelta(days=31)).replace(day=1)
+    since, until = month_of(moment)
     values = {"classifiers": list(classifiers), "since": since, "until": until}
     with conn.transaction():
         nights = {name: (number, usd) for name, number, usd in conn.execute(_NIGHTS_COST, values)}

@@ -28,7 +28,9 @@ class RunSummary:
     :param drifted: whether the labels drifted; ``None`` if that cannot be said.
     :param drift: the verdict in a sentence, which may hold names of labels.
     :param repeated: documents that were not sent, because one with the same text was.
-    :param saved_usd: what they would have cost.
+    :param reused: documents that were not sent, because an earlier run classified their text.
+    :param saved_units: units that these would have cost.
+    :param saved_usd: their price.
     """
 
     classifier: str
@@ -56,6 +58,8 @@ class RunSummary:
     drifted: bool | None
     drift: str | None
     repeated: int = 0
+    reused: int = 0
+    saved_units: int = 0
     saved_usd: float = 0.0
 
 
@@ -64,7 +68,7 @@ COLUMNS: Final = sql.SQL(
     " run.classified, run.failed, run.rejected, run.retried, run.units, run.cost_usd::float8 AS cost_usd,"
     " run.forecast_units, run.forecast_usd::float8 AS forecast_usd, run.source_uri, run.dag_id, run.run_id,"
     " run.started_at, run.finished_at, run.approved_by, run.approved_at,"
-    " run.repeated, run.saved_usd::float8 AS saved_usd,"
+    " run.repeated, run.reused, run.saved_units, run.saved_usd::float8 AS saved_usd,"
     " statistics.drifted, statistics.drift ->> 'sentence' AS drift"
 )
 _SELECT: Final = sql.SQL(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import PydanticCustomError
 
+from nightsort.classifier_spec.masking import HIDDEN, is_secret, masked_value
 from nightsort.errors import NightsortError
 from nightsort.wording import did_you_mean, one_line
 
@@ -77,8 +78,8 @@ def refuse_keys(problems: Iterable[Problem]) -> PydanticCustomError:
 
 
 def shown(value: object) -> str:
-    """Return a value as YAML shows it, shortened to 80 characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    """Return a value as YAML shows it, shortened to 80 characters, without what may be a secret."""
+    text = json.dumps(masked_value(value), ensure_ascii=False, default=str)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
@@ -101,7 +102,7 @@ def describe(errors: Iterable[ErrorDetails], models: Mapping[str, type[BaseModel
 
 def _message(error: ErrorDetails, key: str, models: Mapping[str, type[BaseModel]]) -> str:
     parent, _, last = key.rpartition(".")
-    value = error.get("input")
+    value = HIDDEN if any(map(is_secret, error["loc"])) else error.get("input")
     context: dict[str, Any] = error.get("ctx", {})
     match error["type"]:
         case "refused":

@@ -47,7 +47,7 @@ def spec_text(
     small = sum(count < _MIN_LABEL for count in draft.labels.values())
     guessed = language or draft.language
     lines = [
-        f"# The classifier {name}. Every key: docs/classifier-spec.md. Check it: nightsort validate-spec",
+        f"# The classifier {name}. All keys: docs/classifier-spec.md. Check it: nightsort validate-spec",
         f"name: {_scalar(name)}",
         f"mode: {draft.mode}"
         + ("  # a document has one label" if draft.mode == "MULTI_CLASS" else "  # or several labels"),

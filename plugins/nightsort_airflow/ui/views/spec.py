@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Final
+
+from nightsort.classifier_spec.masking import masked_text
+from nightsort.classifier_spec.model import ClassifierSpec
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from nightsort.classifier_spec.model import SpecError
 
-_SECRET: Final = re.compile(
-    r"(?im)^(\s*[\"']?[\w.-]*(?:password|passwd|secret|token|api_?key|webhook)[\w.-]*[\"']?\s*:\s*)(\S.*)$"
-)
-_HIDDEN: Final = r"\1***"
-_LONGEST: Final = 200_000
+_LONGEST: Final = 100_000
 
 
 def spec_text(file: Path | None, error: SpecError | None) -> str | None:
     """
-    Return the text of a spec's file; None if it cannot be read.
+    Return the text of a spec's file without what may be a secret; None if it cannot be read.
 
     :param file: the file of a valid spec.
     :param error: what is wrong with a broken one.
@@ -31,5 +29,4 @@ def spec_text(file: Path | None, error: SpecError | None) -> str | None:
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    # Secrets belong into connections; who wrote one here all the same does not see it on a page.
-    return _SECRET.sub(_HIDDEN, text[:_LONGEST])
+    return masked_text(text[:_LONGEST], ClassifierSpec.model_fields)

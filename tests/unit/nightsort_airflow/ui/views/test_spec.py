@@ -2,8 +2,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from nightsort.classifier_spec.model import Problem, SpecError
 from nightsort_airflow.ui.views.spec import spec_text
 
@@ -11,24 +9,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.mark.parametrize(
-    "line",
-    [
-        "password: abc",
-        "  api_key: 'abc'",
-        "SLACK_WEBHOOK_URL: https://h/abc",
-        "my-secret: abc",
-        "Token : abc",
-    ],
-)
-def test_what_may_be_a_secret_is_not_shown(tmp_path: Path, line: str) -> None:
+def test_what_may_be_a_secret_is_not_shown(tmp_path: Path) -> None:
     file = tmp_path / "a.yaml"
-    file.write_text(f"name: tickets\n{line}\nmode: MULTI_CLASS\n")
-    text = spec_text(file, None)
-    assert text is not None
-    assert "abc" not in text
-    assert "name: tickets" in text
-    assert "mode: MULTI_CLASS" in text
+    file.write_text("name: tickets\nnotifiers: [{x: y, arguments: {token: abc}}]\nmode: MULTI_CLASS\n")
+    text = "name: tickets\nnotifiers: [{x: y, arguments: {token: ***}}]\nmode: MULTI_CLASS\n"
+    assert spec_text(file, None) == text
+    file.write_text("name: tickets\nnotifiers: [{token: abc}\nmode: MULTI_CLASS\n")
+    assert spec_text(file, None) == "name: tickets\nnotifiers: ***\nmode: MULTI_CLASS\n"
 
 
 def test_a_broken_spec_is_shown_and_one_that_is_gone_is_not(tmp_path: Path) -> None:

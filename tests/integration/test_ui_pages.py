@@ -9,7 +9,6 @@ import json
 import re
 from contextlib import ExitStack
 from datetime import timedelta
-from html.parser import HTMLParser
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -29,7 +28,7 @@ from nightsort.tables.night_reports import night_report
 from nightsort.tables.overview import overview
 from nightsort.tables.row_streams import csv_rows
 from nightsort.tables.schema import ensure_schema
-from tests.integration.ui_client import NOW, pages, write_specs
+from tests.integration.ui_client import NOW, Found, pages, write_specs
 from tests.made_nights import FIRST_NIGHT, MadeNights, make_months
 
 if TYPE_CHECKING:
@@ -43,38 +42,6 @@ pytestmark = pytest.mark.integration
 NO_ROWS = pa.RecordBatch.from_pylist([], RESULT_SCHEMA)
 SCRIPT = "<script>alert(1)</script>"
 NIGHT = "/classifiers/tickets/nights/20261130"
-
-
-class Found(HTMLParser):
-    """The text of a page, and the addresses in it."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.links: list[str] = []
-        self.sources: list[str] = []
-        self._in_script = False
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = dict(attrs)
-        self._in_script = tag in ("script", "style")
-        if tag == "a" and values.get("href"):
-            self.links.append(str(values["href"]))
-        self.sources += [str(value) for name, value in attrs if name == "src" and value]
-        if tag == "link":
-            self.sources.append(str(values["href"]))
-
-    def handle_endtag(self, tag: str) -> None:
-        self._in_script = False
-
-    def handle_data(self, data: str) -> None:
-        if not self._in_script:
-            self.words.append(data)
-
-    @property
-    def text(self) -> str:
-        return " ".join(" ".join(self.words).split())
 
 
 def site_of(client: TestClient) -> Any:
@@ -230,12 +197,24 @@ def test_a_broken_spec_is_on_the_overview_and_on_its_classifiers_page(
     assert '"MULTI_CLAS" is not a value for mode' in shown
 
 
-def test_a_secret_in_a_spec_is_not_shown(client: TestClient, specs: Path) -> None:
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "notifiers:\n- import_path: tests.file_notifier.FileNotifier\n  arguments:\n    webhook_url: https://h/SECRET\n",
+        "notifiers: [{import_path: x.Y, arguments: {token: SECRET}}]\n",
+        "notifiers: {password: SECRET}\n",
+        "incoming: {uri: 'postgresql://user:SECRET@host/db', format: csv}\n",
+        "database:\n  password: |\n    SECRET\n  mode [\n",
+        "smtp: &x SECRET\ntoken: *x\n",
+    ],
+)
+def test_a_secret_in_a_spec_is_not_shown(client: TestClient, specs: Path, broken: str) -> None:
     with (specs / "mails.yaml").open("a") as file:
-        file.write(
-            "notifiers:\n- import_path: tests.file_notifier.FileNotifier\n  arguments:\n    webhook_url: https://h/SECRET\n"
-        )
-    assert "SECRET" not in look(client, "/classifiers/mails").text
+        file.write(broken)
+    for path in ("/", "/classifiers/mails"):
+        shown = look(client, path).text
+        assert "SECRET" not in shown
+        assert "spec is broken" in shown or "import_path" in shown or path != "/"
 
 
 def test_the_page_of_drift_states_the_rule_and_the_numbers(client: TestClient) -> None:
@@ -357,15 +336,8 @@ def test_below_a_sub_path_every_address_begins_with_it(months: str, specs: Path)
         assert client.get(found.sources[0]).status_code == 200
 
 
-def test_a_night_and_a_classifier_that_are_not_there_look_like_those_one_may_not_see(
-    client: TestClient,
-) -> None:
-    for path in (
-        "/classifiers/nobody",
-        "/classifiers/tickets/nights/20200101",
-        "/classifiers/tickets/versions/v0",
-        "/no",
-    ):
+def test_a_classifier_that_is_not_there_looks_like_one_that_one_may_not_see(client: TestClient) -> None:
+    for path in ("/classifiers/nobody", "/classifiers/nobody/nights/20261130", "/no"):
         assert "There is no such page" in look(client, path, 404).text
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timezone
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,38 @@ if TYPE_CHECKING:
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=timezone.utc)
 TOKEN = {"Authorization": "Bearer a-token"}
 SAMPLE = Path(airflow_environment.SAMPLE_SPECS) / "aws-services.yaml"
+
+
+class Found(HTMLParser):
+    """The text of a page, and the addresses in it."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.links: list[str] = []
+        self.sources: list[str] = []
+        self._in_script = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        self._in_script = tag in ("script", "style")
+        if tag == "a" and values.get("href"):
+            self.links.append(str(values["href"]))
+        self.sources += [str(value) for name, value in attrs if name == "src" and value]
+        if tag == "link":
+            self.sources.append(str(values["href"]))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in_script = False
+
+    def handle_data(self, data: str) -> None:
+        if not self._in_script:
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
 
 
 def write_specs(folder: Path, *names: str) -> Path:

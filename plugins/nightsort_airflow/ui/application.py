@@ -56,7 +56,7 @@ def build(site: Site | None = None, resolve: Callable[..., Any] | None = None) -
             Route("/static/{edition}/{name}", serve_static, methods=["GET"]),
             *(Route(f"/{name}", serve_icon, methods=["GET"]) for name in ICONS),
         ],
-        exception_handlers={404: lambda request, error: _nothing_there(request)},
+        exception_handlers={404: lambda request, error: _nothing_there(request, NotFoundError())},
     )
     app.state.site = site or Site()
     return Guard(app, resolve) if resolve else Guard(app)
@@ -74,9 +74,12 @@ def answered(function: Callable[[Request], Response]) -> Callable[[Request], Res
     @wraps(function)
     def answer(request: Request) -> Response:
         try:
+            # Nothing is named with a NUL, and no database takes one.
+            if any("\0" in part for part in (request.scope["path"], *request.query_params.values())):
+                raise NotFoundError
             return function(request)
-        except NotFoundError:
-            return _nothing_there(request)
+        except NotFoundError as error:
+            return _nothing_there(request, error)
         except OldTablesError as error:
             return _trouble(request, 503, "old_tables", str(error))
         except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
@@ -97,8 +100,8 @@ def answered(function: Callable[[Request], Response]) -> Callable[[Request], Res
     return answer
 
 
-def _nothing_there(request: Request) -> Response:
-    return _trouble(request, 404, "missing")
+def _nothing_there(request: Request, error: NotFoundError) -> Response:
+    return _trouble(request, 404, error.what, error.classifier or "")
 
 
 def _trouble(

@@ -39,12 +39,13 @@ def download(request: Request) -> Response:
     name, run_key = request.path_params["classifier"], request.path_params["run_key"]
     what, suffix = request.path_params["what"], request.path_params["suffix"]
     if what not in _WHAT or suffix not in _TYPES:
-        raise NotFoundError(what)
+        raise NotFoundError
     site.require(request.scope[USER], name)
     conn_id = site.connection_of(name)
     with site.reading(conn_id) as connection:
-        if find_run(connection, name, run_key) is None:
-            raise NotFoundError(run_key)
+        found = find_run(connection, name, run_key)
+    if found is None:
+        raise site.missing("night", name)
     headers = {"Content-Disposition": f'attachment; filename="{_file_name(name, run_key, what, suffix)}"'}
     if request.method == "HEAD":
         return PlainTextResponse("", headers=headers, media_type=_TYPES[suffix])

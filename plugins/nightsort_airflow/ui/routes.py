@@ -90,7 +90,7 @@ def night(request: Request) -> Response:
     with site.reading(site.connection_of(name)) as connection:
         found = read_night(connection, name, run_key)
     if found is None:
-        raise NotFoundError(run_key)
+        raise site.missing("night", name)
     run = found.report.run
     key = (run.dag_id or "", run.run_id or "")
     facts = site.airflow.facts([dag_id(CLASSIFY, name)], [key]).runs.get(key)
@@ -112,13 +112,13 @@ def classifier(request: Request) -> Response:
             by_name.get(wanted) if wanted else next((row for row in versions if row.version.active), None)
         )
         chosen = chosen or (None if wanted else next(iter(versions), None))
-        if wanted and chosen is None:
-            raise NotFoundError(wanted)
         whole = find_version(connection, name, chosen.version.version) if chosen else None
         openings = openings_between(connection, name, now - timedelta(days=endpoint_view.DAYS_SHOWN), now)
+    if wanted and chosen is None:
+        raise site.missing("version", name)
     loaded, error = site.loaded(), site.broken().get(name)
     if name not in loaded.specs and error is None and not versions and not known.nights:
-        raise NotFoundError(name)
+        raise NotFoundError
     airflow = site.airflow.facts(
         [dag_id(CLASSIFY, name), dag_id(TRAIN, name)],
         [(run.dag_id, run.run_id) for run in known.nights[:1] if run.dag_id and run.run_id],
@@ -161,6 +161,8 @@ def drift(request: Request) -> Response:
     site.require(user, name)
     with site.reading(site.connection_of(name)) as connection:
         shown = drift_view.drift(drift_series(connection, name))
+    if shown is None and not site.knows(name):
+        raise NotFoundError
     return page(request, "drift", title=f"{name}: drift", name=name, drift=shown, rule=drift_view.RULE)
 
 
@@ -217,9 +219,4 @@ def _noting_old_tables(found: list[str]) -> Iterator[None]:
 
 def _is_ours(site: Site, user: Any, name: str) -> bool:
     """Return whether a name is a classifier's that the reader may see."""
-    if not rights.readable(user, [name]):
-        return False
-    if name in site.loaded().specs or name in site.broken():
-        return True
-    with site.reading(site.connection_of(name)) as connection:
-        return name in classifier_names(connection)
+    return bool(rights.readable(user, [name])) and site.knows(name)

@@ -27,7 +27,17 @@ DEFAULT_CONNECTION = NightsortDatabaseHook.default_conn_name
 
 
 class NotFoundError(Exception):
-    """There is no such classifier, night or version, or the reader may not see it: both look the same."""
+    """
+    There is no such classifier, night or version, or the reader may not see it: both look the same.
+
+    :param what: ``page``, or what a classifier does not have: ``night`` or ``version``.
+    :param classifier: that classifier, if it is there and the reader may see it.
+    """
+
+    def __init__(self, what: str = "page", classifier: str | None = None) -> None:
+        super().__init__(what)
+        self.what = what
+        self.classifier = classifier
 
 
 class OldTablesError(Exception):
@@ -101,4 +111,24 @@ class Site:
         :raises NotFoundError: the reader may not see it.
         """
         if not rights.readable(user, [classifier]):
-            raise NotFoundError(classifier)
+            raise NotFoundError
+
+    def missing(self, what: str, classifier: str) -> NotFoundError:
+        """
+        Return the error that says what a classifier does not have.
+
+        :param what: ``night`` or ``version``.
+        :param classifier: its name; the reader may see it, but it need not be there.
+        """
+        return NotFoundError(what, classifier) if self.knows(classifier) else NotFoundError()
+
+    def knows(self, classifier: str) -> bool:
+        """
+        Return whether there is such a classifier: a spec, or rows in the tables.
+
+        :param classifier: its name.
+        """
+        if classifier in self.loaded().specs or classifier in self.broken():
+            return True
+        with self.reading(self.connection_of(classifier)) as connection:
+            return classifier in classifier_names(connection)

@@ -20,7 +20,8 @@ def request() -> Request:
 @pytest.mark.parametrize(
     ("error", "status", "told"),
     [
-        (NotFoundError("x"), 404, "There is no such page"),
+        (NotFoundError(), 404, "There is no such page"),
+        (NotFoundError("night", "tickets"), 404, "There is no such night"),
         (OldTablesError("nightsort_db"), 503, "nightsort_db"),
         (psycopg.errors.QueryCanceled("SECRET"), 503, "The database took too long"),
         (psycopg.errors.LockNotAvailable("SECRET"), 503, "The database took too long"),

@@ -21,7 +21,8 @@ from benchmarks.measuring import Comparison, Contender, Target, flat
 from benchmarks.postgres_server import postgres
 from nightsort.comprehend.prices import forecast_classification
 from nightsort.tables.load import load_predictions
-from nightsort.tables.runs import finish_run, load_rejects, loaded_batches
+from nightsort.tables.runs import finish_run, loaded_batches
+from nightsort.tables.unsent import load_rejects
 
 if TYPE_CHECKING:
     from nightsort.batches.prepare import PreparedBatches

@@ -17,7 +17,6 @@ from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import as_column, mix
 from nightsort.arrow.label_lists import LABELS, SCORES
 from nightsort.naming import WorkLayout
-from nightsort.results.join import CLASSIFIED, result_rows
 from nightsort.reuse.lookup import Reused
 from nightsort.reuse.store import ResultsWriter
 from nightsort.storage import plain_access
@@ -43,12 +42,18 @@ def look_up(folder: Path, size: int) -> dict[str, float]:
     """Nightsort, as it prepares a night: look up, and write the results of what is known."""
     runs = [f"202611{night + 1:02}" for night in reversed(range(NIGHTS))]
     layout = WorkLayout(str(folder / "work"))
-    with Reused(layout, plain_access(), Path.cwd(), version=VERSION, runs=runs) as reused:
+    with Reused(
+        layout, plain_access(), Path.cwd(), version=VERSION, runs=runs, own="reused.parquet"
+    ) as reused:
         for start in range(0, size, _BLOCK):
             numbers = np.arange(start, start + min(_BLOCK, size - start), dtype=np.uint64)
-            ids = pa.array([f"document-{number:08}" for number in numbers.tolist()])
-            reused.take(ids, *_hashes(_arriving(numbers, size)))
-        reused.write("reused.parquet")
+            ids: Any = pa.array([f"document-{number:08}" for number in numbers.tolist()])
+            first, second = _hashes(_arriving(numbers, size))
+            rows = reused.find(first, second)
+            here = np.flatnonzero(rows >= 0)
+            units = np.full(len(here), 3)
+            reused.add(ids.take(from_numpy(here)), first[here], second[here], rows[here], units)
+        reused.write()
         return {"documents": size, "stored": NIGHTS * _a_night(size), "known": reused.number}
 
 
@@ -84,31 +89,17 @@ def _keep(folder: Path, run: str, texts: Hashes) -> str:
     layout, batch = WorkLayout(str(folder / "work")), f"{run}-00000-0123abcd"
     names: Any = pa.array([f"LABEL_{number}" for number in range(_LABELS)])
     random = np.random.default_rng(len(texts))
-    with ResultsWriter(
-        plain_access(),
-        layout,
-        version=VERSION,
-        run_key=run,
-        batch=batch,
-        text_hashes=as_column(*_hashes(texts)),
-    ) as writer:
+    with ResultsWriter(plain_access(), layout, version=VERSION, run_key=run, batch=batch) as writer:
         for start in range(0, len(texts), _BLOCK):
             number = min(_BLOCK, len(texts) - start)
             offsets = from_numpy(np.arange(0, (number + 1) * _OF_A_DOCUMENT, _OF_A_DOCUMENT, dtype=np.int32))
             codes = from_numpy(random.integers(0, _LABELS, number * _OF_A_DOCUMENT).astype(np.int32))
             scores = from_numpy(np.round(random.random(number * _OF_A_DOCUMENT), 4).astype(np.float32))
+            labels = pa.ListArray.from_arrays(offsets, pa.DictionaryArray.from_arrays(codes, names))
             writer.add(
-                result_rows(
-                    number,
-                    line=from_numpy(np.arange(start, start + number)),
-                    status=pa.DictionaryArray.from_arrays(
-                        from_numpy(np.zeros(number, np.int32)), pa.array([CLASSIFIED])
-                    ),
-                    labels=pa.ListArray.from_arrays(
-                        offsets, pa.DictionaryArray.from_arrays(codes, names)
-                    ).cast(LABELS),
-                    scores=pa.ListArray.from_arrays(offsets, scores).cast(SCORES),
-                )
+                as_column(*_hashes(texts[start : start + number])),
+                labels.cast(LABELS),
+                pa.ListArray.from_arrays(offsets, scores).cast(SCORES),
             )
         writer.upload()
     return layout.stored_results(VERSION, run, batch)

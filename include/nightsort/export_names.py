@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from nightsort.naming import BATCH_OF_RUN, REJECTS, run_day
+from nightsort.naming import BATCH_OF_RUN, REJECTS, REUSED_BATCH, run_day
 
 
 def export_partition(root: str, classifier: str, run_key: str | None = None) -> str:
@@ -23,10 +23,11 @@ def export_file(run_key: str, batch: str) -> str:
     """Name the exported file of a batch.
 
     :param run_key: the run.
-    :param batch: name of the batch, or :data:`~nightsort.naming.REJECTS`.
+    :param batch: name of the batch; or :data:`~nightsort.naming.REJECTS`, or
+        :data:`~nightsort.naming.REUSED_BATCH`.
     :returns: the file's name.
     """
-    return f"{run_key}-{REJECTS}.parquet" if batch == REJECTS else f"{batch}.parquet"
+    return f"{run_key}-{batch}.parquet" if batch in (REJECTS, REUSED_BATCH) else f"{batch}.parquet"
 
 
 def run_of_export_file(name: str) -> str | None:
@@ -35,5 +36,6 @@ def run_of_export_file(name: str) -> str | None:
     :param name: any name.
     :returns: the run key; ``None`` if it is another file.
     """
-    found = re.fullmatch(rf"(\d{{8}}(?:-[0-9a-f]{{8}})?)-({REJECTS}|{BATCH_OF_RUN})\.parquet", name)
+    of_run = rf"{REJECTS}|{REUSED_BATCH}|{BATCH_OF_RUN}"
+    found = re.fullmatch(rf"(\d{{8}}(?:-[0-9a-f]{{8}})?)-({of_run})\.parquet", name)
     return found[1] if found else None

@@ -1,9 +1,11 @@
 """Export the results of a complete run as Parquet files, for a warehouse or a query engine.
 
-A run is a file per batch and one for its rejects, in the partition of its classifier and day::
+A run is a file per batch, one for its rejects and one for what it reused of earlier runs, in the partition of
+its classifier and day::
 
     <export uri>/classifier=<name>/day=<YYYY-MM-DD>/<batch>.parquet
                                                     <run_key>-rejects.parquet
+                                                    <run_key>-reused.parquet
 
 The rows are those of the table ``predictions``, with its columns (:data:`EXPORT_SCHEMA`); ``classifier`` and
 ``day`` are in the path. They are read from the same outputs as the load. The run's row has
@@ -25,13 +27,14 @@ import pyarrow.parquet as pq
 
 from nightsort.errors import NightsortError
 from nightsort.export_names import export_file, export_partition, run_of_export_file
-from nightsort.naming import REJECTS, REJECTS_FILE
+from nightsort.naming import REJECTS, REJECTS_FILE, REUSED_BATCH
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.sources.source_files import list_files
 from nightsort.storage import remove_file, upload_whole
 from nightsort.tables.run_locks import files_unchanged
-from nightsort.tables.runs import LoadedBatch, loaded_batches, read_rejects
+from nightsort.tables.runs import LoadedBatch, loaded_batches
+from nightsort.tables.unsent import read_rejects, reused_rows
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
@@ -100,6 +103,7 @@ class _Run(NamedTuple):
     run_key: str
     version: str | None
     documents: int
+    reused: int
     batches: list[dict[str, Any]]
     loaded: Mapping[str, LoadedBatch]
 
@@ -174,8 +178,8 @@ def _export(
 
 def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> _Run:
     row = conn.execute(
-        "SELECT state, version, classified + failed + rejected, batches FROM nightsort.classification_runs"
-        " WHERE classifier = %s AND run_key = %s",
+        "SELECT state, version, classified + failed + rejected, reused, batches"
+        " FROM nightsort.classification_runs WHERE classifier = %s AND run_key = %s",
         (classifier, run_key),
     ).fetchone()
     if row is None or row[0] != "complete":
@@ -183,7 +187,7 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
             f"run {run_key} of {classifier} is not complete, and what is not complete is not exported. "
             "Clear what failed before, reconcile_run with it"
         )
-    _, version, documents, batches = row
+    _, version, documents, reused, batches = row
     if without := [batch["name"] for batch in batches if "output_uri" not in batch]:
         raise ExportError(
             f"run {run_key} does not say where the output of batch {without[0]} is: an earlier release "
@@ -191,20 +195,20 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
         )
     # A batch whose documents are all forgotten has no rows.
     batches = [batch for batch in batches if batch["documents"]]
-    names = [batch["name"] for batch in batches]
+    names = [batch["name"] for batch in batches] + ([REUSED_BATCH] if reused else [])
     loaded = loaded_batches(conn, classifier=classifier, run_key=run_key, batches=[*names, REJECTS])
     if dropped := [name for name in names if name not in loaded]:
         raise ExportError(
             f"run {run_key} has no rows of batch {dropped[0]} in the table any more: they were dropped. Its "
             "files are left as they are; to write them anew, clear load_predictions and what is downstream"
         )
-    return _Run(run_key, version, documents, batches, loaded)
+    return _Run(run_key, version, documents, reused, batches, loaded)
 
 
 def _results(
     spec: ClassifierSpec, access: Access, run: _Run
 ) -> Iterator[tuple[_FileConstants, Iterable[pa.RecordBatch]]]:
-    """Return the results of each batch, then the rejects."""
+    """Return the results of each batch, then the reused ones, then the rejects."""
     folder = spec.layout.run(run.run_key)
     for batch in run.batches:
         first, *retries = (
@@ -214,6 +218,10 @@ def _results(
         name = batch["name"]
         constants = _FileConstants(run.run_key, name, run.version, run.loaded[name].loaded_at)
         yield constants, batch_results(spec, first, retries)
+    if run.reused:
+        loaded = run.loaded[REUSED_BATCH]
+        constants = _FileConstants(run.run_key, REUSED_BATCH, run.version, loaded.loaded_at)
+        yield constants, reused_rows(spec, access, run.run_key, str(run.version))
     rejects = run.loaded.get(REJECTS)
     constants = _FileConstants(run.run_key, REJECTS, None, rejects and rejects.loaded_at)
     yield constants, read_rejects(access.path(folder.file(REJECTS_FILE)))

@@ -60,8 +60,14 @@ PLAN_FILE: Final = "batches.json"
 UNSCORED_FILE: Final = re.compile(r"unscored-(.+)\.txt")
 """Names :meth:`TrainingFolder.unscored`."""
 
+REUSED_FILE: Final = re.compile(r"reused-(.+)\.parquet")
+"""Names :meth:`RunFolder.reused`."""
+
 REJECTS: Final = "rejects"
 """The batch name of documents that were never sent."""
+
+REUSED_BATCH: Final = "reused"
+"""The batch name of documents that were not sent, because an earlier run classified their texts."""
 
 MAX_ENDPOINT_NAME: Final = 40
 """Characters of an endpoint's name (model, ComprehendEndpointName)."""
@@ -385,6 +391,10 @@ class RunFolder:
     def file(self, name: str) -> str:
         """Return the URI of :data:`PLAN_FILE` or :data:`REJECTS_FILE`."""
         return f"{self.uri}/{name}"
+
+    def reused(self, version: str) -> str:
+        """Return where the documents are whose texts a version had classified in earlier runs."""
+        return self.file(f"reused-{version}.parquet")
 
     def input(self, batch: str, *, per_file: bool) -> str:
         """Return what the job of a batch or retry reads: an object, or a prefix with a file a document."""

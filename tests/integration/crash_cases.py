@@ -188,7 +188,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         {
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
-            "between rejects and sums": Point("nightsort.tables.runs:load_rejects", "after"),
+            "between rejects and sums": Point("nightsort.tables.unsent:load_rejects", "after"),
             COMMIT: Point("nightsort.tables.runs:write_run", "after"),
             COMMITTED: Point("nightsort.tables.runs:finish_run", "after"),
         },

@@ -25,7 +25,8 @@ from nightsort.results.retry import JobOutput, line_results, prepare_retry
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
 from nightsort.tables.run_rows import loaded_retries
-from nightsort.tables.runs import finish_run, load_rejects
+from nightsort.tables.runs import finish_run
+from nightsort.tables.unsent import load_rejects
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort.training.prepare import PreparedTraining, prepare_training_data
 

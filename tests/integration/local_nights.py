@@ -15,7 +15,9 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import BatchName, run_key
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
-from nightsort.tables.runs import finish_run, load_rejects
+from nightsort.tables.reuse import runs_to_reuse
+from nightsort.tables.runs import finish_run
+from nightsort.tables.unsent import load_rejects, load_reused
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,15 +64,38 @@ class Nights:
     def classify(
         self, day: date = DAY, source_uri: str | None = None, version: str = "v1"
     ) -> tuple[PreparedBatches, RunCounts]:
-        key = run_key(day, source_uri)
-        prepared = prepare_batches(self.spec, plain_access(), run_key=key, day=day, source_uri=source_uri)
+        prepared = self.prepare(day, source_uri, version)
         jobs = {}
         for batch in prepared.batches:
             archive = self.load(batch, version)
             jobs[batch.name] = {"job_id": f"job-{batch.name}", "output_uri": str(archive)}
             self.paid.setdefault(f"{version}-{batch.name}", batch.units)
-        load_rejects(self.database, spec=self.spec, run_key=key, rejects_path=UPath(prepared.rejects_uri))
+        self.load_unsent(prepared, version)
         return prepared, self.finish(prepared, jobs, version=version, source_uri=source_uri)
+
+    def prepare(self, day: date = DAY, source_uri: str | None = None, version: str = "v1") -> PreparedBatches:
+        """Prepare a night for a version, as if its jobs were started at once."""
+        key, access = run_key(day, source_uri), plain_access()
+        runs = runs_to_reuse(self.database, self.spec, access, version=version, run_key=key)
+        return prepare_batches(
+            self.spec,
+            access,
+            run_key=key,
+            day=day,
+            source_uri=source_uri,
+            started=lambda batches: {
+                batch.name for batch in batches if f"{version}-{batch.name}" in self.paid
+            },
+            version=version,
+            runs=runs,
+        )
+
+    def load_unsent(self, prepared: PreparedBatches, version: str = "v1") -> None:
+        """Load the rejects and the reused documents."""
+        rejects = UPath(prepared.rejects_uri)
+        load_rejects(self.database, spec=self.spec, run_key=prepared.run_key, rejects_path=rejects)
+        access = plain_access()
+        load_reused(self.database, spec=self.spec, access=access, version=version, prepared=prepared)
 
     def load(self, batch: Batch, version: str = "v1") -> UPath:
         """Load the output of a batch; return where it is."""
@@ -83,6 +108,7 @@ class Nights:
             batch=batch.name,
             archive=archive,
             manifest=UPath(batch.manifest_uri),
+            access=plain_access(),
         )
         return archive
 

@@ -19,7 +19,8 @@ from nightsort.errors import NightsortError
 from nightsort.naming import run_key
 from nightsort.storage import UPLOAD_PART_BYTES, Access, StorageError, plain_access, upload, upload_texts
 from nightsort.tables.load import load_predictions
-from nightsort.tables.runs import finish_run, load_rejects
+from nightsort.tables.runs import finish_run
+from nightsort.tables.unsent import load_rejects
 from nightsort.training.prepare import TrainingDataError, prepare_training_data
 from tests.integration.local_aws_server import local_aws
 

@@ -6,20 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 
 # isort: split
-from nightsort.arrow.hashing import HASH, as_column, hash_texts
+from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.batches.plan import RunPlan
-from nightsort.batches.stored import read_batch
+from nightsort.classifier_spec.model import Reuse
 from nightsort.comprehend.prices import forecast_training
 from nightsort.evaluation import from_predictions
-from nightsort.results.retry import JobOutput, batch_results
-from nightsort.reuse.store import ResultsWriter
+from nightsort.reuse.store import erase_from_store
 from nightsort.storage import plain_access
 from tests.integration.operator_runs import OperatorRun
 from tests.made_texts import WORDS
@@ -41,11 +39,13 @@ def trip(
     aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> Iterator[Trip]:
     with aws.for_this_process():
-        yield make_trip(aws, empty_database, monkeypatch, request.node.name)
+        made = make_trip(aws, empty_database, monkeypatch, request.node.name)
+        made.spec = made.spec.model_copy(update={"reuse": Reuse(days=30)})
+        yield made
 
 
 def classified(trip: Trip, numbers: range) -> None:
-    """Train, classify a night of documents that are labelled later, and keep the results of some numbers."""
+    """Train, classify a night of documents that are labelled later; the results of some numbers are kept."""
     trip.label(12)
     trip.train()
     rows = [
@@ -54,31 +54,12 @@ def classified(trip: Trip, numbers: range) -> None:
         for label, words in WORDS.items()
     ]
     trip.put(f"incoming/{DAY}/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
-    run = OperatorRun()
-    trip.classify(run)
-    keep_results(trip, run, numbers)
-
-
-def keep_results(trip: Trip, run: OperatorRun, numbers: range) -> None:
-    access, folder = plain_access(), trip.spec.layout.run(RUN_KEY)
-    ((version,),) = trip.query("SELECT DISTINCT version FROM nightsort.predictions WHERE version IS NOT NULL")
-    jobs = run.xcoms["classify_batch.start_job", "return_value"]
-    for index, batch in enumerate(RunPlan.read(folder, "ONE_DOC_PER_LINE", access).batches):
-        texts = pa.concat_arrays([part for _, part in read_batch(batch, access, per_file=False)])
-        kept = pa.array([int(str(text).split()[-1]) in numbers for text in texts])
-        hashes = pc.if_else(kept, as_column(*hash_texts(texts)), pa.scalar(None, HASH))
-        output = JobOutput.of(folder, access, name=batch.name, output_uri=jobs[index]["output_uri"])
-        with ResultsWriter(
-            access,
-            trip.spec.layout,
-            version=version,
-            run_key=RUN_KEY,
-            batch=batch.name,
-            text_hashes=hashes,
-        ) as writer:
-            for part in batch_results(trip.spec, output):
-                writer.add(part)
-            writer.upload()
+    trip.classify()
+    access, layout = plain_access(), trip.spec.layout
+    texts = pa.array([row["text"] for row in rows if int(row["id"].split()[-1]) not in numbers], pa.string())
+    digests = {digest.as_py() for digest in as_column(*hash_texts(texts))}
+    for batch in RunPlan.read(layout.run(RUN_KEY), "ONE_DOC_PER_LINE", access).batches:
+        erase_from_store(access, layout, RUN_KEY, batch.name, digests)
 
 
 def lines_of(trip: Trip, uri: str) -> list[str]:

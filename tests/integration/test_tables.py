@@ -35,8 +35,9 @@ from nightsort.results.join import RESULT_SCHEMA, BatchResults, LoadCounts, Wron
 from nightsort.sources.rejects import RejectLog
 from nightsort.tables import binary_copy, schema
 from nightsort.tables.load import load_predictions, replace_rows
-from nightsort.tables.runs import CountsDoNotAddUp, finish_run, load_rejects
+from nightsort.tables.runs import CountsDoNotAddUp, finish_run
 from nightsort.tables.schema import SchemaVersionError, ensure_schema
+from nightsort.tables.unsent import load_rejects
 from nightsort.tables.versions import (
     ActiveVersionChangedError,
     ClassifierVersion,

@@ -104,6 +104,17 @@ class EarlierBatches:
             sent.found[:] = np.packbits(bits)
         return lines
 
+    def find_texts(self, first: Hashes, second: Hashes) -> Numbers:
+        """Return the line that has each text, -1 for texts that are in none of these batches.
+
+        :param first: the hashes of the texts.
+        :param second: their second halves.
+        """
+        if not self.sent:
+            return np.full(len(first), -1, np.int64)
+        lines = self._numbers.find(first, second)
+        return np.where(lines < self.lines, lines, -1)
+
     def write_manifests(self, repeats: Repeats, scratch: Path) -> tuple[list[Batch], Written]:
         """Write whose the lines of the batches are now.
 

@@ -1,4 +1,9 @@
-"""Decide which documents of a night are sent, and which have the text of another one."""
+"""Decide which documents of a night are sent, and whose result is known or will be another one's.
+
+A document keeps its line in a batch that was started. Otherwise it is, in this order: one more with the text
+of such a line; one whose text an earlier run has classified; one with the text of another new line; a new
+line. So a day that is prepared again comes to the same, whatever was classified meanwhile.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +27,7 @@ if TYPE_CHECKING:
     from nightsort.arrow.hashing import Hashes, HashNumbers, Numbers
     from nightsort.batches.earlier import EarlierBatches
     from nightsort.batches.repeats import Repeats
+    from nightsort.reuse.lookup import Reused
 
 BLOCK_DOCUMENTS: Final = 2**16
 BLOCK_BYTES: Final = 2**23
@@ -34,16 +40,24 @@ class NewLines:
 
     :param earlier: the batches that are kept.
     :param numbers: the hashes of the texts that have a line.
-    :param repeats: gets the documents that are not sent.
+    :param repeats: gets the documents that have the texts of lines.
+    :param reused: gets the documents that earlier runs have classified.
     :param same_night: whether equal texts of the night are sent once.
     """
 
     def __init__(
-        self, earlier: EarlierBatches, numbers: HashNumbers, repeats: Repeats, *, same_night: bool
+        self,
+        earlier: EarlierBatches,
+        numbers: HashNumbers,
+        repeats: Repeats,
+        reused: Reused,
+        *,
+        same_night: bool,
     ) -> None:
         self._earlier = earlier
         self._numbers = numbers
         self._repeats = repeats
+        self._reused = reused
         self._same_night = same_night
 
     def of(self, documents: Iterator[pa.RecordBatch]) -> Iterator[Lines]:
@@ -57,7 +71,7 @@ class NewLines:
             hashes = [hash_texts(column) for column in texts]
             first, second = (np.concatenate(halves) for halves in zip(*hashes, strict=True))
             ids: Any = pa.concat_arrays([records["document_id"] for records in block])
-            lines, new = self._lines(ids, first, second)
+            lines, new, known = self._lines(ids, first, second)
             start = 0
             for records in block:
                 end = start + len(records)
@@ -66,19 +80,34 @@ class NewLines:
                     some = records.take(from_numpy(other))
                     units = document_units(some["text"])
                     self._repeats.add(Repeat(lines[start:end][other], units, some["document_id"]))
+                found = start + np.flatnonzero(known[start:end] >= 0)
+                if len(found):
+                    some = records.take(from_numpy(found - start))
+                    units = document_units(some["text"])
+                    self._reused.add(some["document_id"], first[found], second[found], known[found], units)
                 here = new[start:end]
                 if here.any():
                     digests = as_column(first[start:end], second[start:end])
-                    found = Lines(records["document_id"], records["text"], digests)
-                    yield found if here.all() else Lines(*(column.filter(pa.array(here)) for column in found))
+                    every = Lines(records["document_id"], records["text"], digests)
+                    yield every if here.all() else Lines(*(column.filter(pa.array(here)) for column in every))
                 start = end
 
-    def _lines(self, ids: Any, first: Hashes, second: Hashes) -> tuple[Numbers, npt.NDArray[np.bool_]]:
-        """Return the line of each document, -1 for one that still has its own, and whether it is new."""
+    def _lines(
+        self, ids: Any, first: Hashes, second: Hashes
+    ) -> tuple[Numbers, npt.NDArray[np.bool_], Numbers]:
+        """Return what becomes of each document.
+
+        :returns: its line, -1 for one that still has its own or is reused; whether the line is new; where its
+            result is, -1 for one that is not reused.
+        """
         own = self._earlier.find(ids, first, second)
         new = np.zeros(len(own), np.bool_)
-        lines = np.full(len(own), -1, np.int64)
+        lines, known = np.full((2, len(own)), -1, np.int64)
         left = np.flatnonzero(own < 0)
+        lines[left] = self._earlier.find_texts(first[left], second[left])
+        left = left[lines[left] < 0]
+        known[left] = self._reused.find(first[left], second[left])
+        left = left[known[left] < 0]
         first, second = first[left], second[left]
         before = self._numbers.next
         if self._same_night:
@@ -89,7 +118,7 @@ class NewLines:
             new[left] = lines[left] < 0
             lines[new] = before + np.arange(np.count_nonzero(new))
             self._numbers.next = before + int(np.count_nonzero(new))
-        return lines, new
+        return lines, new, known
 
 
 def _block(documents: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:

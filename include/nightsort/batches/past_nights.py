@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from nightsort.arrow.hashing import hash_texts
+from nightsort.arrow.hashing import as_hashes, hash_texts
 from nightsort.batches.manifest import Manifest, ManifestError
 from nightsort.batches.plan import RunPlan
 from nightsort.batches.stored import read_batch
 from nightsort.classifier_spec.day_template import has_day
 from nightsort.comprehend.prices import document_units
 from nightsort.naming import REJECTS_FILE, run_day, run_key
+from nightsort.reuse.documents import DamagedResultsError, read_reused_documents
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import SourceError
@@ -109,12 +110,15 @@ class _Reader:
         self._spec, self._access, self._into, self._progress = spec, access, into, progress
 
     def sent(self, key: str) -> None:
-        """Read what a run has sent, where it is still there."""
+        """Read what a run has sent or reused, where it is still there."""
         plan = RunPlan.read(self._spec.layout.run(key), self._spec.input_format, self._access)
         per_file = self._spec.input_format == "ONE_DOC_PER_FILE"
         for batch in plan.batches:
             with suppress(FileNotFoundError, ManifestError, SourceError):
                 self._batch(batch, key, per_file=per_file)
+        if plan.reused_of is not None:
+            with suppress(FileNotFoundError, DamagedResultsError):
+                self._reused(self._spec.layout.run(key).reused(plan.reused_of), key)
 
     def _batch(self, batch: Batch, key: str, *, per_file: bool) -> None:
         """Read the lines of a batch, then the documents that share them."""
@@ -127,6 +131,13 @@ class _Reader:
         for lines, ids in Manifest.read(self._access.path(batch.manifest_uri)).repeats():
             shared = lines[ids.is_valid().to_numpy(zero_copy_only=False)]
             self._into.add(first[shared], second[shared], units[shared])
+        self._progress(f"reading {key}", self._into.documents)
+
+    def _reused(self, uri: str, key: str) -> None:
+        """Read the documents that were not sent, since an earlier night was paid for their texts."""
+        for rows in read_reused_documents(self._access.path(uri), ["text_hash", "units"]):
+            there = rows.filter(rows["text_hash"].is_valid())
+            self._into.add(*as_hashes(there["text_hash"]), there["units"].to_numpy())
         self._progress(f"reading {key}", self._into.documents)
 
     def source(self, day: date) -> None:

@@ -97,11 +97,14 @@ class RunPlan:
     :param batches: in the order of their numbers.
     :param long_names: whether names of files hold the day. A run that was prepared before they did keeps its
         ids, or all of it would be paid for again.
+    :param reused_of: the version whose earlier results the other documents have, see
+        :meth:`~nightsort.naming.RunFolder.reused`; ``None``: no document was reused.
     """
 
     input_format: str
     batches: tuple[Batch, ...] = ()
     long_names: bool = True
+    reused_of: str | None = None
 
     @classmethod
     def read(cls, folder: RunFolder, input_format: str, access: Access) -> RunPlan:
@@ -121,6 +124,7 @@ class RunPlan:
                 input_format,
                 tuple(_stored(folder, input_format, batch) for batch in plan["batches"]),
                 long_names=plan.get("long_names", not plan["batches"]),
+                reused_of=plan.get("reused_of"),
             )
         except FileNotFoundError:
             return cls(input_format)
@@ -140,7 +144,12 @@ class RunPlan:
             {key: value for key, value in batch.to_dict().items() if key not in _BY_NAME}
             for batch in self.batches
         ]
-        plan = {"input_format": self.input_format, "long_names": self.long_names, "batches": rows}
+        plan = {
+            "input_format": self.input_format,
+            "long_names": self.long_names,
+            "reused_of": self.reused_of,
+            "batches": rows,
+        }
         local.write_bytes(orjson.dumps(plan))
         upload(local, folder.file(PLAN_FILE), access)
 

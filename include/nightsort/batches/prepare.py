@@ -5,7 +5,8 @@ name has a hash of its lines, so the same texts have the same names and the same
 left behind is either the same, or nothing refers to it. A batch is written to local disk first, since its
 name is known only at its end, and is uploaded while the next one is written. Its manifest follows at the end,
 since any later document may have one of its texts. A run that is prepared again keeps what was started:
-:mod:`nightsort.batches.earlier`.
+:mod:`nightsort.batches.earlier`. Documents whose texts the same version has classified in earlier runs are in
+no batch: :mod:`nightsort.reuse.lookup`.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from nightsort.batches.uploads import Uploads
 from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
 from nightsort.naming import REJECTS_FILE, BatchName
+from nightsort.reuse.lookup import Reused
 from nightsort.sources.documents import read_documents
 from nightsort.sources.places import place_named
 from nightsort.sources.rejects import RejectLog
@@ -74,7 +76,7 @@ def no_batch(batches: Sequence[Batch]) -> Collection[str]:
 
 @dataclass(frozen=True)
 class PreparedBatches:
-    """The batches of a run. ``documents_in == documents_sent + rejected``, always.
+    """The batches of a run. ``documents_in == documents_sent + reused + rejected``, always.
 
     :param documents_in: records in the source.
     :param documents_sent: documents in the batches, those with a text that is sent for another one too.
@@ -84,7 +86,8 @@ class PreparedBatches:
     :param units: billed units of all jobs together.
     :param files: the files that were read; ``None`` for a query.
     :param repeated: documents whose text is sent for another one.
-    :param saved_units: units that these would have cost.
+    :param reused: documents whose text the version has classified in an earlier run.
+    :param saved_units: units that both would have cost.
     """
 
     run_key: str
@@ -98,6 +101,7 @@ class PreparedBatches:
     files: int | None = None
     reject_examples: dict[str, list[str]] = field(default_factory=dict)
     repeated: int = 0
+    reused: int = 0
     saved_units: int = 0
 
     @property
@@ -127,12 +131,14 @@ def prepare_batches(
     day: date | None,
     source_uri: str | None = None,
     started: Started = every_batch,
+    version: str | None = None,
+    runs: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> PreparedBatches:
     """Write the batches of a run below ``<work_uri>/runs/<run_key>/``, with manifests and rejects.
 
     A source without documents has no batches. A run that is prepared again keeps each batch whose job was
-    started, and adds batches for the texts that are in none of them.
+    started, and each document that was reused, and adds batches for the texts that are in none of them.
 
     :param spec: the classifier spec.
     :param access: storage and databases.
@@ -142,6 +148,8 @@ def prepare_batches(
         :mod:`nightsort.sources.by_hand`.
     :param started: returns the names of those batches of the last preparation whose jobs were started, so
         that they are paid for; by default all.
+    :param version: the version that will classify; ``None``: not known, as where nothing is sent.
+    :param runs: the runs whose results of this version may be used again, the newest first.
     :param progress: called with the documents read so far.
     :returns: the batches and their counts.
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
@@ -156,14 +164,18 @@ def prepare_batches(
         local = Path(name)
         files = _NightsFiles(spec, day, source_uri)
         plan = RunPlan.read(folder, spec.input_format, access)
-        with RejectLog(local / REJECTS_FILE) as rejects:
+        with (
+            RejectLog(local / REJECTS_FILE) as rejects,
+            _reused(spec, access, local, plan, run_key, version, runs) as reused,
+        ):
             documents = _read(spec, access, plan, files, rejects, day, source_uri, progress)
             earlier = EarlierBatches(plan, access, numbers, started(plan.batches))
             repeats = Repeats(local)
-            lines = NewLines(earlier, numbers, repeats, same_night=spec.reuse.same_night).of(documents)
+            lines = NewLines(earlier, numbers, repeats, reused, same_night=spec.reuse.same_night)
             with Uploads(access, folder, spec.input_format) as uploads:
-                for batch in cut_batches(lines, spec, local, taken=earlier.taken):
+                for batch in cut_batches(lines.of(documents), spec, local, taken=earlier.taken):
                     uploads.add(batch, partial(BatchName.of, run_key, batch.number))
+            reused.write()
         check_batch_count(len(earlier.sent) + len(uploads.batches), spec)
         repeats.sort([*earlier.begins, *_begins(uploads.batches, earlier.lines)])
         kept, written = earlier.write_manifests(repeats, local)
@@ -171,15 +183,19 @@ def prepare_batches(
         batches = [*kept, *uploads.batches]
         rejects_uri = folder.file(REJECTS_FILE)
         upload(rejects.path, rejects_uri, access)
-        replace(plan, batches=tuple(batches)).write(folder, access, local)
+        reused_of = reused.version if reused.number else None
+        replace(plan, batches=tuple(batches), reused_of=reused_of).write(folder, access, local)
+    if reused.number:
+        known = number_of(reused.number, "document")
+        log.info("Run %s reuses earlier results of %s for %s", run_key, reused.version, known)
     if kept:
         log.info("Kept %d of %s of run %s", len(kept), number_of(len(batches), "batch", "batches"), run_key)
-    if not written.documents:
+    if not written.documents + reused.number:
         files.warn_of_nothing()
     return PreparedBatches(
         run_key=run_key,
         batches=tuple(batches),
-        documents_in=written.documents + rejects.total,
+        documents_in=written.documents + reused.number + rejects.total,
         documents_sent=written.documents,
         rejected=rejects.total,
         reject_counts=dict(rejects.counts.most_common()),
@@ -188,7 +204,8 @@ def prepare_batches(
         files=files.number,
         reject_examples=dict(rejects.examples),
         repeated=written.repeated,
-        saved_units=written.saved_units,
+        reused=reused.number,
+        saved_units=written.saved_units + reused.units,
     )
 
 
@@ -200,6 +217,8 @@ def forecast_run(
     day: date | None,
     source_uri: str | None = None,
     paid: Started = no_batch,
+    version: str | None = None,
+    runs: Sequence[str] = (),
     progress: Progress | None = None,
 ) -> tuple[Forecast, RejectLog]:
     """Forecast the cost of classifying what :func:`prepare_batches` would prepare, without writing anything.
@@ -212,6 +231,8 @@ def forecast_run(
         :mod:`nightsort.sources.by_hand`.
     :param paid: returns the names of those batches of the last preparation that are paid already; by default
         none.
+    :param version: as for :func:`prepare_batches`.
+    :param runs: as for :func:`prepare_batches`.
     :param progress: called with the documents read so far.
     :returns: the forecast, exact in units, and the rejects, whose file is gone.
     :raises SourceError: the source cannot be read, or has no file and the spec says ``no_files: fail``.
@@ -221,16 +242,20 @@ def forecast_run(
         local = Path(name)
         files = _NightsFiles(spec, day, source_uri)
         plan = RunPlan.read(spec.layout.run(run_key), spec.input_format, access)
-        with RejectLog(local / REJECTS_FILE) as rejects:
+        with (
+            RejectLog(local / REJECTS_FILE) as rejects,
+            _reused(spec, access, local, plan, run_key, version, runs) as reused,
+        ):
             arriving = _read(spec, access, plan, files, rejects, day, source_uri, progress)
             earlier = EarlierBatches(plan, access, numbers, paid(plan.batches))
             repeats = Repeats(local)
-            for lines in NewLines(earlier, numbers, repeats, same_night=spec.reuse.same_night).of(arriving):
+            new = NewLines(earlier, numbers, repeats, reused, same_night=spec.reuse.same_night)
+            for lines in new.of(arriving):
                 texts += len(lines.texts)
                 units += int(document_units(lines.texts).sum())
         paid_units = sum(sent.batch.units for sent in earlier.sent)
         texts += earlier.lines
-        if not texts:
+        if not texts + reused.number:
             files.warn_of_nothing()
         return (
             forecast_classification(
@@ -238,10 +263,26 @@ def forecast_run(
                 units + paid_units,
                 paid_units=paid_units,
                 repeated=repeats.number,
-                saved_units=repeats.units,
+                reused=reused.number,
+                saved_units=repeats.units + reused.units,
             ),
             rejects,
         )
+
+
+def _reused(
+    spec: ClassifierSpec,
+    access: Access,
+    scratch: Path,
+    plan: RunPlan,
+    run_key: str,
+    version: str | None,
+    runs: Sequence[str],
+) -> Reused:
+    """Return what takes the documents that are not sent. What the run has reused before stays reused."""
+    version = version or plan.reused_of
+    own = None if version is None else spec.layout.run(run_key).reused(version)
+    return Reused(spec.layout, access, scratch, version=version, runs=runs, own=own)
 
 
 def _begins(batches: Sequence[Batch], first: int) -> list[int]:

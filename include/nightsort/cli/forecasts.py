@@ -23,7 +23,7 @@ from nightsort.cli.output import (
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from datetime import date, datetime
 
     from nightsort.batches.past_nights import ReadNight
@@ -56,8 +56,8 @@ def forecast_cost(
     dsn: Annotated[
         str | None,
         typer.Option(
-            help="PostgreSQL connection string of the tables: batches that are loaded count as paid, and "
-            "--reuse tells versions apart.",
+            help="PostgreSQL connection string of the tables: batches that are loaded count as paid, texts "
+            "that reuse.days need not send are left out, and --reuse tells versions apart.",
             show_default=False,
         ),
     ] = None,
@@ -140,31 +140,36 @@ def _of_night(
         run_key=key,
         day=day,
         source_uri=source_uri,
-        **({} if dsn is None else {"paid": _loaded(dsn, spec, key)}),
+        **({} if dsn is None else _known(dsn, spec, access, key)),
         progress=progress,
     )
     return forecast, {"counts": rejects.counts, "examples": rejects.examples}
 
 
-def _loaded(dsn: str, spec: ClassifierSpec, run_key: str) -> Callable[[Sequence[Batch]], set[str]]:
-    """Return a function for the names of those batches that the active version has classified."""
+def _known(dsn: str, spec: ClassifierSpec, access: Access, run_key: str) -> dict[str, Any]:
+    """Return what the tables know of a run: the active version, and what it has classified already."""
+    import psycopg
 
-    def names_of(kept: Sequence[Batch]) -> set[str]:
-        import psycopg
+    from nightsort.tables.reuse import runs_to_reuse
+    from nightsort.tables.runs import loaded_batches
+    from nightsort.tables.schema import ensure_schema
+    from nightsort.tables.versions import active_version
 
-        from nightsort.tables.runs import loaded_batches
-        from nightsort.tables.schema import ensure_schema
-        from nightsort.tables.versions import active_version
+    with psycopg.connect(dsn) as connection:
+        ensure_schema(connection)
+        active = active_version(connection, spec.name)
+        if active is None:
+            return {}
+        version = active.version
+        runs = runs_to_reuse(connection, spec, access, version=version, run_key=run_key)
 
+    def paid(kept: Sequence[Batch]) -> set[str]:
+        names = [batch.name for batch in kept]
         with psycopg.connect(dsn) as connection:
-            ensure_schema(connection)
-            active = active_version(connection, spec.name)
-            names = [batch.name for batch in kept]
             loaded = loaded_batches(connection, classifier=spec.name, run_key=run_key, batches=names)
-        version = None if active is None else active.version
         return {name for name, found in loaded.items() if found.version == version}
 
-    return names_of
+    return {"version": version, "runs": runs, "paid": paid}
 
 
 def _print_savings(spec: str, day: datetime | None, nights: int, dsn: str | None, *, as_json: bool) -> None:

@@ -116,11 +116,14 @@ def _print_run(report: NightReport) -> None:
         when = f" on {_time(run.approved_at)}" if run.approved_at else ""
         approved = f", approved by {run.approved_by}{when}"
     _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}{approved}")
-    if run.repeated:
-        _say(
-            f"{number_of(run.repeated, 'document')} with a text that was sent for another one: "
-            f"{usd_text(run.saved_usd)} saved"
-        )
+    known = [
+        *([f"{run.repeated:,} with a text that was sent for another one"] if run.repeated else []),
+        *([f"{run.reused:,} with a text that an earlier run classified"] if run.reused else []),
+    ]
+    if known:
+        not_sent = number_of(run.repeated + run.reused, "document")
+        saved = f"{usd_text(run.saved_usd)} ({number_of(run.saved_units, 'unit')})"
+        _say(f"{not_sent} not sent, {' and '.join(known)}: {saved} saved")
 
 
 def _print_reasons(report: NightReport) -> None:

@@ -112,7 +112,11 @@ def prepare_batches(
     rows = [(batch["name"], *(batch[key] for key in numbers), batch["input_uri"]) for batch in written]
     print_table(("batch", *numbers, "input"), rows)
     forecast = forecast_classification(
-        prepared.lines, prepared.units, repeated=prepared.repeated, saved_units=prepared.saved_units
+        prepared.lines,
+        prepared.units,
+        repeated=prepared.repeated,
+        reused=prepared.reused,
+        saved_units=prepared.saved_units,
     )
     out.print(str(forecast), soft_wrap=True)
     out.print(budget_text(forecast, loaded.budget.run_usd), soft_wrap=True)

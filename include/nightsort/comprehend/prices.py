@@ -52,7 +52,8 @@ class Forecast:
     :param usd: price of the units.
     :param paid_usd: the part of it that is already paid, for batches whose jobs were started.
     :param repeated: further documents, which are not sent because one with the same text is.
-    :param saved_usd: what these would have cost.
+    :param reused: further documents, which are not sent because an earlier run classified their texts.
+    :param saved_usd: what both would have cost.
     """
 
     documents: int
@@ -60,6 +61,7 @@ class Forecast:
     usd: float
     paid_usd: float = 0.0
     repeated: int = 0
+    reused: int = 0
     saved_usd: float = 0.0
 
     @property
@@ -78,21 +80,31 @@ class Forecast:
         return self.usd > self.paid_usd
 
     def __str__(self) -> str:
+        saved = self._saved()
         if not self.documents:
-            return "Nothing to classify: 0.00 USD."
+            return f"Nothing to {'send' if saved else 'classify'}: 0.00 USD.{saved}"
         left = usd_text(max(0.0, round(self.usd - self.paid_usd, 4)))
         paid = f" Already paid: {usd_text(self.paid_usd)}; still to pay: {left}." if self.paid_usd else ""
-        saved = (
-            f" {number_of(self.repeated, 'further document')} with the same texts cost nothing: "
-            f"{usd_text(self.saved_usd)} saved."
-            if self.repeated
-            else ""
-        )
         return (
             f"{number_of(self.documents, 'document')} = {number_of(self.units, 'unit')} of {UNIT_CHARACTERS} "
             f"characters, at least {MIN_UNITS} per document, at {UNIT_USD} USD each = "
             f"{usd_text(self.usd)}.{paid}{saved}"
         )
+
+    def _saved(self) -> str:
+        """Return a sentence about what is not sent, with a space before it; empty if all is sent."""
+        texts = " or ".join(
+            what
+            for what, number in (
+                ("the same texts", self.repeated),
+                ("texts that were classified before", self.reused),
+            )
+            if number
+        )
+        if not texts:
+            return ""
+        others = number_of(self.repeated + self.reused, "further document")
+        return f" {others} with {texts} cost nothing: {usd_text(self.saved_usd)} saved."
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON-safe values."""
@@ -191,7 +203,13 @@ def endpoint_cost(seconds: float, units: int) -> float:
 
 
 def forecast_classification(
-    documents: int, units: int, *, paid_units: int = 0, repeated: int = 0, saved_units: int = 0
+    documents: int,
+    units: int,
+    *,
+    paid_units: int = 0,
+    repeated: int = 0,
+    reused: int = 0,
+    saved_units: int = 0,
 ) -> Forecast:
     """Forecast jobs over documents whose units are counted. The forecast is exact.
 
@@ -199,15 +217,17 @@ def forecast_classification(
     :param units: their billed units.
     :param paid_units: how many of the units are already paid.
     :param repeated: further documents, which are not sent because one with the same text is.
-    :param saved_units: units that these would have cost.
+    :param reused: further documents, which are not sent because an earlier run classified their texts.
+    :param saved_units: units that both would have cost.
     """
     return Forecast(
         documents,
         units,
         classification_cost(units),
-        classification_cost(paid_units),
-        repeated,
-        classification_cost(saved_units),
+        paid_usd=classification_cost(paid_units),
+        repeated=repeated,
+        reused=reused,
+        saved_usd=classification_cost(saved_units),
     )
 
 

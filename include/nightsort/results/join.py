@@ -21,12 +21,14 @@ from nightsort.results.columns import Failure, PredictionBatch, Unreadable, read
 from nightsort.results.lines import UNNAMED_ERROR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
     from upath import UPath
 
     from nightsort.batches.manifest import Manifest
+
+    Keep = Callable[[Any, Any, Any], None]
 
 log = logging.getLogger(__name__)
 
@@ -118,6 +120,8 @@ class BatchResults:
     :param mode: ``MULTI_CLASS`` accepts the best label, ``MULTI_LABEL`` each label at or above `threshold`.
     :param threshold: the lowest score of an accepted label, for ``MULTI_LABEL``.
     :param source: where the results come from, :data:`JOB` or :data:`ENDPOINT`.
+    :param keep: called with text hashes, labels and scores of all that is classified, so that it can be
+        used again; also where a line has no document any more.
     """
 
     def __init__(
@@ -128,8 +132,11 @@ class BatchResults:
         mode: str,
         threshold: float,
         source: str = JOB,
+        keep: Keep | None = None,
     ) -> None:
         self._source = source
+        # A manifest of an earlier release has no hashes.
+        self._keep = keep if manifest.text_hashes is not None else None
         self._archive = archive
         self.manifest = manifest
         self._threshold = threshold if mode == "MULTI_LABEL" else None
@@ -208,6 +215,11 @@ class BatchResults:
 
     def _join(self, predictions: Any) -> pa.RecordBatch:
         positions = self.manifest.positions(predictions["file"], predictions["line"])
+        if self._keep is not None:
+            known = np.flatnonzero(positions >= 0)
+            hashes = self.manifest.text_hashes.take(from_numpy(positions[known]))
+            classified = predictions if len(known) == len(positions) else predictions.take(from_numpy(known))
+            self._keep(hashes, classified["labels"], classified["scores"].cast(SCORES))
         if self._has_vacant:
             # What was sent is classified too where its document is gone from the source, or forgotten.
             left = np.flatnonzero((positions < 0) | ~self.manifest.vacant[positions])

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from nightsort.batches.plan import Batch
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.naming import RunFolder
+    from nightsort.results.join import Keep
     from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
@@ -68,22 +69,23 @@ class JobOutput(NamedTuple):
 
 
 def batch_results(
-    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = ()
+    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = (), keep: Keep | None = None
 ) -> RepeatedResults:
     """Return the results of a batch as a stream of record batches, which has ``counts`` at its end.
 
     :param spec: with the mode and the threshold.
     :param first: the output of the batch's own job.
     :param retries: the outputs of its retries, in their order.
+    :param keep: takes what is classified, see :class:`~nightsort.results.join.BatchResults`.
     :returns: one row for each document of the batch.
     :raises ManifestError: a manifest cannot be read.
     """
-    lines = line_results(spec, first, retries)
+    lines = line_results(spec, first, retries, keep)
     return RepeatedResults(lines, lines.manifest)
 
 
 def line_results(
-    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = ()
+    spec: ClassifierSpec, first: JobOutput, retries: Sequence[JobOutput] = (), keep: Keep | None = None
 ) -> BatchResults | RetriedResults:
     """Return the results of the lines of a batch, as :func:`batch_results` those of its documents."""
     each = [
@@ -93,6 +95,7 @@ def line_results(
             mode=spec.mode,
             threshold=spec.threshold,
             source=output.source,
+            keep=keep,
         )
         for output in (first, *retries)
     ]

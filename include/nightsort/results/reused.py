@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.label_lists import accepted_labels, as_labels, as_scores
 from nightsort.batches.manifest import ManifestError
 from nightsort.results.join import CLASSIFIED, REUSED, constant, result_rows
+from nightsort.reuse.documents import DamagedResultsError, read_reused_documents
 from nightsort.storage import must_exist
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import pyarrow as pa
     from upath import UPath
 
-_ROWS_AT_ONCE: Final = 16_384
+_RESULTS: Final = ("labels", "scores", "run_key")
 
 
 def read_reused(path: UPath, *, mode: str, threshold: float) -> Iterator[pa.RecordBatch]:
@@ -33,19 +33,29 @@ def read_reused(path: UPath, *, mode: str, threshold: float) -> Iterator[pa.Reco
     :raises MissingObjectError: the file is gone.
     :raises ManifestError: it cannot be read.
     """
-    with must_exist(path):
-        content = path.read_bytes()
     start = 0
+    for part in _rows(path, [*_RESULTS, "document_id"]):
+        yield _results(part, start, threshold if mode == "MULTI_LABEL" else None)
+        start += len(part)
+
+
+def count_reused(path: UPath) -> int:
+    """Return how many reused documents a run has; forgotten ones do not count.
+
+    :param path: as for :func:`read_reused`.
+    :raises MissingObjectError: the file is gone.
+    :raises ManifestError: it cannot be read.
+    """
+    return sum(len(part) - part["document_id"].null_count for part in _rows(path, ["document_id"]))
+
+
+def _rows(path: UPath, columns: list[str]) -> Iterator[Any]:
     try:
-        parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["run_key"])
-        for group in range(parquet.num_row_groups):
-            for part in parquet.read_row_group(group, use_threads=False).to_batches(_ROWS_AT_ONCE):
-                yield _results(part, start, threshold if mode == "MULTI_LABEL" else None)
-                start += len(part)
-    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
+        with must_exist(path):
+            yield from read_reused_documents(path, columns)
+    except DamagedResultsError as error:
         raise ManifestError(
-            f"{path}: not the results of reused documents ({reason}). Run prepare_batches again"
+            f"{path}: not the results of reused documents ({error}). Run prepare_batches again"
         ) from error
 
 

@@ -1,8 +1,9 @@
 """The results of a batch by the hashes of their texts: one Parquet file, sorted by hash.
 
-It holds what a job has classified: no ids, no texts, and no document that failed. The label, its score and
-what is accepted follow from labels and scores. Its path names the version, the run (which begins with its
-day) and the batch, so that days and versions are found by listing. ``docs/adr/0044-results-by-hash.md``.
+It holds what a job or an endpoint has classified: no ids, no texts, and no document that failed. The label,
+its score and what is accepted follow from labels and scores. Its path names the version, the run (which
+begins with its day) and the batch, so that days and versions are found by listing.
+``docs/adr/0044-results-by-hash.md``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nightsort.arrow.columns import from_numpy, one_column
+from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import HASH, as_hashes, in_order
 from nightsort.arrow.label_lists import SCORES
 from nightsort.reuse.local_results import LocalResults
@@ -35,33 +36,28 @@ LABEL_NAMES: Final = pa.list_(pa.string())
 
 _TYPES: Final[dict[str, pa.DataType]] = {"text_hash": HASH, "labels": LABEL_NAMES, "scores": SCORES}
 STORED_SCHEMA: Final = pa.schema(_TYPES)
-"""A row for each text that a job has classified, ascending by hash; labels best first."""
+"""A row for each text that was classified, ascending by hash; labels best first."""
 
 _ROWS: Final = 65_536
 _FEW_VALUES: Final = ["labels.list.element", "scores.list.element"]
 
 
 class ResultsWriter:
-    """Keeps what a job has classified; use it in a ``with``.
+    """Keeps what was classified of a batch; use it in a ``with``.
 
     :param access: storage.
     :param layout: of the spec.
     :param version: that classified.
     :param run_key: the run.
     :param batch: name of the batch.
-    :param text_hashes: by line, a column of :data:`~nightsort.arrow.hashing.HASH`, null where there is no
-        document.
     """
 
-    def __init__(
-        self, access: Access, layout: WorkLayout, *, version: str, run_key: str, batch: str, text_hashes: Any
-    ) -> None:
+    def __init__(self, access: Access, layout: WorkLayout, *, version: str, run_key: str, batch: str) -> None:
         self._access = access
         self._uri = layout.stored_results(version, run_key, batch)
-        self._hashes = one_column(text_hashes)
         self._folder = tempfile.TemporaryDirectory(prefix="nightsort-")
         self._results = LocalResults(Path(self._folder.name))
-        self._lines: list[Any] = [np.zeros(0, np.int64)]
+        self._hashes: list[Any] = [pa.array([], HASH)]
 
     def __enter__(self) -> Self:
         return self
@@ -70,24 +66,22 @@ class ResultsWriter:
         self._results.__exit__(*error)
         self._folder.cleanup()
 
-    def add(self, rows: pa.RecordBatch) -> None:
-        """Take the rows that a job has classified, of all the rows of the batch.
+    def add(self, text_hashes: Any, labels: Any, scores: Any) -> None:
+        """Take texts that were classified; of equal ones the first result counts.
 
-        :param rows: with ``line``, ``status``, ``labels`` and ``scores``, as they are loaded.
+        :param text_hashes: a column of :data:`~nightsort.arrow.hashing.HASH`, null where a text is forgotten.
+        :param labels: a column of :data:`~nightsort.arrow.label_lists.LABELS`.
+        :param scores: a column of :data:`~nightsort.arrow.label_lists.SCORES`.
         """
-        # Behind the lines come documents that have the result of a line.
-        lines = rows["line"].to_numpy()
-        here = np.flatnonzero(lines < len(self._hashes))
-        classified: Any = rows["status"].take(from_numpy(here)).cast(pa.string())
-        hashed: Any = self._hashes.is_valid().take(from_numpy(lines[here]))
-        wanted: Any = pc.and_(pc.equal(classified, pa.scalar("classified")), hashed)
-        rows = rows.take(from_numpy(here[wanted.to_numpy(zero_copy_only=False)]))
-        self._lines.append(rows["line"].to_numpy())
-        self._results.append(rows["labels"], rows["scores"])
+        if text_hashes.null_count:
+            there = text_hashes.is_valid()
+            text_hashes, labels, scores = (column.filter(there) for column in (text_hashes, labels, scores))
+        self._hashes.append(text_hashes)
+        self._results.append(labels, scores)
 
     def upload(self) -> None:
         """Write the file; it appears whole, in the place of an earlier one."""
-        hashes = self._hashes.take(from_numpy(np.concatenate(self._lines)))
+        hashes: Any = pa.concat_arrays(self._hashes)
         first, second = as_hashes(hashes)
         order = in_order(first, second)
         new = np.ones(len(order), np.bool_)

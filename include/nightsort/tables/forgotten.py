@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -11,7 +12,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from nightsort.batches.manifest import Manifest, ManifestError
-from nightsort.naming import REJECTS
+from nightsort.naming import REJECTS, REUSED_BATCH
+from nightsort.results.join import REPEAT, REUSED
+from nightsort.results.reused import count_reused
 from nightsort.sources.rejects import forgotten_rejects
 from nightsort.tables.recount import recount_run
 from nightsort.tables.run_rows import RUNNING
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 
     from nightsort.batches.plan import Batch
     from nightsort.batches.prepare import PreparedBatches
+    from nightsort.naming import WorkLayout
     from nightsort.storage import Access
 
 
@@ -95,14 +99,15 @@ def delete_documents(
     gone: Counter[str] = Counter()
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         run = cursor.execute(
-            "SELECT documents_in, classified, failed, rejected, reasons, batches"
+            "SELECT documents_in, classified, failed, rejected, repeated, reused, reasons, batches"
             " FROM nightsort.classification_runs WHERE classifier = %s AND run_key = %s FOR UPDATE",
             (classifier, run_key),
         ).fetchone()
         deleted = cursor.execute(
             "WITH gone AS (DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s"
-            " AND document_id = ANY(%s) RETURNING batch, status, reason)"
-            " SELECT batch, status, reason, count(*) AS rows FROM gone GROUP BY batch, status, reason",
+            " AND document_id = ANY(%s) RETURNING batch, status, reason, source)"
+            " SELECT batch, status, reason, source, count(*) AS rows FROM gone"
+            " GROUP BY batch, status, reason, source",
             (classifier, run_key, list(document_ids)),
         ).fetchall()
         for rows in deleted:
@@ -112,7 +117,7 @@ def delete_documents(
             cursor.execute(
                 "UPDATE nightsort.classification_runs SET documents_in = %(documents_in)s,"
                 " classified = %(classified)s, failed = %(failed)s, rejected = %(rejected)s,"
-                " reasons = %(reasons)s, batches = %(batches)s"
+                " repeated = %(repeated)s, reused = %(reused)s, reasons = %(reasons)s, batches = %(batches)s"
                 " WHERE classifier = %(classifier)s AND run_key = %(run_key)s",
                 {
                     **left,
@@ -187,6 +192,8 @@ def _without(run: dict[str, Any], deleted: Sequence[dict[str, Any]], gone: Count
     reasons = Counter(run["reasons"])
     for rows in deleted:
         left[rows["status"]] = max(0, left[rows["status"]] - rows["rows"])
+        if (counted := {REPEAT: "repeated", REUSED: "reused"}.get(rows["source"])) is not None:
+            left[counted] = max(0, left[counted] - rows["rows"])
         if rows["reason"] is not None:
             reasons[rows["reason"]] -= rows["rows"]
     left["reasons"] = {reason: number for reason, number in reasons.items() if number > 0}
@@ -201,14 +208,23 @@ def _without(run: dict[str, Any], deleted: Sequence[dict[str, Any]], gone: Count
     return left
 
 
-def left_of(prepared: PreparedBatches, loaded: Mapping[str, int], access: Access | None) -> PreparedBatches:
+def left_of(
+    prepared: PreparedBatches,
+    loaded: Mapping[str, int],
+    access: Access | None,
+    layout: WorkLayout,
+    version: str | None,
+) -> PreparedBatches:
     """Return the batches of a run without the documents that were forgotten since they were prepared.
 
-    The manifests and the rejects say which these are; they are read only where the table has other numbers.
+    The manifests, the rejects and the reused documents say which these are; they are read only where the
+    table has other numbers.
 
     :param prepared: the batches, as a task of the run prepared them.
     :param loaded: how many rows each batch has in the table, by name.
     :param access: storage; ``None``: nothing was forgotten.
+    :param layout: of the spec.
+    :param version: the classifier version of the run.
     :returns: the batches that are left.
     """
     if access is None:
@@ -218,11 +234,18 @@ def left_of(prepared: PreparedBatches, loaded: Mapping[str, int], access: Access
     if loaded.get(REJECTS, 0) != prepared.rejected:
         forgotten = forgotten_rejects(access.path(prepared.rejects_uri))
     sent = sum(batch.documents for batch in batches)
+    reused = prepared.reused
+    if version is not None and loaded.get(REUSED_BATCH, 0) != reused:
+        uri = layout.run(prepared.run_key).reused(version)
+        with suppress(FileNotFoundError, ManifestError):
+            reused = count_reused(access.path(uri))
+    gone = prepared.documents_sent - sent + forgotten + prepared.reused - reused
     return replace(
         prepared,
         batches=batches,
-        documents_in=prepared.documents_in - (prepared.documents_sent - sent) - forgotten,
+        documents_in=prepared.documents_in - gone,
         documents_sent=sent,
+        reused=reused,
         rejected=prepared.rejected - forgotten,
     )
 

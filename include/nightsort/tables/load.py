@@ -10,6 +10,7 @@ Figures: ``docs/adr/0005-load-by-columns.md``.
 from __future__ import annotations
 
 import logging
+from contextlib import ExitStack
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from nightsort.arrow.prefetch import prefetch
 from nightsort.naming import run_day
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
+from nightsort.reuse.store import ResultsWriter
 from nightsort.statistics.counting import Counting
 from nightsort.tables.binary_copy import HEADER, TRAILER, encode_date, encode_rows, encode_text
 from nightsort.tables.run_locks import files_unchanged
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.results.join import LoadCounts
+    from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +56,7 @@ def load_predictions(
     archive: UPath,
     manifest: UPath,
     retries: Sequence[JobOutput] = (),
+    access: Access | None = None,
 ) -> LoadCounts:
     """Load the output of one batch's job: a row for each document of its manifest, whatever the output holds.
 
@@ -67,14 +71,25 @@ def load_predictions(
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
     :param retries: the outputs of documents that were sent again, in their order.
+    :param access: storage, where results are kept if the spec has ``reuse.days``; ``None``: none is kept.
     :returns: the counts of the batch.
     :raises ArchiveError: the archive is damaged or holds no predictions; nothing is changed.
     :raises ManifestError: the manifest cannot be read; nothing is changed.
     :raises WrongOutputError: the output is another job's; nothing is changed.
     """
-    with files_unchanged(conn, spec.name, run_key):
-        results = batch_results(spec, JobOutput(archive, manifest), retries)
+    with ExitStack() as stack:
+        # The lock is taken first: a text that is being forgotten is not kept.
+        stack.enter_context(files_unchanged(conn, spec.name, run_key))
+        kept = None
+        if access is not None and spec.reuse.days is not None:
+            layout = spec.layout
+            kept = stack.enter_context(
+                ResultsWriter(access, layout, version=version, run_key=run_key, batch=batch)
+            )
+        results = batch_results(spec, JobOutput(archive, manifest), retries, kept.add if kept else None)
         replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
+        if kept is not None:
+            kept.upload()
     counts = results.counts
     reasons = f" ({with_reasons(counts.reasons)})" if counts.reasons else ""
     log.log(

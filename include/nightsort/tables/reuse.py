@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nightsort.reuse.lookup import stored_runs
+from nightsort.reuse.lookup import reusable_runs, stored_runs
 from nightsort.training.scoring import split_scoring
 
 if TYPE_CHECKING:
@@ -35,6 +35,24 @@ def runs_with_rows(conn: psycopg.Connection[Any], classifier: str, runs: Sequenc
             {"runs": list(runs), "classifier": classifier},
         ).fetchall()
     return [key for (key,) in rows]
+
+
+def runs_to_reuse(
+    conn: psycopg.Connection[Any], spec: ClassifierSpec, access: Access, *, version: str, run_key: str
+) -> list[str]:
+    """Return the runs whose results a run may use again, the newest first; none without ``reuse.days``.
+
+    :param conn: the database.
+    :param spec: the classifier spec.
+    :param access: storage.
+    :param version: the version that will classify.
+    :param run_key: the run.
+    :returns: run keys.
+    """
+    if spec.reuse.days is None:
+        return []
+    runs = reusable_runs(spec.layout, access, version=version, run_key=run_key, days=spec.reuse.days)
+    return runs_with_rows(conn, spec.name, runs)
 
 
 def versions_of_runs(conn: psycopg.Connection[Any], classifier: str) -> dict[str, str | None]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def what_is_missing(
     counts: RunCounts,
-    rejects: int,
+    prepared: PreparedBatches,
     jobs: Mapping[str, Mapping[str, Any]] | None,
     failed_jobs: Sequence[Mapping[str, Any]],
     retries: Mapping[str, Sequence[str]],
@@ -27,7 +27,7 @@ def what_is_missing(
     """Return what does not add up, with the numbers and the jobs that failed; ``None`` if all does.
 
     :param counts: the counts of the run.
-    :param rejects: how many documents were rejected when the batches were prepared.
+    :param prepared: its batches.
     :param jobs: the jobs of the loaded batches, as :func:`~nightsort.tables.runs.finish_run` takes them.
     :param failed_jobs: the jobs that failed.
     :param retries: the names of the prepared retries, by batch.
@@ -53,8 +53,14 @@ def what_is_missing(
             for retry in retries.get(name, ())
             if retry not in done
         ]
-    if counts.rejected != rejects:
-        problems.append(f"there are {number_of(counts.rejected, 'row')} for {number_of(rejects, 'reject')}")
+    problems += [
+        f"there are {number_of(rows, 'row')} for {number_of(documents, what)}"
+        for rows, documents, what in (
+            (counts.rejected, prepared.rejected, "reject"),
+            (counts.reused, prepared.reused, "reused document"),
+        )
+        if rows != documents
+    ]
     accounted = counts.classified + counts.failed + counts.rejected
     if not problems and accounted != counts.documents_in:
         problems.append(

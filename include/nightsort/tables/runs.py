@@ -1,25 +1,18 @@
-"""Finish a run: load its rejects, count its rows in the table, and write the row of the run."""
+"""Finish a run: count its rows in the table, and write the row of the run."""
 
 from __future__ import annotations
 
 import logging
 from collections import Counter
 from dataclasses import replace
-from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-import pyarrow as pa
-
-from nightsort.arrow.label_lists import LABEL
 from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.errors import NightsortError
-from nightsort.naming import REJECTS
-from nightsort.results.join import REPEAT, REUSED, result_rows
+from nightsort.naming import REJECTS, REUSED_BATCH
+from nightsort.results.join import REPEAT
 from nightsort.statistics.drift import Night, judge, not_judged
-from nightsort.storage import must_exist
 from nightsort.tables.forgotten import left_of
-from nightsort.tables.load import replace_rows
 from nightsort.tables.recount import recount_batches
 from nightsort.tables.run_counts import RunCounts
 from nightsort.tables.run_locks import files_unchanged
@@ -37,14 +30,14 @@ from nightsort.tables.statistics import (
     nights_before,
     write_run_statistics,
 )
+from nightsort.tables.unsent import REJECTED
 from nightsort.wording import number_of, with_reasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import psycopg
-    from upath import UPath
 
     from nightsort.batches.prepare import PreparedBatches
     from nightsort.classifier_spec.model import ClassifierSpec
@@ -52,9 +45,6 @@ if TYPE_CHECKING:
     from nightsort.storage import Access
 
 log = logging.getLogger(__name__)
-
-REJECTED = "rejected"
-_ROWS_AT_ONCE = 20_000
 
 
 class RunProblemError(NightsortError):
@@ -101,49 +91,6 @@ def loaded_batches(
         (list(batches), classifier, run_key),
     )
     return {name: LoadedBatch(version, loaded_at) for name, version, loaded_at in rows}
-
-
-def load_rejects(
-    conn: psycopg.Connection[Any], *, spec: ClassifierSpec, run_key: str, rejects_path: UPath
-) -> int:
-    """Load the rejects of a run in one transaction; they replace those of an earlier load.
-
-    :param conn: the database.
-    :param spec: the classifier spec.
-    :param run_key: the run.
-    :param rejects_path: ``rejects.jsonl`` of the run.
-    :returns: the number of rejects.
-    """
-    loaded = 0
-
-    def counted() -> Iterator[pa.RecordBatch]:
-        nonlocal loaded
-        for rows in read_rejects(rejects_path):
-            loaded += len(rows)
-            yield rows
-
-    with files_unchanged(conn, spec.name, run_key):
-        replace_rows(conn, classifier=spec.name, run_key=run_key, batch=REJECTS, version=None, rows=counted())
-    log.info("Loaded %s of run %s", number_of(loaded, "reject"), run_key)
-    return loaded
-
-
-def read_rejects(path: UPath) -> Iterator[pa.RecordBatch]:
-    """Stream the rejects of a run as rows with :data:`~nightsort.results.join.RESULT_SCHEMA`.
-
-    A forgotten reject has left a line ``null``, so that all others keep their lines.
-
-    :param path: ``rejects.jsonl`` of the run.
-    :returns: record batches.
-    :raises MissingObjectError: it is gone.
-    """
-    first = 0
-    with must_exist(path):
-        opened = path.open("rb")
-    with opened as lines:
-        while read := [orjson.loads(line) for line in islice(lines, _ROWS_AT_ONCE)]:
-            yield _as_rows(read, first)
-            first += len(read)
 
 
 def finish_run(
@@ -195,15 +142,15 @@ def finish_run(
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ("/".join(key),))
         stale = conn.execute(
             "DELETE FROM nightsort.predictions WHERE classifier = %s AND run_key = %s AND batch <> ALL(%s)",
-            (*key, [*names, REJECTS]),
+            (*key, [*names, REJECTS, *([REUSED_BATCH] if prepared.reused else [])]),
         )
         if stale.rowcount:
             deleted = number_of(stale.rowcount, "row")
             log.warning("Deleted %s of batches that run %s no longer has", deleted, run_key)
         rows = _rows_of(conn, key, version)
-        prepared = left_of(prepared, rows.of_batch, access)
+        prepared = left_of(prepared, rows.of_batch, access, spec.layout, version)
         counts = _count(conn, key, version, prepared, jobs or {}, rows)
-        missing = what_is_missing(counts, prepared.rejected, jobs, failed_jobs, retries or {})
+        missing = what_is_missing(counts, prepared, jobs, failed_jobs, retries or {})
         over = what_is_over(spec.quality, counts, prepared) if missing is None else None
         fails = over is not None and spec.quality.when_over == "fail"
         drift = _write_statistics(
@@ -259,7 +206,7 @@ def _write_statistics(
     statistics = merge_batches(conn, **run, version=version, batches=names)
     if statistics.classified != counts.classified:
         # A batch was loaded before there were statistics.
-        recount_batches(conn, **run, batches=names)
+        recount_batches(conn, **run, batches=[*names, REUSED_BATCH])
         statistics = merge_batches(conn, **run, version=version, batches=names)
     verdict = None
     if whole and spec.drift != "off":
@@ -298,19 +245,6 @@ def _log_counts(counts: RunCounts, version: str | None, prepared: PreparedBatche
         f"{usd_text(counts.saved_usd)} saved"
         if counts.repeated + counts.reused
         else "",
-    )
-
-
-def _as_rows(lines: list[dict[str, Any] | None], first: int) -> pa.RecordBatch:
-    numbers = [number for number, reject in enumerate(lines, first) if reject is not None]
-    rejects = [reject for reject in lines if reject is not None]
-    rows = len(rejects)
-    return result_rows(
-        rows,
-        line=pa.array(numbers, pa.int64()),
-        document_id=pa.array([reject.get("document_id") for reject in rejects], pa.string()),
-        status=pa.array([REJECTED] * rows, LABEL),
-        reason=pa.array([reject["reason"] for reject in rejects], LABEL),
     )
 
 
@@ -381,7 +315,7 @@ def _count(
         units=units,
         cost_usd=classification_cost(units),
         repeated=rows.sources[REPEAT],
-        reused=rows.sources[REUSED],
+        reused=loaded[REUSED_BATCH],
         saved_units=prepared.saved_units,
         saved_usd=classification_cost(prepared.saved_units),
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from psycopg.types.json import Jsonb
 
-from nightsort.naming import REJECTS, run_day
+from nightsort.naming import REJECTS, REUSED_BATCH, run_day
 from nightsort.statistics.counts import BINS, Statistics
 from nightsort.statistics.drift import TRAILING_NIGHTS, Night
 from nightsort.tables.upsert import upsert
@@ -72,7 +72,7 @@ def merge_batches(
     conn.execute(
         "DELETE FROM nightsort.batch_statistics"
         " WHERE classifier = %(classifier)s AND run_key = %(run_key)s AND batch <> ALL(%(batches)s)",
-        {**key, "batches": [*batches, REJECTS]},
+        {**key, "batches": [*batches, REJECTS, REUSED_BATCH]},
     )
     found = conn.execute(
         "SELECT classified, labels, documents, score_sums, histograms, least_confident, examples"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from upath import UPath
 from xxhash import xxh3_128
 
-from nightsort.arrow.columns import offsets_and_bytes
+from nightsort.arrow.columns import from_numpy, offsets_and_bytes
 from nightsort.arrow.hashing import hash_texts
 from nightsort.arrow.label_lists import SCORES
 from nightsort.comprehend.prices import document_units
@@ -159,8 +159,12 @@ def _look_up(
         pq.ParquetWriter(found, _KNOWN, compression="zstd") as writer,
     ):
         for start, texts in _test_texts(folder, access):
-            lines = pa.array(range(start, start + len(texts)), pa.int64())
-            reused.take(lines.cast(pa.string()), *hash_texts(texts))
+            first, second = hash_texts(texts)
+            at = reused.find(first, second)
+            known = np.flatnonzero(at >= 0)
+            ids = from_numpy(start + known).cast(pa.string())
+            units = np.zeros(len(known), np.int64)
+            reused.add(ids, first[known], second[known], at[known], units)
         for rows in reused.results():
             columns = [rows["document_id"].cast(pa.int64()), rows["labels"], rows["scores"]]
             writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=_KNOWN))

@@ -44,7 +44,8 @@ class PrepareBatchesOperator(SpecOperator):
     classified and loaded already.
 
     The operator reads the active version, which stays the version of the run even if another one is promoted
-    meanwhile.
+    meanwhile. With ``reuse.days`` in the spec, documents whose texts this version has classified in earlier
+    runs are in no batch: :class:`~nightsort_airflow.operators.reconcile.ReconcileRunOperator` loads them.
 
     The return value is a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
     :class:`LoadPredictionsOperator`; with ``retries``, which earlier runs of the day loaded, and ``again``,
@@ -101,6 +102,7 @@ class PrepareBatchesOperator(SpecOperator):
         from nightsort.comprehend.prices import forecast_classification
         from nightsort.sources.by_hand import check_source_uri
         from nightsort.sources.source_files import source_of_day
+        from nightsort.tables.reuse import runs_to_reuse
 
         if run["source_uri"]:
             specs = load_specs(spec_folders(os.environ)).specs.values()
@@ -109,6 +111,9 @@ class PrepareBatchesOperator(SpecOperator):
         earlier = EarlierWork(self.spec, run["run_key"], active.version)
         with self.database() as connection:
             earlier.read(connection)
+            runs = runs_to_reuse(
+                connection, self.spec, self.access, version=active.version, run_key=run["run_key"]
+            )
         prepared = prepare_batches(
             self.spec,
             self.access,
@@ -116,6 +121,8 @@ class PrepareBatchesOperator(SpecOperator):
             day=day,
             source_uri=run["source_uri"],
             started=partial(earlier.started_of, self.access, self.database),
+            version=active.version,
+            runs=runs,
             progress=self.log_progress,
         )
         self.written_to = self.spec.layout.run(prepared.run_key).uri
@@ -127,6 +134,7 @@ class PrepareBatchesOperator(SpecOperator):
             prepared.units,
             paid_units=sum(batch.units for batch in prepared.batches if batch.name in earlier.started),
             repeated=prepared.repeated,
+            reused=prepared.reused,
             saved_units=prepared.saved_units,
         )
         self._record_forecast(run, forecast)
@@ -263,7 +271,8 @@ class LoadPredictionsOperator(SpecOperator):
     Load the output of a batch's job into ``predictions``: one row for every document of the batch.
 
     If `batch` has a ``retry``, the job is that of documents that were sent again. Their results replace the
-    first ones.
+    first ones. With ``reuse.days`` in the spec, the results are kept by the hashes of their texts, so that
+    later runs can use them again.
 
     A repeated load leaves the same rows. The return value is the dict of
     :class:`nightsort.results.join.LoadCounts`, with ``batch`` (its name), ``job`` (``job_id``, ``job_name``,
@@ -313,6 +322,7 @@ class LoadPredictionsOperator(SpecOperator):
                 archive=first.archive,
                 manifest=first.manifest,
                 retries=again,
+                access=self.access,
             )
         self.written_rows = counts.documents
         return {**counts.to_dict(), "batch": name, "job": job, "retries": retries}

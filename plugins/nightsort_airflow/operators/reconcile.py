@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 class ReconcileRunOperator(SpecOperator):
     """
-    Load the rejects, count the run's rows, and fail if a document is missing or too many have no label.
+    Load what was not sent, count the run's rows, and fail if a document is missing or too many have no label.
+
+    What was not sent are the rejects, and with ``reuse.days`` the documents whose texts the version had
+    classified in earlier runs.
 
     The counts come from the table and become the run's row. The task has to run whether or not all batches
     were loaded (trigger rule ``all_done``), so it reads the XComs of the other tasks itself. The return value
@@ -66,7 +69,8 @@ class ReconcileRunOperator(SpecOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Count the rows; return the counts, or fail and say what is missing."""
         from nightsort.batches.prepare import PreparedBatches
-        from nightsort.tables.runs import RunProblemError, finish_run, load_rejects
+        from nightsort.tables.runs import RunProblemError, finish_run
+        from nightsort.tables.unsent import load_rejects, load_reused
 
         (run,) = pulled(context, [self.prepare_task_id], RUN_KEY) or [None]
         (prepared,) = pulled(context, [self.prepare_task_id], PREPARED_KEY) or [None]
@@ -78,13 +82,17 @@ class ReconcileRunOperator(SpecOperator):
         with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
             rejects_path = self.access.path(prepared["rejects_uri"])
             load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)
+            batches = PreparedBatches.from_dict(prepared)
+            load_reused(
+                connection, spec=self.spec, access=self.access, version=run["version"], prepared=batches
+            )
             try:
                 counts = finish_run(
                     connection,
                     spec=self.spec,
                     run_key=run["run_key"],
-                    version=run["version"] if prepared["batches"] else None,
-                    prepared=PreparedBatches.from_dict(prepared),
+                    version=run["version"] if batches.batches or batches.reused else None,
+                    prepared=batches,
                     source_uri=run["source_uri"],
                     started_at=context["dag_run"].start_date,
                     jobs=self._loaded_batches(context, run["version"]),

@@ -227,6 +227,7 @@ class TestForecastCost:
             "usd": 0.003,
             "paid_usd": 0.0,
             "repeated": 0,
+            "reused": 0,
             "saved_usd": 0.0,
             "rejected": 1,
             "budget_usd": 100.0,

@@ -54,10 +54,19 @@ def test_a_forecast_tells_its_arithmetic() -> None:
         "usd": 30.0,
         "paid_usd": 0.0,
         "repeated": 0,
+        "reused": 0,
         "saved_usd": 0.0,
     }
     assert str(forecast_classification(10, 30, repeated=5, saved_units=15)).endswith(
         "= 0.0150 USD. 5 further documents with the same texts cost nothing: 0.0075 USD saved."
+    )
+    assert str(forecast_classification(0, 0, reused=1_000, saved_units=3_000)) == (
+        "Nothing to send: 0.00 USD. 1,000 further documents with texts that were classified before cost "
+        "nothing: 1.50 USD saved."
+    )
+    assert str(forecast_classification(10, 30, repeated=2, reused=3, saved_units=15)).endswith(
+        " 5 further documents with the same texts or texts that were classified before cost nothing: "
+        "0.0075 USD saved."
     )
 
 

@@ -12,7 +12,7 @@ from upath import UPath
 from nightsort.batches.manifest import ManifestError
 from nightsort.naming import WorkLayout
 from nightsort.results.reused import read_reused
-from nightsort.reuse.lookup import REUSED_SCHEMA
+from nightsort.reuse.documents import REUSED_SCHEMA
 from nightsort.storage import MissingObjectError
 from tests.unit.nightsort.reuse.stored_nights import Result, keep, look_up
 

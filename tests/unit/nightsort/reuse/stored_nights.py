@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
+from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.arrow.label_lists import LABELS, SCORES
-from nightsort.results.join import CLASSIFIED, FAILED, result_rows
-from nightsort.reuse.lookup import REUSED_SCHEMA, Reused
+from nightsort.reuse.documents import REUSED_SCHEMA
+from nightsort.reuse.lookup import Reused
 from nightsort.reuse.store import ResultsWriter
 from nightsort.storage import plain_access
 
@@ -40,23 +42,14 @@ def scores_of(result: Result) -> list[float]:
 
 def keep(layout: WorkLayout, run_key: str, batch: str, results: Sequence[Result], *, at_once: int = 3) -> str:
     """Keep the results of a batch, as its load does; return where they are."""
-    hashes = as_column(*hash_texts(pa.array([result.text for result in results], pa.string())))
-    with ResultsWriter(
-        plain_access(), layout, version=VERSION, run_key=run_key, batch=batch, text_hashes=hashes
-    ) as writer:
-        for start in range(0, len(results), at_once):
-            part = results[start : start + at_once]
+    classified = [result for result in results if result.labels]
+    with ResultsWriter(plain_access(), layout, version=VERSION, run_key=run_key, batch=batch) as writer:
+        for start in range(0, len(classified), at_once):
+            part = classified[start : start + at_once]
             writer.add(
-                result_rows(
-                    len(part),
-                    line=pa.array(range(start, start + len(part)), pa.int64()),
-                    document_id=pa.array([f"{batch} {start + row}" for row in range(len(part))]),
-                    status=pa.array(
-                        [FAILED if result.labels is None else CLASSIFIED for result in part]
-                    ).dictionary_encode(),
-                    labels=pa.array([result.labels and labels_of(result) for result in part], LABELS),
-                    scores=pa.array([result.labels and scores_of(result) for result in part], SCORES),
-                )
+                as_column(*hash_texts(pa.array([result.text for result in part], pa.string()))),
+                pa.array([labels_of(result) for result in part], LABELS),
+                pa.array([scores_of(result) for result in part], SCORES),
             )
         writer.upload()
     return layout.stored_results(VERSION, run_key, batch)
@@ -66,15 +59,23 @@ def look_up(
     layout: WorkLayout, scratch: Path, runs: Sequence[str], blocks: Sequence[Sequence[str]]
 ) -> tuple[list[bool], list[dict[str, object]]]:
     """Return which texts are known, and what is written of them."""
-    import pyarrow.parquet as pq
-
     known: list[bool] = []
-    with Reused(layout, plain_access(), scratch, version=VERSION, runs=runs) as reused:
+    with Reused(
+        layout, plain_access(), scratch, version=VERSION, runs=runs, own=str(scratch / "reused.parquet")
+    ) as reused:
         for block in blocks:
-            ids = pa.array([f"document {len(known) + row}" for row in range(len(block))], pa.string())
-            known += reused.take(ids, *hash_texts(pa.array(block, pa.string()))).tolist()
-        reused.write(str(scratch / "reused.parquet"))
-        assert reused.number == sum(known)
+            ids: pa.Array[Any] = pa.array([f"document {len(known) + row}" for row in range(len(block))])
+            first, second = hash_texts(pa.array(block, pa.string()))
+            rows = reused.find(first, second)
+            here = np.flatnonzero(rows >= 0)
+            units = np.full(len(here), 3)
+            reused.add(ids.take(from_numpy(here)), first[here], second[here], rows[here], units)
+            known += (rows >= 0).tolist()
+        reused.write()
+        assert (reused.number, reused.units) == (sum(known), 3 * sum(known))
+    if not any(known):
+        assert not (scratch / "reused.parquet").exists()
+        return known, []
     written = pq.ParquetFile(scratch / "reused.parquet").read()
     assert written.schema.names == REUSED_SCHEMA.names
     return known, written.to_pylist()

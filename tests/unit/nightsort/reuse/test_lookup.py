@@ -130,17 +130,17 @@ def test_a_damaged_file_is_left_out_and_an_older_result_is_used(
     assert "paid for again" in warning.getMessage()
 
 
-def test_runs_of_the_days_before_are_reusable(tmp_path: Path) -> None:
+def test_runs_of_near_days_are_reusable(tmp_path: Path) -> None:
     layout = WorkLayout(str(tmp_path))
     by_hand = run_key(date(2026, 11, 17), "s3://bucket/other/")
-    keys = [run_key(date(2026, 11, day), None) for day in (7, 8, 17, 18, 19)]
+    keys = [run_key(date(2026, 11, day), None) for day in (7, 8, 17, 18, 28, 29)]
     for key in (*keys, by_hand):
         keep(layout, key, "batch", [Result("text", {"A": 1.0})])
     (Path(layout.results_of_version(VERSION)) / "notes").mkdir()
 
     found = reusable_runs(layout, plain_access(), version=VERSION, run_key="20261118", days=10)
 
-    assert found == [by_hand, "20261117", "20261108"]
+    assert found == ["20261128", "20261118", by_hand, "20261117", "20261108"]
     assert reusable_runs(layout, plain_access(), version="v000000000000", run_key="20261118", days=10) == []
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -16,7 +17,12 @@ from tests.integration.serve_world import ServeWorld, serve_world
 
 # isort: split
 from nightsort.classifier_spec.finding import find_spec
+from nightsort.classifier_spec.real_time import RealTime
 from nightsort.errors import NightsortError
+from nightsort.opening.keeper import Visit, attend
+from nightsort.tables.endpoint_hours import TablesBook, endpoint_alone
+from nightsort_airflow.hooks.database import NightsortDatabaseHook
+from nightsort_airflow.hooks.endpoint_service import EndpointService
 from nightsort_airflow.serving import command
 from nightsort_airflow.serving.endpoint import LocalEndpoint, ServedEndpoint
 
@@ -24,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from nightsort.classifier_spec.model import ClassifierSpec
+    from nightsort.opening.keeper import Outcome
     from tests.integration.local_aws_server import LocalAwsServer
 
 pytestmark = pytest.mark.integration
@@ -126,6 +133,46 @@ def test_what_a_killed_command_left_open_is_closed_by_the_next(
     )
     assert asked(spec, "hotel")[0]["label"] == "TRAVEL"
     wait_until(lambda: world.endpoints() == [], "the end of what was left")
+
+
+def test_an_endpoint_that_a_run_of_the_dag_took_over_stays_open(
+    world: ServeWorld, spec: ClassifierSpec
+) -> None:
+    """A person opens the endpoint by the DAG while a command has it open."""
+
+    def texts() -> Iterator[str]:
+        yield "hotel"
+        outcome = taken_over(spec)
+        assert outcome.record is not None
+        assert (outcome.record.held_by, outcome.opened) == ("by hand", False)
+        yield "hotel"
+
+    assert command.classify(spec, texts(), list[str]().append, as_json=True) == 0
+    arn = ServedEndpoint(spec).arn
+    assert world.status(arn) == "IN_SERVICE"
+    # Nobody's any more: the run has closed it, and a command has opened another one.
+    assert taken_over(spec, close="closed by hand").endpoint is not None
+    wait_until(lambda: world.endpoints() == [], "the end of the run's endpoint")
+    assert asked(spec, "hotel")[0]["label"] == "TRAVEL"
+    wait_until(lambda: world.endpoints() == [], "the end of the command's endpoint")
+
+
+def taken_over(spec: ClassifierSpec, close: str | None = None) -> Outcome:
+    """Look after the endpoint as a run of ``serve_<name>`` does."""
+    service = EndpointService(spec)
+    with NightsortDatabaseHook(spec.db_conn_id).connect() as connection:
+        connection.autocommit = True
+        with endpoint_alone(connection, spec.name):
+            return attend(
+                service,
+                TablesBook(connection, spec.name),
+                RealTime.model_validate({"hours": "always", "budget_usd_day": None}),
+                "UTC",
+                Visit("by hand", may_open=True, close=close),
+                classifier=spec.name,
+                endpoint_arn=service.arn,
+                clock=lambda: datetime.now(timezone.utc),
+            )
 
 
 def test_an_endpoint_that_is_open_is_used_at_its_pace_and_stays_open(

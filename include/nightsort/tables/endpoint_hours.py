@@ -75,6 +75,22 @@ def latest_opening(conn: psycopg.Connection[Any], classifier: str) -> Record | N
     return found[0] if found else None
 
 
+def is_held(conn: psycopg.Connection[Any], classifier: str, opened_at: datetime | None) -> bool:
+    """Return whether a run of the classifier's DAG looks after an endpoint.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param opened_at: the endpoint's CreationTime.
+    """
+    record = latest_opening(conn, classifier)
+    return (
+        record is not None
+        and record.closed_at is None
+        and record.held_by is not None
+        and record.opened_at == opened_at
+    )
+
+
 def openings_between(
     conn: psycopg.Connection[Any], classifier: str, since: datetime, until: datetime
 ) -> list[Record]:

@@ -16,7 +16,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from nightsort.errors import NightsortError
 from nightsort.naming import COMMAND_TAG, endpoint_name
 from nightsort.opening.bill import usd_per_hour
+from nightsort.tables.endpoint_hours import endpoint_alone, is_held
 from nightsort.tables.endpoint_users import is_last_user, use_endpoint
+from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import active_version
 from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
 from nightsort_airflow.comprehend_requests import endpoint_tags
@@ -186,7 +188,8 @@ class LocalEndpoint:
     """
     The endpoint on the local stack, where it costs nothing: opened when it is closed, and closed in the end.
 
-    Several commands may use it: the last one closes it, whoever opened it. A DAG's endpoint stays as it is.
+    Several commands may use it: the last one closes it, whoever opened it. An endpoint that a DAG opened, or
+    looks after since, stays as it is.
 
     :param served: the endpoint.
     """
@@ -247,8 +250,10 @@ class LocalEndpoint:
         if session is None:
             return
         try:
-            if is_last_user(session, self._served.spec.name) and self._is_a_commands():
-                self._delete()
+            # No run of the DAG takes it over meanwhile.
+            with endpoint_alone(session, self._served.spec.name):
+                if is_last_user(session, self._served.spec.name) and self._is_a_commands():
+                    self._delete()
         except psycopg.OperationalError:
             # Others may use it: the next command closes it.
             log.warning("The database has gone: %s stays open.", self._served.arn)
@@ -260,7 +265,12 @@ class LocalEndpoint:
             self._served.hook.wait(WAITER_IN_SERVICE, 1, 600, EndpointArn=self._served.arn)
 
     def _is_a_commands(self) -> bool:
-        return COMMAND_TAG in self._served.hook.endpoint_tags(self._served.arn)
+        served = self._served
+        if COMMAND_TAG not in served.hook.endpoint_tags(served.arn):
+            return False
+        state = served.look()
+        with self._tables() as connection:
+            return state is not None and not is_held(connection, served.spec.name, state.created)
 
     def _begin_use(self) -> None:
         # A new session each time: the database may have ended the one of before.
@@ -271,9 +281,17 @@ class LocalEndpoint:
         if before is not None:
             before.close()
 
+    @contextmanager
+    def _tables(self) -> Iterator[psycopg.Connection[Any]]:
+        # Before the first training there are none, and those of an earlier release have no openings.
+        with NightsortDatabaseHook(self._served.spec.db_conn_id).connect() as connection:
+            connection.autocommit = True
+            ensure_schema(connection)
+            yield connection
+
     def _active_arn(self) -> str:
         spec = self._served.spec
-        with NightsortDatabaseHook(spec.db_conn_id).connect() as connection:
+        with self._tables() as connection:
             version = active_version(connection, spec.name)
         if version is None:
             raise NightsortError(f"No version of {spec.name} is active: run the DAG train_{spec.name}.")

@@ -54,6 +54,10 @@ REMEDIES: Final = {
 # The same codes have other remedies where endpoints are opened, changed and closed.
 OF_ENDPOINTS: Final = frozenset(
     {
+        "GetMetricData",
+        "RegisterScalableTarget",
+        "PutScalingPolicy",
+        "DeregisterScalableTarget",
         "CreateEndpoint",
         "DescribeEndpoint",
         "UpdateEndpoint",
@@ -63,9 +67,12 @@ OF_ENDPOINTS: Final = frozenset(
         "ClassifyDocument",
     }
 )
+_GRANT_FOR_ENDPOINTS: Final = (
+    "Grant the identity this permission; docs/iam/README.md says who needs which for endpoints."
+)
 ENDPOINT_REMEDIES: Final = {
-    "AccessDeniedException": "Grant the connection's identity this permission; docs/iam/endpoint-policy.json "
-    "lists all that are needed for endpoints.",
+    "AccessDeniedException": _GRANT_FOR_ENDPOINTS,
+    "AccessDenied": _GRANT_FOR_ENDPOINTS,
     "ResourceLimitExceededException": "The account's quota of endpoints or inference units is full: delete "
     "endpoints that nobody uses, take fewer units, or ask AWS for a higher quota; then clear the task.",
     "ResourceNotFoundException": "The model or the endpoint does not exist (any more) in this account and "

@@ -1,7 +1,8 @@
-"""With IAM enforced, docs/iam/airflow-real-time-policy.json is what an endpoint needs, and no more."""
+"""With IAM enforced, the policy of each who has to do with an endpoint is what they need, and no more."""
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
 from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
 from tests.integration.local_aws_server import (
+    REGION,
     ROLE,
     LocalAwsServer,
     local_aws,
@@ -22,11 +24,22 @@ from tests.integration.local_aws_server import (
 from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.model import ClassifierSpec
-from nightsort.classifier_spec.real_time import Autoscale
+from nightsort.classifier_spec.real_time import Autoscale, RealTime
+from nightsort_airflow import close_endpoints
+from nightsort_airflow.aws_errors import remedy
+from nightsort_airflow.doctor.aws_access import AwsAccess
+from nightsort_airflow.doctor.endpoints import endpoint_checks
+from nightsort_airflow.doctor.findings import Check, State, ok
+from nightsort_airflow.doctor.run_checks import examine
 from nightsort_airflow.hooks.endpoint_service import EndpointService
+from nightsort_airflow.serving import endpoint
+from nightsort_airflow.serving.command import classify
+from nightsort_airflow.serving.endpoint import EndpointError, ServedEndpoint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from nightsort_airflow.doctor.findings import Finding
 
 pytestmark = pytest.mark.integration
 
@@ -71,26 +84,25 @@ def model(admin: LocalAwsUser) -> str:
     return arn
 
 
+def is_ready(service: EndpointService) -> bool:
+    seen = service.look()
+    return seen is not None and seen.endpoint.status == "IN_SERVICE"
+
+
 def life_of_an_endpoint(service: EndpointService, model: str) -> None:
-    """Everything that the DAG, the doctor and the command ask for."""
-
-    def ready() -> bool:
-        seen = service.look()
-        return seen is not None and seen.endpoint.status == "IN_SERVICE"
-
+    """Everything that the DAG asks for."""
     service.open(model, 1)
-    wait_until(ready, "the endpoint is ready")
+    wait_until(lambda: is_ready(service), "the endpoint is ready")
     service.used(datetime.now(timezone.utc) - timedelta(minutes=5), datetime.now(timezone.utc))
     service.scale(Autoscale(max=2))
     assert service.change(model_arn=model)
-    wait_until(ready, "the endpoint has changed")
-    assert [ours.classifier for ours in service.hook.our_endpoints()] == ["tickets"]
+    wait_until(lambda: is_ready(service), "the endpoint has changed")
     service.unscale()
     assert service.close()
     wait_until(lambda: service.look() is None, "the endpoint is gone")
 
 
-def test_an_endpoint_needs_exactly_the_documented_policy(
+def test_the_dag_needs_exactly_its_policy(
     aws: LocalAwsServer, admin: LocalAwsUser, model: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     airflow = user(aws, "airflow", POLICY)
@@ -99,8 +111,11 @@ def test_an_endpoint_needs_exactly_the_documented_policy(
     life_of_an_endpoint(service, model)
     for grant in grants(POLICY):
         airflow.may(without(POLICY, grant))
-        with pytest.raises(ClientError, match=f"user/airflow is not authorized to perform: {grant[1]}"):
+        with pytest.raises(
+            ClientError, match=f"user/airflow is not authorized to perform: {grant[1]}"
+        ) as caught:
             life_of_an_endpoint(service, model)
+        assert "docs/iam/README.md says who needs which" in str(remedy(caught.value))
         airflow.may(POLICY)
         if service.look() is not None:
             wait_until(service.close, "the endpoint can be deleted")
@@ -108,3 +123,86 @@ def test_an_endpoint_needs_exactly_the_documented_policy(
                 lambda: not clean_up.list_endpoints()["EndpointPropertiesList"], "the endpoint is gone"
             )
         service.unscale()
+
+
+@pytest.fixture
+def opened(admin: LocalAwsUser, model: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[EndpointService]:
+    """The endpoint, opened by somebody else."""
+    monkeypatch.setenv("AIRFLOW_CONN_ADMIN_AWS", admin.connection)
+    service = EndpointService(SPEC.model_copy(update={"aws_conn_id": "admin_aws"}))
+    service.open(model, 1)
+    wait_until(lambda: is_ready(service), "the endpoint is ready")
+    yield service
+    wait_until(service.close, "the endpoint can be deleted")
+    wait_until(lambda: service.look() is None, "the endpoint is gone")
+
+
+def test_who_asks_needs_exactly_its_policy(
+    aws: LocalAwsServer, opened: EndpointService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = documented("serve-policy.json", "rights")
+    asks = user(aws, "asks", policy)
+    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", asks.connection)
+    # On AWS the command neither opens nor closes an endpoint, so it needs no right for that.
+    monkeypatch.setattr(endpoint, "is_local_stack", lambda hook: False)
+    lines: list[str] = []
+    assert classify(SPEC, ["bug"], lines.append, as_json=True) == 0
+    served = ServedEndpoint(SPEC)
+    assert served.look() is not None
+    assert served.classify("bug").label == json.loads(lines[0])["label"]
+    for grant in grants(policy):
+        asks.may(without(policy, grant))
+        with pytest.raises((EndpointError, ClientError), match="AccessDenied"):
+            classify(SPEC, ["bug"], lines.append, as_json=True)
+    assert len(lines) == 1
+
+
+def test_who_closes_what_was_forgotten_needs_exactly_their_policy(
+    aws: LocalAwsServer,
+    opened: EndpointService,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    policy = documented("close-endpoints-policy.json", "rights")
+    closes = user(aws, "closes", policy)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", aws.url)
+    monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", closes.access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", closes.secret_access_key)
+
+    def close() -> int:
+        return close_endpoints.run(["tickets"], everything=False, yes=True, minutes=1)
+
+    for grant in grants(policy):
+        closes.may(without(policy, grant))
+        assert close() > 0
+        assert f"user/closes is not authorized to perform: {grant[1]}" in capsys.readouterr().err
+    assert opened.look() is not None
+    closes.may(policy)
+    assert close() == 0
+    wait_until(lambda: opened.look() is None, "the endpoint is gone")
+
+
+def test_the_doctor_needs_exactly_its_policy(
+    aws: LocalAwsServer, opened: EndpointService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = documented("doctor.json", "rights")
+    asked = [grant for grant in grants(policy) if grant[1].startswith("comprehend:")]
+    assert len(asked) == 2
+    looks = user(aws, "looks", policy)
+    monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", looks.connection)
+    spec = SPEC.model_copy(update={"real_time": RealTime.model_validate({"hours": "always", "budget_usd_day": None})})
+
+    def look() -> Finding:
+        connected = Check("connection", "rights_aws", lambda: ok(""))
+        checks = endpoint_checks(AwsAccess("rights_aws"), [spec], {spec.name: spec}, connected)
+        return list(examine([connected, *checks]))[-1]
+
+    assert (look().state, look().says) == (
+        State.OK,
+        "tickets: IN_SERVICE, 1 inference unit, 43.20 USD a day",
+    )
+    for grant in asked:
+        looks.may(without(policy, grant))
+        assert look().state is State.CANNOT_TELL
+        assert "docs/iam/doctor.json" in look().remedy

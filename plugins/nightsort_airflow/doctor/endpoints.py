@@ -59,7 +59,7 @@ def _open_endpoints(
             return ok("no spec has real_time, and the connection may not list endpoints")
         return cannot_tell(
             "the connection may not call comprehend:ListEndpoints and ListTagsForResource",
-            "grant them: docs/iam/README.md; or look for endpoints in AWS's console",
+            "grant it docs/iam/doctor.json, or look for endpoints in AWS's console",
         )
     except UNREACHABLE as error:
         return cannot_tell(str(error), "look for endpoints in AWS's console")

@@ -55,7 +55,7 @@ def test_an_endpoint_that_does_not_answer_fails_the_try(
 def test_a_missing_right_is_named_with_its_remedy(context: Any, answers: Any) -> None:
     task = operator()
     answers(task.hook).add_client_error("describe_endpoint", "AccessDeniedException")
-    with pytest.raises(AirflowFailException, match=r"Cannot classify monday.*docs/iam/endpoint-policy\.json"):
+    with pytest.raises(AirflowFailException, match=r"Cannot classify monday.*docs/iam/README\.md"):
         task.execute(context)
 
 

@@ -279,7 +279,7 @@ def test_an_update_that_failed_says_what_is_served(context: dict[str, Any], answ
         ("ResourceLimitExceededException", "delete endpoints that nobody uses"),
         ("ResourceNotFoundException", "use a classifier version that is there"),
         ("ResourceUnavailableException", "use a version that is TRAINED"),
-        ("AccessDeniedException", "docs/iam/endpoint-policy.json"),
+        ("AccessDeniedException", "docs/iam/README.md"),
         ("TooManyTagsException", "at most 50 tags"),
     ],
 )

@@ -116,5 +116,5 @@ def test_a_missing_right_is_named(context: dict[str, Any], answers: Any) -> None
     script = answers(task.hook)
     described(script, "IN_SERVICE")
     script.add_client_error("delete_endpoint", "AccessDeniedException")
-    with pytest.raises(AirflowFailException, match=r"Cannot close the endpoint .*endpoint-policy\.json"):
+    with pytest.raises(AirflowFailException, match=r"Cannot close the endpoint .*docs/iam/README\.md"):
         task.execute(context)  # type: ignore[arg-type]

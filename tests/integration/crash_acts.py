@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import psutil
 
@@ -39,14 +39,16 @@ ZOMBIE_SECONDS = 30
 class Act:
     """One run.
 
+    :param name: of its classifier.
     :param cases: its strikes, in their order.
     """
 
-    def __init__(self, world: World, cases: list[Case]) -> None:
-        self.world, self.cases = world, cases
+    kind: ClassVar[str] = ""
+
+    def __init__(self, world: World, name: str, cases: list[Case]) -> None:
+        self.world, self.name, self.cases = world, name, cases
         self.airflow = world.airflow
-        self.name = f"act{cases[0].act}"
-        self.dag_id = f"{cases[0].kind}_{self.name}"
+        self.dag_id = f"{self.kind or cases[0].kind}_{self.name}"
         self.run_id = ""
         self._stuck: dict[str, ExitStack] = {}
 

@@ -48,6 +48,7 @@ class CrashableAirflow:
         self.specs.mkdir()
         self._plan = folder / "plan.json"
         self._reached, self._lives_on = folder / "reached", folder / "lives-on"
+        self._hours_pass = folder / "hours-pass"
         self._log = folder / "airflow.log"
         self._environment = self._settings(folder, database, tables, aws_url)
         self._processes = multiprocessing.get_context("forkserver")
@@ -106,6 +107,13 @@ class CrashableAirflow:
     def said(self) -> str:
         """The end of what its processes printed."""
         return self._log.read_text(errors="replace")[-6000:]
+
+    def let_hours_pass(self, pass_: bool) -> None:
+        """Have tasks that wait for a moment which is far away be resumed now, or let them wait."""
+        if pass_:
+            self._hours_pass.touch()
+        else:
+            self._hours_pass.unlink(missing_ok=True)
 
     # --- death at a point
 

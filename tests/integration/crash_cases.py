@@ -9,9 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from tests.integration.crash_endpoint_cases import SERVE, SERVE_ACTS
 from tests.integration.crash_points import (
+    AFTER,
+    API_CALL,
     AWS,
     BACKFILL,
+    BEFORE,
     CLEAR,
     EXCEPTION,
     LOST,
@@ -53,8 +57,8 @@ class Case:
 
     @property
     def kind(self) -> str:
-        """``train`` or ``classify``."""
-        return "train" if self.name in TRAIN else "classify"
+        """``train``, ``classify`` or ``serve``."""
+        return "train" if self.name in TRAIN else "serve" if self.name in SERVE else "classify"
 
     @property
     def loses(self) -> bool:
@@ -74,11 +78,10 @@ def _around(call: str, between: dict[str, Place]) -> dict[str, Place]:
 
 
 def _paid(operation: str) -> dict[str, Place]:
-    call = "botocore.client:BaseClient._make_api_call"
     return {
-        CALL: Point(call, "before", operation),
+        CALL: Point(API_CALL, "before", operation),
         TAKEN: Hang(operation),
-        STARTED: Point(call, "after", operation),
+        STARTED: Point(API_CALL, "after", operation),
     }
 
 
@@ -93,8 +96,6 @@ COMMITTED: Final = "after its commit"
 COPY: Final = "in the middle of the COPY"
 COPIED: Final = "between COPY and commit"
 READS: Final = "while it reads the output"
-BEFORE: Final = "before it does anything"
-AFTER: Final = "after its work and before Airflow knows"
 TAKEN: Final = "after AWS took the call and before its answer came"
 STARTED: Final = "after the answer and before it is stored"
 WHILE: Final = "while waiting"
@@ -204,12 +205,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
 }
 
 
-_PLACES: Final = {**TRAIN, **CLASSIFY}
-_LOST: Final = {
-    "create_classifier": "CreateDocumentClassifier",
-    "score_active_version": "StartDocumentClassificationJob",
-    "start_job": "StartDocumentClassificationJob",
-}
+_PLACES: Final = {**TRAIN, **CLASSIFY, **SERVE}
 
 # Each act is one run of a DAG, struck at one point after the other. A task stands two deaths, one that waits
 # four; what is started is started once, so only one strike of an act finds AWS at work on the call.
@@ -346,6 +342,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("retry_batch.start_job", STARTED, TASK),
         ("retry_batch.load_predictions", COPIED, SECOND_RUN),
     ),
+    *SERVE_ACTS,
 )
 LOSING: Final = (16, 17)
 """The acts in which Comprehend loses half of the documents that are first sent."""
@@ -354,7 +351,8 @@ LOSING: Final = (16, 17)
 def _place(task: str, point: str, means: str) -> Place:
     if point == COMPLETE:
         return Complete()
-    return Lost(_LOST[task]) if means == LOST else _PLACES[task][point]
+    place = _PLACES[task][point]
+    return Lost(place.operation) if means == LOST and isinstance(place, Hang) else place
 
 
 CASES: Final = [
@@ -375,7 +373,7 @@ def _quick(acts: tuple[int, ...]) -> frozenset[Case]:
     return frozenset(found)
 
 
-QUICK: Final = _quick((1, 9, 14, 16))
+QUICK: Final = _quick((1, 9, 14, 16, 18, 20))
 """Every task and every means, each at least once: what `make test` plays of the matrix."""
 
 

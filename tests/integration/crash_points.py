@@ -19,6 +19,13 @@ AWS: Final = "SIGKILL of the local AWS"
 CLEAR: Final = "a clear in the UI"
 SECOND_RUN: Final = "a second run of the same day"
 BACKFILL: Final = "a backfill over it"
+GIVE_UP: Final = "a person who marks the run as failed"
+
+# --- places of every task -----------------------------------------------------------------------------------
+
+BEFORE: Final = "before it does anything"
+AFTER: Final = "after its work and before Airflow knows"
+API_CALL: Final = "botocore.client:BaseClient._make_api_call"
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Lost:
 
 @dataclass(frozen=True)
 class Waiting:
-    """The task is deferred, because the training or the job does not end."""
+    """The task is deferred: the training or the job does not end, or the endpoint is open or changes."""
 
     resource: str
 

@@ -7,6 +7,8 @@ import time
 import uuid
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta, timezone
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -15,15 +17,19 @@ import psycopg
 import pyarrow.parquet as pq
 from psycopg.conninfo import make_conninfo
 
+from nightsort.naming import endpoint_name
+from nightsort.tables.endpoint_hours import openings_between
 from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort_local.stack import LocalStack
 from tests.integration.crash_airflow import CrashableAirflow, kill
-from tests.integration.local_aws_server import ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from nightsort.opening.record import Record
 
 BUCKET = "crash"
 DAY = "2026-11-18"
@@ -58,23 +64,29 @@ class Outcome:
     """What a run left behind: rows without their times, and how much was started at Comprehend.
 
     :param exported: the exported rows, by the file's place below the classifier's own.
+    :param openings: how often an endpoint was opened.
+    :param still_open: the endpoints that are open in the end.
+    :param refused: the requests that an endpoint refused while it was to be open.
     """
 
     tables: dict[str, list[tuple[Any, ...]]]
     exported: dict[str, list[dict[str, Any]]]
     jobs: int
     trainings: int
+    openings: int = 0
+    still_open: int = 0
+    refused: int = 0
 
     @property
     def started(self) -> int:
-        """Jobs and trainings: what is paid for."""
-        return self.jobs + self.trainings
+        """Jobs, trainings and endpoints: what is paid for."""
+        return self.jobs + self.trainings + self.openings + self.still_open
 
     @property
     def lost(self) -> int:
-        """Documents that came in and have no row."""
-        rows = self.tables["classification_runs"]
-        return sum(row[5] - row[6] - row[7] - row[8] for row in rows)
+        """Documents that came in and have no row or no answer."""
+        rows = self.tables.get("classification_runs", [])
+        return sum(row[5] - row[6] - row[7] - row[8] for row in rows) + self.refused
 
 
 class World:
@@ -105,7 +117,7 @@ class World:
         self._put(f"incoming/{DAY}/a.jsonl", [*documents, {"id": "blank", "text": " "}])
         with self.tables() as connection:
             ensure_schema(connection)
-        self._champion = self._train_champion()
+        self.champion = self._train_champion("champion")
         self.airflow = CrashableAirflow(
             folder,
             database=self._new_database(airflow_server),
@@ -142,27 +154,31 @@ class World:
     def calm_down(self) -> None:
         """Take what may be left of a case away, so that the next one meets nothing of it."""
         self.aws.control.clear()
+        self.aws.control.set_behaviour(delays={"profile": "fast"})
         self.airflow.plan(None)
+        self.airflow.let_hours_pass(False)
         if self.airflow.end_runs():
             self.airflow.kill_scheduler()
             self.airflow.kill_triggerer()
 
     # --- runs
 
-    def new_classifier(self, name: str, *, asks: bool = False) -> None:
+    def new_classifier(self, name: str, *, asks: bool = False, real_time: bool = False) -> None:
         """Make a classifier the only one, with an active version that was made from other data.
 
         :param asks: whether its DAGs have the task that asks a person when the budget is exceeded.
+        :param real_time: whether it has an endpoint, at hours that are not now.
         """
         for spec in self.airflow.specs.iterdir():
             spec.unlink()
         (self.airflow.specs / f"{name}.yaml").write_text(
             nightly_spec(name, BUCKET, ROLE)
             + f"export: parquet\nbudget: {{when_over: {'ask' if asks else 'fail'}}}\n"
+            + (not_now() if real_time else "")
         )
         with self.tables() as connection:
-            record_version(connection, replace(self._champion, classifier=name))
-            promote(connection, classifier=name, version=self._champion.version)
+            record_version(connection, replace(self.champion, classifier=name))
+            promote(connection, classifier=name, version=self.champion.version)
 
     def lose_documents(self, name: str) -> None:
         """Have Comprehend lose half of the documents of a classifier's first job."""
@@ -196,6 +212,43 @@ class World:
             .paginate(Filter={"DocumentClassifierName": name})
         )
         return sum(len(page["DocumentClassifierPropertiesList"]) for page in pages)
+
+    # --- endpoints
+
+    @cached_property
+    def another_version(self) -> ClassifierVersion:
+        """A second version, made when it is first needed."""
+        return self._train_champion("another")
+
+    def promote_another_version(self, name: str) -> None:
+        """Make another version of a classifier the active one."""
+        version = replace(self.another_version, classifier=name, version="v1")
+        with self.tables() as connection:
+            record_version(connection, version)
+            promote(connection, classifier=name, version="v1")
+
+    def end_time_of_endpoint(self, name: str) -> None:
+        """Have the time be over for which a person opened an endpoint."""
+        with self.tables() as connection:
+            connection.execute(
+                "UPDATE nightsort.endpoint_hours SET by_hand_until = now() WHERE classifier = %s", (name,)
+            )
+
+    def openings(self, name: str) -> list[Record]:
+        """The rows of a classifier's endpoint."""
+        begin, end = (datetime(year, 1, 1, tzinfo=timezone.utc) for year in (2000, 3000))
+        with self.tables() as connection:
+            return openings_between(connection, name, begin, end)
+
+    def endpoint_arn(self, name: str) -> str:
+        """The ARN of a classifier's endpoint."""
+        account = ROLE.split(":")[4]
+        return f"arn:aws:comprehend:{REGION}:{account}:document-classifier-endpoint/{endpoint_name(name)}"
+
+    def endpoint(self, name: str) -> dict[str, Any] | None:
+        """A classifier's endpoint, as Comprehend describes it."""
+        found = self.aws.client("comprehend").list_endpoints()["EndpointPropertiesList"]
+        return next((each for each in found if each["EndpointArn"] == self.endpoint_arn(name)), None)
 
     # --- parts
 
@@ -231,21 +284,25 @@ class World:
         body = "".join(json.dumps(row) + "\n" for row in rows).encode()
         s3.put_object(Bucket=BUCKET, Key=key, Body=body)
 
-    def _train_champion(self) -> ClassifierVersion:
+    def _train_champion(self, name: str) -> ClassifierVersion:
         """Train what is active before a case: it never saw a delivery, and was tested on other documents."""
         rows = "".join(
             f'{label},"{WORDS[label]} {n}"\n' for n in range(20) for label in ("billing", "technical")
         )
-        self.aws.client("s3").put_object(Bucket=BUCKET, Key="champion.csv", Body=rows.encode())
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key=f"{name}.csv", Body=rows.encode())
         comprehend = self.aws.client("comprehend")
         arn = comprehend.create_document_classifier(
-            DocumentClassifierName="champion",
+            DocumentClassifierName=name,
             VersionName="v0",
             DataAccessRoleArn=ROLE,
             LanguageCode="en",
-            InputDataConfig={"S3Uri": f"s3://{BUCKET}/champion.csv"},
+            InputDataConfig={"S3Uri": f"s3://{BUCKET}/{name}.csv"},
         )["DocumentClassifierArn"]
         wait_for_classifier(comprehend, arn)
-        return ClassifierVersion(
-            classifier="champion", version="v0", arn=arn, mode="MULTI_CLASS", language="en"
-        )
+        return ClassifierVersion(classifier=name, version="v0", arn=arn, mode="MULTI_CLASS", language="en")
+
+
+def not_now() -> str:
+    """The spec's part for an endpoint whose hours are neither today nor tomorrow."""
+    day = (datetime.now(timezone.utc) + timedelta(days=3)).strftime("%a").lower()
+    return f'real_time: {{hours: "08:00-18:00", days: {day}, idle_minutes: null, budget_usd_day: null}}\n'

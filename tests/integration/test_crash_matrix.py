@@ -18,6 +18,7 @@ import pytest
 
 from tests.integration.crash_acts import Act
 from tests.integration.crash_cases import BEGIN, CASES, END, PAGE, QUICK, Case, matrix_page
+from tests.integration.crash_endpoint_acts import EndpointAct
 from tests.integration.crash_points import Point
 from tests.integration.crash_world import DAY, Outcome, World
 
@@ -53,6 +54,8 @@ def undisturbed(world: World) -> Callable[[str, bool], Outcome]:
 
     @cache
     def run(kind: str, loses: bool) -> Outcome:
+        if kind == "serve":
+            return EndpointAct(world, "undisturbed", []).play()
         name = "losing" if loses else kind
         world.new_classifier(name)
         if loses:
@@ -76,7 +79,9 @@ def played(world: World, request: pytest.FixtureRequest) -> Callable[[int], Outc
     @cache
     def play(number: int) -> Outcome | Exception:
         try:
-            return Act(world, [case for case in CASES if case.act == number and case in chosen]).play()
+            cases = [case for case in CASES if case.act == number and case in chosen]
+            act = EndpointAct if cases[0].kind == "serve" else Act
+            return act(world, f"act{number}", cases).play()
         except Exception as error:
             # Each case of the act says so; the next act is another world.
             return error

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import shutil
 import tempfile
 from functools import cache
 from pathlib import Path
@@ -43,6 +44,7 @@ def world(postgres_dsn: str) -> Iterator[World]:
         yield made
     finally:
         made.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")

@@ -15,8 +15,10 @@ from nightsort.opening.record import Record
 from nightsort.tables.endpoint_hours import (
     TablesBook,
     endpoint_alone,
+    is_held,
     latest_opening,
     openings_between,
+    openings_of,
     save_opening,
     spent_between,
 )
@@ -56,6 +58,26 @@ def test_a_day_costs_its_part_of_an_opening_over_midnight(database: psycopg.Conn
     assert spent_between(database, "tickets", midnight, midnight + 24 * HOUR) == 3.6
     assert len(openings_between(database, "tickets", midnight, midnight + HOUR)) == 1
     assert openings_between(database, "tickets", NOON + 15 * HOUR, NOON + 20 * HOUR) == []
+
+
+def test_the_openings_of_several_classifiers_come_by_their_names(database: psycopg.Connection[Any]) -> None:
+    closed = replace(OPEN, classifier="mails", closed_at=NOON + 3 * HOUR, closing_why="by hand")
+    for record in (OPEN, closed):
+        save_opening(database, record)
+    names = ["tickets", "mails", "others"]
+    assert openings_of(database, names, NOON + 2 * HOUR) == {"tickets": [OPEN], "mails": [closed]}
+    assert openings_of(database, names, NOON + 3 * HOUR) == {"tickets": [OPEN]}
+    assert openings_of(database, ["others"], NOON) == {}
+
+
+def test_only_what_a_run_holds_is_held(database: psycopg.Connection[Any]) -> None:
+    assert not is_held(database, "tickets", NOON)
+    save_opening(database, OPEN)
+    assert is_held(database, "tickets", NOON)
+    assert not is_held(database, "tickets", NOON + HOUR), "another one of the same name"
+    for other in (replace(OPEN, held_by=None), replace(OPEN, closed_at=NOON + 3 * HOUR)):
+        save_opening(database, other)
+        assert not is_held(database, "tickets", NOON)
 
 
 def test_an_open_one_costs_up_to_now(database: psycopg.Connection[Any]) -> None:

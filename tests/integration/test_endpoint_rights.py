@@ -191,7 +191,9 @@ def test_the_doctor_needs_exactly_its_policy(
     assert len(asked) == 2
     looks = user(aws, "looks", policy)
     monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", looks.connection)
-    spec = SPEC.model_copy(update={"real_time": RealTime.model_validate({"hours": "always", "budget_usd_day": None})})
+    spec = SPEC.model_copy(
+        update={"real_time": RealTime.model_validate({"hours": "always", "budget_usd_day": None})}
+    )
 
     def look() -> Finding:
         connected = Check("connection", "rights_aws", lambda: ok(""))

@@ -28,6 +28,8 @@ for _ in range(2):
         print("TASK", ti.task_id, ti.state, ti.try_number)
 run = bag.dags["reviews_in_real_time"].test()
 print("REAL TIME", *sorted(f"{{ti.task_id}} {{ti.state}}" for ti in run.get_task_instances()), run.state)
+run = bag.dags["reviews_in_real_time"].test(run_conf={{"documents": "nothing-there/"}})
+print("FAILS", *sorted(f"{{ti.task_id}} {{ti.state}}" for ti in run.get_task_instances()), run.state)
 """
 
 
@@ -73,6 +75,10 @@ def run_twice(python: str, dags: Path, home: Path) -> None:
         in_real_time = [line for line in done.stdout.splitlines() if line.startswith("REAL TIME")]
         assert in_real_time == [
             "REAL TIME classify success close_endpoint success open_endpoint success success",
+        ], done.stdout[-3000:] + done.stderr[-3000:]
+        # Its teardown closes the endpoint also where the task before it has failed.
+        assert [line for line in done.stdout.splitlines() if line.startswith("FAILS")] == [
+            "FAILS classify failed close_endpoint success open_endpoint success failed",
         ], done.stdout[-3000:] + done.stderr[-3000:]
         assert comprehend.list_endpoints()["EndpointPropertiesList"] == []
         keys = [found["Key"] for found in s3.list_objects_v2(Bucket="reviews", Prefix="answers/")["Contents"]]

@@ -107,6 +107,23 @@ def openings_between(
     return _all(conn, condition, (classifier, until, since))
 
 
+def openings_of(
+    conn: psycopg.Connection[Any], classifiers: Sequence[str], since: datetime
+) -> dict[str, list[Record]]:
+    """Return the openings of several classifiers' endpoints that ended after a moment or go on.
+
+    :param conn: the database.
+    :param classifiers: names of specs.
+    :param since: the moment.
+    :returns: by the classifier, in order of time; without those that have none.
+    """
+    condition = sql.SQL("classifier = ANY(%s) AND coalesce(closed_at, 'infinity') > %s ORDER BY opened_at")
+    found: dict[str, list[Record]] = {}
+    for record in _all(conn, condition, (list(classifiers), since)):
+        found.setdefault(record.classifier, []).append(record)
+    return found
+
+
 def spent_between(conn: psycopg.Connection[Any], classifier: str, since: datetime, until: datetime) -> float:
     """Return what a classifier's endpoint cost in a span of time, in USD; an open one up to the end.
 

@@ -107,6 +107,14 @@ def run_key(day: date, source_uri: str | None) -> str:
     return key if source_uri is None else f"{key}-{hashlib.sha256(source_uri.encode()).hexdigest()[:8]}"
 
 
+def is_night(run_key: str) -> bool:
+    """Return whether a run is the night of its day: its documents are the spec's, not given by hand.
+
+    :param run_key: made by :func:`run_key`.
+    """
+    return "-" not in run_key
+
+
 def without_run(uri: str) -> str:
     """Return a URI below a ``work_uri`` without what differs from run to run, or from version to version.
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import psycopg
 
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.tables.run_rows import AirflowRun
 
 PREFIX = "nightsort.night"
@@ -25,42 +26,52 @@ PREFIX = "nightsort.night"
 log = logging.getLogger(__name__)
 
 
-def send_night(connection: psycopg.Connection[Any], classifier: str, run_key: str) -> None:
+def send_night(connection: psycopg.Connection[Any], spec: ClassifierSpec, run_key: str) -> None:
     """
-    Send the figures of a night that was counted. An error is logged.
+    Send the figures of a night that was counted, if it is the newest one. An error is logged.
 
-    A run whose source was given by hand is no night and sends nothing.
+    A tool keeps the last value of a gauge, so an older day that is counted again sends nothing. Neither does
+    a run whose source was given by hand, which is no night.
 
     :param connection: the database.
-    :param classifier: name of the spec.
+    :param spec: the classifier spec.
     :param run_key: the run.
     """
 
     def measures() -> Mapping[str, float]:
         from nightsort.reports.night_measures import night_measures
         from nightsort.tables.night_reports import night_report
+        from nightsort.tables.run_summaries import is_newest_night
 
-        report = night_report(connection, classifier, run_key)
-        return {} if report is None or report.run.source_uri else night_measures(report)
+        report = night_report(connection, spec.name, run_key)
+        if report is None or report.run.source_uri or not is_newest_night(connection, spec.name, run_key):
+            return {}
+        return night_measures(report, spec.no_files)
 
-    _send(classifier, measures)
+    _send(spec.name, measures)
 
 
-def send_unsent_night(connection: psycopg.Connection[Any], classifier: str, airflow_run: AirflowRun) -> None:
+def send_unsent_night(
+    connection: psycopg.Connection[Any], classifier: str, airflow_run: AirflowRun, run_key: str | None
+) -> None:
     """
-    Send that a night ended before anything of it was classified. An error is logged.
+    Send that the newest night ended before anything of it was classified. An error is logged.
 
     :param connection: the database.
     :param classifier: name of the spec.
-    :param airflow_run: the DAG run.
+    :param airflow_run: the DAG run. It may have no row; a row of the day that is another run's tells more.
+    :param run_key: the run; None if its day is not known.
     """
 
     def measures() -> Mapping[str, float]:
-        from nightsort.tables.run_summaries import run_of_dag_run
+        from nightsort.naming import is_night
+        from nightsort.tables.run_summaries import is_newest_night
 
-        run = run_of_dag_run(connection, *airflow_run)
-        by_hand = run is not None and run.source_uri
-        return {} if by_hand else {"complete": 0.0, "ended_timestamp_seconds": time.time()}
+        if run_key is None or not is_night(run_key):
+            return {}
+        if not is_newest_night(connection, classifier, run_key, airflow_run):
+            return {}
+        return {"complete": 0.0, "ended_timestamp_seconds": time.time()}
 
     _send(classifier, measures)
 

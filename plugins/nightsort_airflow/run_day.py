@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from zoneinfo import ZoneInfo
 
 from nightsort.classifier_spec.schedule import last_complete_day
+from nightsort.naming import run_key
 from nightsort.wording import did_you_mean
 from nightsort_airflow.exceptions import BadInputError
 
@@ -30,18 +31,37 @@ def resolve_run_day(context: Context, *, given: str | None, timezone: str) -> da
     :param timezone: the spec's time zone.
     :raises BadInputError: when the Param is not a date.
     """
+    return _day_of(context["dag_run"], given, timezone)
+
+
+def run_key_of(run: Any, timezone: str) -> str | None:
+    """
+    Return the key of the run that a DAG run of a nightly DAG makes, whether or not its row was written.
+
+    :param run: the DAG run, of a task's context or of Airflow's database.
+    :param timezone: the spec's time zone.
+    :returns: None if there is none: its Param ``day`` is no date.
+    """
+    conf = getattr(run, "conf", None) or {}
+    try:
+        return run_key(_day_of(run, conf.get("day"), timezone), conf.get("source_uri") or None)
+    except BadInputError:
+        return None
+
+
+def _day_of(run: Any, given: object, timezone: str) -> date:
     if given:
         try:
-            return date.fromisoformat(given)
+            return date.fromisoformat(str(given))
         except ValueError:
             raise BadInputError(
                 f"The Param `day` is {given!r}: enter a date as YYYY-MM-DD, or leave it empty."
             ) from None
-    run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
     # A DAG without schedule has intervals of no length.
     if start and end and start < end and getattr(run, "run_type", None) not in BY_HAND:
-        return start.astimezone(ZoneInfo(timezone)).date()
+        day: date = start.astimezone(ZoneInfo(timezone)).date()
+        return day
     return last_complete_day(timezone, run.run_after)
 
 

@@ -57,6 +57,7 @@ class OperatorRun:
     :param pushed: what the tasks pushed, by task and key, then by map index.
     :param events: what the tasks said about their outlets, in Airflow's own collection.
     :param run_id: Airflow's.
+    :param conf: what a person entered who started it.
     """
 
     xcoms: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
@@ -64,15 +65,18 @@ class OperatorRun:
     stores: dict[str, TaskStateStore] = field(default_factory=lambda: defaultdict(TaskStateStore))
     events: OutletEventAccessors = field(default_factory=OutletEventAccessors)
     run_id: str = "manual__1"
+    conf: dict[str, str] = field(default_factory=dict)
 
     def context(self, task_id: str, store: str | None = None, index: int | None = None) -> Any:
         now = datetime.now(timezone.utc)
         return {
             "ti": TaskInstance(self, task_id, index),
             "task_state_store": self.stores[store or task_id],
+            "dag": SimpleNamespace(params={"day": None, "source_uri": None}),
             "dag_run": SimpleNamespace(
                 dag_id="classify_trip",
                 run_id=self.run_id,
+                conf=self.conf,
                 data_interval_start=None,
                 data_interval_end=None,
                 run_after=now,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import yaml
 from typer.testing import CliRunner
 
 from nightsort.cli import app
-from nightsort.tables.run_rows import record_forecast
+from nightsort.tables.run_rows import AirflowRun, record_forecast, start_run
 from tests.integration.local_nights import DAY, Nights
 
 if TYPE_CHECKING:
@@ -57,10 +58,11 @@ def test_all_of_a_night_is_shown_and_adds_up(nights: Nights, empty_database: str
     result = show(empty_database)
     assert result.exit_code == 0, result.output
     for part in (
-        "tickets, 2026-11-18: complete",
+        "tickets, 2026-11-18: with warnings",
+        "Warning: 3 of 350 documents that were sent have no label (0.9%).",
         "351 documents in = 347 classified + 3 failed + 1 rejected",
         "Cost 0.0045 USD (9 units), forecast 0.53 USD (1,050 units)",
-        "347 documents with a text that was sent for another one: 0.52 USD saved",
+        "347 documents not sent, 347 with a text that was sent for another one: 0.52 USD (1,041 units) saved",
         "no_labels",
         "2026-11-18-lose-0, 2026-11-18-lose-1, 2026-11-18-lose-2",
         "blank",
@@ -74,8 +76,50 @@ def test_all_of_a_night_is_shown_and_adds_up(nights: Nights, empty_database: str
         "Warning: The labels of 347 documents are distributed otherwise than in the 7 nights before",
     ):
         assert part in result.output
+        assert result.output.count(part) == 1 or not part.startswith("Warning")
     (bug,) = [line for line in result.output.splitlines() if line.startswith("bug ")]
     assert bug.rstrip().endswith("more")
+
+
+def test_missing_documents_are_a_part_of_the_sums(nights: Nights, empty_database: str) -> None:
+    classify(nights, bug=20)
+    nights.database.execute(
+        "UPDATE nightsort.classification_runs"
+        " SET state = 'incomplete', classified = 15, message = '5 missing'"
+    )
+    output = show(empty_database).output
+    assert "tickets, 2026-11-18: incomplete" in output
+    assert "21 documents in = 15 classified + 0 failed + 1 rejected + 5 missing" in output
+
+
+def test_a_night_that_runs_has_no_figures_yet(nights: Nights, empty_database: str) -> None:
+    start_run(
+        nights.database,
+        classifier="tickets",
+        run_key="20261118",
+        airflow_run=AirflowRun("classify_tickets", "scheduled__1"),
+        source_uri=None,
+        started_at=datetime(2026, 11, 19, tzinfo=timezone.utc),
+    )
+    output = show(empty_database).output
+    assert "tickets, 2026-11-18: running" in output
+    assert "Its documents are not counted yet" in output
+    assert "Cost not known yet, no forecast" in output
+    assert "documents in =" not in output
+
+
+def test_a_day_without_documents_is_a_warning_unless_the_spec_says_that_it_is_fine(
+    nights: Nights, empty_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (nights.folder / str(DAY)).mkdir()
+    nights.classify()
+    monkeypatch.setenv("NIGHTSORT_SPECS", str(tmp_path))
+    output = show(empty_database).output
+    assert "tickets, 2026-11-18: with warnings" in output
+    assert "No documents came in: look whether they arrived where the spec says." in output
+    spec = nights.spec.model_dump(mode="json", exclude_unset=True)
+    (tmp_path / "tickets.yaml").write_text(yaml.safe_dump({**spec, "no_files": "ok"}))
+    assert "tickets, 2026-11-18: complete" in show(empty_database).output
 
 
 def test_as_json_it_is_the_report(nights: Nights, empty_database: str) -> None:

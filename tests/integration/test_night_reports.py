@@ -27,9 +27,11 @@ from nightsort.tables.row_streams import REJECT_COLUMNS, csv_rows, parquet_rows
 from nightsort.tables.run_rows import AirflowRun, record_forecast, start_run
 from nightsort.tables.run_summaries import (
     find_run,
+    is_newest_night,
     last_runs,
     neighbours,
     run_of_dag_run,
+    runs_of_dag_runs,
     runs_of_day,
 )
 from nightsort.tables.savings import Savings, month_savings
@@ -281,12 +283,67 @@ class TestOverview:
         saved = month_savings(database, ["tickets", "new"], datetime(2026, 11, 30, tzinfo=timezone.utc))
         assert saved == {"tickets": Savings(4, 6, 32, pytest.approx(0.016)), "new": Savings()}
 
+    def test_the_nights_of_a_month_are_those_of_the_specs_source_that_cost_something(
+        self, nights: WordNights, database: Connection
+    ) -> None:
+        quiet_nights(nights, 3)
+        began = datetime(2026, 11, 20, tzinfo=timezone.utc)
+        database.execute(
+            "UPDATE nightsort.classification_runs SET started_at = %s, cost_usd = 2, repeated = 1,"
+            " reused = 2, saved_units = 9, saved_usd = 0.5",
+            (began,),
+        )
+        by_hand = "UPDATE nightsort.classification_runs SET source_uri = 's3://b/' WHERE day = %s"
+        database.execute(by_hand, (DAY - timedelta(days=3),))
+        database.execute(
+            "UPDATE nightsort.classification_runs SET cost_usd = 0 WHERE day = %s", (DAY - timedelta(days=2),)
+        )
+        month = spent_in_month(database, ["tickets"], began)["tickets"]
+        assert (month.nights, month.nights_usd, month.by_hand_usd, month.usd) == (1, 2.0, 2.0, 4.0)
+        assert (month.saved.documents, month.saved.units, month.saved.usd) == (9, 27, 1.5)
+        assert month.budget(3.0) == 3.0
+
     def test_the_last_job_that_failed_is_known(self, nights: WordNights, database: Connection) -> None:
         nights.night(DAY, bug=1)
         jobs = [{"job_id": "first"}, {"job_id": "second"}]
         database.execute("UPDATE nightsort.classification_runs SET failed_jobs = %s", (Jsonb(jobs),))
         (tickets,) = overview(database, ["tickets"], now=datetime.now(timezone.utc))
         assert tickets.failed_job == "second"
+
+    def test_dag_runs_lead_to_their_rows_and_to_those_that_others_took_over(
+        self, nights: WordNights, database: Connection
+    ) -> None:
+        quiet_nights(nights, 3)
+        database.execute(
+            "UPDATE nightsort.classification_runs SET dag_id = 'classify_tickets', run_id = run_key || 'run'"
+        )
+        asked = [
+            ("tickets", AirflowRun("classify_tickets", "20261116run"), None),
+            ("tickets", AirflowRun("classify_tickets", "of nobody"), "20261117"),
+            ("others", AirflowRun("classify_tickets", "20261115run"), "20261115"),
+        ]
+        found = runs_of_dag_runs(database, asked)
+        assert sorted(run.run_key for run in found) == ["20261116", "20261117"]
+        assert runs_of_dag_runs(database, []) == []
+
+    def test_the_newest_night_is_that_of_the_latest_day_of_the_specs_source(
+        self, nights: WordNights, database: Connection
+    ) -> None:
+        quiet_nights(nights, 2)
+        assert is_newest_night(database, "tickets", "20261117")
+        assert not is_newest_night(database, "tickets", "20261116")
+        assert is_newest_night(database, "tickets", "20261118"), "a night that has no row yet"
+        database.execute(
+            "UPDATE nightsort.classification_runs SET source_uri = 's3://b/' WHERE run_key = '20261117'"
+        )
+        assert is_newest_night(database, "tickets", "20261116")
+        ours = AirflowRun("classify_tickets", "1")
+        assert not is_newest_night(database, "tickets", "20261116", ours), "the row is another run's"
+        database.execute(
+            "UPDATE nightsort.classification_runs SET dag_id = %s, run_id = %s WHERE run_key = '20261116'",
+            ours,
+        )
+        assert is_newest_night(database, "tickets", "20261116", ours)
 
     def test_a_run_knows_those_before_and_after(self, nights: WordNights, database: Connection) -> None:
         quiet_nights(nights, 3)

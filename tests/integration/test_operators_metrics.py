@@ -76,7 +76,7 @@ def test_a_night_with_missing_documents_sends_how_many(trip: Trip, statsd: UdpLi
 def test_a_night_of_which_nothing_was_sent_says_so_and_keeps_the_other_figures(
     trip: Trip, statsd: UdpListener
 ) -> None:
-    run = OperatorRun()
+    run = OperatorRun(conf={"day": DAY})
     with pytest.raises(NoActiveVersionError):
         trip.prepare(run)
     with pytest.raises(RunIncompleteError):
@@ -91,6 +91,33 @@ def test_documents_given_by_hand_are_no_night(trip: Trip, statsd: UdpListener) -
     counts = trip.classify(source_uri=f"s3://{BUCKET}/{trip.spec.name}/incoming/{DAY}/")
     assert counts["classified"] == 30
     assert gauges(statsd, trip.spec.name) == {}
+
+
+OLDER = "2026-11-01"
+
+
+def test_an_older_day_that_is_counted_again_leaves_the_figures_of_the_newest_night(
+    trip: Trip, statsd: UdpListener
+) -> None:
+    trip.train()
+    trip.bring(5, day=OLDER)
+    trip.classify()
+    trip.classify(OperatorRun(conf={"day": OLDER}), day=OLDER)
+    assert gauges(statsd, trip.spec.name)["documents"] == 31
+
+
+def test_a_run_of_which_nothing_was_sent_leaves_the_figures_of_another_night(
+    trip: Trip, statsd: UdpListener
+) -> None:
+    """An older day, documents given by hand, and a run that ended before it had a row."""
+    trip.train()
+    trip.classify()
+    for number, conf in enumerate(
+        ({"day": OLDER}, {"day": DAY, "source_uri": "s3://elsewhere/"}, {"day": "no day"}, {"day": DAY})
+    ):
+        with pytest.raises(RunIncompleteError):
+            trip.reconcile(OperatorRun(run_id=f"manual__{number + 2}", conf=conf))
+    assert gauges(statsd, trip.spec.name)["complete"] == 1
 
 
 def test_metrics_that_cannot_be_sent_fail_no_night(

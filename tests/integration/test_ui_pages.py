@@ -15,6 +15,7 @@ import psycopg
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from airflow.sdk.exceptions import AirflowNotFoundException
 from psycopg.types.json import Jsonb
 
 from nightsort.exports import EXPORT_SCHEMA
@@ -27,12 +28,15 @@ from nightsort.tables.load import replace_rows
 from nightsort.tables.night_reports import night_report
 from nightsort.tables.overview import overview
 from nightsort.tables.row_streams import csv_rows
+from nightsort.tables.run_rows import AirflowRun, fail_run, start_run
 from nightsort.tables.schema import ensure_schema
+from nightsort_airflow.ui.airflow_state import AirflowFacts, RunFacts
+from nightsort_airflow.ui.formats import NOTHING
 from tests.integration.ui_client import NOW, Found, pages, write_specs
 from tests.made_nights import FIRST_NIGHT, MadeNights, make_months
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from starlette.testclient import TestClient
@@ -405,9 +409,211 @@ def test_tables_that_are_not_there_yet_are_explained(empty_database: str, specs:
     assert "The tables are not there yet" in look(client, "/classifiers/tickets", 503).text
 
 
+NOWHERE = "host=127.0.0.1 port=1 dbname=x connect_timeout=1"
+
+
 def test_a_database_that_cannot_be_reached_is_explained(specs: Path) -> None:
-    client = pages("host=127.0.0.1 port=1 dbname=x connect_timeout=1")
-    assert "The tables cannot be reached" in look(client, "/", 503).text
+    client = pages(NOWHERE)
+    shown = look(client, "/", 503).text
+    assert "The tables cannot be reached. Connection nightsort_db : The API server cannot connect" in shown
+    assert "tickets not readable" in shown
+
+
+def broken_connection(kind: str, months: str, others: dict[str, str]) -> Callable[[str], Any]:
+    """Open connections as the pages do; that of `broken_db` has a trouble of its own."""
+
+    def connect(conn_id: str) -> Any:
+        if conn_id != "broken_db":
+            return psycopg.connect(months)
+        if kind == "unknown_connection":
+            raise AirflowNotFoundException("The conn_id `broken_db` isn't defined")
+        return psycopg.connect(others[kind])
+
+    return connect
+
+
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [
+        ("unknown_connection", "Airflow has no connection of this name. Add it (Admin, Connections)"),
+        ("unreachable", "The API server cannot connect to its database. Look whether the database runs"),
+        ("no tables", "The first task that runs makes them, or nightsort init-db does"),
+        ("older tables", "The tables are missing, or of an earlier version of Nightsort"),
+        ("no rights", "grant USAGE on the schema and SELECT on its tables"),
+    ],
+)
+def test_a_broken_connection_is_named_with_its_remedy_and_costs_no_other_classifier(
+    kind: str, told: str, months: str, empty_database: str, specs: Path
+) -> None:
+    if kind in ("older tables", "no rights"):
+        with psycopg.connect(empty_database, autocommit=True) as server:
+            ensure_schema(server)
+            if kind == "older tables":
+                server.execute("DELETE FROM nightsort.schema_version WHERE version > 6")
+            else:
+                server.execute("DROP ROLE IF EXISTS no_reader")
+                server.execute("CREATE ROLE no_reader LOGIN")
+    theirs = psycopg.conninfo.make_conninfo(
+        empty_database, **({"user": "no_reader"} if kind == "no rights" else {})
+    )
+    others = {"unreachable": NOWHERE, **dict.fromkeys(("no tables", "older tables", "no rights"), theirs)}
+    file = specs / "mails.yaml"
+    file.write_text(file.read_text().replace("nightsort_db", "broken_db"))
+    client = pages(months, connect=broken_connection(kind, months, others))
+    shown = look(client, "/").text
+    assert "Connection broken_db" in shown
+    assert told in shown
+    assert "mails not readable" in shown
+    assert "The tables of the connection broken_db cannot be read: see above." in shown
+    for other in ("tickets with warnings", "reviews incomplete", "chats none yet"):
+        assert other in shown
+    for path in ("", "/nights/20261130", "/drift"):
+        helpful = look(client, f"/classifiers/mails{path}", 503).text
+        assert "Connection broken_db" in helpful
+        assert told in helpful
+    assert look(client, NIGHT).text
+
+
+def test_a_broken_connection_costs_no_classifier_without_a_spec(months: str, specs: Path) -> None:
+    file = specs / "chats.yaml"
+    file.write_text(file.read_text().replace("nightsort_db", "broken_db"))
+    (specs / "mails.yaml").unlink()
+    client = pages(months, connect=broken_connection("unreachable", months, {"unreachable": NOWHERE}))
+    assert "mails with warnings" in look(client, "/").text
+    assert look(client, "/classifiers/mails").text
+    assert "Connection broken_db" in look(client, "/classifiers/nobody", 503).text
+
+
+def test_a_classifier_is_read_from_the_tables_that_its_spec_names(
+    months: str, own: TestClient, database: Any, empty_database: str, specs: Path
+) -> None:
+    """It moved from one database to another, and left its old nights behind."""
+    made = MadeNights(database, "mails")
+    made.train("v1f2e3d4c5b6a")
+    made.night(FIRST_NIGHT, documents=7)
+    file = specs / "mails.yaml"
+    file.write_text(file.read_text().replace("nightsort_db", "a_new_db"))
+    connect = {"a_new_db": empty_database, "nightsort_db": months}
+    shown = look(pages(months, connect=lambda conn_id: psycopg.connect(connect[conn_id])), "/").text
+    assert "2026-11-01 7 0 failed" in shown
+    assert "30 of 900 documents" not in shown
+
+
+class KnownRuns:
+    """What Airflow knows of some DAG runs, where no Airflow runs."""
+
+    starts_schedules = True
+
+    def __init__(self, *runs: RunFacts) -> None:
+        self._runs = runs
+
+    def facts(self, dag_ids: Any, runs: Any, timezones: Any = None) -> AirflowFacts:
+        by_dag: dict[str, list[RunFacts]] = {}
+        for facts in self._runs:
+            by_dag.setdefault(facts.dag_id, []).append(facts)
+        return AirflowFacts(
+            unsettled=by_dag, runs={(facts.dag_id, facts.run_id): facts for facts in self._runs}
+        )
+
+
+def test_a_red_run_by_hand_leaves_a_complete_night_complete(own: TestClient, database: Any) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    made.night(FIRST_NIGHT)
+    start_run(
+        database,
+        classifier="tickets",
+        run_key="20261101-0a1b2c3d",
+        airflow_run=AirflowRun("classify_tickets", "manual__2"),
+        source_uri="s3://bucket/other/",
+        started_at=NOW,
+    )
+    fail_run(
+        database,
+        classifier="tickets",
+        airflow_run=AirflowRun("classify_tickets", "manual__2"),
+        message="It is too dear.",
+    )
+    by_hand = RunFacts("classify_tickets", "manual__2", "failed", NOW, run_key="20261101-0a1b2c3d")
+    site_of(own).airflow = KnownRuns(by_hand)
+    for path in ("/", "/classifiers/tickets"):
+        shown = look(own, path)
+        assert "complete" in shown.text
+        assert "Run by hand of 2026-11-01: failed. It is too dear." in shown.text
+        assert any("/dags/classify_tickets/runs/manual__2" in link for link in shown.links)
+    later = RunFacts("classify_tickets", "9", "failed", NOW, "prepare_batches", run_key="20261102")
+    site_of(own).airflow = KnownRuns(by_hand, later)
+    assert "failed in the task prepare_batches before it could write its row" in look(own, "/").text
+
+
+def test_figures_that_are_not_known_yet_are_dashes(own: TestClient, database: Any) -> None:
+    start_run(
+        database,
+        classifier="tickets",
+        run_key="20261101",
+        airflow_run=AirflowRun("classify_tickets", "scheduled__1"),
+        source_uri=None,
+        started_at=NOW,
+    )
+    assert f"running 2026-11-01 {NOTHING} {NOTHING}" in look(own, "/").text
+    night = look(own, "/classifiers/tickets/nights/20261101").text
+    assert f"{NOTHING} came in = {NOTHING} classified + {NOTHING} failed + {NOTHING} rejected" in night
+    assert f"This night {NOTHING} {NOTHING} units" in night
+    assert (
+        f"running {NOTHING} {NOTHING} {NOTHING} {NOTHING} {NOTHING}" in look(own, "/classifiers/tickets").text
+    )
+
+
+def test_a_day_without_documents_is_a_warning_unless_the_spec_says_that_it_is_fine(
+    own: TestClient, database: Any, specs: Path
+) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    key = made.night(FIRST_NIGHT, documents=0, statistics=False, cost_usd=0, units=0)
+    paths = ("/", "/classifiers/tickets", f"/classifiers/tickets/nights/{key}")
+    for path in paths:
+        assert "with warnings" in look(own, path).text, path
+        assert "No documents came in: look whether they arrived" in look(own, path).text
+    with (specs / "tickets.yaml").open("a") as file:
+        file.write("no_files: ok\n")
+    for path in paths:
+        assert "No documents came in" not in look(own, path).text, path
+
+
+def test_what_equal_texts_saved_is_shown_for_the_night_and_for_the_month(
+    own: TestClient, database: Any
+) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a", day=FIRST_NIGHT - timedelta(days=9))
+    saved: dict[str, Any] = {"repeated": 40, "reused": 2, "saved_units": 126, "saved_usd": 0.063}
+    key = made.night(FIRST_NIGHT + timedelta(days=29), **saved, cost_usd=1.5, started_at=NOW)
+    made.night(FIRST_NIGHT, documents=0, cost_usd=0, statistics=False, started_at=NOW)
+    start_run(
+        database,
+        classifier="tickets",
+        run_key="20261129-0a1b2c3d",
+        airflow_run=AirflowRun("classify_tickets", "manual__2"),
+        source_uri="s3://bucket/other/",
+        started_at=NOW,
+    )
+    database.execute("UPDATE nightsort.classification_runs SET cost_usd = 0.5 WHERE source_uri IS NOT NULL")
+    night = look(own, f"/classifiers/tickets/nights/{key}").text
+    assert (
+        "Saved 0.06 USD 126 units: 40 documents with the text of another one, 2 that an earlier run had"
+        in night
+    )
+    month = "1 night, budget 10.00 USD; by hand 0.50 USD; 0.06 USD saved, 42 documents not sent"
+    assert f"2.00 USD {month}" in look(own, "/").text
+    assert f"This month 2.00 USD: {month}." in look(own, "/classifiers/tickets").text
+    assert f"2.00 USD {month}" in night
+
+
+def test_too_many_rows_do_not_add_up(own: TestClient, database: Any) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    key = made.night(FIRST_NIGHT, documents=10, classified=12, state="incomplete", message="2 rows too many")
+    shown = look(own, f"/classifiers/tickets/nights/{key}").text
+    assert "The sums do not add up: 2 rows too many." in shown
 
 
 def test_an_error_says_nothing_of_what_was_read(

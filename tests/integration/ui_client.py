@@ -73,8 +73,18 @@ async def resolve(token: str | None) -> Any:
     return SimpleAuthManagerUser(username="admin", role="ADMIN")
 
 
-def pages(dsn: str, *, prefix: str = "/nightsort", who: Callable[..., Any] = resolve) -> TestClient:
-    """Return a client of the app, mounted as Airflow mounts it."""
+def pages(
+    dsn: str,
+    *,
+    prefix: str = "/nightsort",
+    who: Callable[..., Any] = resolve,
+    connect: Callable[[str], Any] | None = None,
+) -> TestClient:
+    """
+    Return a client of the app, mounted as Airflow mounts it.
+
+    :param connect: opens a connection to the database of an Airflow connection. (default: all are `dsn`)
+    """
     from airflow.api_fastapi.app import create_auth_manager
 
     from nightsort_airflow.ui.application import build
@@ -82,7 +92,7 @@ def pages(dsn: str, *, prefix: str = "/nightsort", who: Callable[..., Any] = res
     from nightsort_airflow.ui.site import Site
 
     create_auth_manager()
-    tables = Tables(lambda conn_id: psycopg.connect(dsn))
+    tables = Tables(connect or (lambda conn_id: psycopg.connect(dsn)))
     app = build(Site(tables=tables, clock=lambda: NOW), who)
     return TestClient(
         Starlette(routes=[Mount(prefix, app=app)]),

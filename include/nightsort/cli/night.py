@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Annotated, Any
@@ -94,18 +95,25 @@ def asked_for(
 
 def _print_run(report: NightReport) -> None:
     from nightsort.comprehend.prices import usd_text
+    from nightsort.reports.outcomes import outcome
+    from nightsort.tables.run_rows import RUNNING
 
     run = report.run
-    _say(f"{run.classifier}, {run.day}: {run.state}", bold=True)
-    if run.message:
-        warn(run.message)
+    found = outcome(run, _no_files(run.classifier))
+    _say(f"{run.classifier}, {run.day}: {found.word}", bold=True)
+    for reason in found.reasons:
+        warn(reason)
     where = f", DAG run {run.run_id}" if run.run_id else ""
     source = f", source {run.source_uri}" if run.source_uri else ""
     _say(f"Run {run.run_key} with {f'version {run.version}' if run.version else 'no version'}{where}{source}")
-    _say(
-        f"{number_of(run.documents_in, 'document')} in = {run.classified:,} classified + "
-        f"{run.failed:,} failed + {run.rejected:,} rejected"
-    )
+    if run.counted:
+        missing = f" + {run.missing:,} missing" if run.missing else ""
+        _say(
+            f"{number_of(run.documents_in, 'document')} in = {run.classified:,} classified + "
+            f"{run.failed:,} failed + {run.rejected:,} rejected{missing}"
+        )
+    else:
+        _say("Its documents are not counted" + (" yet" if run.state == RUNNING else ""))
     if run.retried:
         _say(f"{number_of(run.retried, 'failed document')} sent again")
     forecast = "no forecast"
@@ -115,15 +123,26 @@ def _print_run(report: NightReport) -> None:
     if run.approved_by:
         when = f" on {_time(run.approved_at)}" if run.approved_at else ""
         approved = f", approved by {run.approved_by}{when}"
-    _say(f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')}), {forecast}{approved}")
+    cost = "Cost not known yet"
+    if run.counted or run.state != RUNNING:
+        cost = f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')})"
+    _say(f"{cost}, {forecast}{approved}")
     known = [
         *([f"{run.repeated:,} with a text that was sent for another one"] if run.repeated else []),
         *([f"{run.reused:,} with a text that an earlier run classified"] if run.reused else []),
     ]
     if known:
-        not_sent = number_of(run.repeated + run.reused, "document")
+        not_sent = number_of(run.not_sent, "document")
         saved = f"{usd_text(run.saved_usd)} ({number_of(run.saved_units, 'unit')})"
         _say(f"{not_sent} not sent, {' and '.join(known)}: {saved} saved")
+
+
+def _no_files(classifier: str) -> str:
+    """Return the spec's ``no_files``; where its spec is not to be had, that of a spec that says nothing."""
+    from nightsort.classifier_spec.model import load_specs, spec_folders
+
+    spec = load_specs(spec_folders(os.environ), containing=classifier).specs.get(classifier)
+    return spec.no_files if spec else "warn"
 
 
 def _print_reasons(report: NightReport) -> None:
@@ -217,11 +236,9 @@ def _print_scores(report: NightReport) -> None:
 def _print_drift(report: NightReport) -> None:
     if report.drift is None:
         return
-    _say("")
-    if report.drift["drifted"]:
-        warn(report.drift["sentence"])
-    else:
-        _say(report.drift["sentence"])
+    # That of a night that drifted is said above.
+    if not report.run.drifted:
+        _say(f"\n{report.drift['sentence']}")
 
 
 def _time(when: datetime) -> str:

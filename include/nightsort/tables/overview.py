@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from psycopg.rows import class_row
+from psycopg.rows import class_row, dict_row
 
 from nightsort.tables.run_summaries import RunSummary, last_runs
-from nightsort.tables.savings import month_of
+from nightsort.tables.savings import Savings, month_of, month_savings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,21 +34,33 @@ class ActiveVersion:
 
 @dataclass(frozen=True)
 class Spending:
-    """What a classifier cost in a month.
+    """What a classifier cost in a month, and what it did not cost.
 
-    :param nights: nights that began in it.
+    :param nights: nights that began in it and cost something; a run of documents given by hand is no night.
     :param nights_usd: what they cost.
+    :param by_hand_usd: what runs of documents given by hand cost that began in it.
     :param trainings_usd: what the trainings cost that ended in it.
+    :param saved: what equal texts saved in all these runs.
     """
 
     nights: int = 0
     nights_usd: float = 0.0
+    by_hand_usd: float = 0.0
     trainings_usd: float = 0.0
+    saved: Savings = field(default_factory=Savings)
 
     @property
     def usd(self) -> float:
         """The sum."""
-        return self.nights_usd + self.trainings_usd
+        return self.nights_usd + self.by_hand_usd + self.trainings_usd
+
+    def budget(self, run_usd: float | None) -> float | None:
+        """Return what the nights may have cost together: the budget of a night for each that cost something.
+
+        :param run_usd: the budget of a night, ``budget.run_usd``; ``None``: no limit.
+        :returns: USD; ``None`` if there is no limit, or no such night yet.
+        """
+        return run_usd * self.nights if run_usd and self.nights else None
 
 
 @dataclass(frozen=True)
@@ -80,7 +92,11 @@ _ACTIVE: Final = """
 """
 # By the time of the run, as AWS bills; a day may be classified much later.
 _NIGHTS_COST: Final = """
-    SELECT classifier, count(*), sum(cost_usd)::float8 FROM nightsort.classification_runs
+    SELECT classifier,
+        count(*) FILTER (WHERE source_uri IS NULL AND cost_usd > 0) AS nights,
+        coalesce(sum(cost_usd) FILTER (WHERE source_uri IS NULL), 0)::float8 AS nights_usd,
+        coalesce(sum(cost_usd) FILTER (WHERE source_uri IS NOT NULL), 0)::float8 AS by_hand_usd
+    FROM nightsort.classification_runs
     WHERE classifier = ANY(%(classifiers)s) AND coalesce(started_at, finished_at) >= %(since)s
         AND coalesce(started_at, finished_at) < %(until)s GROUP BY 1
 """
@@ -139,7 +155,7 @@ def overview(
 def spent_in_month(
     conn: psycopg.Connection[Any], classifiers: Sequence[str], moment: datetime
 ) -> dict[str, Spending]:
-    """Return what classifiers cost in a month, in UTC.
+    """Return what classifiers cost in a month, in UTC, and what equal texts saved.
 
     :param conn: the database.
     :param classifiers: names of specs.
@@ -147,11 +163,11 @@ def spent_in_month(
     """
     since, until = month_of(moment)
     values = {"classifiers": list(classifiers), "since": since, "until": until}
-    with conn.transaction():
-        nights = {name: (number, usd) for name, number, usd in conn.execute(_NIGHTS_COST, values)}
+    with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
+        runs = {row.pop("classifier"): row for row in cursor.execute(_NIGHTS_COST, values)}
         trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
-    spent = {}
-    for name in classifiers:
-        number, usd = nights.get(name, (0, 0.0))
-        spent[name] = Spending(number, usd, trainings.get(name) or 0.0)
-    return spent
+        saved = month_savings(conn, classifiers, moment)
+    return {
+        name: Spending(**runs.get(name, {}), trainings_usd=trainings.get(name) or 0.0, saved=saved[name])
+        for name in classifiers
+    }

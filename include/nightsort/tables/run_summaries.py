@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from psycopg import sql
 from psycopg.rows import class_row
 
+from nightsort.tables.run_rows import COMPLETE, INCOMPLETE, AirflowRun
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from datetime import date, datetime
 
     import psycopg
@@ -62,6 +64,21 @@ class RunSummary:
     saved_units: int = 0
     saved_usd: float = 0.0
 
+    @property
+    def counted(self) -> bool:
+        """Whether its figures are known: until a run of the day is counted, they are 0 in its row."""
+        return self.state in (COMPLETE, INCOMPLETE) or self.documents_in > 0
+
+    @property
+    def missing(self) -> int:
+        """Documents that are neither classified nor failed nor rejected; below 0, there are too many rows."""
+        return self.documents_in - self.classified - self.failed - self.rejected
+
+    @property
+    def not_sent(self) -> int:
+        """Documents that have the result of another one with the same text."""
+        return self.repeated + self.reused
+
 
 COLUMNS: Final = sql.SQL(
     "run.classifier, run.run_key, run.day, run.version, run.state, run.message, run.documents_in,"
@@ -101,6 +118,28 @@ def run_of_dag_run(conn: psycopg.Connection[Any], dag_id: str, run_id: str) -> R
     return found[0] if found else None
 
 
+def is_newest_night(
+    conn: psycopg.Connection[Any], classifier: str, run_key: str, airflow_run: AirflowRun | None = None
+) -> bool:
+    """Return whether no night has a later day; runs whose source was given by hand are no nights.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the night, which needs no row.
+    :param airflow_run: a DAG run; then the night must not be the row of another one either.
+    """
+    later = {"classifier": classifier, "run_key": run_key, "other": airflow_run is not None}
+    dag_run = airflow_run or AirflowRun("", "")
+    with conn.transaction():
+        row = conn.execute(
+            "SELECT FROM nightsort.classification_runs WHERE classifier = %(classifier)s"
+            " AND source_uri IS NULL AND (run_key > %(run_key)s OR %(other)s AND run_key = %(run_key)s"
+            " AND (dag_id, run_id) IS DISTINCT FROM (%(dag_id)s, %(run_id)s)) LIMIT 1",
+            {**later, **dag_run._asdict()},
+        ).fetchone()
+    return row is None
+
+
 def neighbours(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> tuple[str | None, str | None]:
     """Return the keys of the runs before and after one.
 
@@ -118,6 +157,28 @@ def neighbours(conn: psycopg.Connection[Any], classifier: str, run_key: str) -> 
             keys,
         ).fetchone()
     return row or (None, None)
+
+
+def runs_of_dag_runs(
+    conn: psycopg.Connection[Any], dag_runs: Collection[tuple[str, AirflowRun, str | None]]
+) -> list[RunSummary]:
+    """Return the runs of some DAG runs, as :func:`run_of_dag_run` does for one, and those of their keys.
+
+    :param conn: the database.
+    :param dag_runs: of each the classifier, whose rows alone are looked at, and the key of the run that it
+        makes; another DAG run may have taken over that row.
+    """
+    condition = sql.SQL(
+        "WHERE EXISTS (SELECT FROM unnest(%s::text[], %s::text[], %s::text[], %s::text[])"
+        " AS asked (classifier, dag_id, run_id, run_key) WHERE run.classifier = asked.classifier AND"
+        " ((run.dag_id, run.run_id) = (asked.dag_id, asked.run_id) OR run.run_key = asked.run_key))"
+        " AND run.classifier = ANY(%s) ORDER BY run.started_at"
+    )
+    classifiers = [classifier for classifier, *_ in dag_runs]
+    dag_ids = [dag_run.dag_id for _, dag_run, _ in dag_runs]
+    run_ids = [dag_run.run_id for _, dag_run, _ in dag_runs]
+    keys = [key for *_, key in dag_runs]
+    return _read(conn, condition, (classifiers, dag_ids, run_ids, keys, classifiers)) if dag_runs else []
 
 
 def runs_of_day(conn: psycopg.Connection[Any], classifier: str, day: date) -> list[RunSummary]:

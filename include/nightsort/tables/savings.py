@@ -28,6 +28,11 @@ class Savings:
     units: int = 0
     usd: float = 0.0
 
+    @property
+    def documents(self) -> int:
+        """All documents that were not sent."""
+        return self.repeated + self.reused
+
 
 def month_savings(
     conn: psycopg.Connection[Any], classifiers: Sequence[str], moment: datetime

@@ -11,6 +11,7 @@ from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.metrics import send_night, send_unsent_night
 from nightsort_airflow.operators.approval import REFUSAL_KEY
 from nightsort_airflow.operators.spec_operator import SpecOperator
+from nightsort_airflow.run_day import run_key_of
 from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, airflow_run, approved, pulled
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ class ReconcileRunOperator(SpecOperator):
     loaded. With ``when_over: warn`` they are a warning, and the spec's notifiers are called. A night whose
     labels drifted is a warning in the log; with ``drift: notify`` the notifiers are called.
 
-    The figures of the night, also of one that fails, go to Airflow's
-    metrics (:mod:`nightsort_airflow.metrics`).
+    The figures of the newest night, also of one that fails, go to Airflow's metrics
+    (:mod:`nightsort_airflow.metrics`).
 
     :param spec: The classifier spec.
     :param prepare_task_id: The task of
@@ -103,9 +104,9 @@ class ReconcileRunOperator(SpecOperator):
                     access=self.access,
                 )
             except RunProblemError as error:
-                send_night(connection, self.spec.name, run["run_key"])
+                send_night(connection, self.spec, run["run_key"])
                 raise RunIncompleteError(f"{error}.") from None
-            send_night(connection, self.spec.name, run["run_key"])
+            send_night(connection, self.spec, run["run_key"])
         if counts.warning:
             self.log.warning("%s.", counts.warning)
             notify_warning(self.spec, context, counts.warning)
@@ -125,7 +126,8 @@ class ReconcileRunOperator(SpecOperator):
             recorded = fail_run(
                 connection, classifier=self.spec.name, airflow_run=airflow_run(context), message=message
             )
-            send_unsent_night(connection, self.spec.name, airflow_run(context))
+            key = run_key_of(context["dag_run"], self.spec.timezone)
+            send_unsent_night(connection, self.spec.name, airflow_run(context), key)
         if recorded is not None and recorded != message:
             message = f"Nothing was sent, because {task_id} did not succeed: {recorded}"
         raise logged(RunIncompleteError(message))

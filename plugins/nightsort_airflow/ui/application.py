@@ -7,16 +7,13 @@ import traceback
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Final
 
-import psycopg
-from airflow.sdk.exceptions import AirflowNotFoundException
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.applications import Starlette
 from starlette.routing import Route
 
 from nightsort_airflow.ui import downloads, routes
 from nightsort_airflow.ui.guard import Guard
 from nightsort_airflow.ui.rendering import page
-from nightsort_airflow.ui.site import NotFoundError, OldTablesError, Site
+from nightsort_airflow.ui.site import NotFoundError, Site, TablesError
 from nightsort_airflow.ui.static_files import ICONS, serve_icon, serve_static
 
 if TYPE_CHECKING:
@@ -80,15 +77,10 @@ def answered(function: Callable[[Request], Response]) -> Callable[[Request], Res
             return function(request)
         except NotFoundError as error:
             return _nothing_there(request, error)
-        except OldTablesError as error:
-            return _trouble(request, 503, "old_tables", str(error))
-        except (psycopg.errors.QueryCanceled, psycopg.errors.LockNotAvailable):
-            return _trouble(request, 503, "slow", retry_after=RETRY_SECONDS)
-        except PoolTimeoutError:
-            return _trouble(request, 503, "busy", retry_after=RETRY_SECONDS)
-        except (psycopg.OperationalError, TimeoutError, AirflowNotFoundException) as error:
-            log.warning("Nightsort's tables cannot be read: %s", type(error).__name__)
-            return _trouble(request, 503, "unreachable")
+        except TablesError as error:
+            return _trouble(
+                request, 503, error.kind, error.conn_id, retry_after=RETRY_SECONDS if error.passes else None
+            )
         except Exception as error:
             places = [
                 f"{frame.name} ({frame.filename}:{frame.lineno})"

@@ -53,7 +53,7 @@ def download(request: Request) -> Response:
         text = "Two downloads are under way. Try again when one of them is done."
         return PlainTextResponse(text, 503, {"Retry-After": "30"})
     try:
-        connection = site.tables.open(conn_id, DOWNLOAD_SECONDS)
+        connection = site.open(conn_id, DOWNLOAD_SECONDS)
     except BaseException:
         _AT_ONCE.release()
         raise

@@ -9,6 +9,8 @@ from markupsafe import Markup
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nightsort.tables.run_summaries import RunSummary
+
 NOTHING: Final = "–"  # noqa: RUF001 - a dash, as tables have it
 
 
@@ -64,7 +66,18 @@ def moment(value: datetime | None, style: str = "short") -> Any:
     return Markup('<time datetime="{}" data-style="{}">{} UTC</time>').format(value.isoformat(), style, shown)
 
 
+def of(value: float, run: RunSummary) -> float | None:
+    """
+    Return a figure of a run; None while it is not known.
+
+    :param value: as the run's row has it.
+    :param run: the run.
+    """
+    return value if run.counted else None
+
+
 FILTERS: Final = {
+    "of": of,
     "number": number,
     "share": share,
     "usd": usd,

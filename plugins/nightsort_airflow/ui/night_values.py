@@ -71,6 +71,7 @@ def night_values(
     :param addresses: for the links.
     """
     report, run = found.report, found.report.run
+    no_files = spec.no_files if spec else "warn"
     jobs = view.jobs(report, report.version_arn)
     failed = next((row.job.job_id for row in jobs if row.job.attempt is None), None)
     previous, following = found.neighbours
@@ -80,8 +81,7 @@ def night_values(
         "spec": spec,
         "run": run,
         "report": report,
-        "missing": view.missing(run),
-        "verdict": judge(run, facts),
+        "verdict": judge(run, facts, no_files),
         "links": addresses.run_links(run, facts, report.version_arn, failed),
         "reasons": view.reasons(report),
         "jobs": jobs,
@@ -90,6 +90,7 @@ def night_values(
         "previous": previous,
         "following": following,
         "month": found.month,
+        "month_budget": found.month.budget(spec.budget.run_usd if spec else None),
         "began": found.began,
         "rejects_file": view.rejects_file(spec, run, report.version_arn),
     }

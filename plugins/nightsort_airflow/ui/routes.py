@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import RedirectResponse
@@ -13,7 +13,8 @@ from nightsort.tables.drift_series import drift_series
 from nightsort.tables.endpoint_hours import openings_between
 from nightsort.tables.overview import classifier_names
 from nightsort.tables.overview import overview as read_overview
-from nightsort.tables.run_summaries import run_of_dag_run
+from nightsort.tables.run_rows import AirflowRun
+from nightsort.tables.run_summaries import run_of_dag_run, runs_of_dag_runs
 from nightsort.tables.versions import find_version
 from nightsort_airflow.ui import rights
 from nightsort_airflow.ui.addresses import Addresses
@@ -21,21 +22,24 @@ from nightsort_airflow.ui.guard import USER
 from nightsort_airflow.ui.night_values import night_values, read_night
 from nightsort_airflow.ui.rendering import page
 from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
-from nightsort_airflow.ui.site import NotFoundError, OldTablesError
+from nightsort_airflow.ui.site import NotFoundError, TablesError, noting_trouble
 from nightsort_airflow.ui.views import classifier as classifier_view
 from nightsort_airflow.ui.views import drift as drift_view
 from nightsort_airflow.ui.views import endpoint as endpoint_view
 from nightsort_airflow.ui.views import overview as overview_view
+from nightsort_airflow.ui.views.last_night import Rows
 from nightsort_airflow.ui.views.spec import spec_text
 from nightsort_airflow.ui.views.verdict import judge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from starlette.requests import Request
     from starlette.responses import Response
 
     from nightsort.tables.overview import ClassifierOverview
+    from nightsort.tables.run_summaries import RunSummary
+    from nightsort_airflow.ui.airflow_state import AirflowFacts
     from nightsort_airflow.ui.site import Site
 
 
@@ -45,41 +49,86 @@ def overview(request: Request) -> Response:
     loaded, broken, now = site.loaded(), site.broken(), site.clock()
     known: dict[str, ClassifierOverview] = {}
     names = {*loaded.specs, *broken}
-    old_tables: list[str] = []
+    troubles: dict[str, TablesError] = {}
     for conn_id in site.connections():
-        with _noting_old_tables(old_tables), site.reading(conn_id) as connection:
-            here = [*{*classifier_names(connection), *names}]
+        with noting_trouble(troubles), site.reading(conn_id) as connection:
+            found = {*classifier_names(connection), *names}
+            here = [name for name in found if site.may_be_in(conn_id, name)]
             names.update(here)
-            for found in read_overview(connection, here, now=now):
-                # A classifier has its rows in one of the databases.
-                if found.nights or found.active or found.classifier not in known:
-                    known[found.classifier] = found
+            for each in read_overview(connection, here, now=now):
+                # A classifier without a spec has its rows in one of the databases.
+                if each.nights or each.active or each.classifier not in known:
+                    known[each.classifier] = each
     seen = rights.readable(user, names)
     if not rights.may_read_import_errors(user):
         broken = {name: error for name, error in broken.items() if name in seen}
     # A spec that never made a DAG has none that could be read; who may see import errors sees it.
     seen |= {*broken}
     latest = [known[name].nights[0] for name in seen if name in known and known[name].nights]
+    airflow = _facts(site, seen, latest, kinds=(CLASSIFY,))
     view = overview_view.Known(
         specs=loaded.specs,
         problems={name: str(error) for name, error in broken.items()},
         classifiers=known,
-        airflow=site.airflow.facts(
-            [dag_id(CLASSIFY, name) for name in seen],
-            [(run.dag_id, run.run_id) for run in latest if run.dag_id and run.run_id],
-        ),
+        airflow=airflow,
         starts_schedules=site.airflow.starts_schedules,
+        rows=_rows_of(site, airflow, troubles),
+        unread={
+            name: f"The tables of the connection {spec.db_conn_id} cannot be read: see above."
+            for name, spec in loaded.specs.items()
+            if spec.db_conn_id in troubles
+        },
     )
     rows = overview_view.rows(sorted(seen), view, addresses, now)
+    nothing_read = all(conn_id in troubles and not troubles[conn_id].is_new for conn_id in site.connections())
     return page(
         request,
         "overview",
+        503 if nothing_read else 200,
         title="Nights",
         rows=rows,
-        attention=sum(row.verdict.needs_attention for row in rows),
-        old_tables=old_tables,
+        attention=sum(row.needs_attention for row in rows),
+        troubles=_seen_troubles(site, troubles, seen),
         now=now,
     )
+
+
+def _facts(
+    site: Site, names: Collection[str], nights: Iterable[RunSummary], kinds: Sequence[str] = (CLASSIFY, TRAIN)
+) -> AirflowFacts:
+    """Return what Airflow knows of the DAGs of some classifiers, and of the runs of some nights."""
+    specs = site.loaded().specs
+    return site.airflow.facts(
+        [dag_id(kind, name) for name in names for kind in kinds],
+        [(run.dag_id, run.run_id) for run in nights if run.dag_id and run.run_id],
+        {dag_id(CLASSIFY, name): specs[name].timezone for name in names if name in specs},
+    )
+
+
+def _rows_of(site: Site, airflow: AirflowFacts, troubles: dict[str, TablesError]) -> Rows:
+    """Return the rows of the nightly runs that go on or have failed, as far as there are any."""
+    asked: dict[str, list[tuple[str, AirflowRun, str | None]]] = {}
+    for dag, runs in airflow.unsettled.items():
+        name = rights.classifier_of(dag)
+        if name and dag == dag_id(CLASSIFY, name):
+            for conn_id in site.connections():
+                if conn_id not in troubles and site.may_be_in(conn_id, name):
+                    of_one = [(name, AirflowRun(dag, run.run_id), run.run_key) for run in runs]
+                    asked.setdefault(conn_id, []).extend(of_one)
+    rows = Rows()
+    for conn_id, dag_runs in asked.items():
+        with noting_trouble(troubles), site.reading(conn_id) as connection:
+            rows.add(runs_of_dag_runs(connection, dag_runs))
+    return rows
+
+
+def _seen_troubles(
+    site: Site, troubles: Mapping[str, TablesError], seen: Collection[str]
+) -> list[TablesError]:
+    """Return the broken connections that a reader may know of: those of classifiers that they see."""
+    return [
+        error for conn_id, error in troubles.items() if any(site.may_be_in(conn_id, name) for name in seen)
+    ]
 
 
 def night(request: Request) -> Response:
@@ -119,16 +168,14 @@ def classifier(request: Request) -> Response:
     loaded, error = site.loaded(), site.broken().get(name)
     if name not in loaded.specs and error is None and not versions and not known.nights:
         raise NotFoundError
-    airflow = site.airflow.facts(
-        [dag_id(CLASSIFY, name), dag_id(TRAIN, name)],
-        [(run.dag_id, run.run_id) for run in known.nights[:1] if run.dag_id and run.run_id],
-    )
+    airflow = _facts(site, [name], known.nights[:1])
     view = overview_view.Known(
         specs=loaded.specs,
         problems={name: str(error)} if error else {},
         classifiers={name: known},
         airflow=airflow,
         starts_schedules=site.airflow.starts_schedules,
+        rows=_rows_of(site, airflow, {}),
     )
     (row,) = overview_view.rows([name], view, addresses, now)
     return page(
@@ -148,7 +195,7 @@ def classifier(request: Request) -> Response:
         metrics_chart=classifier_view.metrics_chart(versions),
         documents_chart=classifier_view.documents_chart(chosen.version) if chosen else None,
         training_run=airflow.latest_runs.get(dag_id(TRAIN, name)),
-        judge=judge,
+        verdict_of=partial(judge, no_files=row.spec.no_files if row.spec else "warn"),
         endpoint=endpoint_view.endpoint(openings, row.spec.timezone if row.spec else "UTC", now),
         dags={kind: dag_id(kind, name) for kind in (CLASSIFY, TRAIN)},
     )
@@ -202,19 +249,6 @@ def of_dag(request: Request) -> Response:
 
 def _asked(request: Request) -> tuple[Site, Any, Addresses]:
     return request.app.state.site, request.scope[USER], Addresses(request.scope.get("root_path", ""))
-
-
-@contextmanager
-def _noting_old_tables(found: list[str]) -> Iterator[None]:
-    """
-    Note that a connection has tables of an earlier version, and go on with the next one.
-
-    :param found: receives the connection's id.
-    """
-    try:
-        yield
-    except OldTablesError as error:
-        found.append(str(error))
 
 
 def _is_ours(site: Site, user: Any, name: str) -> bool:

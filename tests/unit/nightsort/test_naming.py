@@ -35,6 +35,7 @@ from nightsort.naming import (
     document_file,
     endpoint_arn,
     endpoint_name,
+    is_night,
     run_day,
     run_key,
     score_job_base,
@@ -65,6 +66,8 @@ class TestThePromisedNames:
     def test_of_runs(self) -> None:
         assert run_key(DAY, None) == "20261118"
         assert run_key(DAY, "s3://bucket/by-hand/*.csv") == "20261118-cd4be057"
+        assert is_night(run_key(DAY, None))
+        assert not is_night(run_key(DAY, "s3://bucket/by-hand/*.csv"))
 
     def test_of_endpoints(self) -> None:
         assert endpoint_name("tickets") == "nightsort-tickets"

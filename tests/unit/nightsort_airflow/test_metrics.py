@@ -13,6 +13,7 @@ from airflow.sdk.observability.metrics import stats_utils
 from nightsort.tables.run_rows import AirflowRun
 from nightsort_airflow.metrics import send_night, send_unsent_night
 from tests.integration.udp_listener import udp_listener
+from tests.unit.nightsort_airflow.ui.ui_rows import SPEC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -47,14 +48,14 @@ def test_an_error_is_logged_and_nobody_else_learns_of_it(
     sent: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        send_night(BROKEN, "tickets", "20261118")
-        send_unsent_night(BROKEN, "tickets", RUN)
+        send_night(BROKEN, SPEC, "20261118")
+        send_unsent_night(BROKEN, "tickets", RUN, "20261118")
     assert caplog.messages == ["The night's metrics were not sent."] * 2
     assert sent() == []
 
 
 def test_without_a_tool_for_metrics_nothing_is_read(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        send_night(BROKEN, "tickets", "20261118")
-        send_unsent_night(BROKEN, "tickets", RUN)
+        send_night(BROKEN, SPEC, "20261118")
+        send_unsent_night(BROKEN, "tickets", RUN, "20261118")
     assert not caplog.messages

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from nightsort_airflow.exceptions import BadInputError
-from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
+from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day, run_key_of
 
 UTC = ZoneInfo("UTC")
 
@@ -58,6 +58,16 @@ def test_a_day_that_is_given_wins() -> None:
 def test_what_is_no_date_is_refused(given: str) -> None:
     with pytest.raises(BadInputError, match=r"Param `day`.*YYYY-MM-DD"):
         resolve_run_day(night(18, 2), given=given, timezone="UTC")
+
+
+def test_the_key_of_a_run_is_known_without_its_row() -> None:
+    scheduled = night(18, 2)["dag_run"]
+    assert run_key_of(scheduled, "UTC") == "20261118"
+    assert run_key_of(replace(scheduled, conf={"day": "2026-03-01"}), "UTC") == "20260301"
+    assert run_key_of(replace(scheduled, run_type="manual"), "UTC") == "20261118", "the day before"
+    source = "s3://bucket/by-hand/*.csv"
+    assert run_key_of(replace(scheduled, conf={"source_uri": source}), "UTC") == "20261118-cd4be057"
+    assert run_key_of(replace(scheduled, conf={"day": "someday"}), "UTC") is None
 
 
 @pytest.mark.parametrize(

@@ -172,11 +172,6 @@ def _state(job: Job, of_batch: str) -> str:
     return "sent again" if job.attempt else of_batch
 
 
-def missing(run: RunSummary) -> int:
-    """Return how many documents are neither classified nor failed nor rejected."""
-    return max(0, run.documents_in - run.classified - run.failed - run.rejected)
-
-
 def labels(report: NightReport) -> Labels:
     """
     Return the labels of a night beside those of the nights before.

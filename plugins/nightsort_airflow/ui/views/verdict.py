@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from nightsort.classifier_spec.schedule import last_start
-from nightsort.wording import number_of
+from nightsort.reports.outcomes import WITH_WARNINGS, outcome
+from nightsort.tables.run_rows import FAILED, RUNNING
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
@@ -48,60 +49,49 @@ class Verdict:
         return self.tone in (BAD, ASK)
 
 
-def judge(run: RunSummary | None, facts: RunFacts | None = None) -> Verdict:
+def judge(run: RunSummary, facts: RunFacts | None = None, no_files: str = "warn") -> Verdict:
     """
     Return how a night went.
 
-    :param run: its row; None if there is none.
-    :param facts: the DAG run, if Airflow knows it.
+    :param run: its row.
+    :param facts: the DAG run that the row names, if Airflow knows it.
+    :param no_files: the spec's; with ``ok`` a night without documents is no warning.
     """
-    if run is None:
-        return Verdict("none yet", IDLE, 5)
-    if run.state == "running":
-        return _unfinished(facts)
-    if run.state in ("failed", "incomplete"):
-        reason = run.message or "The run says no reason: see the log of its last task"
-        return Verdict(run.state, BAD, 0, sentence(reason))
-    warnings = _warnings(run)
-    if warnings:
-        return Verdict("with warnings", WARN, 3, " ".join(warnings))
-    return Verdict("complete", GOOD, 6)
-
-
-def _unfinished(facts: RunFacts | None) -> Verdict:
+    found = outcome(run, no_files)
+    reason = " ".join(found.reasons)
     if facts and facts.question:
         return Verdict("waiting for approval", ASK, 2, facts.question)
+    if facts and facts.is_open and not found.is_complete:
+        again = f"Its tasks run again. Before: {reason}" if reason else ""
+        return Verdict(RUNNING, BUSY, 4, again)
     if facts and facts.state == "failed":
-        task = f" in the task {facts.failed_task}" if facts.failed_task else ""
-        reason = f"The run failed{task} before its sums were made. Its log says why; clear the task to go on."
-        return Verdict("failed", BAD, 0, reason)
-    return Verdict("running", BUSY, 4)
+        if run.state == RUNNING:
+            reason = (
+                f"The run failed{facts.in_task} before its sums were made. Its log says why; clear the task "
+                "to go on."
+            )
+            return Verdict(FAILED, BAD, 0, reason)
+        if found.is_complete:
+            after = f"All is loaded, but the run failed{facts.in_task}. Its log says why and what to do."
+            return Verdict(WITH_WARNINGS, WARN, 3, " ".join((*found.reasons, after)))
+    if found.word == RUNNING:
+        return Verdict(RUNNING, BUSY, 4)
+    if not found.is_complete:
+        return Verdict(found.word, BAD, 0, reason or "The run says no reason: see the log of its last task.")
+    return Verdict(found.word, WARN, 3, reason) if reason else Verdict(found.word, GOOD, 6)
 
 
-def _warnings(run: RunSummary) -> list[str]:
-    warnings = []
-    if run.message:
-        warnings.append(sentence(run.message))
-    elif run.failed:
-        sent = run.classified + run.failed
-        warnings.append(
-            f"{run.failed:,} of {number_of(sent, 'document')} that were sent have no label "
-            f"({run.failed / sent:.1%}): the page of the night has the reasons."
-        )
-    if run.drifted:
-        warnings.append(run.drift or "The labels are distributed otherwise than in the nights before.")
-    return warnings
-
-
-def failed_before_it_began(facts: RunFacts) -> Verdict:
+def judge_without_row(facts: RunFacts, what: str = "The latest run") -> Verdict:
     """
-    Return the verdict on a run that failed and has no row.
+    Return the verdict on a DAG run that has no row: it has only begun, or it failed before that.
 
     :param facts: the DAG run.
+    :param what: what the reason calls it.
     """
-    task = f" in the task {facts.failed_task}" if facts.failed_task else ""
-    reason = f"The latest run failed{task} before it could write its row. Its log says why and what to do."
-    return Verdict("failed", BAD, 0, reason)
+    if facts.is_open:
+        return Verdict(RUNNING, BUSY, 4)
+    reason = f"{what} failed{facts.in_task} before it could write its row. Its log says why and what to do."
+    return Verdict(FAILED, BAD, 0, reason)
 
 
 def lateness(
@@ -133,13 +123,8 @@ def lateness(
     due = datetime.combine(start.date(), time.fromisoformat(spec.loaded_by), start.tzinfo)
     if due < start:
         due += timedelta(days=1)
-    there = newest is not None and newest.day >= day and newest.state != "running"
+    there = newest is not None and newest.day >= day and newest.state != RUNNING
     if now <= due or there:
         return None
     reason = f"The night of {day} was to be loaded by {spec.loaded_by} ({spec.timezone}) and is not."
     return Verdict("late", BAD, 1, reason)
-
-
-def sentence(text: str) -> str:
-    """Return a text with a full stop, unless it ends like a sentence."""
-    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -28,6 +28,10 @@ def run(**changes: Any) -> RunSummary:
         "units": 90,
         "cost_usd": 0.045,
         "forecast_usd": 0.05,
+        "repeated": 3,
+        "reused": 2,
+        "saved_units": 12,
+        "saved_usd": 0.006,
         "started_at": ENDED - timedelta(minutes=20),
         "finished_at": ENDED,
     }
@@ -58,6 +62,7 @@ def test_the_figures_of_a_night() -> None:
     measures = night_measures(night())
     assert measures == {
         "complete": 1,
+        "warnings": 1,
         "ended_timestamp_seconds": ENDED.timestamp(),
         "duration_seconds": 1200,
         "documents": 10,
@@ -70,6 +75,10 @@ def test_the_figures_of_a_night() -> None:
         "units": 90,
         "cost_usd": 0.045,
         "forecast_usd": 0.05,
+        "repeated": 3,
+        "reused": 2,
+        "saved_units": 12,
+        "saved_usd": 0.006,
         "low_score_share": 1 / 8,
         "mean_score": pytest.approx((6 * 0.97 + 2 * 0.5) / 8),
         "drift_judged": 0,
@@ -87,6 +96,14 @@ def test_a_night_whose_drift_was_judged(drifted: bool, figures: tuple[float, ...
 def test_a_night_with_missing_documents_is_not_complete() -> None:
     measures = night_measures(night(run=run(state="incomplete", classified=4)))
     assert (measures["complete"], measures["missing"]) == (0, 3)
+
+
+def test_a_night_is_as_complete_and_as_warned_of_as_the_pages_say() -> None:
+    empty = night(run=run(documents_in=0, classified=0, failed=0, rejected=0))
+    assert (night_measures(empty)["complete"], night_measures(empty)["warnings"]) == (1, 1)
+    assert night_measures(empty, "ok")["warnings"] == 0
+    red = night_measures(night(run=run(state="failed", message="why")))
+    assert (red["complete"], red["warnings"]) == (0, 0)
 
 
 def test_a_night_of_which_little_is_known_has_every_figure() -> None:

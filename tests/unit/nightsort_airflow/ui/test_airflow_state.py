@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import pytest
 
 ASK = """
-from datetime import datetime, timezone
+from datetime import date, datetime, timedelta, timezone
 from airflow.models.hitl import HITLDetail
 from airflow.models.serialized_dag import SerializedDagModel
 from airflow.models.taskinstance import TaskInstance
@@ -21,15 +21,22 @@ from airflow.utils.session import create_session
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
 from sqlalchemy import select
+from nightsort.naming import run_key
 from nightsort_airflow.ui.airflow_state import AirflowState
 name = "classify_aws-services"
 dag = SerializedDagModel.get_dag(name)
-for day, run_id in enumerate(("first", "second"), 1):
+begun = []
+def begin(run_id, day, run_type=DagRunType.MANUAL, hours=0, state=DagRunState.RUNNING, conf=None):
     moment = datetime(2026, 11, day, tzinfo=timezone.utc)
     dag.create_dagrun(
-        run_id=run_id, run_type=DagRunType.MANUAL, state=DagRunState.RUNNING, run_after=moment,
-        logical_date=moment, data_interval=(moment, moment), triggered_by=DagRunTriggeredByType.TEST,
+        run_id=run_id, run_type=run_type, state=state, run_after=moment, conf=conf,
+        logical_date=moment + timedelta(seconds=len(begun)),
+        data_interval=(moment - timedelta(hours=hours), moment),
+        triggered_by=DagRunTriggeredByType.TEST,
     )
+    begun.append(run_id)
+begin("first", 1)
+begin("second", 2)
 with create_session() as session:
     def task(run_id, task_id):
         found = select(TaskInstance).where(TaskInstance.run_id == run_id, TaskInstance.task_id == task_id)
@@ -45,6 +52,20 @@ assert facts.dags[name].next_run is not None or facts.dags[name].is_paused, fact
 assert facts.latest_runs[name].run_id == "second", facts
 assert facts.latest_runs[name].failed_task == "prepare_batches", facts
 assert facts.runs[(name, "first")].question == "Approve 9.00 USD?", facts
+assert facts.latest_runs[name].run_key == "20261101", "by hand it is the last complete day"
+begin("green", 9, state=DagRunState.SUCCESS)
+begin("night", 8, DagRunType.SCHEDULED, hours=24)
+by_hand = {"day": "2026-10-15", "source_uri": "s3://b/x/"}
+begin("hand", 7, conf=by_hand, state=DagRunState.FAILED)
+for number in range(12):
+    begin(f"older{number:02}", 3, DagRunType.BACKFILL_JOB, hours=24, state=DagRunState.FAILED)
+facts = AirflowState().facts([name], [], {name: "America/New_York"})
+found = [(run.run_id, run.run_key) for run in facts.unsettled[name]]
+key = run_key(date(2026, 10, 15), by_hand["source_uri"])
+assert found[:2] == [("night", "20261106"), ("hand", key)], found
+assert len(found) == 10 and found[2][0] == "older11", found
+assert facts.runs[name, "night"].is_open, facts
+assert facts.latest_runs[name].run_id == "older11", facts
 print("all true")
 """
 

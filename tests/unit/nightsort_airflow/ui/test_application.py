@@ -4,13 +4,11 @@ import subprocess
 import sys
 from typing import Any
 
-import psycopg
 import pytest
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.requests import Request
 
 from nightsort_airflow.ui.application import RETRY_SECONDS, answered
-from nightsort_airflow.ui.site import NotFoundError, OldTablesError
+from nightsort_airflow.ui.site import NotFoundError, TablesError
 
 
 def request() -> Request:
@@ -22,11 +20,12 @@ def request() -> Request:
     [
         (NotFoundError(), 404, "There is no such page"),
         (NotFoundError("night", "tickets"), 404, "There is no such night"),
-        (OldTablesError("nightsort_db"), 503, "nightsort_db"),
-        (psycopg.errors.QueryCanceled("SECRET"), 503, "The database took too long"),
-        (psycopg.errors.LockNotAvailable("SECRET"), 503, "The database took too long"),
-        (PoolTimeoutError("SECRET"), 503, "Too many pages are asked for"),
-        (psycopg.OperationalError("SECRET"), 503, "The tables cannot be reached"),
+        (TablesError("their_db", "old_tables"), 503, "<code>their_db</code>: The tables are missing"),
+        (TablesError("their_db", "unknown_connection"), 503, "Airflow has no connection of this name"),
+        (TablesError("their_db", "no_rights"), 503, "grant USAGE on the schema"),
+        (TablesError("their_db", "slow"), 503, "The database took too long"),
+        (TablesError("their_db", "busy"), 503, "Too many pages are asked for"),
+        (TablesError("their_db", "unreachable"), 503, "The tables cannot be reached"),
         (ValueError("SECRET"), 500, "This page failed"),
     ],
 )

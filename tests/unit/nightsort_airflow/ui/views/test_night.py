@@ -54,11 +54,6 @@ def test_jobs_that_failed_come_first_then_each_batch_with_what_was_sent_again() 
     assert rows[1].address is not None
 
 
-def test_what_is_missing_is_what_no_count_has() -> None:
-    assert night.missing(run(documents_in=10, classified=5, failed=2, rejected=1)) == 2
-    assert night.missing(run(documents_in=5, classified=7)) == 0
-
-
 def test_a_label_outside_its_range_says_so() -> None:
     shifts = [LabelShift("b", 600, 0.6, 0.5, 0.4, 0.55), LabelShift("a", 400, 0.4, 0.5, 0.45, 0.55)]
     found = [label_report("b", 600, 0.6, shifts[0]), label_report("a", 400, 0.4, shifts[1])]

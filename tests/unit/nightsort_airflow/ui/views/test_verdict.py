@@ -16,7 +16,6 @@ DUE = DagFacts(NOON + timedelta(hours=14), is_paused=False)
 @pytest.mark.parametrize(
     ("night", "facts", "word", "tone"),
     [
-        (None, None, "none yet", "idle"),
         (run(), None, "complete", "good"),
         (run(state="failed", message="why"), None, "failed", "bad"),
         (run(state="incomplete"), None, "incomplete", "bad"),
@@ -32,12 +31,32 @@ DUE = DagFacts(NOON + timedelta(hours=14), is_paused=False)
             "ask",
         ),
         (run(state="running"), FACTS, "failed", "bad"),
+        (run(documents_in=0, classified=0), None, "with warnings", "warn"),
+        (run(), FACTS, "with warnings", "warn"),
+        (run(), replace(FACTS, state="running"), "complete", "good"),
+        (run(state="incomplete", message="1 missing"), FACTS, "incomplete", "bad"),
     ],
 )
 def test_a_night_in_a_word_and_a_colour(night: object, facts: object, word: str, tone: str) -> None:
     verdict = judge(night, facts)  # type: ignore[arg-type]
     assert (verdict.word, verdict.tone) == (word, tone)
     assert bool(verdict.reason) == (tone in ("bad", "warn", "ask"))
+
+
+def test_a_red_night_that_was_cleared_is_running_and_says_what_was_wrong() -> None:
+    again = judge(run(state="incomplete", message="1 of 2 missing"), replace(FACTS, state="queued"))
+    assert (again.word, again.reason) == ("running", "Its tasks run again. Before: 1 of 2 missing.")
+
+
+def test_a_night_that_is_loaded_says_that_a_later_task_failed() -> None:
+    reason = judge(run(), replace(FACTS, failed_task="export_predictions")).reason
+    assert reason == (
+        "All is loaded, but the run failed in the task export_predictions. Its log says why and what to do."
+    )
+
+
+def test_a_night_without_documents_is_fine_where_the_spec_says_so() -> None:
+    assert judge(run(documents_in=0, classified=0), no_files="ok").word == "complete"
 
 
 def test_a_run_that_died_names_its_task() -> None:

@@ -10,8 +10,11 @@ from psycopg.types.json import Jsonb
 
 from nightsort.comprehend.prices import classification_cost
 from nightsort.naming import run_key
+from nightsort.opening.bill import Change
+from nightsort.opening.record import Record
 from nightsort.statistics.counts import BINS
 from nightsort.statistics.drift import Night, judge
+from nightsort.tables.endpoint_hours import save_opening
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -310,3 +313,36 @@ def make_months(conn: psycopg.Connection[Any], nights: int = 30) -> None:
     mails.train("vabcdefabcdef", quality=0.7)
     for day in days:
         mails.night(day, documents=900, failed=30 if day == days[-1] else 0)
+
+
+def make_endpoint_day(conn: psycopg.Connection[Any], name: str = "tickets") -> None:
+    """Write a day of an endpoint with all that a day may have: a promotion, a pause, a load, its end."""
+    day = datetime.combine(FIRST_NIGHT + timedelta(days=29), time(8), timezone.utc)
+    random, hour = np.random.default_rng(8), timedelta(hours=1)
+    old, new = (ARN.format(name=name, version=version) for version in ("v77aa01bb22cc", "vc0ffee123456"))
+
+    def used(begin: datetime, hours: float, most: float) -> dict[datetime, float]:
+        minutes = range(int(60 * hours))
+        loads = np.sin(np.linspace(0, np.pi, len(minutes))) * random.uniform(0.3, 1, len(minutes)) * most
+        return {
+            begin + timedelta(minutes=minute): round(float(load), 4)
+            for minute, load in zip(minutes, loads, strict=True)
+            if load > 0.05
+        }
+
+    morning = Record(
+        name, f"arn:{name}", day, "by its hours",
+        (Change(day, 1, old), Change(day + 2.4 * hour, 1, new)),
+        seen_at=day + 4.6 * hour, ready_at=day + hour / 6, usage=used(day + hour / 5, 3.9, 0.8),
+        closing_why="nobody asked for 30 minutes", closed_at=day + 4.6 * hour,
+    )  # fmt: skip
+    begin = day + 6 * hour
+    afternoon = Record(
+        name, f"arn:{name}", begin, "by hand",
+        (Change(begin, 1, new), Change(begin + hour, 2, new), Change(begin + 2.5 * hour, 1, new)),
+        seen_at=day + 10 * hour, ready_at=begin + hour / 6,
+        usage={**used(begin + hour / 5, 3.6, 0.7), **used(begin + hour, 1.5, 1.7)},
+        closing_why="outside of its hours, 08:00-18:00 mon-fri", closed_at=day + 10 * hour,
+    )  # fmt: skip
+    for record in (morning, afternoon):
+        save_opening(conn, record)

@@ -9,7 +9,7 @@ from nightsort_local import postgres
 from nightsort_local.home import SAMPLES
 from nightsort_local.local_aws.control.client import LocalAwsControl
 from tests.e2e.sample_stack import FIRST, SECOND, SERVICES, command
-from tests.made_nights import make_months
+from tests.made_nights import make_endpoint_day, make_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,6 +47,7 @@ def make_nights(stack: LocalStack, specs: Path) -> dict[str, str]:
     assert demo.returncode == 0, demo.stdout + demo.stderr
     with postgres.connect(stack.home, "nightsort") as connection:
         make_months(connection)
+        make_endpoint_day(connection)
         (green,) = connection.execute(
             "SELECT run_id FROM nightsort.classification_runs WHERE classifier = %s AND day = %s",
             (SERVICES, FIRST),

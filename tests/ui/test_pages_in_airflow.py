@@ -259,3 +259,7 @@ def test_screenshots(open_page: Opener, tmp_path: Path) -> None:
         frame(page).locator("html").evaluate("e => e.scrollTo(0, 0)")
         page.screenshot(path=folder / f"pages-{name}.png")
         assert (folder / f"pages-{name}.png").stat().st_size > 10_000
+    page = open_page(f"{MENU}{PAGES['classifier']}", height=900)
+    wait_for_charts(frame(page))
+    frame(page).locator("section[aria-labelledby=endpoint]").screenshot(path=folder / "pages-endpoint.png")
+    assert (folder / "pages-endpoint.png").stat().st_size > 10_000

@@ -102,13 +102,15 @@ def endpoint_day(
     used: Mapping[datetime, float],
     begin: datetime,
     end: datetime,
+    moves: Sequence[tuple[datetime, int, str]] = (),
 ) -> Figure:
-    """Draw a day of an endpoint: the inference units that were paid for, and those that were used.
+    """Draw a day of an endpoint: the inference units that were paid for, those that were used, its versions.
 
     :param parts: begin, end and units of each part of the day in which it was open, in order of time.
     :param used: the units that were used in each minute in which there were any, by its begin.
     :param begin: the begin of the day.
     :param end: the end of the day.
+    :param moves: when another version took over, with the units of then and its name.
     :returns: the figure.
     """
     steps = [
@@ -137,12 +139,23 @@ def endpoint_day(
         "marker": {"color": BLUE},
         "hovertemplate": "%{x|%H:%M}: %{y:.2f} units<extra>used</extra>",
     }
+    moved = {
+        "type": "scatter",
+        "mode": "markers+text",
+        "name": "another version",
+        "x": [at.isoformat() for at, _, _ in moves],
+        "y": [units for _, units, _ in moves],
+        "text": [version for _, _, version in moves],
+        "textposition": "top right",
+        "marker": {"color": AMBER, "symbol": "diamond", "size": 9},
+        "hovertemplate": "%{x|%H:%M}: %{text}<extra>another version</extra>",
+    }
     layout = _layout(
         220,
         xaxis={"type": "date", "range": [begin.isoformat(), end.isoformat()]},
         yaxis={"rangemode": "tozero", "title": {"text": "inference units"}},
     )
-    return {"data": [paid, bars], "layout": layout}
+    return {"data": [paid, bars, *([moved] if moves else [])], "layout": layout}
 
 
 def score_histogram(counts: Sequence[int]) -> Figure:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.opening.record import Record
 
 DAYS_SHOWN: Final = 14
@@ -91,7 +93,7 @@ def endpoint(records: Sequence[Record], zone: str, now: datetime) -> EndpointVie
                 record,
                 record.opening.seconds(now),
                 unit_cost(record.opening.unit_seconds(record.opened_at, until)),
-                record.changes[-1].model_arn.rpartition("/")[2],
+                _version(record.changes[-1].model_arn),
             )
         )
     begin, end = day_of(records[-1].closed_at or now, zone)
@@ -103,9 +105,62 @@ def endpoint(records: Sequence[Record], zone: str, now: datetime) -> EndpointVie
         if until > begin and since < end
     ]
     used = {at: units for record in records for at, units in record.usage.items() if begin <= at < end}
+    moves = [
+        (change.at, change.units, _version(change.model_arn))
+        for record in records
+        for before, change in pairwise(record.changes)
+        if change.model_arn != before.model_arn and begin <= change.at < end
+    ]
     return EndpointView(
         rows=rows,
         today_usd=spent((record.opening for record in records), today, now),
-        chart=figures.endpoint_day(parts, used, begin, end),
+        chart=figures.endpoint_day(parts, used, begin, end, moves),
         day=f"{begin.astimezone(ZoneInfo(zone)):%Y-%m-%d}",
+    )
+
+
+def _version(model_arn: str) -> str:
+    return model_arn.rpartition("/")[2]
+
+
+@dataclass(frozen=True)
+class EndpointNow:
+    """
+    What the first page shows of an endpoint.
+
+    :param state: ``open``, ``opening`` or ``closed``.
+    :param units: its inference units; 0 while it is closed.
+    :param today_usd: what this day cost up to now.
+    :param budget_usd: what a day may cost; None: no limit, or not known.
+    """
+
+    state: str
+    units: int
+    today_usd: float
+    budget_usd: float | None
+
+    @property
+    def share(self) -> float | None:
+        """The share of the day's budget that is spent; None if there is no budget."""
+        return self.today_usd / self.budget_usd if self.budget_usd else None
+
+
+def endpoint_now(spec: ClassifierSpec | None, records: Sequence[Record], now: datetime) -> EndpointNow | None:
+    """
+    Return what the first page shows of an endpoint; None if its classifier has none.
+
+    :param spec: of the classifier; None if no valid spec has its name.
+    :param records: its openings of this day, in order of time.
+    :param now: the moment.
+    """
+    real_time = spec.real_time if spec else None
+    if real_time is None and not records:
+        return None
+    last = records[-1] if records and records[-1].closed_at is None else None
+    today, _ = day_of(now, spec.timezone if spec else "UTC")
+    return EndpointNow(
+        state="closed" if last is None else "opening" if last.ready_at is None else "open",
+        units=last.changes[-1].units if last else 0,
+        today_usd=spent((record.opening for record in records), today, now),
+        budget_usd=real_time.budget_usd_day if real_time else None,
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import pytest
+
+from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.opening.bill import Change
 from nightsort.opening.record import Record
-from nightsort_airflow.ui.views.endpoint import endpoint
+from nightsort_airflow.ui.views.endpoint import endpoint, endpoint_now
 
 EIGHT = datetime(2026, 11, 18, 8, tzinfo=timezone.utc)
 HOUR = timedelta(hours=1)
@@ -45,3 +49,61 @@ def test_a_closed_one_shows_its_units_its_use_and_its_day() -> None:
     assert max(paid["y"]) == 3
     assert used["y"] == [24.0]
     assert shown.day == "2026-11-18"
+
+
+def test_its_chart_says_when_another_version_took_over() -> None:
+    record = opening(EIGHT, EIGHT + 3 * HOUR, 1, 2)
+    moved = replace(record, changes=(*record.changes, Change(EIGHT + 2 * HOUR, 2, "arn/version/v2")))
+    shown = endpoint([moved], "UTC", EIGHT + 4 * HOUR)
+    assert shown is not None
+    _, _, versions = shown.chart["data"]
+    assert (versions["x"], versions["y"], versions["text"]) == (
+        [(EIGHT + 2 * HOUR).isoformat()],
+        [2],
+        ["v2"],
+    )
+
+
+def spec(**real_time: Any) -> ClassifierSpec:
+    return ClassifierSpec.model_validate(
+        {
+            "name": "tickets",
+            "mode": "MULTI_CLASS",
+            "timezone": "Europe/Berlin",
+            "labelled": {"uri": "s3://data/labelled/", "format": "csv"},
+            "incoming": {"uri": "s3://data/incoming/{day}/", "format": "jsonl", "id_column": "id"},
+            "work_uri": "s3://data/work",
+            "data_access_role_arn": "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess",
+            **({"real_time": real_time} if real_time else {}),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("records", "state", "units", "usd"),
+    [
+        ([], "closed", 0, 0.0),
+        ([opening(EIGHT, EIGHT + HOUR, 2)], "closed", 0, 3.6),
+        ([opening(EIGHT, EIGHT + HOUR, 2), opening(EIGHT + 2 * HOUR, None, 1)], "opening", 1, 3.6),
+        ([opening(EIGHT, None, 1, 3, ready_at=EIGHT)], "open", 3, 7.2),
+    ],
+)
+def test_the_first_page_shows_state_units_and_what_the_day_cost_of_its_budget(
+    records: list[Record], state: str, units: int, usd: float
+) -> None:
+    shown = endpoint_now(spec(hours="08:00-18:00", budget_usd_day=36.0), records, EIGHT + 2 * HOUR)
+    assert shown is not None
+    assert (shown.state, shown.units, shown.today_usd) == (state, units, usd)
+    assert shown.share == pytest.approx(usd / 36)
+
+
+def test_a_classifier_without_an_endpoint_shows_none_and_one_without_a_budget_no_share() -> None:
+    assert endpoint_now(spec(), [], EIGHT) is None
+    assert endpoint_now(None, [], EIGHT) is None
+    unlimited = endpoint_now(spec(hours="always", budget_usd_day=None), [], EIGHT)
+    assert unlimited is not None
+    assert unlimited.share is None
+    # Its spec is gone, and it is open all the same.
+    left = endpoint_now(None, [opening(EIGHT, None, 1)], EIGHT + HOUR)
+    assert left is not None
+    assert (left.state, left.today_usd, left.budget_usd) == ("opening", 1.8, None)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from nightsort_local.local_aws.account import DEFAULT_REGION
 from nightsort_local.local_aws.autoscaling.requests import scaling_operation
-from nightsort_local.local_aws.cloudwatch import OPERATIONS, cloudwatch_operation
+from nightsort_local.local_aws.cloudwatch import OPERATIONS, check_request, cloudwatch_operation
 from nightsort_local.local_aws.comprehend.errors import ApiError
 from nightsort_local.local_aws.comprehend.wire_protocols import JSON, comprehend_call
 from nightsort_local.local_aws.control.control_pages import addresses_server, asks_for_health
@@ -156,6 +156,10 @@ class Application:
                 # The codes of CloudWatch are still those of the query protocol.
                 code = error.code.removesuffix("Exception")
                 return respond_error(start_response, environ, 403, code, error.message)
+        try:
+            check_request(environ, operation, body)
+        except ApiError as error:
+            return respond_error(start_response, environ, error.status, error.code, error.message)
         environ["wsgi.input"] = io.BytesIO(body)
         with self._changing:
             return self._moto(environ, start_response)

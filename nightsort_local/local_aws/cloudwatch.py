@@ -1,20 +1,30 @@
-"""The metrics of endpoints in moto's CloudWatch. Only reading is there: nothing else of it would be kept."""
+"""The metrics of endpoints in moto's CloudWatch. Only reading is there: nothing else of it would be kept.
+
+moto takes requests that the service model forbids, and fails for others (5.2.5), so they are checked before.
+"""
 
 from __future__ import annotations
 
 import json
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+import botocore.session
 import cbor2
 from moto.cloudwatch.models import CloudWatchBackend, MetricAggregatedDatum
 from moto.core.common_models import CloudWatchMetricProvider
 
 from nightsort_local.local_aws.comprehend.endpoint_metrics import MINUTE, UTILIZATION
+from nightsort_local.local_aws.comprehend.errors import ApiError
+from nightsort_local.local_aws.comprehend.request_validation import parsed
+from nightsort_local.local_aws.comprehend.wire_protocols import CBOR, JSON
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIEnvironment
+
+    from botocore.model import ServiceModel
 
     from nightsort_local.local_aws.comprehend.endpoint_metrics import EndpointMetrics
     from nightsort_local.local_aws.comprehend.store import Store
@@ -60,6 +70,32 @@ def cloudwatch_operation(environ: WSGIEnvironment, body: bytes) -> str:
     if prefix == _TARGET_PREFIX:
         return str(operation)
     return parse_qs(body.decode("latin-1")).get("Action", [""])[0]
+
+
+def check_request(environ: WSGIEnvironment, operation: str, body: bytes) -> None:
+    """Check a request against botocore's service model, except in the query protocol, which no SDK speaks.
+
+    :raises ApiError: the body cannot be read, or the request violates the model.
+    """
+    if environ["PATH_INFO"].startswith(_CBOR_PATH):
+        protocol = CBOR
+    elif environ.get("HTTP_X_AMZ_TARGET"):
+        protocol = JSON
+    else:
+        return
+    try:
+        parsed(service_model().operation_model(operation).input_shape, protocol.read(body))
+    except ApiError as error:
+        if error.code == "ValidationException":
+            # The codes of CloudWatch are still those of the query protocol.
+            raise ApiError("ValidationError", error.message) from None
+        raise
+
+
+@cache
+def service_model() -> ServiceModel:
+    """Return botocore's model of CloudWatch."""
+    return botocore.session.get_session().get_service_model("cloudwatch")
 
 
 def written_error(

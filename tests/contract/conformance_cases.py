@@ -14,7 +14,7 @@ import regex
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from botocore.model import ListShape, Shape, StringShape, StructureShape
+    from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 Path = tuple[str, ...]
 
@@ -53,6 +53,8 @@ TEXTS = {
 }
 """For each text shape what its values may begin with, and what they may go on with for ever."""
 
+_ANY_TEXT = ("", "x")
+
 _FURTHER_EDGES: dict[str, tuple[str, ...]] = {
     "ComprehendArnName": ("7", "a--b"),
     "IamRoleArn": (f"arn:aws-us-gov:iam::{ACCOUNT}:role/team/night sort",),
@@ -85,6 +87,9 @@ _WRONG_TYPES: dict[str, tuple[Any, ...]] = {
     "list": ("text", 1, True, {}),
     "string": (1, 1.5, True, [], {}),
     "integer": ("1", True, [], {}),
+    "double": ("1", True, [], {}),
+    "boolean": ("true", 1, [], {}),
+    "map": ("text", 1, True, []),
     "timestamp": ("yesterday", "2023-11-14T22:13:20Z", True, [], {}),
     "blob": ("not base64!", 1, True, [], {}),
 }
@@ -123,7 +128,7 @@ def members(shape: Shape, path: Path = ()) -> Iterator[tuple[Path, Shape]]:
 
 def text(shape: Shape, length: int) -> str:
     """A good value of a text shape, so long if it can be."""
-    begin, filler = TEXTS[shape.name]
+    begin, filler = TEXTS.get(shape.name, _ANY_TEXT)
     return begin + filler * (length - len(begin))
 
 
@@ -136,8 +141,14 @@ def sample(shape: Shape) -> Any:
         return [sample(cast("ListShape", shape).member)]
     if kind == "string":
         enum = cast("StringShape", shape).enum
-        return enum[0] if enum else text(shape, max(len(TEXTS[shape.name][0]) + 1, least(shape) or 1))
-    return {"integer": 1, "timestamp": 1_700_000_000.5, "blob": "eA=="}[kind]
+        return (
+            enum[0] if enum else text(shape, max(len(TEXTS.get(shape.name, ("",))[0]) + 1, least(shape) or 1))
+        )
+    if kind == "map":
+        return {"key": sample(cast("MapShape", shape).value)}
+    return {
+        "integer": 1, "double": 1.5, "boolean": True, "timestamp": 1_700_000_000.5, "blob": "eA==",
+    }[kind]  # fmt: skip
 
 
 def least(shape: Shape) -> int | None:
@@ -250,10 +261,16 @@ def not_matching(shape: Shape) -> list[str]:
     found = [
         value
         for value in dict.fromkeys(values)
-        if not regex.fullmatch(pattern, value) and (least(shape) or 0) <= len(value) <= (most(shape) or 1_000)
+        if not regex.fullmatch(_of_python(pattern), value)
+        and (least(shape) or 0) <= len(value) <= (most(shape) or 1_000)
     ]
     assert found, f"nothing here breaks the pattern of {shape.name}; add a character that does"
     return found
+
+
+def _of_python(pattern: str) -> str:
+    """A pattern of Java's whose characters beyond the first plane are pairs of surrogates."""
+    return pattern.replace(r"\uD800\uDC00-\uDBFF\uDFFF", r"\U00010000-\U0010FFFF")
 
 
 def edges(shape: Shape, good: Any) -> list[Any]:

@@ -35,10 +35,20 @@ class Wire:
 
     Args:
         url: the endpoint URL.
+        service: the name that requests are signed for.
+        target: the service model's targetPrefix.
+        version: of its JSON protocol.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        service: str = "comprehend",
+        target: str = "Comprehend_20171127",
+        version: str = "1.1",
+    ) -> None:
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=240)
+        self._service, self._target, self._version = service, target, version
 
     def __call__(self, operation: str, body: Any, region: str = REGION) -> Answer:
         """Send one request; a body that is bytes goes out as it is."""
@@ -47,9 +57,10 @@ class Wire:
             "/",
             body if isinstance(body, bytes) else json.dumps(body).encode(),
             {
-                "Content-Type": "application/x-amz-json-1.1",
-                "X-Amz-Target": f"Comprehend_20171127.{operation}",
-                "Authorization": f"AWS4-HMAC-SHA256 Credential=t/20260101/{region}/comprehend/aws4_request",
+                "Content-Type": f"application/x-amz-json-{self._version}",
+                "X-Amz-Target": f"{self._target}.{operation}",
+                "Authorization": "AWS4-HMAC-SHA256 "
+                f"Credential=t/20260101/{region}/{self._service}/aws4_request",
             },
         )
         answer = self._connection.getresponse()

@@ -43,7 +43,7 @@ with DAG(
     classify = ComprehendClassifyDocumentsOperator(
         task_id="classify",
         endpoint_arn=endpoint_arn(MODEL, NAME),
-        classification_name="reviews-{{ dag_run.run_after.strftime('%Y%m%d') }}",
+        classification_name="reviews-{{ params.documents | replace('/', '') }}-{{ dag_run.run_after | ds }}",
         input_data_config={
             "S3Uri": "s3://reviews/{{ params.documents }}",
             "InputFormat": "ONE_DOC_PER_LINE",

@@ -28,7 +28,7 @@ for _ in range(2):
         print("TASK", ti.task_id, ti.state, ti.try_number)
 run = bag.dags["reviews_in_real_time"].test()
 print("REAL TIME", *sorted(f"{{ti.task_id}} {{ti.state}}" for ti in run.get_task_instances()), run.state)
-run = bag.dags["reviews_in_real_time"].test(run_conf={{"documents": "nothing-there/"}})
+run = bag.dags["reviews_in_real_time"].test(run_conf={{"documents": "more/"}})
 print("FAILS", *sorted(f"{{ti.task_id}} {{ti.state}}" for ti in run.get_task_instances()), run.state)
 """
 
@@ -41,6 +41,10 @@ def run_twice(python: str, dags: Path, home: Path) -> None:
         rows = [f"{label},{label} product {n}\n" for n in range(30) for label in ("good", "bad")]
         s3.put_object(Bucket="reviews", Key="labelled/2026-11.csv", Body="".join(rows))
         s3.put_object(Bucket="reviews", Key="new/monday.txt", Body="a good product\na bad product\n")
+        s3.put_object(Bucket="reviews", Key="more/tuesday.txt", Body="a good product again\n")
+        # After the two documents of the run that succeeds.
+        denied = {"operation": "ClassifyDocument", "code": "AccessDeniedException"}
+        aws.control.inject("error", **denied, after=2, times=None)
         connection: dict[str, Any] = {
             "conn_type": "aws",
             "login": CREDENTIALS["AWS_ACCESS_KEY_ID"],

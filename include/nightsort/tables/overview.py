@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row, dict_row
 
+from nightsort.tables.endpoint_hours import openings_of
 from nightsort.tables.run_summaries import RunSummary, last_runs
 from nightsort.tables.savings import Savings, month_of, month_savings
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     import psycopg
+
+    from nightsort.opening.record import Record
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,7 @@ class Spending:
     :param nights_usd: what they cost.
     :param by_hand_usd: what runs of documents given by hand cost that began in it.
     :param trainings_usd: what the trainings cost that ended in it.
+    :param endpoint_usd: what the openings of the endpoint cost that began in it.
     :param saved: what equal texts saved in all these runs.
     """
 
@@ -47,12 +52,13 @@ class Spending:
     nights_usd: float = 0.0
     by_hand_usd: float = 0.0
     trainings_usd: float = 0.0
+    endpoint_usd: float = 0.0
     saved: Savings = field(default_factory=Savings)
 
     @property
     def usd(self) -> float:
         """The sum."""
-        return self.nights_usd + self.by_hand_usd + self.trainings_usd
+        return self.nights_usd + self.by_hand_usd + self.trainings_usd + self.endpoint_usd
 
     def budget(self, run_usd: float | None) -> float | None:
         """Return what the nights may have cost together: the budget of a night for each that cost something.
@@ -71,6 +77,7 @@ class ClassifierOverview:
     :param failed_job: id of the last job that failed in the latest night; ``None`` if none did.
     :param active: the active version; ``None`` if none was promoted yet.
     :param month: what it has cost since the first of the month.
+    :param openings: of its endpoint, those that go on or ended in the last two days, in order of time.
     """
 
     classifier: str
@@ -78,6 +85,7 @@ class ClassifierOverview:
     failed_job: str | None
     active: ActiveVersion | None
     month: Spending
+    openings: Sequence[Record] = ()
 
 
 _FAILED_JOBS: Final = """
@@ -104,6 +112,12 @@ _TRAININGS_COST: Final = """
     SELECT classifier, sum(cost_usd)::float8 FROM nightsort.classifier_versions
     WHERE classifier = ANY(%(classifiers)s) AND trained_at >= %(since)s AND trained_at < %(until)s GROUP BY 1
 """
+_ENDPOINTS_COST: Final = """
+    SELECT classifier, sum(cost_usd)::float8 FROM nightsort.endpoint_hours
+    WHERE classifier = ANY(%(classifiers)s) AND opened_at >= %(since)s AND opened_at < %(until)s GROUP BY 1
+"""
+# In every time zone, this day began later.
+_TODAY: Final = timedelta(days=2)
 
 
 def classifier_names(conn: psycopg.Connection[Any]) -> list[str]:
@@ -146,8 +160,16 @@ def overview(
         with conn.cursor(row_factory=class_row(ActiveVersion)) as cursor:
             active = {row.classifier: row for row in cursor.execute(_ACTIVE, (names,))}
         spent = spent_in_month(conn, names, now)
+        openings = openings_of(conn, names, now - _TODAY)
     return [
-        ClassifierOverview(name, runs[name], failed_jobs.get(name), active.get(name), spent[name])
+        ClassifierOverview(
+            name,
+            runs[name],
+            failed_jobs.get(name),
+            active.get(name),
+            spent[name],
+            openings.get(name, ()),
+        )
         for name in names
     ]
 
@@ -166,8 +188,14 @@ def spent_in_month(
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         runs = {row.pop("classifier"): row for row in cursor.execute(_NIGHTS_COST, values)}
         trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
+        endpoints = dict(conn.execute(_ENDPOINTS_COST, values).fetchall())
         saved = month_savings(conn, classifiers, moment)
     return {
-        name: Spending(**runs.get(name, {}), trainings_usd=trainings.get(name) or 0.0, saved=saved[name])
+        name: Spending(
+            **runs.get(name, {}),
+            trainings_usd=trainings.get(name) or 0.0,
+            endpoint_usd=endpoints.get(name) or 0.0,
+            saved=saved[name],
+        )
         for name in classifiers
     }

@@ -139,11 +139,6 @@ class EndpointNow:
     today_usd: float
     budget_usd: float | None
 
-    @property
-    def share(self) -> float | None:
-        """The share of the day's budget that is spent; None if there is no budget."""
-        return self.today_usd / self.budget_usd if self.budget_usd else None
-
 
 def endpoint_now(spec: ClassifierSpec | None, records: Sequence[Record], now: datetime) -> EndpointNow | None:
     """

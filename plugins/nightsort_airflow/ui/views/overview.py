@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from nightsort_airflow.ui.formats import number
 from nightsort_airflow.ui.marks import Bar, night_bars
 from nightsort_airflow.ui.rights import CLASSIFY, TRAIN, dag_id
+from nightsort_airflow.ui.views.endpoint import endpoint_now
 from nightsort_airflow.ui.views.last_night import OtherRun, Rows, begun_night, facts_of, other_runs
 from nightsort_airflow.ui.views.verdict import ASK, BAD, IDLE, Verdict, judge, judge_without_row, lateness
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nightsort.tables.run_summaries import RunSummary
     from nightsort_airflow.ui.addresses import Addresses, Link
     from nightsort_airflow.ui.airflow_state import AirflowFacts, DagFacts, RunFacts
+    from nightsort_airflow.ui.views.endpoint import EndpointNow
 
 _WEEK = 7
 _NIGHTS = 30
@@ -40,6 +42,7 @@ class Row:
     :param others: runs by hand, and of older days, that need a person.
     :param bars: the last 30 nights, drawn.
     :param month: what this month cost.
+    :param endpoint: its endpoint; None if it has none.
     :param next_run: when the next run begins; None if nothing starts it.
     :param waits_for: why nothing starts it.
     """
@@ -54,6 +57,7 @@ class Row:
     bars: Markup | None
     active: ActiveVersion | None
     month: Spending | None
+    endpoint: EndpointNow | None
     next_run: datetime | None
     waits_for: str
 
@@ -157,6 +161,7 @@ def _row(name: str, known: Known, addresses: Addresses, now: datetime) -> Row:
         bars=_bars(nights, no_files) if nights else None,
         active=active,
         month=found.month if found else None,
+        endpoint=endpoint_now(spec, found.openings if found else (), now),
         next_run=dag.next_run if dag and known.starts_schedules and not dag.is_paused else None,
         waits_for=_waits_for(spec, dag, known.starts_schedules),
     )

@@ -94,15 +94,15 @@ def test_the_first_page_shows_state_units_and_what_the_day_cost_of_its_budget(
     shown = endpoint_now(spec(hours="08:00-18:00", budget_usd_day=36.0), records, EIGHT + 2 * HOUR)
     assert shown is not None
     assert (shown.state, shown.units, shown.today_usd) == (state, units, usd)
-    assert shown.share == pytest.approx(usd / 36)
+    assert shown.budget_usd == 36.0
 
 
-def test_a_classifier_without_an_endpoint_shows_none_and_one_without_a_budget_no_share() -> None:
+def test_a_classifier_without_an_endpoint_shows_none_and_one_without_a_limit_no_budget() -> None:
     assert endpoint_now(spec(), [], EIGHT) is None
     assert endpoint_now(None, [], EIGHT) is None
     unlimited = endpoint_now(spec(hours="always", budget_usd_day=None), [], EIGHT)
     assert unlimited is not None
-    assert unlimited.share is None
+    assert unlimited.budget_usd is None
     # Its spec is gone, and it is open all the same.
     left = endpoint_now(None, [opening(EIGHT, None, 1)], EIGHT + HOUR)
     assert left is not None

@@ -120,7 +120,7 @@ def test_what_needs_a_person_comes_first() -> None:
 
 
 def test_this_month_is_held_against_the_budget_of_its_nights() -> None:
-    month = Spending(nights=3, nights_usd=4.0, trainings_usd=2.0)
+    month = Spending(nights=3, nights_usd=4.0, trainings_usd=1.5, endpoint_usd=0.5)
     budget = SPEC.budget.model_copy(update={"run_usd": 1.0})
     specs = {"tickets": SPEC.model_copy(update={"budget": budget})}
     row = only(classifiers=tables("tickets", run(), month=month), specs=specs)

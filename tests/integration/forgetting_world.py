@@ -24,9 +24,10 @@ from nightsort.naming import batch_job_base, run_key
 from nightsort.results.retry import JobOutput, line_results, prepare_retry
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
+from nightsort.tables.reuse import runs_to_reuse
 from nightsort.tables.run_rows import loaded_retries
 from nightsort.tables.runs import finish_run
-from nightsort.tables.unsent import load_rejects
+from nightsort.tables.unsent import load_rejects, load_reused
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort.training.prepare import PreparedTraining, prepare_training_data
 
@@ -100,12 +101,22 @@ class World:
                 promote(conn, classifier="tickets", version=version)
         return prepared
 
-    def prepare(self, day: date = DAY, source_uri: str | None = None) -> PreparedBatches:
+    def prepare(self, day: date = DAY, source_uri: str | None = None, version: str = "v1") -> PreparedBatches:
         key = run_key(day, source_uri)
-        return prepare_batches(self.spec, self.access, run_key=key, day=day, source_uri=source_uri)
+        with self.connect() as conn:
+            runs = runs_to_reuse(conn, self.spec, self.access, version=version, run_key=key)
+        return prepare_batches(
+            self.spec,
+            self.access,
+            run_key=key,
+            day=day,
+            source_uri=source_uri,
+            version=version,
+            runs=runs,
+        )
 
     def classify(self, version: str = "v1", day: date = DAY, source_uri: str | None = None) -> RunCounts:
-        return self.load(self.prepare(day, source_uri), version, source_uri)
+        return self.load(self.prepare(day, source_uri, version), version, source_uri)
 
     def load(
         self, prepared: PreparedBatches, version: str = "v1", source_uri: str | None = None
@@ -140,10 +151,12 @@ class World:
                     archive=first.archive,
                     manifest=first.manifest,
                     retries=self._outputs(key, retries),
+                    access=self.access,
                 )
                 jobs[batch.name] = {**job, **({"retries": retries} if retries else {})}
             rejects = self.access.path(prepared.rejects_uri)
             load_rejects(conn, spec=self.spec, run_key=key, rejects_path=rejects)
+            load_reused(conn, spec=self.spec, access=self.access, version=version, prepared=prepared)
             return finish_run(
                 conn,
                 spec=self.spec,

@@ -465,3 +465,91 @@ def test_ids_are_taken_as_they_are(world: World, tmp_path: Path) -> None:
     assert said.exit_code == 0, said.output
     assert world.table() == {"T-1": "like four"}
     assert json.dumps("ä 'x'")[1:-1] not in "\n".join(world.objects().values())
+
+
+REUSES = {"reuse": {"days": 30}}
+REUSING = [
+    REUSES,
+    {**REUSES, "input_format": "ONE_DOC_PER_FILE"},
+    {"reuse": {"days": 30, "same_night": False}},
+]
+NEXT = DAY + timedelta(days=1)
+
+
+@pytest.mark.parametrize("world", REUSING, indirect=True)
+def test_a_document_whose_text_was_kept_and_reused_is_nowhere(world: World, tmp_path: Path) -> None:
+    fill(world)
+    world.arrives("a.jsonl", WITH_JANE, NEXT)
+    world.classify(day=NEXT)
+    world.export(run_key(NEXT, None))
+    held = world.holds("like Jane Roe")
+    assert any(place.startswith("work/reuse/") for place in held)
+    assert any(place.endswith("/reused-v1.parquet") for place in held)
+    paid, table = dict(world.paid), world.table(run_key(NEXT, None))
+    said = world.forget(tmp_path, "--document-id", JANE, "--yes")
+    assert said.exit_code == 0, said.output
+    assert world.holds("Jane Roe", JANE) == []
+    left = {name: label for name, label in table.items() if name != JANE}
+    assert world.table(run_key(NEXT, None)) == left
+    without_jane(world)
+    world.arrives("a.jsonl", OTHERS, NEXT)
+    for day in (EVE, DAY, NEXT):
+        counts = world.classify(day=day)
+        assert counts.documents_in == counts.classified + counts.failed + counts.rejected
+        assert world.export(run_key(day, None)) == counts.documents_in
+    assert world.table(run_key(NEXT, None)) == left
+    assert world.paid == paid
+
+
+@pytest.mark.parametrize("world", [REUSES], indirect=True)
+def test_a_text_that_somebody_else_reused_stays_with_them_and_is_reused_no_more(
+    world: World, tmp_path: Path
+) -> None:
+    world.labelled(LABELLED)
+    world.train()
+    world.arrives("a.jsonl", {JANE: "a form letter", "T-11": "text of 11"})
+    world.classify()
+    world.arrives("a.jsonl", {"T-12": "a form letter"}, NEXT)
+    world.classify(day=NEXT)
+    paid = sum(world.paid.values())
+    assert world.forget(tmp_path, "--document-id", JANE, "--yes").exit_code == 0
+    assert world.holds(f'"{JANE}"') == []
+    assert not [place for place in world.holds("a form letter") if "/reuse/" in place]
+    assert world.classify(day=NEXT).classified == 1
+    assert world.table(run_key(NEXT, None)) == {"T-12": "like a form letter"}
+    assert sum(world.paid.values()) == paid
+    world.arrives("a.jsonl", {"T-13": "a form letter", "T-14": "text of 11"}, NEXT + timedelta(days=1))
+    world.classify(day=NEXT + timedelta(days=1))
+    assert sum(world.paid.values()) == paid + 3
+
+
+@pytest.mark.parametrize("world", [REUSES], indirect=True)
+def test_a_text_that_another_document_of_the_batch_has_is_reused_as_before(
+    world: World, tmp_path: Path
+) -> None:
+    world.labelled(LABELLED)
+    world.train()
+    world.arrives("a.jsonl", {JANE: "a form letter", "T-11": "a form letter"})
+    world.classify()
+    paid = sum(world.paid.values())
+    assert world.forget(tmp_path, "--document-id", JANE, "--yes").exit_code == 0
+    world.arrives("a.jsonl", {"T-12": "a form letter"}, NEXT)
+    world.classify(day=NEXT)
+    assert sum(world.paid.values()) == paid
+    assert world.forget(tmp_path, "--document-id", "T-11", "--yes").exit_code == 0
+    assert not [place for place in world.holds("a form letter") if "/reuse/" in place]
+
+
+@pytest.mark.parametrize("world", [REUSES], indirect=True)
+def test_all_reused_documents_of_a_run_can_be_forgotten(world: World, tmp_path: Path) -> None:
+    world.labelled(LABELLED)
+    world.train()
+    for day in (DAY, NEXT):
+        world.arrives("a.jsonl", {JANE: "a form letter"}, day)
+        prepared = world.prepare(day)
+        world.load(prepared)
+    assert world.forget(tmp_path, "--document-id", JANE, "--yes").exit_code == 0
+    assert world.holds("a form letter", JANE) == []
+    # The tasks behind prepare_batches are cleared.
+    assert world.load(prepared).documents_in == 0
+    assert world.export(run_key(NEXT, None)) == 0

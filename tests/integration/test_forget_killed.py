@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -13,7 +14,7 @@ import yaml
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.integration.forgetting_world import BUCKET, World
+from tests.integration.forgetting_world import BUCKET, DAY, World
 from tests.integration.local_aws_server import PROJECT
 
 if TYPE_CHECKING:
@@ -25,9 +26,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.integration
 
 JANE = "T-17"
+NEXT = DAY + timedelta(1)
 DOCUMENTS = [(f"T-{n}", f"text of {n}") for n in range(5)]
 LABELLED = {f"L-{n}": (f"LABEL{n % 2}", f"labelled text {n}") for n in range(40)}
-FEWEST_WRITES = 14
+FEWEST_WRITES = 18
 
 
 class Kept:
@@ -91,7 +93,7 @@ def killing(aws: LocalAwsServer) -> Iterator[subprocess.Popen[str]]:
 def test_killed_before_any_write_it_ends_in_the_same_state_when_it_is_called_again(
     aws: LocalAwsServer, empty_database: str, killing: subprocess.Popen[str], tmp_path: Path, form: str
 ) -> None:
-    world = World(aws, empty_database, f"killed-{form.lower()}", input_format=form)
+    world = World(aws, empty_database, f"killed-{form.lower()}", input_format=form, reuse={"days": 1})
     fill(world)
     kept = Kept(world)
     file = tmp_path / "tickets.yaml"
@@ -127,6 +129,8 @@ def fill(world: World) -> None:
     world.arrives("a.jsonl", [*DOCUMENTS[:2], (JANE, "Jane Roe FAILS"), *DOCUMENTS[2:], (JANE, "Jane Roe")])
     world.classify()
     world.export()
+    world.arrives("a.jsonl", {JANE: "Jane Roe FAILS", "T-0": "text of 0"}, NEXT)
+    world.classify(day=NEXT)
 
 
 def told(killing: subprocess.Popen[str], write: int, arguments: list[str]) -> str:

@@ -62,6 +62,7 @@ def world(
             labelled={"uri": f"s3://{BUCKET}/labelled/", "format": "jsonl", "id_column": "id"},
             incoming={"uri": f"s3://{BUCKET}/incoming/{{day}}/", "format": "jsonl", "id_column": "id"},
             export={"uri": f"s3://{LAKE}/nightsort/predictions"},
+            reuse={"days": 1},
         )
 
 
@@ -98,6 +99,10 @@ def fill(world: World) -> None:
     put("incoming/2026-11-18/a.jsonl", [hers, *others, hers])
     world.classify()
     world.export()
+    # A damaged file with results is removed whole.
+    for entry in world.s3.list_objects_v2(Bucket=BUCKET, Prefix="nightsort/tickets/reuse/v1/")["Contents"]:
+        damaged = entry["Key"].replace("/reuse/v1/", "/reuse/v0/")
+        world.s3.put_object(Bucket=BUCKET, Key=damaged, Body=b"no Parquet")
     stray = f"nightsort/tickets/runs/{RUN}/input/{RUN}-00009-0123abcd.txt"
     world.s3.put_object(Bucket=BUCKET, Key=stray, Body=b"Jane Roe\n")
 

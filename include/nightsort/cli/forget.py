@@ -51,7 +51,7 @@ def forget(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what holds the documents.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Forget without asking.")] = False,
 ) -> None:
-    """Remove documents from tables, batches, outputs, rejects, training data and exported files.
+    """Remove documents from tables, batches, outputs, kept results, rejects, training data and exports.
 
     Nothing is paid for again: all other documents keep their batches, their jobs and their rows. If the
     command is interrupted, call it again. It says what it cannot reach: models, sources, old versions of
@@ -115,6 +115,7 @@ def _print_holdings(found: Holdings) -> None:
         (
             f"run {key}",
             sum(each.ids.total() for each in run.files.batches.values()) if run.files else 0,
+            sum(ids.total() for ids in run.files.reused.values()) if run.files else 0,
             run.files.rejects.ids.total() if run.files else 0,
             run.rows.total(),
             sum(ids.total() for ids in run.exported.values()),
@@ -126,6 +127,7 @@ def _print_holdings(found: Holdings) -> None:
         (
             f"training {version}",
             0,
+            0,
             training.rejects.ids.total(),
             0,
             0,
@@ -133,7 +135,9 @@ def _print_holdings(found: Holdings) -> None:
         )
         for version, training in found.trainings.items()
     ]
-    print_table(("held by", "in batches", "in rejects", "in tables", "exported", "in training data"), rows)
+    print_table(
+        ("held by", "in batches", "reused", "in rejects", "in tables", "exported", "in training data"), rows
+    )
     if found.strays:
         inputs = number_of(found.strays, "input")
         out.print(f"{inputs} without a manifest, left by crashed attempts, will be removed whole.")

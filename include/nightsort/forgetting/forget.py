@@ -132,7 +132,7 @@ class Forgetting:
             files = self._files(key, scratch)
             # Anew, since the run may have been prepared or exported again before the lock was taken.
             found = files.find(self._ids, self._named)
-            left += files.erase(found, self._named)
+            left += files.erase(found, self._ids, self._named)
             if key in known:
                 files.remove_strays(found)
         exported, unread = self._find_exported(key)
@@ -169,7 +169,7 @@ class Forgetting:
         ]
 
     def _files(self, key: str, scratch: Path) -> RunFiles:
-        return RunFiles(self._spec.layout.run(key), self._access, scratch)
+        return RunFiles(self._spec.layout, key, self._access, scratch)
 
     def _training(self, version: str) -> TrainingFolder:
         return self._spec.layout.training(version)

@@ -46,6 +46,7 @@ class Found:
     :param ids: how often each id is there.
     :param documents: how many documents the manifest has.
     :param owned: which of the rows are lines, rather than of documents that have the text of a line.
+    :param hashes: the hash of the text of each, 16 bytes; ``None`` where the manifest has none.
     :param heirs: rows of documents that are left with the text of such a line, by the row of the line.
     """
 
@@ -55,6 +56,7 @@ class Found:
     ids: Counter[str]
     documents: int
     owned: npt.NDArray[np.bool_]
+    hashes: list[bytes | None]
     heirs: dict[int, Heir] = field(default_factory=dict)
 
     @property
@@ -63,6 +65,13 @@ class Found:
         return np.array(
             [row for row in self.positions[self.owned].tolist() if row not in self.heirs], np.int64
         )
+
+    @property
+    def text_hashes(self) -> set[bytes]:
+        """The hashes of these texts."""
+        gone = set(self.texts.tolist())
+        each = zip(self.positions.tolist(), self.hashes, strict=True)
+        return {digest for position, digest in each if position in gone and digest is not None}
 
     @property
     def places(self) -> Iterator[tuple[str, int]]:
@@ -109,6 +118,7 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
     """
     positions, lines = [np.zeros(0, np.int64)], [np.zeros(0, np.int64)]
     files: list[str] = []
+    hashes: list[bytes | None] = []
     counts: Counter[str] = Counter()
     start = documents = number = 0
     places: dict[tuple[str, int], int] = {}
@@ -121,6 +131,8 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
             positions.append(here + start)
             lines.append(found["line"].to_numpy())
             files += found["file"].to_pylist()
+            hashed = "text_hash" in found.schema.names
+            hashes += found["text_hash"].to_pylist() if hashed else [None] * len(found)
             counts.update(found["document_id"].to_pylist())
             for row, file, line in zip(
                 here.tolist(), found["file"].to_pylist(), lines[-1].tolist(), strict=True
@@ -131,7 +143,7 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
             _note_heirs(rows, max(number - start, 0), start, set(here.tolist()), places, heirs)
         start += len(rows)
     every = np.concatenate(positions)
-    return Found(every, files, np.concatenate(lines), counts, documents, every < number, heirs)
+    return Found(every, files, np.concatenate(lines), counts, documents, every < number, hashes, heirs)
 
 
 def _note_heirs(

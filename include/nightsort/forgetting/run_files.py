@@ -11,8 +11,10 @@ from nightsort.forgetting.lines import LineMissingError, filler, overwrite_lines
 from nightsort.forgetting.manifests import Found, erase_from_manifest, find_in_manifest
 from nightsort.forgetting.outputs import Places, drop_results
 from nightsort.forgetting.rejects import FoundRejects, erase_from_rejects, find_in_rejects
-from nightsort.naming import REJECTS_FILE, batch_file, forgotten_file
+from nightsort.forgetting.reused import erase_from_reused, find_in_reused
+from nightsort.naming import REJECTS_FILE, REUSED_FILE, batch_file, forgotten_file
 from nightsort.results.archive import ArchiveError
+from nightsort.reuse.store import erase_from_store
 from nightsort.sources.source_files import list_files
 from nightsort.storage import download, names_below, remove_file, upload_whole
 
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightsort.arrow.columns import Column
-    from nightsort.naming import RunFolder
+    from nightsort.naming import WorkLayout
     from nightsort.storage import Access
 
 _MANIFEST: Final = ".parquet"
@@ -34,6 +36,7 @@ class FoundInRun:
 
     :param batches: in the manifests of batches and retries, by name.
     :param rejects: among its rejects.
+    :param reused: among those that it has reused, by the name of the file.
     :param strays: inputs without a manifest, by name: a crashed attempt left them, and nothing says which
         documents they hold.
     :param damaged: what cannot be read.
@@ -42,6 +45,7 @@ class FoundInRun:
 
     batches: dict[str, Found]
     rejects: FoundRejects
+    reused: dict[str, Counter[str]] = field(default_factory=dict)
     strays: list[str] = field(default_factory=list)
     damaged: list[str] = field(default_factory=list)
     documents: int = 0
@@ -49,19 +53,23 @@ class FoundInRun:
     @property
     def ids(self) -> Counter[str]:
         """How often each id is there."""
-        return sum((found.ids for found in self.batches.values()), self.rejects.ids + Counter())
+        of_batches = (found.ids for found in self.batches.values())
+        return sum((*of_batches, *self.reused.values()), self.rejects.ids + Counter())
 
 
 class RunFiles:
     """The files of one run. Its manifests say whether its batches have a document per line or per file.
 
-    :param folder: of the run.
+    :param layout: of the spec.
+    :param run_key: the run.
     :param access: storage.
     :param scratch: a local folder.
     """
 
-    def __init__(self, folder: RunFolder, access: Access, scratch: Path) -> None:
-        self._folder = folder
+    def __init__(self, layout: WorkLayout, run_key: str, access: Access, scratch: Path) -> None:
+        self._layout = layout
+        self._run_key = run_key
+        self._folder = layout.run(run_key)
         self._access = access
         self._scratch = scratch
 
@@ -97,13 +105,15 @@ class RunFiles:
         ]
         strays = set(names_below(self._folder.inputs, self._access)).difference(*inputs)
         rejects = find_in_rejects(self._folder.file(REJECTS_FILE), named, self._access)
-        return FoundInRun(batches, rejects, sorted(strays), damaged, documents)
+        reused = self._find_reused(ids, damaged)
+        return FoundInRun(batches, rejects, reused, sorted(strays), damaged, documents)
 
-    def erase(self, found: FoundInRun, named: Collection[str]) -> Iterator[str]:
-        """Take documents out: of inputs, of outputs, and last of the manifests, which say where they are.
+    def erase(self, found: FoundInRun, ids: Column, named: Collection[str]) -> Iterator[str]:
+        """Take documents out: of all else first, last of the manifests, which say where they are.
 
         :param found: the documents.
-        :param named: their ids.
+        :param ids: their ids.
+        :param named: the same ids.
         :returns: what could not be done, one after the other.
         """
         for batch, documents in found.batches.items():
@@ -111,6 +121,11 @@ class RunFiles:
                 yield problem
         if found.batches:
             yield from self._drop_results(found.batches)
+        for batch, documents in found.batches.items():
+            if hashes := documents.text_hashes:
+                erase_from_store(self._access, self._layout, self._run_key, batch, hashes)
+        for name in found.reused:
+            erase_from_reused(self._folder.file(name), ids, self._access, self._scratch)
         for batch, documents in found.batches.items():
             uri = self._folder.manifest(batch)
             per_file = _per_file(batch, documents)
@@ -125,6 +140,18 @@ class RunFiles:
             files = [uri + file for file in names_below(uri, self._access)] if name.endswith("/") else [uri]
             for file in files:
                 remove_file(file, self._access)
+
+    def _find_reused(self, ids: Column, damaged: list[str]) -> dict[str, Counter[str]]:
+        found = {}
+        for name in names_below(self._folder.file(""), self._access):
+            if not REUSED_FILE.fullmatch(name):
+                continue
+            try:
+                if here := find_in_reused(self._folder.file(name), ids, self._access):
+                    found[name] = here
+            except ManifestError as error:
+                damaged.append(str(error))
+        return found
 
     def _erase_from_input(self, batch: str, found: Found) -> str | None:
         """Put a text that says nothing in the place of documents; return what could not be done."""

@@ -57,7 +57,10 @@ class Act:
 
         :raises AssertionError: the run did not end in success.
         """
-        self.world.new_classifier(self.name, asks=any(case.name == "approve_cost" for case in self.cases))
+        kind = self.cases[0].kind
+        self.world.new_classifier(
+            self.name, kind, asks=any(case.name == "approve_cost" for case in self.cases)
+        )
         if self.cases[0].loses:
             self.world.lose_documents(self.name)
         for case in self.cases:

@@ -87,6 +87,11 @@ def _paid(operation: str) -> dict[str, Place]:
 
 UPLOADS: Final = "between two uploads"
 INPUTS: Final = "between the inputs and the manifests"
+REUSES: Final = "between what it reuses and the manifests"
+KEEPS: Final = "between the rows and the results that it keeps"
+KEPT: Final = "between the results that it keeps and its commit"
+REJECTED: Final = "between rejects and reused documents"
+REUSED: Final = "between reused documents and sums"
 REMOVES: Final = "before it removes what an earlier attempt left"
 CALL: Final = "before the call"
 DEFERS: Final = "before it defers"
@@ -153,6 +158,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "prepare_batches": _around(
         _operator("operators.classification", "PrepareBatchesOperator"),
         {
+            REUSES: Point("nightsort.reuse.lookup:Reused.write", "after"),
             INPUTS: Point("nightsort.batches.repeats:Repeats.sort", "after"),
             UPLOADS: Point("nightsort.batches.prepare:upload", "after"),
             "between two XComs": Point(
@@ -168,6 +174,8 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
             READS: Hang("s3:GetObject"),
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
+            KEEPS: Point("nightsort.tables.load:replace_rows", "after"),
+            KEPT: Point("nightsort.reuse.store:ResultsWriter.upload", "after"),
             COMMITTED: Point("nightsort.tables.load:load_predictions", "after"),
         },
     ),
@@ -182,6 +190,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         _operator("operators.classification", "LoadPredictionsOperator"),
         {
             COPIED: Point("nightsort.tables.load:_copy", "after"),
+            KEPT: Point("nightsort.reuse.store:ResultsWriter.upload", "after"),
         },
     ),
     "reconcile_run": _around(
@@ -189,7 +198,8 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         {
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
-            "between rejects and sums": Point("nightsort.tables.unsent:load_rejects", "after"),
+            REJECTED: Point("nightsort.tables.unsent:load_rejects", "after"),
+            REUSED: Point("nightsort.tables.unsent:load_reused", "after"),
             COMMIT: Point("nightsort.tables.runs:write_run", "after"),
             COMMITTED: Point("nightsort.tables.runs:finish_run", "after"),
         },
@@ -252,6 +262,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
     (("create_classifier", TAKEN, LOST),),
     (
         ("prepare_batches", BEFORE, TASK),
+        ("prepare_batches", REUSES, EXCEPTION),
         ("start_job", CALL, TASK),
         ("start_job", TAKEN, TASK),
         ("start_job", OVER, TASK),
@@ -272,7 +283,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("load_predictions", COPIED, TASK),
         ("load_predictions", READS, AWS),
         ("reconcile_run", COPIED, WORKER),
-        ("reconcile_run", "between rejects and sums", TASK),
+        ("reconcile_run", REJECTED, TASK),
         ("export_predictions", UPLOADS, SCHEDULER),
         ("export_predictions", AFTER, TASK),
     ),
@@ -314,12 +325,20 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
     (
         ("start_job", STARTED, CLEAR),
         ("load_predictions", COPY, SECOND_RUN),
+        ("load_predictions", KEEPS, TASK),
+        ("load_predictions", KEPT, WORKER),
+        ("reconcile_run", REUSED, TASK),
+        ("prepare_batches", COMPLETE, SECOND_RUN),
     ),
     (
         ("start_job", TAKEN, SECOND_RUN),
         ("load_predictions", COPY, BACKFILL),
+        ("load_predictions", KEPT, POSTGRES),
+        ("load_predictions", KEEPS, AWS),
+        ("reconcile_run", REUSED, POSTGRES),
     ),
     (
+        ("prepare_batches", REUSES, WORKER),
         ("prepare_batches", UPLOADS, EXCEPTION),
         ("approve_cost", BEFORE, TASK),
         ("approve_cost", AFTER, TASK),
@@ -340,7 +359,7 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
     (
         ("prepare_retries", AFTER, TASK),
         ("retry_batch.start_job", STARTED, TASK),
-        ("retry_batch.load_predictions", COPIED, SECOND_RUN),
+        ("retry_batch.load_predictions", KEPT, SECOND_RUN),
     ),
     *SERVE_ACTS,
 )

@@ -40,7 +40,7 @@ class EndpointAct(Act):
         self._asker = Asker(world, self.name)
 
     def play(self) -> Outcome:
-        self.world.new_classifier(self.name, real_time=True)
+        self.world.new_classifier(self.name, "serve", real_time=True)
         try:
             for stage in STAGES:
                 if not self._gave_up:

@@ -10,14 +10,20 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from io import BytesIO
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import psutil
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg.conninfo import make_conninfo
 
-from nightsort.naming import endpoint_name
+from nightsort.arrow.hashing import as_column, hash_texts
+from nightsort.arrow.label_lists import LABELS, SCORES
+from nightsort.naming import WorkLayout, endpoint_name
+from nightsort.reuse.store import ResultsWriter
+from nightsort.storage import plain_access
 from nightsort.tables.endpoint_hours import openings_between
 from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
@@ -27,23 +33,22 @@ from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, loc
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from nightsort.opening.record import Record
 
 BUCKET = "crash"
 DAY = "2026-11-18"
-DOCUMENTS, REPEATS = 30, 4
+DOCUMENTS, REPEATS, KNOWN = 30, 4, 5
+EVE, EVE_BATCH = "20261117", "20261117-00000-0123abcd"
 RESTART_SECONDS = 60
 
 PREDICTIONS = """
 SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted,
-       reason, source
+       reason, source, source_run
 FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, batch, line
 """
 RUNS = """
 SELECT run_key, day, version, state, message, documents_in, classified, failed, rejected, reasons, units,
-       repeated, saved_units, cost_usd, source_uri, retried,
+       repeated, reused, saved_units, cost_usd, source_uri, retried,
        (SELECT jsonb_agg(jsonb_build_array(batch -> 'name', batch -> 'documents', batch -> 'loaded'))
         FROM jsonb_array_elements(batches) AS batch)
 FROM nightsort.classification_runs WHERE classifier = %s ORDER BY run_key
@@ -89,6 +94,12 @@ class Outcome:
         return sum(row[5] - row[6] - row[7] - row[8] for row in rows) + self.refused
 
 
+def text(number: int) -> str:
+    """The text of a document; the last ones have the texts of the first ones."""
+    number %= DOCUMENTS - REPEATS
+    return f"{[*WORDS.values()][number % 3]} {number}"
+
+
 class World:
     """A local AWS and a PostgreSQL that may be killed, and an Airflow on both.
 
@@ -108,12 +119,7 @@ class World:
         self.aws = self._start_aws()
         self._put("labelled/a.jsonl", [{"label": label, "text": f"{words} {number}"}
                   for number in range(15) for label, words in WORDS.items()])  # fmt: skip
-        texts = list(WORDS.values())
-        # The last ones have the texts of the first ones.
-        different = DOCUMENTS - REPEATS
-        documents = [
-            {"id": f"d{n}", "text": f"{texts[n % different % 3]} {n % different}"} for n in range(DOCUMENTS)
-        ]
+        documents = [{"id": f"d{n}", "text": text(n)} for n in range(DOCUMENTS)]
         self._put(f"incoming/{DAY}/a.jsonl", [*documents, {"id": "blank", "text": " "}])
         with self.tables() as connection:
             ensure_schema(connection)
@@ -163,9 +169,10 @@ class World:
 
     # --- runs
 
-    def new_classifier(self, name: str, *, asks: bool = False, real_time: bool = False) -> None:
+    def new_classifier(self, name: str, kind: str, *, asks: bool = False, real_time: bool = False) -> None:
         """Make a classifier the only one, with an active version that was made from other data.
 
+        :param kind: ``train`` or ``classify``; before a night, there is one whose results are reused.
         :param asks: whether its DAGs have the task that asks a person when the budget is exceeded.
         :param real_time: whether it has an endpoint, at hours that are not now.
         """
@@ -175,10 +182,13 @@ class World:
             nightly_spec(name, BUCKET, ROLE)
             + f"export: parquet\nbudget: {{when_over: {'ask' if asks else 'fail'}}}\n"
             + (not_now() if real_time else "")
+            + ("reuse: {days: 30}\n" if kind == "classify" else "")
         )
         with self.tables() as connection:
             record_version(connection, replace(self.champion, classifier=name))
             promote(connection, classifier=name, version=self.champion.version)
+        if kind == "classify":
+            self._classified_on_the_eve(name)
 
     def lose_documents(self, name: str) -> None:
         """Have Comprehend lose half of the documents of a classifier's first job."""
@@ -251,6 +261,27 @@ class World:
         return next((each for each in found if each["EndpointArn"] == self.endpoint_arn(name)), None)
 
     # --- parts
+
+    def _classified_on_the_eve(self, name: str) -> None:
+        """Keep the results of the first texts of the day for a classifier, as an earlier night does."""
+        version = self.champion.version
+        layout = WorkLayout(str(self._folder / "kept" / name))
+        results = {"version": version, "run_key": EVE, "batch": EVE_BATCH}
+        with ResultsWriter(plain_access(), layout, **results) as writer:
+            hashes = as_column(*hash_texts(pa.array([text(n) for n in range(KNOWN)])))
+            scores = pa.array([[0.75, 0.25]] * KNOWN, SCORES)
+            writer.add(hashes, pa.array([["billing", "technical"]] * KNOWN, LABELS), scores)
+            writer.upload()
+        kept = layout.stored_results(version, EVE, EVE_BATCH)
+        key = WorkLayout(f"work/{name}").stored_results(version, EVE, EVE_BATCH)
+        self.aws.client("s3").put_object(Bucket=BUCKET, Key=key, Body=Path(kept).read_bytes())
+        with self.tables() as connection:
+            connection.execute(
+                "INSERT INTO nightsort.predictions (classifier, run_key, batch, day, version, line,"
+                " document_id, status, label) VALUES (%s, %s, %s, '2026-11-17', %s, 0, 'eve', 'classified',"
+                " 'billing')",
+                (name, EVE, EVE_BATCH, version),
+            )
 
     def _exported(self, name: str) -> dict[str, list[dict[str, Any]]]:
         s3, place = self.aws.client("s3"), f"work/{name}/predictions/classifier={name}/"

@@ -59,7 +59,7 @@ def undisturbed(world: World) -> Callable[[str, bool], Outcome]:
         if kind == "serve":
             return EndpointAct(world, "undisturbed", []).play()
         name = "losing" if loses else kind
-        world.new_classifier(name)
+        world.new_classifier(name, kind)
         if loses:
             world.lose_documents(name)
         dag_id = f"{kind}_{name}"

@@ -155,6 +155,8 @@ class Reused:
         :param units: what each of them would have cost; shape ``(n,)``.
         :raises OSError: no space left on local disk.
         """
+        if not len(ids):
+            return
         columns = [ids, as_column(first, second), from_numpy(units), from_numpy(rows)]
         self._documents.write_batch(pa.RecordBatch.from_arrays(columns, schema=_KNOWN))
         self.number += len(ids)

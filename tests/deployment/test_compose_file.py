@@ -34,7 +34,8 @@ AIRFLOW = {
 LOCAL = {"local-aws", "local-setup"}
 WORKERS = ("worker-1", "worker-2")
 CALL_AWS = {"dag-processor", "triggerer", "worker-1", "worker-2", "doctor", "serve"}
-REFERENCE = re.compile(r"\$\{(\w+)(?::([-?])([^}]*))?\}")
+# What has two dollars is the shell's in the container.
+REFERENCE = re.compile(r"(?<!\$)\$\{(\w+)(?::([-?])([^}]*))?\}")
 
 every_service = pytest.mark.parametrize("service", sorted(SERVICES))
 

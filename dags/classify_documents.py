@@ -25,11 +25,11 @@ from nightsort_airflow.dag_parts import (
     timetable,
 )
 from nightsort_airflow.earlier_xcoms import mapped_value, xcom_of
+from nightsort_airflow.operators.batch_job import StartBatchJobOperator
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
-    StartBatchJobOperator,
 )
 from nightsort_airflow.operators.failed_documents import PrepareRetriesOperator
 from nightsort_airflow.operators.reconcile import ReconcileRunOperator

@@ -211,10 +211,7 @@ def _results(
     """Return the results of each batch, then the reused ones, then the rejects."""
     folder = spec.layout.run(run.run_key)
     for batch in run.batches:
-        first, *retries = (
-            JobOutput.of(folder, access, name=job["name"], output_uri=job["output_uri"])
-            for job in (batch, *batch.get("retries", ()))
-        )
+        first, *retries = (JobOutput.of(folder, access, job) for job in (batch, *batch.get("retries", ())))
         name = batch["name"]
         constants = _FileConstants(run.run_key, name, run.version, run.loaded[name].loaded_at)
         yield constants, batch_results(spec, first, retries)

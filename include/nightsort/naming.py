@@ -427,6 +427,10 @@ class RunFolder:
         """Where Comprehend writes. It does not contain the input: Comprehend takes a prefix as plain text."""
         return f"{self.uri}/output/"
 
+    def answers(self, batch: str, version: str) -> str:
+        """Return what the answers of an endpoint to a batch lie below; a job's output has other names."""
+        return f"{self.output}{batch}-{version}/"
+
 
 @dataclass(frozen=True)
 class WorkLayout:

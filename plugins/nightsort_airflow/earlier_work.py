@@ -41,7 +41,9 @@ class EarlierWork:
         self.loaded: set[str] = set()
         """Names of the batches that were loaded, of those that :meth:`started_of` was asked about."""
         self.started: set[str] = set()
-        """Names of those whose jobs were started and did not fail."""
+        """Names of those whose jobs were started and did not fail, and of :attr:`answered`."""
+        self.answered: dict[str, bool] = {}
+        """Those that an endpoint was asked about, not a job: whether all of it is answered."""
 
     def read(self, connection: psycopg.Connection[Any]) -> None:
         """
@@ -62,7 +64,7 @@ class EarlierWork:
         batches: Sequence[Batch],
     ) -> set[str]:
         """
-        Return the names of the batches whose jobs were started and did not fail.
+        Return the names of the batches that a job was started for and did not fail, or an endpoint answered.
 
         :param access: storage.
         :param database: opens the tables.
@@ -84,7 +86,14 @@ class EarlierWork:
             and (name not in self._outputs or access.path(self._outputs[name]).exists())
         }
         hook = ComprehendClassificationHook(aws_conn_id=self._spec.aws_conn_id)
-        self.started = {name for name in names if name in self.loaded or self._has_job(hook, name)}
+        answers = self._answers(access, names)
+        of_jobs = {
+            name
+            for name in names
+            if not answers.get(name) and (name in self.loaded or self._has_job(hook, name))
+        }
+        self.answered = {name: complete for name, complete in answers.items() if name not in of_jobs}
+        self.started = of_jobs | self.answered.keys()
         return self.started
 
     def retries_of(self, batch: str, access: Access) -> list[dict[str, Any]]:
@@ -99,10 +108,27 @@ class EarlierWork:
         folder = self._spec.layout.run(self._run_key)
 
         def there(retry: dict[str, Any]) -> bool:
-            found = JobOutput.of(folder, access, name=retry["name"], output_uri=retry["output_uri"])
+            found = JobOutput.of(folder, access, retry)
             return bool(found.archive.exists() and found.manifest.exists())
 
         return [*takewhile(there, self._retries.get(batch, ()))]
+
+    def _answers(self, access: Access, batches: Sequence[str]) -> dict[str, bool]:
+        """Return the batches of which there are answers of an endpoint, and whether there are all."""
+        from nightsort.real_time.answers import StoredAnswers
+        from nightsort.storage import names_below
+
+        folder = self._spec.layout.run(self._run_key)
+        there = set(names_below(folder.output, access))
+        found = {}
+        for batch in batches:
+            answers = folder.answers(batch, self._version)
+            if answers.removeprefix(folder.output) in there:
+                stored = StoredAnswers(access, answers)
+                complete = stored.is_complete()
+                if complete or stored.read():
+                    found[batch] = complete
+        return found
 
     def _has_job(self, hook: ComprehendClassificationHook, batch: str) -> bool:
         """Whether a job over a batch runs, or is complete with its output."""

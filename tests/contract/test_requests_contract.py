@@ -15,7 +15,7 @@ from nightsort_airflow.comprehend_requests import (
     output_config,
     training_input_config,
 )
-from nightsort_airflow.operators.classification import StartBatchJobOperator
+from nightsort_airflow.operators.batch_job import StartBatchJobOperator
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from tests.airflow_environment import ROOT, SAMPLE_SPECS
 from tests.contract.comprehend_model import problems

@@ -174,7 +174,7 @@ class World:
 
     def _output(self, key: str, job: dict[str, Any]) -> JobOutput:
         folder = self.spec.layout.run(key)
-        return JobOutput.of(folder, self.access, name=job["name"], output_uri=job["output_uri"])
+        return JobOutput.of(folder, self.access, job)
 
     def _outputs(self, key: str, jobs: list[dict[str, Any]]) -> list[JobOutput]:
         return [self._output(key, job) for job in jobs]

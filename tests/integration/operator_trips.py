@@ -19,11 +19,11 @@ from airflow.sdk.exceptions import AirflowSkipException
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort_airflow.assets import active_version_alias, export_asset, predictions_asset
 from nightsort_airflow.comprehend_requests import output_config, training_input_config
+from nightsort_airflow.operators.batch_job import StartBatchJobOperator
 from nightsort_airflow.operators.classification import (
     ExportPredictionsOperator,
     LoadPredictionsOperator,
     PrepareBatchesOperator,
-    StartBatchJobOperator,
 )
 from nightsort_airflow.operators.comprehend import ComprehendCreateDocumentClassifierOperator
 from nightsort_airflow.operators.failed_documents import PrepareRetriesOperator

@@ -127,7 +127,8 @@ class TestClassify:
         trip.train()
         run = OperatorRun()
         first, *_ = trip.prepare(run)
-        from nightsort_airflow.operators.classification import LoadPredictionsOperator, StartBatchJobOperator
+        from nightsort_airflow.operators.batch_job import StartBatchJobOperator
+        from nightsort_airflow.operators.classification import LoadPredictionsOperator
 
         job = run.execute(
             StartBatchJobOperator(

@@ -41,6 +41,7 @@ RELEASED = {
     7: "4dc5e069636c933fc09b186b330997c0fe93b0fb72b96b1755c7b540da094f4e",
     8: "a7ecd42f64187652cbe212920851b5af4faf1fea70139e3b26fadb4a69f84010",
     9: "2bc757ed8c39db824fae9d86c0392a99674e1cb4634564120dc124c978062dbb",
+    10: "c2f34d3bf8bb79eed84d7b7cd5b060a6feeec9541b88440ebe70e8f707710f2c",
 }
 """SHA-256 of each file that a database may have been made with: such a file never changes."""
 

@@ -14,6 +14,7 @@ from typing_extensions import Self
 
 from nightsort.classifier_spec.alerts import Notifier, alert_problems
 from nightsort.classifier_spec.aws import Kms, Vpc
+from nightsort.classifier_spec.batch import BatchLimits
 from nightsort.classifier_spec.budget import Approver, Budget
 from nightsort.classifier_spec.export import Export
 from nightsort.classifier_spec.loading import LoadedSpecs, read_yaml, spec_files, spec_folders
@@ -68,13 +69,6 @@ class Promotion(SpecPart):
 
     metric: Literal["macro_f1", "micro_f1", "accuracy"] = "macro_f1"
     least_gain: float = Field(0.0, ge=0, lt=1, strict=True)
-
-
-class BatchLimits(SpecPart):
-    """The size limits of one classification job: documents, and bytes of its input file."""
-
-    max_documents: int = Field(limits.MAX_JOB_DOCUMENTS, ge=1, le=limits.MAX_JOB_DOCUMENTS, strict=True)
-    max_bytes: int = Field(limits.MAX_JOB_BYTES, ge=1, le=limits.MAX_JOB_BYTES, strict=True)
 
 
 class ClassifierSpec(SpecPart):
@@ -304,6 +298,9 @@ class ClassifierSpec(SpecPart):
         if self.schedule and (unread := unread_days(self.schedule, self.incoming.template)):
             message = f"{shown(self.schedule)} would never read {unread}; start it more often"
             problems.append(Problem("schedule", message))
+        if self.batch.endpoint_below is not None and self.real_time is None:
+            message = "needs real_time, which opens the endpoint; add that, or remove this key"
+            problems.append(Problem("batch.endpoint_below", message))
         problems += alert_problems(self.loaded_by, self.schedule, self.notifiers, self.drift)
         if problems:
             raise refuse_keys(problems)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta, timezone
-from typing import Final
+from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from croniter import CroniterBadDateError, CroniterError, croniter  # type: ignore[import-untyped]  # has no types
 
 from nightsort.classifier_spec.day_template import has_day, render, tells_days_apart
 from nightsort.classifier_spec.problems import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _EXAMPLE: Final = 'write for instance "0 2 * * *"'
 _FIRST: Final = date(2026, 1, 1)
@@ -56,6 +59,17 @@ def last_start(cron: str, zone: str, now: datetime) -> tuple[datetime, date]:
     starts = croniter(cron, now.astimezone(ZoneInfo(zone)))
     start, before = starts.get_prev(datetime), starts.get_prev(datetime)
     return start, before.date()
+
+
+def next_starts(cron: str, zone: str, now: datetime) -> Iterator[datetime]:
+    """Yield when a schedule starts runs, without end.
+
+    :param cron: the schedule.
+    :param zone: the time zone of the spec.
+    :param now: a moment, with its time zone.
+    """
+    starts: Iterator[datetime] = croniter(cron, now.astimezone(ZoneInfo(zone))).all_next(datetime)
+    return starts
 
 
 def leaves_days_out(cron: str) -> bool:

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import TYPE_CHECKING, Final
 
 from nightsort.classifier_spec.day_template import comes_back, has_day, tells_days_apart
 from nightsort.classifier_spec.problems import Problem, shown
+from nightsort.classifier_spec.schedule import next_starts
 from nightsort.naming import S3
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
+
+_STARTS_LOOKED_AT: Final = 400
+"""More than those of a year."""
+
+_SOON_ENOUGH: Final = timedelta(minutes=30)
+"""A night that starts so long before an opening may find the endpoint open when its batches are prepared."""
 
 
 def dag_problems(spec: ClassifierSpec) -> list[Problem]:
@@ -28,7 +37,12 @@ def spec_warnings(spec: ClassifierSpec) -> list[Problem]:
 
     :param spec: the classifier spec.
     """
-    return [*dag_problems(spec), *_ids_that_repeat(spec), *_documents_read_again(spec)]
+    return [
+        *dag_problems(spec),
+        *_ids_that_repeat(spec),
+        *_documents_read_again(spec),
+        *_nights_outside_of_hours(spec),
+    ]
 
 
 def _ids_that_repeat(spec: ClassifierSpec) -> list[Problem]:
@@ -67,3 +81,18 @@ def _documents_read_again(spec: ClassifierSpec) -> list[Problem]:
         "and pays for it"
     )
     return [Problem("incoming.uri" if spec.incoming.uri else "incoming.sql", message)]
+
+
+def _nights_outside_of_hours(spec: ClassifierSpec) -> list[Problem]:
+    if spec.batch.endpoint_below is None or spec.real_time is None or spec.schedule is None:
+        return []
+    hours = spec.real_time.opening_hours(spec.timezone)
+    starts = next_starts(spec.schedule, spec.timezone, datetime.now(timezone.utc))
+    for start in islice(starts, _STARTS_LOOKED_AT):
+        if hours.period_at(start) or hours.period_at(start + _SOON_ENOUGH):
+            return []
+    message = (
+        f"the endpoint is closed ({hours}) whenever the schedule {shown(spec.schedule)} starts a night, so "
+        "each is sent as jobs; move the schedule or real_time.hours, or remove this key"
+    )
+    return [Problem("batch.endpoint_below", message)]

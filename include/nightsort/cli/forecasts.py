@@ -102,6 +102,13 @@ def forecast_cost(
         if problem is None:
             out.print(str(forecast), soft_wrap=True)
             out.print(budget_text(forecast, budget), soft_wrap=True)
+        below = loaded.batch.endpoint_below
+        if not training and below is not None and 0 < forecast.documents < below:
+            out.print(
+                "If the endpoint is open then with the active version, it goes through that and costs "
+                f"nothing (batch.endpoint_below: {below:,}).",
+                soft_wrap=True,
+            )
         print_rejects(found["counts"], found["examples"])
     if problem is not None:
         if loaded.budget.when_over == "ask":

@@ -127,6 +127,8 @@ def _print_run(report: NightReport) -> None:
     if run.counted or run.state != RUNNING:
         cost = f"Cost {usd_text(run.cost_usd)} ({number_of(run.units, 'unit')})"
     _say(f"{cost}, {forecast}{approved}")
+    if run.way:
+        _say(f"Sent {'through the endpoint' if run.way == 'endpoint' else 'as jobs'}: {run.way_why}")
     known = [
         *([f"{run.repeated:,} with a text that was sent for another one"] if run.repeated else []),
         *([f"{run.reused:,} with a text that an earlier run classified"] if run.reused else []),
@@ -172,7 +174,7 @@ def _print_jobs(report: NightReport) -> None:
                 job.batch or "",
                 "" if job.documents is None else job.documents,
                 batch.loaded if batch and job.attempt == 0 else "",
-                job.job_id or "",
+                job.job_id or ("endpoint" if job.source == "endpoint" else ""),
                 f"{job.status or 'not known'}{f': {job.message}' if job.message else ''}",
                 submitted,
                 minutes,

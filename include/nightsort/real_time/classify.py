@@ -20,6 +20,7 @@ from nightsort.real_time.endpoint import (
     RefusedDocumentError,
 )
 from nightsort.real_time.pace import Pace, unit_seconds
+from nightsort.results.curable import NOT_ASKED
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ def classify_documents(
     *,
     model_arn: str | None = None,
     stop: threading.Event | None = None,
+    patience: float = PATIENCE_SECONDS,
 ) -> RealTimeOutput:
     """Classify documents through an endpoint, each at most once.
 
@@ -91,6 +93,7 @@ def classify_documents(
         one classifier version: what is there counts as answered.
     :param model_arn: the classifier version that has to answer; ``None``: the one that is served now.
     :param stop: when it is set, the work ends soon, with :class:`StoppedError`.
+    :param patience: seconds for which the endpoint may refuse everything.
     :returns: where the output is, and what was done.
     :raises EndpointNotInServiceError: the endpoint does not answer, or refuses everything for long.
     :raises ModelChangedError: the endpoint serves another version, or does so before all are answered.
@@ -105,7 +108,7 @@ def classify_documents(
         return RealTimeOutput(stored.output_uri, model_arn)
     began = time.monotonic()
     units = max(1, serving.units)
-    work = _Work(endpoint, stored, model_arn, Pace(units), stop or threading.Event())
+    work = _Work(endpoint, stored, model_arn, Pace(units), stop or threading.Event(), patience)
     lines = work.answer(documents, workers=min(MOST_REQUESTS, REQUESTS_A_UNIT * units))
     stored.complete(lines)
     stored.empty_parts()
@@ -122,6 +125,31 @@ def classify_documents(
     )
 
 
+def end_early(
+    documents: Iterable[Document], access: Access, folder: str, model_arn: str
+) -> RealTimeOutput | None:
+    """Write the output of work that cannot go on: a document without an answer fails, and a job can follow.
+
+    :param documents: as for :func:`classify_documents`, as are the other parameters.
+    :param access: storage.
+    :param folder: where the answers are.
+    :param model_arn: the classifier version that answered.
+    :returns: the output; ``None`` if nothing was answered, and nothing is written.
+    """
+    stored = StoredAnswers(access, folder)
+    known = stored.read()
+    if not known:
+        return None
+    code = NOT_ASKED.removeprefix("error:")
+    stored.complete(
+        known.get(document.place)
+        or failure_line(document.place, code, "The endpoint was not asked any more.")
+        for document in documents
+    )
+    stored.empty_parts()
+    return RealTimeOutput(stored.output_uri, model_arn, known=len(known))
+
+
 def _changed(found: str, expected: str) -> ModelChangedError:
     return ModelChangedError(
         f"The endpoint serves {found}, and not {expected}. What that version answered is kept. Let the "
@@ -133,15 +161,22 @@ class _Work:
     """The documents of one try on their way."""
 
     def __init__(
-        self, endpoint: Endpoint, stored: StoredAnswers, model_arn: str, pace: Pace, stop: threading.Event
+        self,
+        endpoint: Endpoint,
+        stored: StoredAnswers,
+        model_arn: str,
+        pace: Pace,
+        stop: threading.Event,
+        patience: float,
     ) -> None:
         self.pace = pace
+        self._patience = patience
         self.asked = 0
         self._endpoint = endpoint
         self._stored = stored
         self._model_arn = model_arn
         self._stop = stop
-        self._answered = time.monotonic()
+        self._refused_since: float | None = None
         self._new: list[bytes] = []
         self._stored_at = time.monotonic()
 
@@ -215,12 +250,14 @@ class _Work:
                 answer = self._endpoint.classify(document.content)
             except BusyError as error:
                 self.pace.was_refused()
-                if time.monotonic() - self._answered > PATIENCE_SECONDS:
+                now = time.monotonic()
+                since = self._refused_since = self._refused_since or now
+                if now - since > self._patience:
                     raise EndpointNotInServiceError(
-                        f"The endpoint has answered nothing for {PATIENCE_SECONDS} s: {error}. Give it more "
+                        f"The endpoint has answered nothing for {self._patience:g} s: {error}. Give it more "
                         "inference units, or ask later; what was answered is stored"
                     ) from error
             else:
-                self._answered = time.monotonic()
+                self._refused_since = None
                 self.pace.went_well(work)
                 return answer

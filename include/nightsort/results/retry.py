@@ -31,7 +31,7 @@ from nightsort.results.retried import RetriedResults
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     from upath import UPath
@@ -53,19 +53,17 @@ class JobOutput(NamedTuple):
     source: str = JOB
 
     @classmethod
-    def of(
-        cls, folder: RunFolder, access: Access, *, name: str, output_uri: str, source: str = JOB
-    ) -> JobOutput:
+    def of(cls, folder: RunFolder, access: Access, job: Mapping[str, Any]) -> JobOutput:
         """Return the output of a job, or an endpoint, over a batch or a retry of a run.
 
         :param folder: the run's folder.
         :param access: storage.
-        :param name: name of the batch or the retry.
-        :param output_uri: its ``output.tar.gz``.
-        :param source: what the rows in the table say of it.
+        :param job: as the run's row has it: ``name`` of the batch or the retry, ``output_uri`` of its
+            ``output.tar.gz``, and ``source`` if it is no job's.
         :returns: the output.
         """
-        return cls(access.path(output_uri), access.path(folder.manifest(name)), source)
+        archive, manifest = access.path(job["output_uri"]), access.path(folder.manifest(job["name"]))
+        return cls(archive, manifest, job.get("source", JOB))
 
 
 def batch_results(
@@ -110,6 +108,7 @@ def prepare_retry(
     batch: Batch,
     results: Iterable[pa.RecordBatch],
     attempt: int,
+    reasons: Collection[str] = CURABLE,
 ) -> Batch | None:
     """Write the lines of a batch that failed for a curable reason below the run's folder.
 
@@ -119,11 +118,12 @@ def prepare_retry(
     :param batch: the batch.
     :param results: of its lines, from :func:`line_results`.
     :param attempt: 1 for the first time that documents of the batch are sent again.
-    :returns: what is sent again, as a batch; ``None`` if nothing failed for a curable reason.
+    :param reasons: those that are sent again.
+    :returns: what is sent again, as a batch; ``None`` if nothing failed for such a reason.
     :raises MissingObjectError: the batch's input is gone.
     :raises ManifestError: its manifest cannot be read.
     """
-    failed = _curable(results, batch.lines)
+    failed = _failed(results, batch.lines, reasons)
     if not failed.any():
         return None
     per_file = spec.input_format == "ONE_DOC_PER_FILE"
@@ -159,13 +159,13 @@ def _repeats(manifest: UPath, failed: npt.NDArray[np.bool_], folder: Path) -> Re
     return repeats
 
 
-def _curable(results: Iterable[pa.RecordBatch], lines: int) -> npt.NDArray[np.bool_]:
-    """Return which lines of a batch failed for a curable reason."""
+def _failed(results: Iterable[pa.RecordBatch], lines: int, reasons: Collection[str]) -> npt.NDArray[np.bool_]:
+    """Return which lines of a batch failed for one of these reasons."""
     failed = np.zeros(lines, np.bool_)
-    reasons: Any = pa.array(list(CURABLE))
+    wanted: Any = pa.array(list(reasons))
     for rows in results:
         if rows["reason"].null_count == len(rows):
             continue
-        mask = pc.is_in(rows["reason"].cast(pa.string()), value_set=reasons)
+        mask = pc.is_in(rows["reason"].cast(pa.string()), value_set=wanted)
         failed[rows["line"].to_numpy()[mask.to_numpy(zero_copy_only=False)]] = True
     return failed

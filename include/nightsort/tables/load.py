@@ -18,7 +18,7 @@ from psycopg import sql
 
 from nightsort.arrow.prefetch import prefetch
 from nightsort.naming import run_day
-from nightsort.results.join import RESULT_SCHEMA
+from nightsort.results.join import JOB, RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.reuse.store import ResultsWriter
 from nightsort.statistics.counting import Counting
@@ -55,6 +55,7 @@ def load_predictions(
     batch: str,
     archive: UPath,
     manifest: UPath,
+    source: str = JOB,
     retries: Sequence[JobOutput] = (),
     access: Access | None = None,
 ) -> LoadCounts:
@@ -70,6 +71,7 @@ def load_predictions(
     :param batch: name of the batch.
     :param archive: the job's ``output.tar.gz``.
     :param manifest: the batch's manifest.
+    :param source: whether a job or an endpoint classified it.
     :param retries: the outputs of documents that were sent again, in their order.
     :param access: storage, where results are kept if the spec has ``reuse.days``; ``None``: none is kept.
     :returns: the counts of the batch.
@@ -86,7 +88,9 @@ def load_predictions(
             kept = stack.enter_context(
                 ResultsWriter(access, layout, version=version, run_key=run_key, batch=batch)
             )
-        results = batch_results(spec, JobOutput(archive, manifest), retries, kept.add if kept else None)
+        results = batch_results(
+            spec, JobOutput(archive, manifest, source), retries, kept.add if kept else None
+        )
         replace_rows(conn, classifier=spec.name, run_key=run_key, batch=batch, version=version, rows=results)
         if kept is not None:
             kept.upload()

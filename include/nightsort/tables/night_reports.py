@@ -42,6 +42,7 @@ class Job:
     :param batch: name of the batch or of the retry that it classified.
     :param attempt: 0 for a batch, from 1 on for documents that were sent again; ``None`` if it failed.
     :param message: what Comprehend said of a job that failed.
+    :param source: ``endpoint`` where an endpoint classified the batch, and there was no job.
     """
 
     batch: str | None
@@ -53,6 +54,7 @@ class Job:
     message: str | None
     submitted_at: datetime | None
     ended_at: datetime | None
+    source: str = "job"
 
 
 @dataclass(frozen=True)
@@ -162,8 +164,8 @@ def _report(conn: psycopg.Connection[Any], run: RunSummary) -> NightReport:
 def _jobs(conn: psycopg.Connection[Any], key: tuple[str, str]) -> list[Job]:
     with conn.cursor(row_factory=class_row(Job)) as cursor:
         jobs = cursor.execute(
-            "SELECT batch, attempt, documents, job_id, job_name, status, message, submitted_at, ended_at"
-            " FROM nightsort.run_jobs WHERE classifier = %s AND run_key = %s"
+            "SELECT batch, attempt, documents, job_id, job_name, status, message, submitted_at, ended_at,"
+            " source FROM nightsort.run_jobs WHERE classifier = %s AND run_key = %s"
             " ORDER BY attempt IS NULL, batch, attempt, job_name",
             key,
         ).fetchall()

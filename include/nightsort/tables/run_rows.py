@@ -94,22 +94,34 @@ def fail_run(
 
 
 def record_forecast(
-    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, units: int, usd: float
+    conn: psycopg.Connection[Any],
+    *,
+    classifier: str,
+    run_key: str,
+    units: int,
+    usd: float,
+    way: Mapping[str, str | None] | None = None,
 ) -> None:
-    """Write what a run would cost, before anything of it is sent.
+    """Write what a run would cost and how its texts will be sent, before anything of it is sent.
 
     :param conn: the database.
     :param classifier: name of the spec.
     :param run_key: the run.
     :param units: units that would be billed.
     :param usd: their price.
+    :param way: ``way`` and ``way_why``; ``None`` keeps what the row has.
     """
     with conn.transaction():
         conn.execute(
-            "UPDATE nightsort.classification_runs SET forecast_units = %s, forecast_usd = %s "
-            "WHERE classifier = %s AND run_key = %s",
-            (units, usd, classifier, run_key),
+            "UPDATE nightsort.classification_runs SET forecast_units = %s, forecast_usd = %s,"
+            " way = coalesce(%s, way), way_why = coalesce(%s, way_why)"
+            " WHERE classifier = %s AND run_key = %s",
+            (units, usd, *_way(way), classifier, run_key),
         )
+
+
+def _way(way: Mapping[str, str | None] | None) -> tuple[str | None, str | None]:
+    return (way["way"], way["way_why"]) if way else (None, None)
 
 
 def loaded_retries(
@@ -136,6 +148,20 @@ def loaded_outputs(
     :param version: the classifier version; another version's outputs do not count.
     """
     return _of_loaded_batches(conn, "output_uri", classifier, run_key, version)
+
+
+def loaded_sources(
+    conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str | None
+) -> dict[str, str]:
+    """Return which of the batches that earlier runs of a day loaded an endpoint classified, and not a job.
+
+    :param conn: the database.
+    :param classifier: name of the spec.
+    :param run_key: the run.
+    :param version: the classifier version; another version's batches do not count.
+    :returns: :data:`~nightsort.results.join.ENDPOINT` by batch name.
+    """
+    return _of_loaded_batches(conn, "source", classifier, run_key, version)
 
 
 def _of_loaded_batches(
@@ -168,7 +194,7 @@ def write_run(
 ) -> None:
     """Write the row of a run whose rows are counted; the parameters are its columns.
 
-    :param approved: columns of their own: ``approved_by``, ``approved_at``; ``None`` keeps a value.
+    :param approved: columns of their own, with ``way`` and ``way_why``; ``None`` keeps a value.
     """
     row = {
         "classifier": classifier,

@@ -33,6 +33,7 @@ class RunSummary:
     :param reused: documents that were not sent, because an earlier run classified their text.
     :param saved_units: units that these would have cost.
     :param saved_usd: their price.
+    :param way: how its texts were sent, ``job`` or ``endpoint``, and `way_why`; ``None``: nothing was chosen.
     """
 
     classifier: str
@@ -63,6 +64,8 @@ class RunSummary:
     reused: int = 0
     saved_units: int = 0
     saved_usd: float = 0.0
+    way: str | None = None
+    way_why: str | None = None
 
     @property
     def counted(self) -> bool:
@@ -85,7 +88,7 @@ COLUMNS: Final = sql.SQL(
     " run.classified, run.failed, run.rejected, run.retried, run.units, run.cost_usd::float8 AS cost_usd,"
     " run.forecast_units, run.forecast_usd::float8 AS forecast_usd, run.source_uri, run.dag_id, run.run_id,"
     " run.started_at, run.finished_at, run.approved_by, run.approved_at,"
-    " run.repeated, run.reused, run.saved_units, run.saved_usd::float8 AS saved_usd,"
+    " run.repeated, run.reused, run.saved_units, run.saved_usd::float8 AS saved_usd, run.way, run.way_why,"
     " statistics.drifted, statistics.drift ->> 'sentence' AS drift"
 )
 _SELECT: Final = sql.SQL(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.errors import NightsortError
 from nightsort.naming import REJECTS, REUSED_BATCH
-from nightsort.results.join import REPEAT
+from nightsort.results.join import ENDPOINT, REPEAT
 from nightsort.statistics.drift import Night, judge, not_judged
 from nightsort.tables.forgotten import left_of
 from nightsort.tables.recount import recount_batches
@@ -23,6 +23,7 @@ from nightsort.tables.run_rows import (
     INCOMPLETE,
     AirflowRun,
     loaded_retries,
+    loaded_sources,
     write_run,
 )
 from nightsort.tables.statistics import (
@@ -107,6 +108,7 @@ def finish_run(
     retries: Mapping[str, Sequence[str]] | None = None,
     airflow_run: AirflowRun | None = None,
     approved: Mapping[str, Any] | None = None,
+    way: Mapping[str, str | None] | None = None,
     access: Access | None = None,
 ) -> RunCounts:
     """Count a run's rows in the table, compare them with the prepared batches, and write the row of the run.
@@ -131,6 +133,8 @@ def finish_run(
     :param airflow_run: the DAG run.
     :param approved: ``approved_by`` and ``approved_at``, who approved the cost and when. ``None`` keeps what
         the row has: an earlier run of the day asked about what is paid.
+    :param way: ``way`` and ``way_why``, how the texts were sent. ``None`` keeps what the row has: nothing was
+        sent that an earlier run had not sent.
     :param access: storage; tells which documents were forgotten since the batches were prepared.
     :returns: the counts of the run.
     :raises CountsDoNotAddUp: a document has no row, a batch has too many rows, or a retry is not loaded.
@@ -173,7 +177,7 @@ def finish_run(
             source_uri=source_uri,
             started_at=started_at,
             airflow_run=airflow_run,
-            approved=approved or {},
+            approved={**(approved or {}), **(way or {})},
         )
     if missing is not None:
         raise CountsDoNotAddUp(missing, counts)
@@ -289,7 +293,11 @@ def _count(
     loaded, statuses, reasons, _ = rows
     # A batch that this run did not load keeps what an earlier run sent again: the next run loads it.
     earlier = loaded_retries(conn, classifier=key[0], run_key=key[1], version=version)
-    known = {**{name: {"retries": retries} for name, retries in earlier.items()}, **jobs}
+    by_endpoint = loaded_sources(conn, classifier=key[0], run_key=key[1], version=version)
+    known: dict[str, Mapping[str, Any]] = {name: {"source": source} for name, source in by_endpoint.items()}
+    for name, retries in earlier.items():
+        known[name] = {**known.get(name, {}), "retries": retries}
+    known |= jobs
     batches: list[dict[str, Any]] = [
         {
             "name": batch.name,
@@ -301,7 +309,11 @@ def _count(
     ]
     again = [retry for batch in batches for retry in batch.get("retries", ())]
     # A batch whose documents are all gone from the source has no rows, and was paid for.
-    units = sum(batch.units for batch in prepared.batches if loaded[batch.name] or not batch.documents)
+    units = sum(
+        batch.units
+        for batch in prepared.batches
+        if (loaded[batch.name] or not batch.documents) and known.get(batch.name, {}).get("source") != ENDPOINT
+    )
     units += sum(retry["units"] for retry in again)
     return RunCounts(
         run_key=key[1],

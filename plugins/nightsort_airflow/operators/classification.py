@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.sdk.configuration import conf
 from airflow.sdk.exceptions import AirflowException
 
-from nightsort.naming import JobName, run_key
+from nightsort.naming import run_key
 from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.earlier_work import EarlierWork
-from nightsort_airflow.exceptions import RUN_AGAIN, BadInputError, NoActiveVersionError
+from nightsort_airflow.exceptions import BadInputError, NoActiveVersionError
 from nightsort_airflow.operators.approval import FORECAST_KEY, forecast_xcom
-from nightsort_airflow.operators.comprehend import ComprehendStartDocumentClassificationJobOperator
+from nightsort_airflow.operators.small_nights import sending
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import refuse_unknown_keys, resolve_run_day
 from nightsort_airflow.run_xcoms import JOB_KEYS, PREPARED_KEY, RETRY_KEYS, RUN_KEY, airflow_run
@@ -26,11 +26,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    import jinja2
     from airflow.sdk import Context
 
-    from nightsort.comprehend.prices import Forecast
     from nightsort.tables.versions import ClassifierVersion
+    from nightsort_airflow.operators.small_nights import Sending
 
 
 class PrepareBatchesOperator(SpecOperator):
@@ -43,6 +42,10 @@ class PrepareBatchesOperator(SpecOperator):
     A forecast above ``budget.run_usd`` fails the task, unless the spec has ``when_over: ask`` or all of it is
     classified and loaded already.
 
+    A night with fewer texts to send than ``batch.endpoint_below`` goes through the classifier's endpoint
+    where that is open with the active version: such batches are not billed, so the forecast and the budget
+    leave them out. This is decided once, and the row says why. The endpoint is never opened for a night.
+
     The operator reads the active version, which stays the version of the run even if another one is promoted
     meanwhile. With ``reuse.days`` in the spec, documents whose texts this version has classified in earlier
     runs are in no batch: :class:`~nightsort_airflow.operators.reconcile.ReconcileRunOperator` loads them.
@@ -50,7 +53,8 @@ class PrepareBatchesOperator(SpecOperator):
     The return value is a list with one dict per batch, the arguments of the mapped task group: ``batch`` (for
     :class:`LoadPredictionsOperator`; with ``retries``, which earlier runs of the day loaded, and ``again``,
     whether failed documents may be sent again) and ``job`` (for :class:`StartBatchJobOperator`). There are
-    three more XComs: ``run`` (``run_key``, ``day``, ``version``, ``arn``, ``source_uri``), ``prepared`` (the
+    three more XComs: ``run`` (``run_key``, ``day``, ``version``, ``arn``, ``source_uri``; with
+    ``batch.endpoint_below`` also ``way`` and ``way_why``), ``prepared`` (the
     dict of :class:`nightsort.batches.prepare.PreparedBatches`) and ``forecast`` (for
     :class:`~nightsort_airflow.operators.approval.ApproveCostOperator`).
 
@@ -99,7 +103,6 @@ class PrepareBatchesOperator(SpecOperator):
     def _prepare(self, context: Context, day: date, run: dict[str, Any]) -> list[dict[str, Any]]:
         from nightsort.batches.prepare import prepare_batches
         from nightsort.classifier_spec.model import load_specs, spec_folders
-        from nightsort.comprehend.prices import forecast_classification
         from nightsort.sources.by_hand import check_source_uri
         from nightsort.sources.source_files import source_of_day
         from nightsort.tables.reuse import runs_to_reuse
@@ -129,16 +132,9 @@ class PrepareBatchesOperator(SpecOperator):
         self.written_rows = prepared.documents_sent
         sent = [batch for batch in prepared.batches if batch.documents]
         self._check_mapped_tasks(len(sent))
-        forecast = forecast_classification(
-            prepared.lines,
-            prepared.units,
-            paid_units=sum(batch.units for batch in prepared.batches if batch.name in earlier.started),
-            repeated=prepared.repeated,
-            reused=prepared.reused,
-            saved_units=prepared.saved_units,
-        )
-        self._record_forecast(run, forecast)
-        self.refuse_over_budget(forecast, self.spec.budget.run_usd)
+        ways = sending(self.spec, active.arn, prepared, earlier)
+        self._record_forecast(run, ways)
+        self.refuse_over_budget(ways.forecast, self.spec.budget.run_usd)
         self.log.info(
             "Run %s with version %s: %s%s in, %s rejected%s, %s to classify. %s",
             run["run_key"],
@@ -148,11 +144,11 @@ class PrepareBatchesOperator(SpecOperator):
             f"{prepared.rejected:,}",
             f" ({with_reasons(prepared.reject_counts)})" if prepared.reject_counts else "",
             number_of(len(sent), "batch", "batches"),
-            forecast,
+            ways,
         )
-        run = {**run, "version": active.version, "arn": active.arn}
+        run = {**run, "version": active.version, "arn": active.arn, **(ways.way or {})}
         context["ti"].xcom_push(key=RUN_KEY, value=run)
-        context["ti"].xcom_push(key=FORECAST_KEY, value=forecast_xcom(forecast))
+        context["ti"].xcom_push(key=FORECAST_KEY, value={**forecast_xcom(ways.forecast), "text": str(ways)})
         context["ti"].xcom_push(key=PREPARED_KEY, value=prepared.to_dict())
         if prepared.files == 0 and self.spec.no_files == "warn":
             where = source_of_day(self.spec.incoming, day, run["source_uri"]).uri
@@ -165,12 +161,15 @@ class PrepareBatchesOperator(SpecOperator):
                     "retries": earlier.retries_of(batch.name, self.access),
                     "again": again or batch.name in earlier.loaded,
                 },
-                "job": batch_job(self.spec, run, batch.to_dict()),
+                "job": {
+                    **batch_job(self.spec, run, batch.to_dict()),
+                    **ways.endpoint_of(self.spec, run, batch),
+                },
             }
             for batch in sent
         ]
 
-    def _record_forecast(self, run: dict[str, Any], forecast: Forecast) -> None:
+    def _record_forecast(self, run: dict[str, Any], ways: Sending) -> None:
         from nightsort.tables.run_rows import record_forecast
 
         with self.database() as connection:
@@ -178,8 +177,9 @@ class PrepareBatchesOperator(SpecOperator):
                 connection,
                 classifier=self.spec.name,
                 run_key=run["run_key"],
-                units=forecast.units,
-                usd=forecast.usd,
+                units=ways.forecast.units,
+                usd=ways.forecast.usd,
+                way=ways.way,
             )
 
     def _check_mapped_tasks(self, batches: int) -> None:
@@ -220,55 +220,9 @@ class PrepareBatchesOperator(SpecOperator):
             self.log.warning("The failure is not in the run's row: %s", type(problem).__name__)
 
 
-class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
-    """
-    Run the job of a batch, at most once; what differs between batches comes as one argument.
-
-    In each task of a mapped task group, Airflow pulls the list of all batches once for every argument. So
-    this operator takes one argument instead of five.
-
-    Further parameters are those of
-    :class:`~nightsort_airflow.operators.comprehend.ComprehendStartDocumentClassificationJobOperator`.
-
-    :param job: What differs, from :class:`PrepareBatchesOperator`: ``job_name``,
-        ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``.
-        (templated)
-    """
-
-    when_gone = RUN_AGAIN
-    template_fields: Sequence[str] = (
-        "job",
-        *ComprehendStartDocumentClassificationJobOperator.template_fields,
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {
-        **ComprehendStartDocumentClassificationJobOperator.template_fields_renderers,
-        "job": "json",
-    }
-
-    def __init__(self, *, job: dict[str, Any], **kwargs: Any) -> None:
-        super().__init__(
-            job_name="", document_classifier_arn="", input_data_config={}, output_data_config={}, **kwargs
-        )
-        self.job = job
-
-    def render_template_fields(self, context: Context, jinja_env: jinja2.Environment | None = None) -> None:
-        """Take the five arguments out of ``job`` once it is rendered."""
-        super().render_template_fields(context, jinja_env)
-        self.job_name = self.job["job_name"]
-        self.document_classifier_arn = self.job["document_classifier_arn"]
-        self.input_data_config = self.job["input_data_config"]
-        self.output_data_config = self.job["output_data_config"]
-        self.input_fingerprint = self.job["input_fingerprint"]
-
-    @property
-    def batch_name(self) -> str:
-        """The batch's name, which the UI shows instead of the map index."""
-        return JobName(self.job_name).batch or self.job_name
-
-
 class LoadPredictionsOperator(SpecOperator):
     """
-    Load the output of a batch's job into ``predictions``: one row for every document of the batch.
+    Load what a job or an endpoint said of a batch into ``predictions``: one row for every document of it.
 
     If `batch` has a ``retry``, the job is that of documents that were sent again. Their results replace the
     first ones. With ``reuse.days`` in the spec, the results are kept by the hashes of their texts, so that
@@ -303,15 +257,14 @@ class LoadPredictionsOperator(SpecOperator):
         from nightsort.tables.load import load_predictions
 
         name, key = self.batch["name"], self.run["run_key"]
-        job, retries = {part: self.job[part] for part in JOB_KEYS}, list(self.batch["retries"])
+        job: dict[str, Any] = {part: self.job[part] for part in (*JOB_KEYS, "source") if part in self.job}
+        retries = list(self.batch["retries"])
         if retry := self.batch.get("retry"):
             retries.append({**{part: retry[part] for part in RETRY_KEYS}, **job})
             job = self.batch["job"]
         folder = self.spec.layout.run(key)
-        first, *again = (
-            JobOutput.of(folder, self.access, name=of["name"], output_uri=of["output_uri"])
-            for of in ({**job, "name": name}, *retries)
-        )
+        outputs: list[dict[str, Any]] = [{**job, "name": name}, *retries]
+        first, *again = (JobOutput.of(folder, self.access, output) for output in outputs)
         with self.fail_on_input_errors(f"load batch {name}"), self.database() as connection:
             counts = load_predictions(
                 connection,
@@ -321,6 +274,7 @@ class LoadPredictionsOperator(SpecOperator):
                 batch=name,
                 archive=first.archive,
                 manifest=first.manifest,
+                source=first.source,
                 retries=again,
                 access=self.access,
             )

@@ -20,7 +20,8 @@ class PrepareRetriesOperator(SpecOperator):
     Write the documents that failed for a curable reason as input of jobs of their own, one for each batch.
 
     A run sends the failed documents of a batch again once: by itself with ``quality.retry_failed``, otherwise
-    only when the day is run again. The outputs of the jobs decide which documents these are, so the task,
+    only when the day is run again. What an endpoint did not classify, and a job can, is sent in any case. The
+    outputs of the jobs decide which documents these are, so the task,
     done again, prepares the same retries under the same names. If they would bring the run above
     ``budget.run_usd``, and above what a person approved, nothing is sent again, and a warning says so.
 
@@ -46,16 +47,20 @@ class PrepareRetriesOperator(SpecOperator):
 
     def execute(self, context: Context) -> list[dict[str, Any]]:
         """Write what is sent again; return one dict per retry."""
+        from nightsort.results.join import ENDPOINT
+
         (run,) = pulled(context, [self.prepare_task_id], RUN_KEY)
         (mapped,) = pulled(context, [self.prepare_task_id])
         batches = {each["batch"]["name"]: each["batch"] for each in mapped}
         prepared = []
+        unbilled = 0
         with self.fail_on_input_errors(f"send failed documents of run {run['run_key']} again"):
             for load in pulled(context, [self.load_task_id]):
                 batch = batches[load["batch"]]
-                if batch["again"] and (retry := self._retry(run, batch, load)):
+                unbilled += batch["units"] if load["job"].get("source") == ENDPOINT else 0
+                if retry := self._retry(run, batch, load):
                     prepared.append({**batch, "job": load["job"], "retry": retry})
-            if prepared and not self._within_budget(context, batches.values(), prepared):
+            if prepared and not self._within_budget(context, batches.values(), prepared, unbilled):
                 return []
         self.written_to = self.spec.layout.run(run["run_key"]).uri
         self.written_rows = sum(batch["retry"]["documents"] for batch in prepared)
@@ -65,15 +70,19 @@ class PrepareRetriesOperator(SpecOperator):
         self, run: dict[str, Any], mapped: dict[str, Any], load: dict[str, Any]
     ) -> dict[str, Any] | None:
         from nightsort.batches.plan import Batch
-        from nightsort.results.curable import CURABLE
+        from nightsort.results.curable import CURABLE, NEEDS_A_JOB
+        from nightsort.results.join import ENDPOINT
         from nightsort.results.retry import JobOutput, line_results, prepare_retry
 
-        if CURABLE.keys().isdisjoint(load["reasons"]):
+        reasons = set(CURABLE) if mapped["again"] else set[str]()
+        if load["job"].get("source") == ENDPOINT and not load["retries"]:
+            reasons |= NEEDS_A_JOB.keys()
+        if reasons.isdisjoint(load["reasons"]):
             return None
         batch = Batch.from_dict(mapped)
         folder = self.spec.layout.run(run["run_key"])
         first, *again = (
-            JobOutput.of(folder, self.access, name=of["name"], output_uri=of["output_uri"])
+            JobOutput.of(folder, self.access, of)
             for of in ({**load["job"], "name": batch.name}, *load["retries"])
         )
         retry = prepare_retry(
@@ -83,13 +92,21 @@ class PrepareRetriesOperator(SpecOperator):
             batch=batch,
             results=line_results(self.spec, first, again),
             attempt=len(again) + 1,
+            reasons=reasons,
         )
         return asdict(retry) if retry else None
 
     def _within_budget(
-        self, context: Context, batches: Iterable[dict[str, Any]], prepared: list[dict[str, Any]]
+        self,
+        context: Context,
+        batches: Iterable[dict[str, Any]],
+        prepared: list[dict[str, Any]],
+        unbilled: int = 0,
     ) -> bool:
-        """Whether the run with all its retries costs no more than the budget, or than a person approved."""
+        """Whether the run with all its retries costs no more than the budget, or than a person approved.
+
+        Units that an endpoint classified are not billed.
+        """
         from nightsort.comprehend.prices import classification_cost, usd_text
 
         budget = self.spec.budget.run_usd
@@ -98,7 +115,7 @@ class PrepareRetriesOperator(SpecOperator):
         (night,) = pulled(context, [self.prepare_task_id], PREPARED_KEY)
         earlier = (retry for batch in batches for retry in batch["retries"])
         retries = (*earlier, *(batch["retry"] for batch in prepared))
-        units = night["units"] + sum(retry["units"] for retry in retries)
+        units = night["units"] - unbilled + sum(retry["units"] for retry in retries)
         cost = classification_cost(units)
         if cost <= max(budget, approval(context, self.approve_task_id).get("approved_usd") or 0.0):
             return True

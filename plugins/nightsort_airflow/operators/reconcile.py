@@ -10,6 +10,8 @@ from nightsort_airflow.exceptions import RunIncompleteError, logged
 from nightsort_airflow.job_xcom import FAILED_JOBS
 from nightsort_airflow.metrics import send_night, send_unsent_night
 from nightsort_airflow.operators.approval import REFUSAL_KEY
+from nightsort_airflow.operators.batch_job import NOTE_KEY
+from nightsort_airflow.operators.small_nights import way_of_run
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import run_key_of
 from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, airflow_run, approved, pulled
@@ -80,6 +82,7 @@ class ReconcileRunOperator(SpecOperator):
         if self.approve_task_id and not pulled(context, [self.approve_task_id]):
             self._nothing_was_sent(context, self.approve_task_id)
         self.written_to = self.spec.layout.run(run["run_key"]).uri
+        loaded = self._loaded_batches(context, run)
         with self.fail_on_input_errors(f"reconcile run {run['run_key']}"), self.database() as connection:
             rejects_path = self.access.path(prepared["rejects_uri"])
             load_rejects(connection, spec=self.spec, run_key=run["run_key"], rejects_path=rejects_path)
@@ -96,11 +99,12 @@ class ReconcileRunOperator(SpecOperator):
                     prepared=batches,
                     source_uri=run["source_uri"],
                     started_at=context["dag_run"].start_date,
-                    jobs=self._loaded_batches(context, run["version"]),
+                    jobs=loaded,
                     failed_jobs=self._failed_jobs(context),
                     retries=self._prepared_retries(context),
                     airflow_run=airflow_run(context),
                     approved=approved(context, self.approve_task_id),
+                    way=way_of_run(run, self._mapped(context), loaded, self._notes(context)),
                     access=self.access,
                 )
             except RunProblemError as error:
@@ -132,26 +136,42 @@ class ReconcileRunOperator(SpecOperator):
             message = f"Nothing was sent, because {task_id} did not succeed: {recorded}"
         raise logged(RunIncompleteError(message))
 
-    def _loaded_batches(self, context: Context, version: str) -> dict[str, dict[str, Any]]:
+    def _loaded_batches(self, context: Context, run: dict[str, Any]) -> dict[str, dict[str, Any]]:
         """Return what this run loaded, by batch.
 
         A task that failed has no XCom. One that was cleared and did not start again may have that of an
         earlier version, or of a retry whose batch was not loaded again.
         """
         first, *of_retries = self.load_task_ids
-        loaded = self._of_version(pulled(context, [first]), version)
-        retried = self._of_version(pulled(context, of_retries), version)
+        loaded = self._of_version(pulled(context, [first]), run)
+        retried = self._of_version(pulled(context, of_retries), run)
         return {**loaded, **{batch: job for batch, job in retried.items() if batch in loaded}}
 
-    def _of_version(self, loads: Iterable[dict[str, Any]], version: str) -> dict[str, dict[str, Any]]:
+    def _of_version(self, loads: Iterable[dict[str, Any]], run: dict[str, Any]) -> dict[str, dict[str, Any]]:
         found = {}
         for load in loads:
             retries = load["retries"]
             job, name = (retries[-1], retries[-1]["name"]) if retries else (load["job"], load["batch"])
-            parsed = JobName.parse(job["job_name"])
-            if parsed and parsed.base == batch_job_base(self.spec.name, version, name):
+            if self._is_of(run, job, name):
                 found[load["batch"]] = {**load["job"], **({"retries": retries} if retries else {})}
         return found
+
+    def _is_of(self, run: dict[str, Any], job: dict[str, Any], batch: str) -> bool:
+        """Whether the run's version classified a batch or a retry."""
+        if not job["job_name"]:
+            answers = self.spec.layout.run(run["run_key"]).answers(batch, run["version"])
+            return str(job["output_uri"]).startswith(answers)
+        parsed = JobName.parse(job["job_name"])
+        return parsed is not None and parsed.base == batch_job_base(self.spec.name, run["version"], batch)
+
+    def _mapped(self, context: Context) -> list[dict[str, Any]]:
+        """Return what the batches of the run were sent with."""
+        (mapped,) = pulled(context, [self.prepare_task_id]) or [[]]
+        return list(mapped)
+
+    def _notes(self, context: Context) -> list[str]:
+        """Return what became of batches that were to go through the endpoint, where a job had to help."""
+        return [str(note) for note in pulled(context, self.job_task_ids, NOTE_KEY)]
 
     def _failed_jobs(self, context: Context) -> list[dict[str, Any]]:
         """Return the jobs that failed, also those of tasks that succeeded in the end."""

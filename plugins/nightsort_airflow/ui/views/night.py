@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from nightsort.naming import REJECTS_FILE
 from nightsort.reports import figures
-from nightsort.results.curable import CURABLE
+from nightsort.results.curable import CURABLE, NEEDS_A_JOB
 from nightsort.sources.rejects import REASONS
 from nightsort_airflow.ui.addresses import job_address, s3_address
 
@@ -139,6 +139,8 @@ def reasons(report: NightReport) -> list[ReasonRow]:
 
 def remedy(reason: str) -> str:
     """Return what to do about documents with a reason."""
+    if reason in NEEDS_A_JOB:
+        return "The endpoint did not classify it, and a job can: run the day again."
     if reason in CURABLE:
         return "Not the document's fault: run the day again, and these alone are sent once more."
     return REASONS.get(reason, "The fault lies in the document: correct it, or leave it out.")

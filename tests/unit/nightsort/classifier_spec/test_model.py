@@ -50,7 +50,13 @@ def test_defaults_are_the_documented_ones(tmp_path: Path) -> None:
     assert (spec.min_documents_per_label, spec.recommended_documents_per_label) == (10, 50)
     assert (spec.labelled.text_column, spec.labelled.label_column) == ("text", "label")
     assert (spec.batch.max_documents, spec.batch.max_bytes) == (1_000_000, 5_000_000_000)
+    assert spec.batch.endpoint_below is None
     assert spec.vpc is None
+
+
+def test_a_small_night_needs_an_endpoint(tmp_path: Path) -> None:
+    spec = load(tmp_path, batch={"endpoint_below": 500}, real_time={"hours": "08:00-18:00"})
+    assert spec.batch.endpoint_below == 500
 
 
 def paths(part: SpecPart, within: str = "") -> list[str]:
@@ -190,6 +196,11 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"promotion": {"metric": "f1"}}, "promotion.metric", "choose macro_f1, micro_f1, accuracy"),
         ({"promotion": {"least_gain": -0.1}}, "promotion.least_gain", "at least 0"),
         ({"batch": {"max_documents": 1_000_001}}, "batch.max_documents", "at most 1000000"),
+        ({"batch": {"endpoint_below": 500}}, "batch.endpoint_below", "needs real_time"),
+        ({"batch": {"endpoint_below": 0}}, "batch.endpoint_below", "at least 1, but is 0"),
+        ({"batch": {"endpoint_below": 10_001}}, "batch.endpoint_below", "at most 10000"),
+        ({"batch": {"endpoint_below": "500"}}, "batch.endpoint_below", "valid integer"),
+        ({"batch": {"endpoint_below": 0.5}}, "batch.endpoint_below", "valid integer"),
         ({"batch": {"max_bytes": 5_000_000_001}}, "batch.max_bytes", "at most 5000000000"),
         ({"budget": {"run_usd": 0}}, "budget.run_usd", "more than 0"),
         ({"budget": {"when_over": "warn"}}, "budget.when_over", "choose fail, ask"),

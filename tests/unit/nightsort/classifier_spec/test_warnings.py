@@ -67,3 +67,32 @@ def test_a_folder_for_the_work_is_nothing_for_dags() -> None:
     assert '"/data/work" is a folder, which only the commands can use' in problem.message
     assert problem.message.endswith("write s3://bucket/prefix")
     assert problem in spec_warnings(spec("/data/work", uri="s3://bucket/in/{day}/"))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "hours", "days", "warned"),
+    [
+        ("0 2 * * *", "08:00-18:00", "mon-sun", True),
+        ("0 2 * * *", "08:00-18:00", "mon-fri", True),
+        ("0 9 * * *", "08:00-18:00", "mon-fri", False),
+        ("0 9 * * 6,0", "08:00-18:00", "mon-fri", True),
+        # It is open by the time that the batches are prepared.
+        ("45 7 * * *", "08:00-18:00", "mon-sun", False),
+        ("0 2 * * *", "22:00-06:00", "mon-sun", False),
+        (None, "08:00-18:00", "mon-sun", False),
+    ],
+)
+def test_nights_that_never_meet_an_open_endpoint_are_warned_of(
+    schedule: str | None, hours: str, days: str, warned: bool
+) -> None:
+    small = ClassifierSpec.model_validate(
+        {
+            **spec(uri="s3://bucket/in/{day}/").model_dump(exclude_unset=True),
+            "schedule": schedule,
+            "real_time": {"hours": hours, "days": days},
+            "batch": {"endpoint_below": 500},
+        }
+    )
+    problems = spec_warnings(small)
+    assert [problem.key for problem in problems] == (["batch.endpoint_below"] if warned else [])
+    assert not warned or f"the endpoint is closed ({hours}" in problems[0].message

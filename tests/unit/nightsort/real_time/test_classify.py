@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nightsort.real_time import classify
-from nightsort.real_time.classify import RealTimeOutput, StoppedError, classify_documents
+from nightsort.real_time.classify import RealTimeOutput, StoppedError, classify_documents, end_early
 from nightsort.real_time.documents import Document
 from nightsort.real_time.endpoint import (
     BusyError,
@@ -19,6 +19,7 @@ from nightsort.real_time.endpoint import (
 from nightsort.real_time.pace import Pace
 from nightsort.results.archive import read_member
 from nightsort.results.columns import MEMBER, read_prediction_lines
+from nightsort.results.curable import NOT_ASKED
 from nightsort.storage import plain_access
 from tests.unit.nightsort.real_time.known_endpoint import MODEL, KnownEndpoint
 
@@ -192,13 +193,35 @@ def test_an_endpoint_that_does_not_answer_ends_the_try_and_keeps_what_was_answer
     assert run(tmp_path, KnownEndpoint(), 200).known >= 100
 
 
-def test_an_endpoint_that_refuses_everything_for_long_ends_the_try(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(classify, "PATIENCE_SECONDS", 0)
-
+def test_an_endpoint_that_refuses_everything_for_long_ends_the_try(tmp_path: Path) -> None:
     def busy(_: str | bytes, __: int) -> None:
         raise BusyError("ThrottlingException")
 
     with pytest.raises(EndpointNotInServiceError, match=r"answered nothing .*more inference units"):
-        run(tmp_path, KnownEndpoint(busy), 3)
+        run(tmp_path, KnownEndpoint(busy), 3, patience=0)
+
+
+def test_work_that_ends_early_keeps_its_answers_and_names_what_was_not_asked(tmp_path: Path) -> None:
+    def closes(content: str | bytes, _: int) -> None:
+        if content == "label120 text":
+            raise EndpointNotInServiceError("closed")
+
+    with pytest.raises(EndpointNotInServiceError):
+        run(tmp_path, KnownEndpoint(closes), 300)
+    folder, access = f"{tmp_path}/night/", plain_access()
+    output = end_early(documents(300), access, folder, MODEL)
+    assert output is not None
+    found = results(output)
+    assert len(found) == 300
+    answered = [each for each in found if each[1] != NOT_ASKED]
+    assert len(answered) == output.known >= 50
+    assert sorted(answered) == [each for each in expected(300) if each in answered]
+    # What is written is taken over, and nobody is asked again.
+    again = KnownEndpoint()
+    assert run(tmp_path, again, 300).output_uri == output.output_uri
+    assert (again.asked, results(output)) == ([], found)
+
+
+def test_work_that_ends_before_any_answer_writes_nothing(tmp_path: Path) -> None:
+    assert end_early(documents(3), plain_access(), f"{tmp_path}/night/", MODEL) is None
+    assert not (tmp_path / "night").exists()

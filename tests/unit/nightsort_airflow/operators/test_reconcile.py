@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VERSION = "v0123456789ab"
+RUN = {"run_key": "20261118", "version": VERSION}
 BATCH = "20261118-00000-0123abcd"
 RETRY = f"{BATCH}-r1-89abcdef"
 
@@ -62,7 +63,7 @@ def test_the_load_of_a_retry_counts_for_its_batch(operator: ReconcileRunOperator
         ("load", "return_value"): [load()],
         ("load_again", "return_value"): [load(VERSION, RETRY)],
     }
-    (job,) = operator._loaded_batches(context(xcoms), VERSION).values()
+    (job,) = operator._loaded_batches(context(xcoms), RUN).values()
     assert [retry["name"] for retry in job["retries"]] == [RETRY]
 
 
@@ -73,11 +74,23 @@ def test_what_a_cleared_task_said_of_an_earlier_version_does_not_count(
         ("load", "return_value"): [load()],
         ("load_again", "return_value"): [load("v999999999999", RETRY)],
     }
-    (job,) = operator._loaded_batches(context(xcoms), VERSION).values()
+    (job,) = operator._loaded_batches(context(xcoms), RUN).values()
     assert "retries" not in job
 
 
 def test_a_retry_does_not_count_where_its_batch_was_not_loaded_again(operator: ReconcileRunOperator) -> None:
     """The whole run was cleared, and the batch's job failed: the retry still has its earlier XCom."""
     xcoms: dict[tuple[str, str], Any] = {("load_again", "return_value"): [load(VERSION, RETRY)]}
-    assert operator._loaded_batches(context(xcoms), VERSION) == {}
+    assert operator._loaded_batches(context(xcoms), RUN) == {}
+
+
+@pytest.mark.parametrize(("version", "counts"), [(VERSION, True), ("v999999999999", False)])
+def test_what_an_endpoint_answered_counts_if_it_was_the_version_of_the_run(
+    operator: ReconcileRunOperator, version: str, counts: bool
+) -> None:
+    answers = operator.spec.layout.run("20261118").answers(BATCH, version)
+    job = {"job_name": None, "output_uri": f"{answers}output/output.tar.gz", "source": "endpoint"}
+    xcoms: dict[tuple[str, str], Any] = {
+        ("load", "return_value"): [{"batch": BATCH, "job": job, "retries": []}]
+    }
+    assert operator._loaded_batches(context(xcoms), RUN) == ({BATCH: job} if counts else {})

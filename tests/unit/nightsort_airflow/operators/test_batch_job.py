@@ -6,7 +6,7 @@ import pytest
 from jinja2 import Template
 
 from nightsort_airflow.dag_parts import BATCH_OF_JOB
-from nightsort_airflow.operators.classification import StartBatchJobOperator
+from nightsort_airflow.operators.batch_job import StartBatchJobOperator
 
 
 def test_the_job_of_a_batch_has_the_arguments_that_are_given_in_one() -> None:

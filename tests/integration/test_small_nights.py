@@ -1,0 +1,543 @@
+"""A small night through the classifier's open endpoint, on a local Comprehend and a real PostgreSQL.
+
+Whatever happens to the endpoint or to a process, each document has one row, nothing is paid twice, and the
+row of the run says how its texts were sent.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import tests.airflow_environment  # noqa: F401 - before Airflow
+from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
+
+# isort: split
+from nightsort.classifier_spec.model import BatchLimits, Budget, Export, Quality
+from nightsort.classifier_spec.real_time import RealTime
+from nightsort.cli import app
+from nightsort.tables.night_reports import night_report
+from nightsort.tables.versions import active_version
+from nightsort_airflow.exceptions import BudgetExceededError
+from nightsort_airflow.hooks.endpoint_client import EndpointClient
+from nightsort_airflow.hooks.endpoint_service import EndpointService
+from tests.integration.local_aws_server import wait_until
+from tests.integration.operator_runs import OperatorRun
+from tests.integration.recounted import check_statistics
+from tests.made_texts import WORDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from tests.integration.local_aws_server import LocalAwsServer
+
+pytestmark = pytest.mark.integration
+
+BELOW = 50
+ALWAYS = RealTime.model_validate({"hours": "always", "budget_usd_day": None, "idle_minutes": None})
+UNITS = 3
+
+
+class SmallTrip(Trip):
+    """A trip whose classifier has an endpoint and small nights."""
+
+    def set(self, **keys: Any) -> None:
+        self.spec = self.spec.model_copy(update=keys)
+
+    @property
+    def service(self) -> EndpointService:
+        return EndpointService(self.spec)
+
+    def open(self, model_arn: str | None = None) -> None:
+        service = self.service
+        service.open(model_arn or self.active(), 10)
+        wait_until(
+            lambda: (seen := service.look()) is not None and seen.endpoint.status == "IN_SERVICE",
+            "it is open",
+        )
+
+    def close(self) -> None:
+        service = self.service
+        wait_until(service.close, "it can be closed")
+        wait_until(lambda: service.look() is None, "it is closed")
+
+    def active(self) -> str:
+        with psycopg.connect(self.dsn) as connection:
+            found = active_version(connection, self.spec.name)
+        assert found is not None
+        return found.arn
+
+    def classifying_jobs(self) -> list[str]:
+        return [name for name in self.jobs() if "-score-" not in name]
+
+    def row(self) -> dict[str, Any]:
+        ((row,),) = self.query("SELECT to_jsonb(run) FROM nightsort.classification_runs AS run")
+        found: dict[str, Any] = row
+        return found
+
+    def sources(self) -> dict[str, int]:
+        return dict(
+            self.query(
+                "SELECT source, count(*) FROM nightsort.predictions WHERE source IS NOT NULL GROUP BY source"
+            )
+        )
+
+    def labelled(self) -> list[tuple[Any, ...]]:
+        return self.query(
+            "SELECT document_id, label FROM nightsort.predictions WHERE status = 'classified' ORDER BY 1"
+        )
+
+
+@pytest.fixture
+def trip(
+    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[SmallTrip]:
+    monkeypatch.setattr("nightsort.real_time.classify.STORED_TOGETHER", 10)
+    made = make_trip(aws, empty_database, monkeypatch, request.node.name)
+    trip = SmallTrip(made.aws, made.dsn, made.spec)
+    trip.set(real_time=ALWAYS, batch=BatchLimits(max_documents=20, endpoint_below=BELOW))
+    trip.label(40)
+    trip.train()
+    yield trip
+    if trip.service.look() is not None:
+        trip.close()
+    with psycopg.connect(trip.dsn) as connection:
+        for (run_key,) in trip.query("SELECT run_key FROM nightsort.run_statistics"):
+            check_statistics(connection, run_key, trip.spec.name)
+
+
+class DeathError(BaseException):
+    """The end of a process."""
+
+
+def at_request(
+    monkeypatch: pytest.MonkeyPatch, number: int, act: Callable[[], None], *, of: str = "classify"
+) -> list[int]:
+    """Do something before this request to the endpoint; return what counts the requests."""
+    real, asked = getattr(EndpointClient, of), [0]
+
+    def watched(client: EndpointClient, *arguments: Any) -> Any:
+        asked[0] += 1
+        if asked[0] == number:
+            act()
+        return real(client, *arguments)
+
+    monkeypatch.setattr(EndpointClient, of, watched)
+    return asked
+
+
+def dies() -> None:
+    raise DeathError
+
+
+# --- the choice ---------------------------------------------------------------------------------------------
+
+
+def test_a_small_night_goes_through_the_open_endpoint_and_costs_nothing(trip: SmallTrip) -> None:
+    trip.set(export=Export())
+    trip.bring(30)
+    trip.open()
+    run = OperatorRun()
+    counts = trip.classify(run)
+    assert (counts["classified"], counts["failed"], counts["rejected"]) == (30, 0, 1)
+    assert (counts["units"], counts["cost_usd"]) == (0, 0.0)
+    assert trip.classifying_jobs() == []
+    assert trip.sources() == {"endpoint": 30}
+    row = trip.row()
+    assert (row["state"], row["way"], row["forecast_usd"], row["cost_usd"]) == ("complete", "endpoint", 0, 0)
+    assert row["way_why"] == (
+        "30 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open"
+    )
+    assert [batch["source"] for batch in row["batches"]] == ["endpoint", "endpoint"]
+    assert run.xcoms["prepare_batches", "forecast"][0]["text"] == (
+        "Sent through the endpoint, for 0.00 USD instead of 0.0450 USD: 30 texts to send, fewer than "
+        "batch.endpoint_below (50), and the endpoint is open."
+    )
+    # The export holds the same rows, and the views and pages know of batches without a job.
+    assert (
+        trip.query("SELECT attempt, job_id, status, source FROM nightsort.run_jobs")
+        == [(0, None, "COMPLETED", "endpoint")] * 2
+    )
+    with psycopg.connect(trip.dsn) as connection:
+        report = night_report(connection, trip.spec.name, row["run_key"])
+    assert report is not None
+    assert [job.source for job in report.jobs] == ["endpoint", "endpoint"]
+    assert report.run.way == "endpoint"
+
+
+def test_it_has_the_results_that_a_job_gives(trip: SmallTrip) -> None:
+    trip.bring(30)
+    trip.classify()
+    of_job, jobs = trip.labelled(), trip.classifying_jobs()
+    assert (trip.row()["way"], len(jobs)) == ("job", 2)
+    assert trip.row()["way_why"] == "30 texts to send, but the endpoint is closed"
+    with psycopg.connect(trip.dsn) as connection:
+        connection.execute("TRUNCATE nightsort.predictions, nightsort.classification_runs")
+    trip.set(work_uri=f"{trip.spec.work_uri}-of-the-endpoint")
+    trip.open()
+    counts = trip.classify(OperatorRun())
+    assert counts["classified"] == 30
+    assert trip.labelled() == of_job
+
+
+def test_a_large_night_takes_jobs(trip: SmallTrip) -> None:
+    trip.bring(BELOW)
+    trip.open()
+    counts = trip.classify()
+    assert (counts["classified"], counts["units"]) == (BELOW, BELOW * UNITS)
+    assert len(trip.classifying_jobs()) == 3
+    row = trip.row()
+    assert (row["way"], row["way_why"]) == (
+        "job",
+        "50 texts to send, not fewer than batch.endpoint_below (50)",
+    )
+
+
+def test_an_endpoint_of_another_version_is_not_asked(trip: SmallTrip) -> None:
+    first = trip.active()
+    trip.open(first)
+    trip.label(44)
+    trip.train()
+    if trip.active() == first:
+        with psycopg.connect(trip.dsn) as connection:
+            connection.execute("UPDATE nightsort.classifier_versions SET active = NOT active")
+    assert trip.active() != first
+    trip.bring(10)
+    trip.classify()
+    row = trip.row()
+    assert row["way"] == "job"
+    assert row["way_why"] == f"10 texts to send, but the endpoint serves version {first.rpartition('/')[2]}"
+    assert trip.sources() == {"job": 10}
+
+
+def test_only_texts_that_are_still_to_be_sent_count(trip: SmallTrip) -> None:
+    trip.bring(60)
+    trip.classify()
+    jobs = trip.classifying_jobs()
+    assert trip.row()["way"] == "job"
+    trip.open()
+    trip.bring(70)
+    counts = trip.classify(OperatorRun(run_id="manual__2"))
+    assert (counts["classified"], counts["units"]) == (70, 60 * UNITS)
+    assert trip.classifying_jobs() == jobs
+    assert trip.sources() == {"job": 60, "endpoint": 10}
+    assert trip.row()["way_why"].startswith("10 texts to send, fewer than")
+
+
+def test_another_run_of_the_day_asks_nobody(trip: SmallTrip, monkeypatch: pytest.MonkeyPatch) -> None:
+    trip.bring(30)
+    trip.open()
+    trip.classify()
+    rows, row = trip.table(), trip.row()
+    trip.close()
+    asked = at_request(monkeypatch, 0, dies)
+    counts = trip.classify(OperatorRun(run_id="manual__2"))
+    assert (counts["classified"], counts["units"], asked) == (30, 0, [0])
+    assert trip.table() == rows
+    assert trip.classifying_jobs() == []
+    again = trip.row()
+    assert [again[key] for key in ("way", "way_why", "cost_usd")] == [
+        row[key] for key in ("way", "way_why", "cost_usd")
+    ]
+    # Nor without the key.
+    trip.set(batch=BatchLimits(max_documents=20))
+    trip.classify(OperatorRun(run_id="manual__3"))
+    assert (trip.table(), trip.classifying_jobs()) == (rows, [])
+
+
+# --- the endpoint goes away ---------------------------------------------------------------------------------
+
+
+def test_closed_before_its_first_answer_the_night_takes_a_job(trip: SmallTrip) -> None:
+    trip.bring(10)
+    trip.open()
+    run = OperatorRun()
+    (mapped,) = trip.prepare(run)
+    trip.close()
+    loaded = trip.classify_batch(run, 0, mapped)
+    assert loaded["job"].get("source") is None
+    assert trip.prepare_retries(run) == []
+    counts = trip.reconcile(run)
+    assert (counts["classified"], counts["units"]) == (10, 10 * UNITS)
+    row = trip.row()
+    assert row["way"] == "job"
+    assert row["way_why"].endswith(
+        "the endpoint is open; the endpoint did not answer, so 10 of 10 texts were left to a job"
+    )
+    assert trip.sources() == {"job": 10}
+
+
+@pytest.mark.parametrize("gone", ["closed", "moved"])
+def test_gone_midway_the_rest_goes_as_a_job_of_the_same_version(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch, gone: str
+) -> None:
+    trip.set(batch=BatchLimits(endpoint_below=BELOW), quality=Quality(retry_failed=False))
+    first = trip.active()
+    if gone == "moved":
+        trip.label(44)
+        trip.train()
+        arns = trip.query("SELECT arn FROM nightsort.classifier_versions")
+        (other,) = (arn for (arn,) in arns if arn != first)
+        with psycopg.connect(trip.dsn) as connection:
+            connection.execute("UPDATE nightsort.classifier_versions SET active = (arn = %s)", (first,))
+    trip.bring(40)
+    trip.open(first)
+
+    def goes() -> None:
+        if gone == "closed":
+            trip.close()
+        else:
+            service = trip.service
+            service.change(model_arn=other)
+            wait_until(
+                lambda: (seen := service.look()) is not None and seen.endpoint.model_arn != first, "it moved"
+            )
+
+    # Another thread's request may be on its way, so what was answered before is at least what was stored.
+    at_request(monkeypatch, 25, goes)
+    counts = trip.classify()
+    assert (counts["classified"], counts["failed"]) == (40, 0)
+    sources = trip.sources()
+    assert sources["endpoint"] >= 1
+    assert sources["endpoint"] + sources["job"] == 40
+    assert counts["units"] == counts["retried"] * UNITS == sources["job"] * UNITS
+    (job,) = trip.classifying_jobs()
+    assert "-r1-" in job
+    assert {
+        version
+        for (version,) in trip.query(
+            "SELECT DISTINCT version FROM nightsort.predictions WHERE version IS NOT NULL"
+        )
+    } == {first.rpartition("/")[2]}
+    row = trip.row()
+    assert row["way"] == "endpoint"
+    assert row["way_why"].endswith(f"{sources['job']} of 40 texts were left to a job")
+    # Run again, all of it is taken over.
+    rows = trip.table()
+    again = trip.classify(OperatorRun(run_id="manual__2"))
+    assert (again["classified"], again["units"]) == (40, counts["units"])
+    assert trip.table() == rows
+    assert trip.classifying_jobs() == [job]
+
+
+def test_a_job_above_the_budget_is_not_started_unasked(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip.set(batch=BatchLimits(endpoint_below=BELOW), budget=Budget(run_usd=0.01))
+    trip.bring(40)
+    trip.open()
+    run = OperatorRun()
+    (mapped,) = trip.prepare(run)
+    at_request(monkeypatch, 25, trip.close)
+    with pytest.raises(BudgetExceededError, match=r"above budget\.run_usd.*What was answered is kept"):
+        trip.classify_batch(run, 0, mapped)
+    assert trip.classifying_jobs() == []
+    # Prepared again, the budget decides.
+    with pytest.raises(BudgetExceededError, match="above the budget"):
+        trip.prepare(run)
+    # Opened again, the night goes on where it ended.
+    trip.open()
+    (mapped,) = trip.prepare(run)
+    loaded = trip.classify_batch(run, 0, mapped)
+    assert loaded["classified"] == 40
+    assert run.xcoms["classify_batch.start_job", "return_value"][0]["known"] >= 1
+    assert trip.prepare_retries(run) == []
+    assert trip.reconcile(run)["cost_usd"] == 0
+
+
+def test_an_endpoint_that_refuses_everything_gives_way_to_a_job(
+    trip: SmallTrip, aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightsort.real_time.small_nights.PATIENCE_SECONDS", 1)
+    trip.bring(10)
+    trip.open()
+    with aws.control.injected(
+        "error", operation="ClassifyDocument", code="ThrottlingException", times=10_000
+    ):
+        counts = trip.classify()
+    assert (counts["classified"], trip.sources()) == (10, {"job": 10})
+
+
+def test_a_busy_endpoint_loses_no_text(trip: SmallTrip, aws: LocalAwsServer) -> None:
+    trip.bring(40)
+    trip.open()
+    with aws.control.injected(
+        "error", operation="ClassifyDocument", code="ThrottlingException", rate=0.3, times=8
+    ):
+        counts = trip.classify()
+    assert (counts["classified"], trip.sources()) == (40, {"endpoint": 40})
+
+
+# --- what an endpoint does not take -------------------------------------------------------------------------
+
+
+def test_a_text_that_is_too_long_for_the_endpoint_goes_as_a_job(trip: SmallTrip) -> None:
+    trip.set(quality=Quality(retry_failed=False))
+    rows = [{"id": f"d{n}", "text": f"refund invoice {n}"} for n in range(8)]
+    rows.append({"id": "long", "text": "refund invoice " * 700})
+    trip.put(f"incoming/{DAY}/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    trip.open()
+    counts = trip.classify()
+    assert (counts["classified"], counts["failed"], counts["retried"]) == (9, 0, 1)
+    assert trip.sources() == {"endpoint": 8, "job": 1}
+    assert [
+        row[0] for row in trip.query("SELECT document_id FROM nightsort.predictions WHERE source = 'job'")
+    ] == ["long"]
+    assert counts["units"] == 105
+
+
+@pytest.mark.parametrize("form", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
+def test_equal_texts_files_and_many_labels_are_as_in_a_job(trip: SmallTrip, form: str) -> None:
+    trip.set(input_format=form)
+    rows = [{"id": f"d{n}", "text": f"refund invoice {n % 4}"} for n in range(12)]
+    trip.put(f"incoming/{DAY}/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    trip.open()
+    counts = trip.classify()
+    assert (counts["classified"], counts["repeated"]) == (12, 8)
+    assert trip.sources() == {"endpoint": 4, "repeat": 8}
+    assert trip.row()["way_why"].startswith("4 texts to send")
+
+
+# --- whatever dies ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("request_number", [1, 20, 39])
+def test_a_process_that_dies_while_it_asks_goes_on_and_asks_only_for_the_rest(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch, request_number: int
+) -> None:
+    trip.set(batch=BatchLimits(endpoint_below=BELOW))
+    trip.bring(40)
+    trip.open()
+    run = OperatorRun()
+    (mapped,) = trip.prepare(run)
+    with monkeypatch.context() as killed:
+        at_request(killed, request_number, dies)
+        with pytest.raises(DeathError):
+            trip.classify_batch(run, 0, mapped)
+    assert trip.query("SELECT count(*) FROM nightsort.predictions") == [(0,)]
+    loaded = trip.classify_batch(run, 0, mapped)
+    asked = run.xcoms["classify_batch.start_job", "return_value"][0]
+    assert asked["asked"] + asked["known"] == loaded["classified"] == 40
+    assert trip.prepare_retries(run) == []
+    assert trip.reconcile(run)["cost_usd"] == 0
+    assert trip.classifying_jobs() == []
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "nightsort.real_time.answers.StoredAnswers.complete",
+        "nightsort.real_time.answers.StoredAnswers.empty_parts",
+        "nightsort.tables.load.replace_rows",
+        "nightsort.tables.runs.write_run",
+    ],
+)
+@pytest.mark.parametrize("day_again", [False, True])
+def test_a_process_that_dies_before_or_after_the_output_or_the_rows_pays_nothing_and_loses_nothing(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch, call: str, day_again: bool
+) -> None:
+    trip.bring(15)
+    trip.open()
+    run = OperatorRun()
+    with monkeypatch.context() as killed:
+        killed.setattr(call, lambda *_, **__: dies())
+        with pytest.raises(DeathError):
+            trip.classify(run)
+    counts = trip.classify(OperatorRun(run_id="manual__2") if day_again else run)
+    assert (counts["classified"], counts["cost_usd"]) == (15, 0)
+    assert trip.sources() == {"endpoint": 15}
+    assert trip.classifying_jobs() == []
+    assert (trip.row()["way"], trip.row()["state"]) == ("endpoint", "complete")
+
+
+def test_a_process_that_dies_before_it_asks_and_finds_the_endpoint_closed_takes_a_job_once(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip.bring(15)
+    trip.open()
+    run = OperatorRun()
+    (mapped,) = trip.prepare(run)
+    with monkeypatch.context() as killed:
+        at_request(killed, 1, dies, of="serving")
+        with pytest.raises(DeathError):
+            trip.classify_batch(run, 0, mapped)
+    trip.close()
+    trip.classify_batch(run, 0, mapped)
+    jobs = trip.classifying_jobs()
+    assert len(jobs) == 1
+    # The batch stays with its job, also when the endpoint is open again.
+    trip.open()
+    trip.classify_batch(run, 0, mapped)
+    assert trip.classifying_jobs() == jobs
+    trip.reconcile(run)
+    again = trip.classify(OperatorRun(run_id="manual__2"))
+    assert (again["classified"], again["units"]) == (15, 15 * UNITS)
+    assert trip.sources() == {"job": 15}
+    assert trip.classifying_jobs() == jobs
+
+
+def test_answers_of_a_night_that_died_are_kept_when_the_day_is_prepared_again_with_the_endpoint_closed(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trip.set(batch=BatchLimits(endpoint_below=BELOW))
+    trip.bring(40)
+    trip.open()
+    run = OperatorRun()
+    (mapped,) = trip.prepare(run)
+    with monkeypatch.context() as killed:
+        at_request(killed, 30, dies)
+        with pytest.raises(DeathError):
+            trip.classify_batch(run, 0, mapped)
+    trip.close()
+    counts = trip.classify(OperatorRun(run_id="manual__2"))
+    sources = trip.sources()
+    assert counts["classified"] == 40
+    assert sources["endpoint"] >= 10
+    assert counts["units"] == sources["job"] * UNITS
+
+
+# --- forgetting ---------------------------------------------------------------------------------------------
+
+
+def test_what_an_endpoint_answered_is_forgotten_as_what_a_job_answered(
+    trip: SmallTrip, tmp_path: Path
+) -> None:
+    trip.bring(15)
+    trip.open()
+    trip.classify()
+    rows = trip.table()
+    file = tmp_path / "spec.yaml"
+    file.write_text(yaml.safe_dump(trip.spec.model_dump(mode="json", exclude_unset=True)))
+    command = ["forget", str(file), "--dsn", trip.dsn, "--document-id", "d3", "--yes"]
+    with trip.aws.for_this_process():
+        told = CliRunner().invoke(app, command)
+    assert told.exit_code == 0, told.output
+    s3, work = trip.aws.client("s3"), f"{trip.spec.name}/work/"
+    for found in s3.list_objects_v2(Bucket=BUCKET, Prefix=work)["Contents"]:
+        body = s3.get_object(Bucket=BUCKET, Key=found["Key"])["Body"].read()
+        if found["Key"].endswith("output.tar.gz"):
+            with tarfile.open(fileobj=io.BytesIO(body)) as tar:
+                (member,) = tar.getmembers()
+                content = tar.extractfile(member)
+                assert content is not None
+                assert b'"Line":"3"' not in content.read()
+        assert b"/answers/" not in body
+    trip.put(f"incoming/{DAY}/a.jsonl", "".join(_line(n) for n in range(15) if n != 3))
+    trip.close()
+    counts = trip.classify(OperatorRun(run_id="manual__2"))
+    assert (counts["classified"], counts["cost_usd"]) == (14, 0)
+    assert trip.table() == [row for row in rows if row[3] not in ("d3", "blank")]
+    assert trip.classifying_jobs() == []
+
+
+def _line(number: int) -> str:
+    text = f"{list(WORDS.values())[number % 3]} {number}"
+    return json.dumps({"id": f"d{number}", "text": text}) + "\n"

@@ -20,7 +20,7 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 
 # isort: split
-from nightsort.classifier_spec.model import BatchLimits, Budget, Export, Quality
+from nightsort.classifier_spec.model import BatchLimits, Budget, Export, Quality, Reuse
 from nightsort.classifier_spec.real_time import RealTime
 from nightsort.cli import app
 from nightsort.tables.night_reports import night_report
@@ -541,3 +541,20 @@ def test_what_an_endpoint_answered_is_forgotten_as_what_a_job_answered(
 def _line(number: int) -> str:
     text = f"{list(WORDS.values())[number % 3]} {number}"
     return json.dumps({"id": f"d{number}", "text": text}) + "\n"
+
+
+# --- texts that are known already ---------------------------------------------------------------------------
+
+
+def test_what_an_endpoint_answered_is_used_again_and_known_texts_do_not_count(trip: SmallTrip) -> None:
+    trip.set(reuse=Reuse(days=30), batch=BatchLimits(endpoint_below=BELOW))
+    trip.open()
+    trip.bring(30)
+    trip.classify()
+    trip.bring(70, day="2026-11-19")
+    counts = trip.classify(OperatorRun(run_id="manual__2"), day="2026-11-19")
+    assert (counts["classified"], counts["reused"], counts["cost_usd"]) == (70, 30, 0)
+    assert trip.query("SELECT way_why FROM nightsort.classification_runs WHERE run_key = '20261119'") == [
+        ("40 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open",)
+    ]
+    assert trip.classifying_jobs() == []

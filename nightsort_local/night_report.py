@@ -14,6 +14,8 @@ from rich.text import Text
 
 from nightsort.comprehend.prices import Forecast, forecast_training
 from nightsort.evaluation import from_predictions
+from nightsort.reports.outcomes import outcome
+from nightsort.tables.run_summaries import find_run
 from nightsort.wording import number_of, with_reasons
 from nightsort_local.errors import StackError
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     import psycopg
 
     from nightsort.evaluation import Metrics
+    from nightsort.reports.outcomes import Outcome
+    from nightsort.tables.run_summaries import RunSummary
     from nightsort.terminal import Terminal
 
 EXAMPLES = 5
@@ -47,16 +51,11 @@ class NightReport:
     classifier: str
     day: date
     version: str
-    state: str
-    message: str | None
-    """Why the state is what it is; None if all is well."""
-    documents_in: int
-    classified: int
-    failed: int
-    rejected: int
+    outcome: Outcome
+    """How it went, in the word that the pages say."""
+    run: RunSummary
+    """Its counts."""
     reasons: Mapping[str, int]
-    retried: int
-    """How many failed documents were sent again."""
     label_counts: Mapping[str, int]
     metrics: Metrics | None
     """Metrics of the classified documents with known labels; None if there are none."""
@@ -87,7 +86,8 @@ def read_night(
         " WHERE classifier = %s AND day = %s AND source_uri IS NULL",
         (classifier, day),
     ).fetchone()
-    if run is None:
+    summary = find_run(connection, classifier, run["run_key"]) if run else None
+    if run is None or summary is None:
         raise StackError(f"nightsort.classification_runs has no run of {classifier} for {day}.")
     rows = cursor.execute(
         "SELECT document_id, label, score, accepted FROM nightsort.predictions"
@@ -114,14 +114,9 @@ def read_night(
         classifier=classifier,
         day=day,
         version=run["version"] or "",
-        state=run["state"],
-        message=run["message"],
-        documents_in=run["documents_in"],
-        classified=run["classified"],
-        failed=run["failed"],
-        rejected=run["rejected"],
+        outcome=outcome(summary),
+        run=summary,
         reasons=run["reasons"],
-        retried=run["retried"],
         label_counts={row["label"]: row["documents"] for row in counts},
         metrics=from_predictions(actual, predicted, labels) if evaluated else None,
         cost=Forecast(run["classified"] + run["failed"], run["units"], float(run["cost_usd"])),
@@ -147,20 +142,26 @@ def show_night(console: Terminal, report: NightReport) -> None:
     """Print the report."""
     console.print()
     version = f"version {report.version}" if report.version else "no version"
-    console.print(Text(f"{report.classifier}, {report.day}, {version}: {report.state}", style="bold"))
-    if report.message:
-        console.print(Text(report.message, style="red"), soft_wrap=True)
+    console.print(Text(f"{report.classifier}, {report.day}, {version}: {report.outcome.word}", style="bold"))
+    for reason in report.outcome.reasons:
+        console.print(Text(reason, style="red"), soft_wrap=True)
+    run = report.run
     sums = Table(box=None, header_style="dim", pad_edge=False)
-    for title in ("documents in", "classified", "failed", "rejected"):
+    counts = {
+        "documents in": run.documents_in,
+        "classified": run.classified,
+        "failed": run.failed,
+        "rejected": run.rejected,
+        **({"missing": run.missing} if run.missing else {}),
+    }
+    for title in counts:
         sums.add_column(title, justify="right")
-    sums.add_row(
-        *(f"{n:,}" for n in (report.documents_in, report.classified, report.failed, report.rejected))
-    )
+    sums.add_row(*(f"{number:,}" for number in counts.values()))
     console.print(sums)
     if report.reasons:
         console.print(f"without a label, by reason: {with_reasons(report.reasons)}", soft_wrap=True)
-    if report.retried:
-        console.print(f"sent again: {number_of(report.retried, 'failed document')}")
+    if run.retried:
+        console.print(f"sent again: {number_of(run.retried, 'failed document')}")
     console.print()
     console.print("labels", style="dim")
     console.print(

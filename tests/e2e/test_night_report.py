@@ -65,7 +65,7 @@ def connection(make_home: Callable[[str], Path]) -> Iterator[psycopg.Connection[
 
 def test_sums_labels_and_metrics_are_those_of_the_night(connection: psycopg.Connection[Any]) -> None:
     report = read_night(connection, "x", DAY, KNOWN)
-    assert (report.documents_in, report.classified, report.failed, report.rejected) == (4, 3, 0, 1)
+    assert (report.run.documents_in, report.run.classified, report.run.rejected) == (4, 3, 1)
     assert report.label_counts == {"ec2": 2, "s3": 1}
     assert report.metrics is not None
     assert report.metrics.accuracy == pytest.approx(2 / 3)
@@ -84,7 +84,7 @@ def test_a_person_reads_the_sums_the_reasons_the_metrics_and_the_price(
     out = io.StringIO()
     show_night(Terminal(file=out, width=118), read_night(connection, "x", DAY, KNOWN))
     told = " ".join(out.getvalue().split())
-    assert "x, 2026-11-01, version v1: complete Rejected: 1 of 4 documents" in told
+    assert "x, 2026-11-01, version v1: with warnings Rejected: 1 of 4 documents." in told
     assert "sent again: 1 failed document" in told
     assert "documents in classified failed rejected 4 3 0 1" in told
     assert "blank 1" in told

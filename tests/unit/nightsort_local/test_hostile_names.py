@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from datetime import date
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from nightsort.comprehend.prices import Forecast
+from nightsort.reports.outcomes import Outcome
 from nightsort.storage import plain_access
 from nightsort.terminal import Terminal
 from nightsort_airflow.doctor import command
@@ -20,6 +22,7 @@ from nightsort_local.night_report import Example, NightReport, show_night
 from nightsort_local.progress import Progress
 from nightsort_local.put_files import put_files
 from tests.unit.nightsort.test_terminal import CANNOT_BE_RAW, HOSTILE, STYLES
+from tests.unit.nightsort_airflow.ui.ui_rows import RUN
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -44,14 +47,9 @@ def test_the_report_of_a_night(terminal: Terminal) -> None:
         classifier="tickets",
         day=date(2026, 11, 1),
         version=HOSTILE,
-        state="incomplete",
-        message=HOSTILE,
-        documents_in=1,
-        classified=1,
-        failed=0,
-        rejected=0,
+        outcome=Outcome("incomplete", (HOSTILE,)),
+        run=replace(RUN, retried=1),
         reasons={HOSTILE: 1},
-        retried=1,
         label_counts={LABEL: 1},
         metrics=None,
         cost=Forecast(1, 3, 0.0015),

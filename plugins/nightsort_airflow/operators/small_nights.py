@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from nightsort_airflow.hooks.endpoint_service import EndpointService
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
@@ -60,6 +58,7 @@ class Sending:
         :param batch: the batch.
         """
         from nightsort.results.join import ENDPOINT
+        from nightsort_airflow.hooks.endpoint_service import EndpointService
 
         if batch.name not in self.through_endpoint:
             return {}
@@ -86,6 +85,7 @@ def sending(spec: ClassifierSpec, model_arn: str, prepared: PreparedBatches, ear
     """
     from nightsort.real_time.small_nights import choose
     from nightsort.results.join import ENDPOINT
+    from nightsort_airflow.hooks.endpoint_service import EndpointService
 
     answered = {name for name, complete in earlier.answered.items() if complete}
     of_jobs = earlier.started - earlier.answered.keys()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import date, datetime, time, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 FAILED = "missing_from_output"
 FIRST_NIGHT = date(2026, 11, 1)
+LAST_NIGHT = date(2026, 11, 30)
 ARN = "arn:aws:comprehend:us-east-1:123456789012:document-classifier/{name}/version/{version}"
 
 
@@ -74,7 +76,7 @@ class MadeNights:
             "language": "en",
             "status": "TRAINED",
             "test_fingerprint": "5b1f0c2e77",
-            "training_uri": f"s3://bucket/{self.name}/training/{version}/training.csv",
+            "training_uri": f"s3://acme-nightsort/{self.name}/training/{version}/training.csv",
             "training_documents": sum(count["training"] for count in counts.values()),
             "test_documents": int(matrix.sum()),
             "labels": Jsonb(counts),
@@ -189,11 +191,11 @@ class MadeNights:
         self._before.append(night)
         least = [
             {
-                "batch": f"{key}-00000-0123abcd",
+                "batch": batch_name(self.name, key),
                 "line": line,
-                "document_id": f"{key[:8]}/T-{self.random.integers(10_000, 99_999)}",
-                "labels": [self.labels[place % len(self.labels)] for place in (line, line + 1, line + 2)],
-                "scores": [round(0.2 + line / 200, 3), round(0.18 + line / 250, 3), 0.07],
+                "document_id": self._document_id(),
+                "labels": self._alternatives(),
+                "scores": [round(0.2 + line / 200, 3), round(0.18 + line / 250, 3), 0.07][: len(self.labels)],
             }
             for line in range(min(50, classified))
         ]
@@ -206,13 +208,25 @@ class MadeNights:
             "histograms": histograms.ravel().tolist(),
             "least_confident": Jsonb(least),
             "examples": Jsonb(
-                {reason: [f"{key}/{reason}-{n}" for n in range(3)] for reason in (*rejects, FAILED)}
+                {
+                    reason: [self._document_id() for _ in range(min(3, number))]
+                    for reason, number in {**rejects, FAILED: failed}.items()
+                    if number
+                }
             ),
             "failed_reasons": Jsonb({FAILED: failed} if failed else {}),
             "rejected_reasons": Jsonb(dict(rejects)),
             "drifted": None if verdict.drifted is None else bool(verdict.drifted),
             "drift": Jsonb({k: getattr(v, "item", lambda v=v: v)() for k, v in verdict.to_dict().items()}),
         }
+
+    def _document_id(self) -> str:
+        return f"T-{self.random.integers(100_000, 999_999)}"
+
+    def _alternatives(self) -> list[str]:
+        """The most likely labels of a document that is hard to tell."""
+        most = min(3, len(self.labels))
+        return [str(label) for label in self.random.choice(self.labels, most, replace=False, p=self.weights)]
 
     def _bins(self) -> npt.NDArray[np.float64]:
         shape = np.exp(np.linspace(-3.2, 2.0, BINS))
@@ -235,17 +249,17 @@ class MadeNights:
     def _batches(self, key: str, documents: int, began: datetime) -> list[dict[str, Any]]:
         if not documents:
             return []
-        name = f"{key}-00000-0123abcd"
+        name = batch_name(self.name, key)
         return [
             {
                 "name": name,
                 "documents": documents,
                 "loaded": documents,
-                "job_id": "6fbb0a7e1c9d4f0d8d2c1f0a9b8c7d6e",
+                "job_id": job_id(name),
                 "job_name": f"{self.name}-{self.version}-{name}-g1",
                 "submitted_at": (began + timedelta(minutes=2)).isoformat(),
                 "ended_at": (began + timedelta(minutes=35)).isoformat(),
-                "output_uri": f"s3://bucket/{self.name}/output/output.tar.gz",
+                "output_uri": f"s3://acme-nightsort/{self.name}/output/output.tar.gz",
             }
         ]
 
@@ -256,35 +270,55 @@ class MadeNights:
         self.conn.execute(statement, [*row.values()])
 
 
-def make_months(conn: psycopg.Connection[Any], nights: int = 30) -> None:
-    """Write some classifiers with everything that a page can show."""
+def batch_name(classifier: str, key: str) -> str:
+    """The name of the first batch of a night, as a hash of its documents makes it."""
+    return f"{key}-00000-{_digest(classifier + key)[:8]}"
+
+
+def job_id(batch: str) -> str:
+    """The id that Comprehend gave the job of a batch."""
+    return _digest(batch)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def make_months(conn: psycopg.Connection[Any], last: date = LAST_NIGHT, nights: int = 30) -> None:
+    """Write some classifiers with everything that a page can show.
+
+    :param last: the day of the last night; it begins at two in the morning after it.
+    :param nights: how many nights.
+    """
+    days = [last - timedelta(days=number) for number in reversed(range(nights))]
+    first = days[0]
     labels = [
         *("billing", "bug-report", "cancellation", "complaint", "data-protection", "delivery"),
         *("feature-request", "how-to", "invoice", "login", "outage", "praise", "refund", "sales"),
         *("security", "shipping-damage"),
     ]
     tickets = MadeNights(conn, "tickets", labels)
-    tickets.train("v1f2e3d4c5b6a", quality=0.8, day=FIRST_NIGHT - timedelta(days=40))
-    tickets.train("v77aa01bb22cc", quality=0.84, day=FIRST_NIGHT - timedelta(days=20))
-    tickets.train("v90d1e2f3a4b5", quality=0.84, promoted=False, day=FIRST_NIGHT - timedelta(days=8))
-    tickets.train("vc0ffee123456", quality=0.9, day=FIRST_NIGHT - timedelta(days=1))
-    days = [FIRST_NIGHT + timedelta(days=number) for number in range(nights)]
+    tickets.train("v1f82d30c95ba", quality=0.8, day=first - timedelta(days=40))
+    tickets.train("v77a40e9b12cf", quality=0.84, day=first - timedelta(days=20))
+    tickets.train("v90b6e1d27f35", quality=0.84, promoted=False, day=first - timedelta(days=8))
+    tickets.train("v5e0c41d97ab2", quality=0.9, day=first - timedelta(days=1))
     for day in days[:-1]:
         documents = int(3200 + 600 * np.sin(day.toordinal()) + (day.weekday() >= 5) * -1400)
         tickets.night(
             day,
             documents=documents,
-            failed=7 if day.day == 12 else 0,
+            failed=7 if day == days[11] else 0,
             rejects={"blank": 3, "duplicate_id": 2},
-            shift=2.2 if day.day == 19 else 1.0,
+            shift=2.2 if day == days[18] else 1.0,
         )
     tickets.night(
         days[-1], documents=3120, rejects={"blank": 4, "duplicate_id": 1, "invalid_utf8": 9}, shift=1.9
     )
     reviews = MadeNights(conn, "reviews", ("negative", "neutral", "positive", "spam"))
-    reviews.train("v0011aa22bb33", quality=0.93, day=FIRST_NIGHT - timedelta(days=2))
+    reviews.train("v3f9a6e1207dd", quality=0.93, day=first - timedelta(days=2))
     for day in days[:-1]:
-        reviews.night(day, documents=4_100)
+        reviews.night(day, documents=int(reviews.random.normal(4_100, 120)))
+    missing = batch_name("reviews", run_key(days[-1], None))
     reviews.night(
         days[-1],
         documents=4_021,
@@ -294,32 +328,33 @@ def make_months(conn: psycopg.Connection[Any], nights: int = 30) -> None:
         cost_usd=0,
         statistics=False,
         message=(
-            "4,021 of 4,021 documents are missing: batch 20261130-00000-0123abcd, job 6fbb0a7e FAILED: "
-            "INTERNAL_ERROR: Injected. Clear the tasks of these batches, or the whole run: finished jobs are "
-            "not paid for again"
+            f"4,021 of 4,021 documents are missing: batch {missing}, job {job_id(missing)[:8]} FAILED: "
+            "INTERNAL_ERROR: An internal server error occurred. Clear the tasks of these batches, or the "
+            "whole run: finished jobs are not paid for again"
         ),
         failed_jobs=Jsonb(
             [
                 {
-                    "job_id": "6fbb0a7e1c9d4f0d8d2c1f0a9b8c7d6e",
-                    "job_name": "reviews-v0011aa22bb33-20261130-00000-0123abcd-g2",
+                    "job_id": job_id(missing),
+                    "job_name": f"reviews-v3f9a6e1207dd-{missing}-g2",
                     "status": "FAILED",
-                    "message": "INTERNAL_ERROR: Injected",
+                    "message": "INTERNAL_ERROR: An internal server error occurred.",
                 }
             ]
         ),
     )
     mails = MadeNights(conn, "mails", 36)
-    mails.train("vabcdefabcdef", quality=0.7)
+    mails.train("v8d27f0b16c93", quality=0.7, day=first - timedelta(days=1))
     for day in days:
-        mails.night(day, documents=900, failed=30 if day == days[-1] else 0)
+        busy = 900 if day == days[-1] else int(mails.random.normal(900, 60))
+        mails.night(day, documents=busy, failed=30 if day == days[-1] else 0)
 
 
-def make_endpoint_day(conn: psycopg.Connection[Any], name: str = "tickets") -> None:
+def make_endpoint_day(conn: psycopg.Connection[Any], name: str = "tickets", on: date = LAST_NIGHT) -> None:
     """Write a day of an endpoint with all that a day may have: a promotion, a pause, a load, its end."""
-    day = datetime.combine(FIRST_NIGHT + timedelta(days=29), time(8), timezone.utc)
+    day = datetime.combine(on, time(8), timezone.utc)
     random, hour = np.random.default_rng(8), timedelta(hours=1)
-    old, new = (ARN.format(name=name, version=version) for version in ("v77aa01bb22cc", "vc0ffee123456"))
+    old, new = (ARN.format(name=name, version=version) for version in ("v77a40e9b12cf", "v5e0c41d97ab2"))
 
     def used(begin: datetime, hours: float, most: float) -> dict[datetime, float]:
         minutes = range(int(60 * hours))

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.integration
 VALUES = {
     "classifier": "tickets",
     "run_key": "20261130",
-    "version": "vc0ffee123456",
+    "version": "v5e0c41d97ab2",
     "what": "predictions",
     "suffix": "csv",
     "edition": "x",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from nightsort_local import postgres
@@ -22,6 +23,8 @@ ASKING = "asking"
 MADE = ("tickets", "reviews", "mails")
 UNTRAINED = "chats"
 PATIENCE_SECONDS = 240
+LAST = datetime.now(timezone.utc).date() - timedelta(days=1)
+"""Day of the made nights' last one: it began this morning, so that nothing on a page lies ahead."""
 
 
 def write_spec(specs: Path, name: str, replaced: str = "", by: str = "") -> None:
@@ -46,8 +49,8 @@ def make_nights(stack: LocalStack, specs: Path) -> dict[str, str]:
     demo = command(stack, "demo")
     assert demo.returncode == 0, demo.stdout + demo.stderr
     with postgres.connect(stack.home, "nightsort") as connection:
-        make_months(connection)
-        make_endpoint_day(connection)
+        make_months(connection, last=LAST)
+        make_endpoint_day(connection, on=LAST)
         (green,) = connection.execute(
             "SELECT run_id FROM nightsort.classification_runs WHERE classifier = %s AND day = %s",
             (SERVICES, FIRST),

@@ -73,7 +73,7 @@ def label_shares(
     before = {
         "type": "scatter",
         "mode": "markers",
-        "name": "nights before: mean and expected range",
+        "name": "usual, and expected range",
         "y": known,
         "x": [round(usual[label][0], 5) for label in known],
         "error_x": {

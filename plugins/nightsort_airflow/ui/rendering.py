@@ -18,6 +18,8 @@ from nightsort_airflow.ui.formats import FILTERS
 from nightsort_airflow.ui.static_files import static_file, static_path
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
 _TEMPLATES: Final = Path(__file__).with_name("templates")
@@ -66,6 +68,15 @@ def as_json(value: Any) -> Markup:
     return Markup(text.translate(_ESCAPES))  # noqa: S704 - nothing of it can end the element
 
 
+def as_fields(values: Sequence[Any]) -> str:
+    """
+    Return what a cell of a table is in its CSV: none, one or several fields, as JSON for an attribute.
+
+    :param values: numbers stay numbers, times are written in ISO 8601, and None is an empty field.
+    """
+    return orjson.dumps(values, default=str, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+
+
 def _inline(name: str) -> Markup:
     """Return a script or a style sheet as a part of a page."""
     text = static_file(name).read_text(encoding="utf-8")
@@ -82,6 +93,6 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS, json=as_json, number_of=number_of)
+    environment.filters.update(FILTERS, json=as_json, fields=as_fields, number_of=number_of)
     environment.globals.update(marks=marks)
     return environment

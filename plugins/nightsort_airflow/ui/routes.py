@@ -16,6 +16,7 @@ from nightsort.tables.overview import overview as read_overview
 from nightsort.tables.run_rows import AirflowRun
 from nightsort.tables.run_summaries import run_of_dag_run, runs_of_dag_runs
 from nightsort.tables.versions import find_version
+from nightsort.wording import one_line
 from nightsort_airflow.ui import rights
 from nightsort_airflow.ui.addresses import Addresses
 from nightsort_airflow.ui.guard import USER
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+    from nightsort.classifier_spec.model import SpecError
     from nightsort.tables.overview import ClassifierOverview
     from nightsort.tables.run_summaries import RunSummary
     from nightsort_airflow.ui.airflow_state import AirflowFacts
@@ -68,7 +70,7 @@ def overview(request: Request) -> Response:
     airflow = _facts(site, seen, latest, kinds=(CLASSIFY,))
     view = overview_view.Known(
         specs=loaded.specs,
-        problems={name: str(error) for name, error in broken.items()},
+        problems={name: _problems(error) for name, error in broken.items()},
         classifiers=known,
         airflow=airflow,
         starts_schedules=site.airflow.starts_schedules,
@@ -171,7 +173,7 @@ def classifier(request: Request) -> Response:
     airflow = _facts(site, [name], known.nights[:1])
     view = overview_view.Known(
         specs=loaded.specs,
-        problems={name: str(error)} if error else {},
+        problems={name: _problems(error)} if error else {},
         classifiers={name: known},
         airflow=airflow,
         starts_schedules=site.airflow.starts_schedules,
@@ -249,6 +251,12 @@ def of_dag(request: Request) -> Response:
 
 def _asked(request: Request) -> tuple[Site, Any, Addresses]:
     return request.app.state.site, request.scope[USER], Addresses(request.scope.get("root_path", ""))
+
+
+def _problems(error: SpecError) -> str:
+    """Return what is wrong with a spec, a line for each problem, and its file once."""
+    lines = (": ".join(filter(None, (problem.key, problem.message))) for problem in error.problems)
+    return "\n".join([f"{error.file.name}:", *map(one_line, lines)])
 
 
 def _is_ours(site: Site, user: Any, name: str) -> bool:

@@ -79,15 +79,19 @@
       .forEach(([group]) => holder.append(group));
   };
   const csvOf = (table) => {
-    const quoted = (text) => {
-      const harmless = /^[=+@\t\r-]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
-      return /[",\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
+    const quoted = (value) => {
+      const text = value === "–" ? "" : String(value ?? "");
+      // A spreadsheet would run a text that begins like a formula, also behind blanks.
+      const harmless = /^\s*[=+@-]|^[\t\r]/.test(text) && Number.isNaN(Number(text)) ? `'${text}` : text;
+      return /[",\r\n]/.test(harmless) ? `"${harmless.replaceAll('"', '""')}"` : harmless;
     };
-    const lines = [[...table.tHead.rows[0].cells].map((cell) => cell.textContent.trim())];
+    // A cell is as many fields as its column's head: what it shows in one place, a file has in columns.
+    const fields = (cell) => (cell.dataset.fields ? JSON.parse(cell.dataset.fields) : [cell.dataset.value ?? cell.textContent.trim().replace(/\s+/g, " ")]);
+    const lines = [[...table.tHead.rows[0].cells].flatMap(fields)];
     for (const body of table.tBodies) {
       for (const row of body.rows) {
         if (!row.classList.contains("more")) {
-          lines.push([...row.cells].map((cell) => cell.dataset.csv ?? cell.dataset.value ?? cell.textContent.trim().replace(/\s+/g, " ")));
+          lines.push([...row.cells].flatMap(fields));
         }
       }
     }
@@ -112,8 +116,10 @@
       });
     }
     for (const button of document.querySelectorAll("button[data-csv-of]")) {
+      const table = document.getElementById(button.dataset.csvOf);
+      if (!table) continue;
       button.hidden = false;
-      button.addEventListener("click", () => download(document.getElementById(button.dataset.csvOf)));
+      button.addEventListener("click", () => download(table));
     }
   };
 

@@ -6,9 +6,23 @@
     const of = (name) => style.getPropertyValue(name).trim();
     return { text: of("--text"), soft: of("--soft"), line: of("--line"), panel: of("--panel") };
   };
-  const themed = (layout) => {
+  // A name beside a chart may take a part of its width; both ends of it tell most. A wide letter counts twice.
+  const short = (text, most) => {
+    const letters = [...text].map((letter) => [letter, letter.codePointAt(0) > 0x10ff ? 2 : 1]);
+    const width = (part) => part.reduce((sum, [, one]) => sum + one, 0);
+    if (width(letters) <= most) return text;
+    const cut = (part, room) => part.filter((_, index) => width(part.slice(0, index + 1)) <= room).map(([letter]) => letter);
+    return `${cut(letters, most * 0.6).join("")}…${cut(letters.reverse(), most * 0.4 - 1).reverse().join("")}`;
+  };
+  const narrow = (place) => place.clientWidth < 560;
+  const room = (place, figure) => (narrow(place) ? 14 : figure.layout.xaxis.type === "category" ? 16 : 28);
+  const aliases = (figure, most) => {
+    const labels = figure.data.flatMap((trace) => [trace.x, trace.y]).flat().filter((value) => typeof value === "string");
+    return Object.fromEntries(labels.filter((label) => short(label, most) !== label).map((label) => [asText(label), asText(short(label, most))]));
+  };
+  const themed = (layout, names) => {
     const { text, soft, line, panel } = colours();
-    const axis = (one) => ({ ...one, gridcolor: line, zerolinecolor: line, linecolor: line });
+    const axis = (one) => ({ ...one, ...(one.type === "category" && { labelalias: names }), gridcolor: line, zerolinecolor: line, linecolor: line });
     return {
       ...layout,
       autosize: true,
@@ -23,9 +37,10 @@
     if (Array.isArray(value)) return value.map(asText);
     return typeof value === "string" ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;") : value;
   };
-  const escaped = (trace) => {
-    const texts = ["name", "x", "y", "text"].filter((key) => key in trace).map((key) => [key, asText(trace[key])]);
-    return { ...trace, ...Object.fromEntries(texts) };
+  const escaped = (trace, small) => {
+    const texts = ["name", "x", "y", "text"].filter((key) => key in trace).map((key) => [key, asText(key === "name" ? short(trace[key], small ? 30 : 40) : trace[key])]);
+    // The matrix needs the width more than the scale beside it.
+    return { ...trace, ...Object.fromEntries(texts), ...(trace.type === "heatmap" && { showscale: !small }) };
   };
   const configuration = { displaylogo: false, responsive: true, modeBarButtonsToRemove: ["lasso2d", "select2d", "autoScale2d"] };
   const drawn = new Map();
@@ -40,10 +55,13 @@
   const draw = (place) => {
     const figure = drawn.get(place);
     place.querySelector(".wait")?.remove();
-    const layout = themed(figure.layout);
+    const names = aliases(figure, room(place, figure));
+    const layout = themed(figure.layout, names);
+    // Long names below a chart take their height from it.
+    if (layout.xaxis.type === "category" && Object.keys(names).length) layout.height += 60;
     // Where names stand below each other they need room of their own.
-    if (place.clientWidth < 560 && figure.data.length > 3) layout.height += 20 * figure.data.length;
-    return Plotly.react(place, figure.data.map(escaped), layout, configuration);
+    if (narrow(place) && figure.data.length > 3) layout.height += 20 * figure.data.length;
+    return Plotly.react(place, figure.data.map((trace) => escaped(trace, narrow(place))), layout, configuration);
   };
   const first = (place) => {
     drawn.set(place, JSON.parse(document.getElementById(place.dataset.figure).textContent));

@@ -91,7 +91,7 @@ def label_shares(
     height = 90 + 20 * len(shown)
     layout = _layout(
         height,
-        xaxis={"tickformat": ".0%", "rangemode": "tozero"},
+        xaxis={"tickformat": ".2~%", "rangemode": "tozero"},
         yaxis={**_OF_LABELS, "automargin": True, "dtick": 1},
     )
     return {"data": [night, *([before] if known else [])], "layout": {**layout, "bargap": 0.35}}
@@ -305,7 +305,7 @@ def shares_by_night(
         }
         for (label, values), colour in zip(shares.items(), _LINES, strict=False)
     ]
-    layout = _layout(320, xaxis={"type": "date"}, yaxis={"tickformat": ".0%", "rangemode": "tozero"})
+    layout = _layout(320, xaxis={"type": "date"}, yaxis={"tickformat": ".2~%", "rangemode": "tozero"})
     return {"data": lines, "layout": {**layout, "shapes": [*map(_mark, flagged)]}}
 
 

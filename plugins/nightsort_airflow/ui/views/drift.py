@@ -88,8 +88,8 @@ def drift(series: DriftSeries) -> Drift | None:
 
 
 def _plain(numbers: npt.NDArray[np.float64]) -> list[list[float | None]]:
-    """Return the columns of an array for JSON: four digits, which is what a chart can show, and nulls."""
-    columns = numbers.round(4).T.tolist()
+    """Return the columns of an array for JSON: so many digits as a rare label's share needs, and nulls."""
+    columns = numbers.round(5).T.tolist()
     return [[None if value != value else value for value in column] for column in columns]
 
 

@@ -42,10 +42,9 @@ def served(dsn: str) -> Iterator[str]:
 
 def reader(browser: Browser, *, width: int = 1280, theme: str = "light") -> BrowserContext:
     """Return a context of a person who is logged in."""
-    scheme = "dark" if theme == "dark" else "light"
     return browser.new_context(
         viewport={"width": width, "height": 900},
-        color_scheme=scheme,
+        color_scheme="dark" if theme == "dark" else "light",
         extra_http_headers=TOKEN,
         accept_downloads=True,
         timezone_id="UTC",

@@ -36,13 +36,12 @@ DAY = date(2026, 11, 21)
 
 _SEED = 20_261_121
 _CHUNK = 20_000
-_DIFFERENT = 1_000_000
 _BLANK, _DOUBLE_IDS = 0.001, 0.002
 _LATE = 100
 
 
 def make(folder: Path, size: int) -> None:
-    """Write id and text of so many documents; behind a million, the same texts come again."""
+    """Write id and text of so many documents, all texts different."""
     (folder / INCOMING).mkdir()
     _write(folder / INCOMING / "documents.csv", size, "document")
 
@@ -59,15 +58,17 @@ def _write(path: Path, size: int, name: str) -> None:
     schema = pa.schema({"id": pa.string(), "text": pa.string()})
     with pa_csv.CSVWriter(str(path), schema) as writer:
         for start in range(0, size, _CHUNK):
-            random = np.random.default_rng([_SEED, start % _DIFFERENT])
+            random = np.random.default_rng([_SEED, start])
             count = min(_CHUNK, size - start)
             numbers = np.arange(start, start + count)
             again = random.random(count) < _DOUBLE_IDS
             numbers[again] = random.integers(0, start + count, int(again.sum()))
             ids = pa.array([f"{name}-{number:08}" for number in numbers.tolist()])
+            # Random texts alone would repeat: of ten million, every tenth.
+            own = pa.array([f"{name} {number}" for number in range(start, start + count)])
             blank = pa.array(random.random(count) < _BLANK)
-            column = pc.if_else(blank, " \n", texts.column(random, count))
-            writer.write_batch(pa.record_batch([ids, column], schema=schema))
+            different = pc.binary_join_element_wise(own, texts.column(random, count), ", ")
+            writer.write_batch(pa.record_batch([ids, pc.if_else(blank, " \n", different)], schema=schema))
 
 
 def ours(folder: Path, _size: int) -> dict[str, float]:

@@ -39,7 +39,9 @@ def manifest_writer(
     """
     if lines is not None:
         schema = schema.with_metadata({_LINES: str(lines)})
-    return pq.ParquetWriter(path, schema, use_dictionary=_FEW_VALUES, compression="zstd")
+    # Hashes cannot be compressed.
+    compression: Any = {name: "none" if name == "text_hash" else "zstd" for name in schema.names}
+    return pq.ParquetWriter(path, schema, use_dictionary=_FEW_VALUES, compression=compression)
 
 
 def number_of_lines(parquet: pq.ParquetFile) -> int:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from nightsort.arrow.columns import Column
-    from nightsort.arrow.hashing import Hashes, HashNumbers, Numbers
+    from nightsort.arrow.hash_numbers import HashNumbers
+    from nightsort.arrow.hashing import Hashes, Numbers
     from nightsort.batches.plan import Batch, RunPlan
     from nightsort.batches.repeats import Repeats
     from nightsort.storage import Access

@@ -14,7 +14,8 @@ import numpy as np
 import pyarrow as pa
 
 from nightsort.arrow.columns import from_numpy
-from nightsort.arrow.hashing import as_column, hash_texts, is_new
+from nightsort.arrow.hash_numbers import is_new
+from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.batches.local_batch import Lines
 from nightsort.batches.repeats import Repeat
 from nightsort.comprehend.prices import document_units
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from nightsort.arrow.hashing import Hashes, HashNumbers, Numbers
+    from nightsort.arrow.hash_numbers import HashNumbers
+    from nightsort.arrow.hashing import Hashes, Numbers
     from nightsort.batches.earlier import EarlierBatches
     from nightsort.batches.repeats import Repeats
     from nightsort.reuse.lookup import Reused

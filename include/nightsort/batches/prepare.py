@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nightsort.arrow.hashing import HashNumbers
+from nightsort.arrow.hash_numbers import HashNumbers
 from nightsort.batches.earlier import EarlierBatches
 from nightsort.batches.local_batch import (
     MAX_BATCHES,

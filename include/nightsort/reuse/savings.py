@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import tempfile
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from nightsort.arrow.hashing import by_leading_bits
 from nightsort.comprehend.prices import classification_cost
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from datetime import date
     from pathlib import Path
 
@@ -94,7 +94,7 @@ class PastNights:
         records["first"], records["second"], records["units"] = first, second, units
         records["night"] = len(self._nights) - 1
         records = records[np.argsort(first)]
-        for region, rows in by_leading_bits(records["first"], _REGION_BITS):
+        for region, rows in _by_leading_bits(records["first"], _REGION_BITS):
             self._files[region].write(records[rows].tobytes())
         self.documents += len(first)
         self.units += int(units.sum())
@@ -144,3 +144,11 @@ class PastNights:
             last[text[start:end][new]] = day
             sent.append(once[start:end][new])
         return np.concatenate(sent) if sent else once
+
+
+def _by_leading_bits(first: Hashes, bits: int) -> Iterator[tuple[int, slice]]:
+    """Yield the leading bits of ascending hashes, each value with the slice of its hashes."""
+    regions = (first >> np.uint64(64 - bits)).astype(np.intp)
+    borders = [*np.flatnonzero(np.diff(regions, prepend=-1)).tolist(), len(regions)]
+    for start, end in pairwise(borders):
+        yield int(regions[start]), slice(start, end)

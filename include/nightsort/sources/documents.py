@@ -17,7 +17,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nightsort.arrow.hashing import HashSet, hash_texts
+from nightsort.arrow.hash_numbers import HashSet
+from nightsort.arrow.hashing import hash_texts
 from nightsort.arrow.prefetch import prefetch
 from nightsort.classifier_spec.source import LabelledSource
 from nightsort.comprehend.limits import MAX_DOCUMENT_ID_BYTES

@@ -12,7 +12,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.arrow import hash_index
+from nightsort.arrow import hash_file, hash_index
 from nightsort.arrow.hash_index import HashIndex
 from nightsort.arrow.hashing import hash_texts
 
@@ -35,8 +35,8 @@ def test_the_same_as_a_dict(
 ) -> None:
     expected: dict[tuple[int, int], int] = {}
     with (
-        patch.object(hash_index, "HASHES_IN_MEMORY", in_memory),
-        patch.object(hash_index, "_STEP", step),
+        patch.object(hash_index, "_IN_MEMORY", in_memory),
+        patch.object(hash_file, "_STEP", step),
         TemporaryDirectory() as folder,
         HashIndex(Path(folder)) as index,
     ):

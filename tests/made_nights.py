@@ -345,9 +345,11 @@ def make_months(conn: psycopg.Connection[Any], last: date = LAST_NIGHT, nights: 
     )
     mails = MadeNights(conn, "mails", 36)
     mails.train("v8d27f0b16c93", quality=0.7, day=first - timedelta(days=1))
+    red: dict[str, Any] = {"state": "failed", "message": "12 % of the documents failed"}
     for day in days:
         busy = 900 if day == days[-1] else int(mails.random.normal(900, 60))
-        mails.night(day, documents=busy, failed=30 if day == days[-1] else 0)
+        columns = red if day == days[-3] else {}
+        mails.night(day, documents=busy, failed=30 if day == days[-1] else 0, **columns)
 
 
 def make_endpoint_day(conn: psycopg.Connection[Any], name: str = "tickets", on: date = LAST_NIGHT) -> None:

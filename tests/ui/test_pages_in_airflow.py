@@ -18,6 +18,15 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.e2e.sample_stack import FIRST, SECOND, SERVICES
+from tests.ui.eight_in_the_morning import (
+    ANSWERS,
+    FIRST_PAGE,
+    MOST_CLICKS,
+    QUESTIONS,
+    RUN,
+    Question,
+    walk,
+)
 from tests.ui.nights import ASKING, CLASSIFY, LAST, UNTRAINED
 
 if TYPE_CHECKING:
@@ -83,6 +92,19 @@ def test_from_the_menu_to_the_overview_a_classifier_and_its_night(open_page: Ope
     frame(page).get_by_role("link", name=f"{LAST}").first.click()
     heading(page, f"tickets, {LAST:%A} {LAST}")
     expect(page).to_have_url(re.compile(f"{MENU}{DRIFTED}$"))
+
+
+@pytest.mark.parametrize("question", QUESTIONS, ids=lambda question: question.text)
+def test_what_is_asked_at_eight_in_the_morning_is_answered_where_the_docs_say(
+    open_page: Opener, nights: dict[str, str], question: Question
+) -> None:
+    run = f"/dags/{CLASSIFY}/runs/{quote(nights['failures'], safe='')}"
+    walk(open_page({FIRST_PAGE: "/", RUN: run}[question.begin]), question)
+
+
+def test_each_question_of_eight_in_the_morning_has_an_answer_in_two_clicks() -> None:
+    assert {question.text for question in QUESTIONS} == {*ANSWERS}
+    assert max(len(question.clicks) for question in QUESTIONS) <= MOST_CLICKS
 
 
 def test_each_page_has_an_address_in_airflow_that_can_be_sent_to_somebody(open_page: Opener) -> None:

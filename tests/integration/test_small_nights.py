@@ -28,6 +28,7 @@ from nightsort.tables.versions import active_version
 from nightsort_airflow.exceptions import BudgetExceededError
 from nightsort_airflow.hooks.endpoint_client import EndpointClient
 from nightsort_airflow.hooks.endpoint_service import EndpointService
+from nightsort_airflow.ui.report import night_file
 from tests.integration.local_aws_server import wait_until
 from tests.integration.operator_runs import OperatorRun
 from tests.integration.recounted import check_statistics
@@ -171,6 +172,14 @@ def test_a_small_night_goes_through_the_open_endpoint_and_costs_nothing(trip: Sm
     assert report is not None
     assert [job.source for job in report.jobs] == ["endpoint", "endpoint"]
     assert report.run.way == "endpoint"
+    shown = CliRunner().invoke(app, ["night", trip.spec.name, DAY, trip.dsn], env={"COLUMNS": "200"})
+    assert f"Sent through the endpoint: {row['way_why']}" in shown.output
+    assert shown.output.count("  endpoint ") == 2
+    with psycopg.connect(trip.dsn) as connection:
+        page = night_file(connection, trip.spec.name, row["run_key"])
+    assert page is not None
+    assert f"through the endpoint<small>{row['way_why']}" in page
+    assert page.count('data-csv="endpoint"') == 2
 
 
 def test_it_has_the_results_that_a_job_gives(trip: SmallTrip) -> None:
@@ -395,7 +404,7 @@ def test_a_text_that_is_too_long_for_the_endpoint_goes_as_a_job(trip: SmallTrip)
 
 
 @pytest.mark.parametrize("form", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
-def test_equal_texts_files_and_many_labels_are_as_in_a_job(trip: SmallTrip, form: str) -> None:
+def test_equal_texts_and_files_are_as_in_a_job(trip: SmallTrip, form: str) -> None:
     trip.set(input_format=form)
     rows = [{"id": f"d{n}", "text": f"refund invoice {n % 4}"} for n in range(12)]
     trip.put(f"incoming/{DAY}/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))

@@ -20,19 +20,21 @@ def job(**values: Any) -> Job:
 def test_reasons_have_their_remedy_and_examples() -> None:
     rows = night.reasons(
         report(
-            failed_reasons={"error:TOO_LONG": 1, "missing_from_output": 2},
+            failed_reasons={"error:TOO_LONG": 1, "missing_from_output": 2, "error:ENDPOINT_NOT_ASKED": 4},
             rejected_reasons={"blank": 3},
             examples={"blank": ["x"]},
         )
     )
     assert [(row.kind, row.reason, row.documents) for row in rows] == [
+        ("failed", "error:ENDPOINT_NOT_ASKED", 4),
         ("failed", "missing_from_output", 2),
         ("failed", "error:TOO_LONG", 1),
         ("rejected", "blank", 3),
     ]
-    assert "run the day again" in rows[0].remedy
-    assert "lies in the document" in rows[1].remedy
-    assert rows[2].examples == ["x"]
+    assert "a job can" in rows[0].remedy
+    assert "run the day again" in rows[1].remedy
+    assert "lies in the document" in rows[2].remedy
+    assert rows[3].examples == ["x"]
 
 
 def test_jobs_that_failed_come_first_then_each_batch_with_what_was_sent_again() -> None:

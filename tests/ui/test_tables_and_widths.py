@@ -178,6 +178,19 @@ def test_a_cell_that_begins_like_a_formula_is_text_in_a_csv(browser: Browser, ad
     page.context.close()
 
 
+def test_on_paper_each_table_and_section_keeps_its_head_and_nothing_scrolls(
+    browser: Browser, address: str
+) -> None:
+    page = opened(browser, address, USUAL[2])
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", name="Least sure")).to_be_visible()
+    expect(page.locator("#unsure-table th", has_text="Score")).to_be_visible()
+    expect(page.get_by_text("Table as CSV").first).to_be_hidden()
+    region = page.locator(".region").first
+    assert region.evaluate("box => box.scrollHeight <= box.clientHeight + 1")
+    page.context.close()
+
+
 @pytest.mark.parametrize("path", ["/", *WITHOUT_NIGHTS])
 def test_where_there_are_no_nights_no_button_fails(browser: Browser, address: str, path: str) -> None:
     page = reader(browser).new_page()

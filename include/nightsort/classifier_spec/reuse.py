@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nightsort.classifier_spec.source import SpecPart
 
@@ -22,3 +22,9 @@ class Reuse(SpecPart):
 
     same_night: bool = True
     days: int | None = Field(None, ge=1, le=MAX_DAYS, strict=True)
+
+    @field_validator("days", mode="before")
+    @classmethod
+    def _off_is_none(cls, days: Any) -> Any:
+        # YAML 1.1 reads off without quotes as false.
+        return None if days is False or days == "off" else days

@@ -205,6 +205,9 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"budget": {"run_usd": 0}}, "budget.run_usd", "more than 0"),
         ({"budget": {"when_over": "warn"}}, "budget.when_over", "choose fail, ask"),
         ({"quality": {"max_failed_share": 1.5}}, "quality.max_failed_share", "at most 1"),
+        ({"reuse": {"days": 0}}, "reuse.days", "at least 1"),
+        ({"reuse": {"days": 367}}, "reuse.days", "at most 366"),
+        ({"reuse": {"days": 1.5}}, "reuse.days", "valid integer"),
         ({"quality": {"max_rejected_share": -0.1}}, "quality.max_rejected_share", "at least 0"),
         ({"quality": {"when_over": "ask"}}, "quality.when_over", "choose fail, warn"),
         ({"budget": {"usd": 5}}, "budget.usd", "is not a key of the spec"),
@@ -309,3 +312,8 @@ def test_off_needs_no_quotes(tmp_path: Path, written: str) -> None:
     file = tmp_path / "x.yaml"
     file.write_text(f"{file.read_text()}drift: {written}\n")
     assert load_spec(file).drift == written.strip('"')
+
+
+@pytest.mark.parametrize(("written", "days"), [("off", None), ("null", None), ("30", 30)])
+def test_days_of_reuse_may_be_off(tmp_path: Path, written: str, days: int | None) -> None:
+    assert load(tmp_path, reuse={"days": yaml.safe_load(written)}).reuse.days == days

@@ -9,8 +9,9 @@ import psutil
 
 from nightsort_local.local_aws.control.client import ControlError
 from tests.integration.crash_airflow import kill
-from tests.integration.crash_cases import AFTER, DEFERS, OVER, WAITS, WHILE, Case
+from tests.integration.crash_cases import DEFERS, OVER, WAITS, WHILE, Case
 from tests.integration.crash_points import (
+    AFTER,
     AWS,
     BACKFILL,
     CLEAR,

@@ -96,9 +96,11 @@ class EndpointAct(Act):
         if stage == CLOSING or self._gave_up:
             return all(map(self._has_ended, self._runs)) and self._status() is None
         model = self.world.another_version.arn if stage == MOVING else self.world.champion.arn
+        found = self.world.endpoint(self.name)
         return (
-            self._status() == "IN_SERVICE"
-            and self.world.endpoint(self.name)["ModelArn"] == model
+            found is not None
+            and found["Status"] == "IN_SERVICE"
+            and found["ModelArn"] == model
             and self.airflow.task_states(self.dag_id, self.run_id, "watch_endpoint") == {"deferred"}
             and all(map(self._has_ended, self._runs[:-1]))
         )
@@ -128,10 +130,12 @@ class EndpointAct(Act):
     # --- what AWS and the table say
 
     def _wait_until(self, condition: Any, what: str) -> None:
-        self.airflow.wait_until(lambda: self._see() or condition(), what)
+        def seen() -> bool:
+            # A look notes what the endpoint is, also where the condition does not ask.
+            self._status()
+            return bool(condition())
 
-    def _see(self) -> None:
-        self._status()
+        self.airflow.wait_until(seen, what)
 
     def _status(self) -> str | None:
         """The state of the endpoint now; what is seen is remembered."""

@@ -91,7 +91,7 @@ class Outcome:
     def lost(self) -> int:
         """Documents that came in and have no row or no answer."""
         rows = self.tables.get("classification_runs", [])
-        return sum(row[5] - row[6] - row[7] - row[8] for row in rows) + self.refused
+        return sum(int(row[5] - row[6] - row[7] - row[8]) for row in rows) + self.refused
 
 
 def text(number: int) -> str:

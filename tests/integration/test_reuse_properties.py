@@ -176,7 +176,8 @@ def reused_texts(nights: VersionedNights, bill: Bill, prepared: PreparedBatches,
     import pyarrow.parquet as pq
 
     file = nights.spec.layout.run(prepared.run_key).reused(step.version)
-    labels = [labels[0] for labels in pq.read_table(file)["labels"].to_pylist()]
+    rows = pq.read_table(file, columns=["labels"]).to_pylist()
+    labels = [row["labels"][0] for row in rows]
     assert all(label.startswith(f"{step.version} of ") for label in labels), "of another version"
     bill.reused[step.version, step.day] = {label.partition(" of ")[2] for label in labels}
 

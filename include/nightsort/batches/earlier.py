@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -28,7 +28,7 @@ from nightsort.sources.source_files import SourceError
 from nightsort.storage import upload_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -128,7 +128,7 @@ class EarlierBatches:
             local = scratch / "kept.parquet"
             written = write_manifest(
                 local,
-                stored_rows(sent.batch, self._access, per_file=self._per_file),
+                self._rows(sent.batch),
                 partial(repeats.of, place),
                 lines=sent.batch.lines,
                 per_file=self._per_file,
@@ -141,19 +141,25 @@ class EarlierBatches:
 
     def _take(self, batch: Batch, begin: int) -> bool:
         """Take the hashes of a batch's lines; return whether its objects are there and are its own."""
-        lines = 0
         try:
-            if same_size(batch, self._access, per_file=self._per_file):
-                for rows in stored_rows(batch, self._access, per_file=self._per_file):
-                    self._number(rows["document_id"], rows["text_hash"], begin + lines)
-                    lines += len(rows)
-        except (FileNotFoundError, ManifestError, SourceError, StopIteration, pa.ArrowException, KeyError):
-            lines = -1
-        if lines != batch.lines:
+            whole = same_size(batch, self._access, per_file=self._per_file)
+            whole = whole and sum(map(len, self._rows(batch))) == batch.lines
+        except (FileNotFoundError, ManifestError, SourceError):
+            whole = False
+        if not whole:
             log.warning(
                 "The objects of batch %s are missing or changed; its documents are sent again", batch.name
             )
-        return lines == batch.lines
+            return False
+        # Only now, when all of it could be read: a number cannot be taken back.
+        line = begin
+        for rows in self._rows(batch):
+            self._number(rows["document_id"], rows["text_hash"], line)
+            line += len(rows)
+        return True
+
+    def _rows(self, batch: Batch) -> Iterator[Any]:
+        return stored_rows(batch, self._access, per_file=self._per_file)
 
     def _number(self, ids: Column, digests: Column, begin: int) -> None:
         there = np.flatnonzero(digests.is_valid().to_numpy(zero_copy_only=False))

@@ -14,11 +14,11 @@ from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import HASH, as_column, hash_texts
 from nightsort.arrow.manifest_schema import (
     HASHED_SCHEMA,
-    MANIFEST_SCHEMA,
     manifest_writer,
     number_of_lines,
     rows_schema,
 )
+from nightsort.batches.manifest import ManifestError
 from nightsort.batches.repeats import Repeat
 from nightsort.batches.stored import read_batch
 
@@ -110,24 +110,41 @@ def stored_rows(batch: Batch, access: Access, *, per_file: bool) -> Iterator[Any
     :raises ManifestError: it cannot be read.
     """
     content = access.path(batch.manifest_uri).read_bytes()
-    parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
-    schema = rows_schema(parquet)
-    left = number_of_lines(parquet)
-    texts = read_batch(batch, access, per_file=per_file) if schema is MANIFEST_SCHEMA else None
+    texts: Iterator[Any] | None = None
     waiting: Any = pa.array([], HASH)
-    for rows in parquet.iter_batches(columns=schema.names, use_threads=False):
-        part: Any = rows.slice(0, left).cast(schema)
-        left -= len(part)
-        while texts is not None and len(waiting) < len(part):
-            ids, here = next(texts)
+    for part in _lines(content, batch.manifest_uri):
+        if part.schema.names == HASHED_SCHEMA.names:
+            yield part
+            continue
+        texts = texts or read_batch(batch, access, per_file=per_file)
+        while len(waiting) < len(part):
+            ids, here = next(texts, (None, None))
+            if here is None:
+                raise ManifestError(f"{batch.manifest_uri}: the batch has fewer documents")
             forgotten: Any = ids.is_null()
             digests: Any = as_column(*hash_texts(here))
             waiting = pa.concat_arrays([waiting, pc.if_else(forgotten, pa.scalar(None, HASH), digests)])
-        if texts is not None:
-            part = part.append_column("text_hash", waiting.slice(0, len(part)))
-            waiting = waiting.slice(len(part))
-        if len(part):
-            yield part
+        yield part.append_column("text_hash", waiting.slice(0, len(part)))
+        waiting = waiting.slice(len(part))
+
+
+def _lines(content: bytes, uri: str) -> Iterator[Any]:
+    """Yield the lines of a manifest as it has them.
+
+    :raises ManifestError: it cannot be read.
+    """
+    try:
+        parquet = pq.ParquetFile(pa.BufferReader(content), read_dictionary=["file"])
+        schema, left = rows_schema(parquet), number_of_lines(parquet)
+        for rows in parquet.iter_batches(columns=schema.names, use_threads=False):
+            part: Any = rows.slice(0, left).cast(schema)
+            part.validate(full=True)
+            left -= len(part)
+            if len(part):
+                yield part
+    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+        reason = (str(error).splitlines() or ["no reason given"])[0]
+        raise ManifestError(f"{uri}: not a manifest ({reason})") from error
 
 
 class _Owners:

@@ -4,7 +4,8 @@ moved; a text is in one line of one batch, whatever happens to its documents; ev
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow.parquet as pq
@@ -13,12 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from upath import UPath
 
+from nightsort.arrow.manifest_schema import HASHED_SCHEMA, manifest_writer
 from nightsort.batches import local_batch, new_lines
 from nightsort.batches.prepare import MAX_BATCHES, PreparedBatches, TooManyBatchesError
 from tests.unit.nightsort.nights import Night, documents, sent
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 FORMATS = ("ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE")
 LATE = [("late-1", "a late document"), ("late-2", "another one")]
@@ -175,6 +174,33 @@ def test_a_batch_that_is_not_in_storage_any_more_is_made_anew(
     assert f"objects of batch {last.name} are missing or changed" in caplog.text
     assert after == before
     assert sent(after) == dict(documents(8))
+
+
+def damage(manifest: Path, how: str) -> None:
+    """Damage a manifest: zeros in its last row group, its end cut off, or half of its rows left."""
+    parquet, content = pq.ParquetFile(manifest), bytearray(manifest.read_bytes())
+    if how == "half":
+        rows, lines = parquet.read(), parquet.metadata.num_rows // 2
+        with manifest_writer(manifest, HASHED_SCHEMA, lines=lines) as writer:
+            writer.write_table(rows.slice(0, lines).cast(HASHED_SCHEMA))
+        return
+    column = parquet.metadata.row_group(parquet.num_row_groups - 1).column(2)
+    start = column.data_page_offset
+    content[start + 20 : start + column.total_compressed_size] = bytes(column.total_compressed_size - 20)
+    manifest.write_bytes(content[: start + 20] if how == "cut" else content)
+
+
+@pytest.mark.parametrize("how", ["half", "cut", "zeros"])
+@pytest.mark.parametrize("number", range(3))
+def test_of_a_batch_whose_manifest_is_damaged_no_line_is_used(tmp_path: Path, how: str, number: int) -> None:
+    """What was read of it before the damage must not count as lines of the batch beside it."""
+    night = night_of_three(tmp_path)
+    before = night.prepare()
+    damage(Path(before.batches[number].manifest_uri), how)
+    night.write("late.jsonl", LATE)
+    after = night.prepare()
+    assert sent(after) == dict(documents(8) + LATE)
+    assert (after.documents_in, after.documents_sent) == (10, 10)
 
 
 @pytest.mark.parametrize(

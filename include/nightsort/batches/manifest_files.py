@@ -118,9 +118,9 @@ def stored_rows(batch: Batch, access: Access, *, per_file: bool) -> Iterator[Any
             continue
         texts = texts or read_batch(batch, access, per_file=per_file)
         while len(waiting) < len(part):
-            ids, here = next(texts, (None, None))
-            if here is None:
+            if (some := next(texts, None)) is None:
                 raise ManifestError(f"{batch.manifest_uri}: the batch has fewer documents")
+            ids, here = some
             forgotten: Any = ids.is_null()
             digests: Any = as_column(*hash_texts(here))
             waiting = pa.concat_arrays([waiting, pc.if_else(forgotten, pa.scalar(None, HASH), digests)])

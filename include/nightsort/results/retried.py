@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from nightsort.batches.manifest import Manifest
     from nightsort.results.join import BatchResults
 
-_LINE = RESULT_SCHEMA.get_field_index("line")
+_LINE, _ID = (RESULT_SCHEMA.get_field_index(name) for name in ("line", "document_id"))
 
 
 class RetriedResults:
     """The results of a batch of which some documents were sent again; iterate once.
 
-    A document has the result of its last attempt. Ids are unique in a run, so they tell which document of the
-    batch a retry is about.
+    A line has the result of its last attempt. Its text tells which line of a retry is about it, since another
+    document may have the line since the retry was written. Equal texts are told apart by their ids.
 
     :param first: the results of the batch's own job.
     :param retries: those of its retries, in their order.
@@ -44,9 +44,9 @@ class RetriedResults:
         for retry in reversed(self._retries):
             places = self._places(retry)
             for rows in retry:
-                yield from self._last_results(rows, places[rows["line"].to_numpy()])
+                yield from self._last_results(self._of_owners(rows, places[rows["line"].to_numpy()]))
         for rows in self._first:
-            yield from self._last_results(rows, rows["line"].to_numpy())
+            yield from self._last_results(rows)
 
     @property
     def manifest(self) -> Manifest:
@@ -70,25 +70,40 @@ class RetriedResults:
         )
 
     def _places(self, retry: BatchResults) -> npt.NDArray[np.int64]:
-        """Return the place of each line of a retry in the batch; none where it has no document any more."""
-        ids = self._first.manifest.document_ids
-        found: Any = pc.index_in(retry.manifest.document_ids, value_set=ids, skip_nulls=True)
-        if found.null_count > retry.manifest.number_vacant:
+        """Return the place of each line of a retry in the batch; -1 where a line has no document any more."""
+        batch, again = self._first.manifest, retry.manifest
+        by_id: Any = pc.index_in(again.document_ids, value_set=batch.document_ids, skip_nulls=True)
+        found, gone = by_id, again.number_vacant
+        if batch.text_hashes is not None and again.text_hashes is not None:
+            there = batch.text_hashes.take(by_id)
+            by_text: Any = pc.index_in(again.text_hashes, value_set=batch.text_hashes, skip_nulls=True)
+            found = pc.if_else(pc.fill_null(pc.equal(there, again.text_hashes), False), by_id, by_text)
+            # A text that is forgotten in the batch may be that of a document which the source lost before.
+            gone = again.text_hashes.null_count + batch.text_hashes.null_count
+        if found.null_count > gone:
             raise ManifestError(
-                f"{retry.manifest.first_file} holds documents of another batch than "
-                f"{self._first.manifest.first_file}. Run prepare_batches again"
+                f"{again.first_file} holds documents of another batch than {batch.first_file}. "
+                "Run prepare_batches again"
             )
         places: npt.NDArray[np.int64] = found.cast(pa.int64()).fill_null(-1).to_numpy()
-        return places
+        return np.where((places >= 0) & ~batch.vacant[places], places, -1)
 
-    def _last_results(self, rows: pa.RecordBatch, places: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
-        """Yield those rows whose document has no later result, with its place in the batch."""
+    def _of_owners(self, rows: pa.RecordBatch, places: npt.NDArray[np.int64]) -> pa.RecordBatch:
+        """Return the results of a retry as those of the documents that have the lines now, each once."""
+        places, first = np.unique(places, return_index=True)
+        first, places = first[places >= 0], places[places >= 0]
+        ids = self._first.manifest.document_ids.take(from_numpy(places)).cast(pa.string())
+        rows = rows.take(from_numpy(first)).set_column(_LINE, RESULT_SCHEMA.field(_LINE), from_numpy(places))
+        return rows.set_column(_ID, RESULT_SCHEMA.field(_ID), ids)
+
+    def _last_results(self, rows: pa.RecordBatch) -> Iterator[pa.RecordBatch]:
+        """Yield those rows whose line has no later result."""
+        places = rows["line"].to_numpy()
         last = np.flatnonzero(~self._final[places])
         if not len(last):
             return
-        places = places[last]
-        self._final[places] = True
-        rows = rows.take(from_numpy(last)).set_column(_LINE, RESULT_SCHEMA.field(_LINE), from_numpy(places))
+        self._final[places[last]] = True
+        rows = rows.take(from_numpy(last))
         reasons = [str(reason) for reason in rows["reason"].drop_null().to_pylist()]
         self._reasons.update(reasons)
         self._classified += len(rows) - len(reasons)

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA
 from nightsort.batches.manifest import Manifest, ManifestError
 from nightsort.results.join import BatchResults
@@ -24,11 +25,16 @@ Answer = str | None
 """A label; or ``!code`` for an error; None where the output does not mention the document."""
 
 
-def results(name: str, ids: Sequence[str], answers: Sequence[Answer]) -> BatchResults:
-    """The results of a job over some documents, from its output."""
+def results(
+    name: str, ids: Sequence[str | None], answers: Sequence[Answer], texts: Sequence[str] | None = None
+) -> BatchResults:
+    """The results of a job over some documents, from its output; without texts, of an earlier release."""
     files = pa.array([f"{name}.txt"] * len(ids)).dictionary_encode().cast(MANIFEST_SCHEMA.field("file").type)
     rows = [files, pa.array(range(len(ids)), pa.int64()), pa.array(ids, pa.string())]
-    manifest = Manifest.from_batches([pa.record_batch(rows, schema=MANIFEST_SCHEMA)])
+    lines_of = pa.record_batch(rows, schema=MANIFEST_SCHEMA)
+    if texts is not None:
+        lines_of = lines_of.append_column("text_hash", as_column(*hash_texts(pa.array(texts, pa.string()))))
+    manifest = Manifest.from_batches([lines_of])
     lines = []
     for line, answer in enumerate(answers):
         if answer is None:
@@ -96,4 +102,36 @@ def test_the_last_attempt_counts_for_each_document_and_its_place_stays(data: st.
 def test_a_retry_of_another_batch_is_refused() -> None:
     merged = RetriedResults(results("batch", ["a"], [None]), [results("other", ["b"], ["BUG"])])
     with pytest.raises(ManifestError, match=r"other\.txt holds documents of another batch than batch\.txt"):
+        list(merged)
+
+
+@pytest.mark.parametrize(
+    ("owners", "expected"),
+    [
+        (["a", None], {"a": (0, "BUG")}),
+        (["a", "heir"], {"a": (0, "BUG"), "heir": (1, "PRAISE")}),
+        # The text of b was changed into that of a, which the source has lost.
+        (["b", None], {"b": (0, "BUG")}),
+        (["b", "a"], {"b": (0, "BUG"), "a": (1, "PRAISE")}),
+    ],
+)
+def test_a_retry_is_about_texts_whoever_has_them_since(
+    owners: list[str | None], expected: dict[str, tuple[int, str]]
+) -> None:
+    first = results("batch", owners, ["BUG", None], ["one text", "another"])
+    merged = RetriedResults(first, [results("retry", ["b"], ["PRAISE"], ["another"])])
+    assert rows_of(merged) == expected
+    assert (merged.counts.documents, merged.counts.classified) == (len(expected), len(expected))
+
+
+def test_equal_texts_of_a_batch_are_told_apart_by_their_ids() -> None:
+    first = results("batch", ["a", "b"], ["BUG", None], ["same", "same"])
+    merged = RetriedResults(first, [results("retry", ["b"], ["PRAISE"], ["same"])])
+    assert rows_of(merged) == {"a": (0, "BUG"), "b": (1, "PRAISE")}
+
+
+def test_a_retry_of_other_texts_is_refused() -> None:
+    first = results("batch", ["a"], [None], ["one text"])
+    merged = RetriedResults(first, [results("other", ["a"], ["BUG"], ["another"])])
+    with pytest.raises(ManifestError, match="holds documents of another batch"):
         list(merged)

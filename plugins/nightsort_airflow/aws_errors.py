@@ -67,6 +67,11 @@ OF_ENDPOINTS: Final = frozenset(
         "ClassifyDocument",
     }
 )
+REAL_TIME_POLICY: Final = "airflow-real-time-policy.json"
+SMALL_NIGHTS_POLICY: Final = "airflow-small-nights-policy.json"
+SERVE_POLICY: Final = "serve-policy.json"
+CLOSE_POLICY: Final = "close-endpoints-policy.json"
+
 _GRANT_FOR_ENDPOINTS: Final = (
     "Grant the identity this permission; docs/iam/README.md says who needs which for endpoints."
 )
@@ -94,11 +99,13 @@ THROTTLED: Final = frozenset(
 )
 
 
-def remedy(error: BaseException) -> str | None:
+def remedy(error: BaseException, endpoint_policy: str | None = None) -> str | None:
     """
     Return what a person has to do about an error of AWS; None where a retry may help.
 
     :param error: any exception; only botocore's have a remedy.
+    :param endpoint_policy: the file in ``docs/iam`` that grants what is asked of endpoints here; None: it
+        depends on who asks.
     """
     if isinstance(error, ClientError):
         if error.response.get("Error", {}).get("Message", "").startswith("UNSUPPORTED_OPERATION"):
@@ -106,7 +113,10 @@ def remedy(error: BaseException) -> str | None:
         remedies = REMEDIES
         if error.operation_name in OF_ENDPOINTS:
             remedies = {**REMEDIES, **ENDPOINT_REMEDIES}
-        return remedies.get(error_code(error))
+        found = remedies.get(error_code(error))
+        if found == _GRANT_FOR_ENDPOINTS and endpoint_policy:
+            return f"Grant the identity this permission: docs/iam/{endpoint_policy} has it."
+        return found
     if isinstance(error, ParamValidationError):
         return "Correct the named value."
     if isinstance(error, NoRegionError):
@@ -132,13 +142,14 @@ def is_temporary(error: ClientError) -> bool:
 
 
 @contextmanager
-def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
+def fail_on_permanent_aws_errors(doing: str, endpoint_policy: str | None = None) -> Iterator[None]:
     """
     Fail the task with a remedy and without a retry on permanent AWS errors; pass on all others.
 
     The cause of every expected failure is logged first, as one line.
 
     :param doing: what was attempted, for the message, for instance ``"start the classification job x"``.
+    :param endpoint_policy: as for :func:`remedy`.
     """
     try:
         yield
@@ -146,7 +157,7 @@ def fail_on_permanent_aws_errors(doing: str) -> Iterator[None]:
         logged(error)
         raise
     except (BotoCoreError, ClientError) as error:
-        if (what_to_do := remedy(error)) is None:
+        if (what_to_do := remedy(error, endpoint_policy)) is None:
             raise
         cause = str(error).rstrip(".")
         raise logged(AirflowFailException(f"Cannot {doing}: {cause}. {what_to_do}")) from None

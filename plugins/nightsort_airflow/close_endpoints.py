@@ -13,7 +13,7 @@ from nightsort.comprehend.prices import endpoint_cost, usd_text
 from nightsort.opening.bill import usd_per_hour
 from nightsort.terminal import Terminal
 from nightsort.wording import number_of
-from nightsort_airflow.aws_errors import remedy
+from nightsort_airflow.aws_errors import CLOSE_POLICY, remedy
 from nightsort_airflow.hooks.endpoints import EndpointsOf
 from nightsort_airflow.states import EndpointStatus
 
@@ -39,7 +39,7 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
         endpoints = EndpointsOf(boto3.client("comprehend"))
         found = endpoints.our_endpoints()
     except (BotoCoreError, ClientError) as error:
-        err.print(f"Cannot list endpoints: {error}. {remedy(error) or ''}", style="red")
+        err.print(f"Cannot list endpoints: {error}. {remedy(error, CLOSE_POLICY) or ''}", style="red")
         return 2
     open_ones = [endpoint for endpoint in found if endpoint.state.status is not EndpointStatus.DELETING]
     named = [endpoint for endpoint in open_ones if everything or endpoint.classifier in classifiers]
@@ -88,7 +88,9 @@ def _close(endpoints: EndpointsOf, endpoint: OurEndpoint, minutes: int, out: Ter
                 return False
             time.sleep(POLL_SECONDS)
     except (BotoCoreError, ClientError) as error:
-        err.print(f"{name} is open: {error}. {remedy(error) or 'Call this again.'}", style="red")
+        err.print(
+            f"{name} is open: {error}. {remedy(error, CLOSE_POLICY) or 'Call this again.'}", style="red"
+        )
         return False
     out.print(f"Closed {name}: it costs nothing any more.")
     return True

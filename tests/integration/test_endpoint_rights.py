@@ -32,6 +32,7 @@ from nightsort_airflow.doctor.endpoints import endpoint_checks
 from nightsort_airflow.doctor.findings import Check, State, ok
 from nightsort_airflow.doctor.run_checks import examine
 from nightsort_airflow.hooks.endpoint_service import EndpointService
+from nightsort_airflow.operators.serving import OpenEndpointOperator
 from nightsort_airflow.serving import endpoint
 from nightsort_airflow.serving.command import classify
 from nightsort_airflow.serving.endpoint import EndpointError, ServedEndpoint
@@ -115,7 +116,8 @@ def test_the_dag_needs_exactly_its_policy(
             ClientError, match=f"user/airflow is not authorized to perform: {grant[1]}"
         ) as caught:
             life_of_an_endpoint(service, model)
-        assert "docs/iam/README.md says who needs which" in str(remedy(caught.value))
+        said = str(remedy(caught.value, OpenEndpointOperator.endpoint_policy))
+        assert "docs/iam/airflow-real-time-policy.json" in said
         airflow.may(POLICY)
         if service.look() is not None:
             wait_until(service.close, "the endpoint can be deleted")
@@ -152,7 +154,7 @@ def test_who_asks_needs_exactly_its_policy(
     assert served.classify("bug").label == json.loads(lines[0])["label"]
     for grant in grants(policy):
         asks.may(without(policy, grant))
-        with pytest.raises((EndpointError, ClientError), match="AccessDenied"):
+        with pytest.raises(EndpointError, match=r"AccessDenied.*docs/iam/serve-policy\.json"):
             classify(SPEC, ["bug"], lines.append, as_json=True)
     assert len(lines) == 1
 
@@ -176,7 +178,9 @@ def test_who_closes_what_was_forgotten_needs_exactly_their_policy(
     for grant in grants(policy):
         closes.may(without(policy, grant))
         assert close() > 0
-        assert f"user/closes is not authorized to perform: {grant[1]}" in capsys.readouterr().err
+        told = " ".join(capsys.readouterr().err.split())
+        assert f"user/closes is not authorized to perform: {grant[1]}" in told
+        assert "docs/iam/close-endpoints-policy.json" in told
     assert opened.look() is not None
     closes.may(policy)
     assert close() == 0

@@ -81,8 +81,10 @@ def test_a_small_night_needs_exactly_the_documented_policy(
     for number, grant in enumerate(grants(SMALL)):
         trip.bring(10 + number)
         airflow.may(without(BOTH, grant))
-        with pytest.raises(AirflowException, match=f"user/airflow is not authorized to perform: {grant[1]}"):
+        with pytest.raises(AirflowException) as caught:
             trip.classify(OperatorRun(run_id=f"manual__{number}"))
+        assert f"user/airflow is not authorized to perform: {grant[1]}" in str(caught.value)
+        assert "docs/iam/airflow-small-nights-policy.json" in str(caught.value)
     airflow.may(BOTH)
     counts = trip.classify(OperatorRun(run_id="manual__last"))
     assert (counts["classified"], counts["cost_usd"]) == (10 + number, 0)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nightsort.naming import JobName
 from nightsort.wording import number_of
-from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from nightsort_airflow.aws_errors import SMALL_NIGHTS_POLICY, fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import (
     RUN_AGAIN,
     BadInputError,
@@ -95,7 +95,7 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         """Classify the batch through the endpoint, or find or start its job; return where the output is."""
         if given := self.job.get("endpoint"):
             doing = f"classify batch {given['batch']['name']} through the endpoint"
-            with fail_on_permanent_aws_errors(doing):
+            with fail_on_permanent_aws_errors(doing, SMALL_NIGHTS_POLICY):
                 result = self._through_endpoint(context, given, doing)
             if result is not None:
                 return result

@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import AirflowException
 from nightsort.naming import run_key
 from nightsort.wording import number_of, with_reasons
 from nightsort_airflow.alerts import notify_warning
+from nightsort_airflow.aws_errors import SMALL_NIGHTS_POLICY
 from nightsort_airflow.comprehend_requests import batch_job
 from nightsort_airflow.dag_docs import dag_title
 from nightsort_airflow.earlier_work import EarlierWork
@@ -65,6 +66,7 @@ class PrepareBatchesOperator(SpecOperator):
         incoming documents or a prefix of ``incoming.by_hand``. (default: None) (templated)
     """
 
+    endpoint_policy = SMALL_NIGHTS_POLICY
     template_fields: Sequence[str] = ("day", "source_uri")
 
     def __init__(self, *, day: str | None = None, source_uri: str | None = None, **kwargs: Any) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 from airflow.sdk.exceptions import AirflowSkipException
 
 from nightsort_airflow.alerts import notify_warning
+from nightsort_airflow.aws_errors import REAL_TIME_POLICY
 from nightsort_airflow.exceptions import EndpointBrokenError, logged
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_day import BY_HAND, refuse_unknown_keys
@@ -39,6 +40,8 @@ class EndpointVisitOperator(SpecOperator):
 
     :param spec: The classifier spec, with ``real_time``.
     """
+
+    endpoint_policy = REAL_TIME_POLICY
 
     def execute(self, context: Context) -> Any:
         """Look for the first time."""

@@ -42,6 +42,8 @@ class SpecOperator(WithLineage, BaseOperator):
     ui_color = "#d7e8f7"
     when_gone: ClassVar[str] = RUN_AGAIN
     """What to do where an object that the task reads is gone."""
+    endpoint_policy: ClassVar[str | None] = None
+    """The file in ``docs/iam`` that grants what the task asks of endpoints."""
 
     def __init__(self, *, spec: ClassifierSpec, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -118,7 +120,7 @@ class SpecOperator(WithLineage, BaseOperator):
         from nightsort.comprehend.prices import OverBudgetError
 
         try:
-            with fail_on_permanent_aws_errors(doing):
+            with fail_on_permanent_aws_errors(doing, self.endpoint_policy):
                 yield
         except OverBudgetError as error:
             raise logged(BudgetExceededError(f"Will not {doing}: {error}")) from None

@@ -20,7 +20,7 @@ from nightsort.tables.endpoint_hours import endpoint_alone, is_held
 from nightsort.tables.endpoint_users import is_last_user, use_endpoint
 from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import active_version
-from nightsort_airflow.aws_errors import THROTTLED, error_code, remedy
+from nightsort_airflow.aws_errors import SERVE_POLICY, THROTTLED, error_code, remedy
 from nightsort_airflow.comprehend_requests import endpoint_tags
 from nightsort_airflow.hooks.comprehend import WAITER_DELETED, WAITER_IN_SERVICE, ComprehendClassificationHook
 from nightsort_airflow.hooks.database import NightsortDatabaseHook
@@ -329,7 +329,7 @@ def _named_errors(served: ServedEndpoint) -> Iterator[None]:
         if code == NOT_IN_SERVICE:
             served.state = None
             raise served.closed() from None
-        advice = remedy(error) or "Try again later."
+        advice = remedy(error, SERVE_POLICY) or "Try again later."
         raise EndpointError(f"Comprehend answered {code} for {served.arn}. {advice}") from None
     except BotoCoreError as error:
         raise EndpointError(

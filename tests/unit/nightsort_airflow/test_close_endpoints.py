@@ -80,7 +80,7 @@ def test_all_are_closed_and_one_that_aws_refuses_keeps_no_other_open(aws: Stubbe
     code, told = call("--all", "--yes")
     assert code == 1
     assert "nightsort-tickets is open:" in told
-    assert "docs/iam/README.md says who needs which" in told
+    assert "Grant the identity this permission: docs/iam/close-endpoints-policy.json" in told
     assert "Closed nightsort-reviews" in told
 
 

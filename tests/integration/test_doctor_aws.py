@@ -154,6 +154,28 @@ def test_without_the_optional_rights_it_cannot_tell_and_says_which_file_grants_t
     assert [item["Key"] for item in kept] == [PROBE]
 
 
+def test_a_spec_with_an_endpoint_is_told_which_of_its_policies_is_missing(airflow: LocalAwsUser) -> None:
+    settings: dict[str, Any] = {
+        "real_time": {"hours": "08:00-18:00", "autoscale": {"max": 2}},
+        "batch": {"endpoint_below": 500},
+    }
+    files = {
+        "may open and close endpoints": "airflow-real-time-policy.json",
+        "may send small nights": "airflow-small-nights-policy.json",
+    }
+    policies = [documented(file, BUCKET) for file in files.values()]
+    found = look(**settings)
+    assert told(found, State.FAILED) == set(files)
+    for subject, file in files.items():
+        assert found[subject].remedy == f"grant it: docs/iam/{file}"
+    airflow.may(both(AIRFLOW, OPTIONAL, *policies))
+    assert told(look(**settings), State.FAILED, State.CANNOT_TELL) == set()
+    airflow.may(both(AIRFLOW, OPTIONAL, policies[0]))
+    found = look(**settings)
+    assert told(found, State.FAILED) == {"may send small nights"}
+    assert "comprehend:ClassifyDocument on" in found["may send small nights"].says
+
+
 @pytest.mark.parametrize("grant", grants(DATA_ACCESS), ids=lambda grant: grant[1])
 def test_a_right_that_the_data_access_role_lacks_is_named(
     airflow: LocalAwsUser, admin: LocalAwsUser, grant: tuple[str, str, str]

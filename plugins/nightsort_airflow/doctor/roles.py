@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from botocore.exceptions import ClientError
 
 from nightsort.comprehend.iam_policies import UnknownConditionError
 from nightsort.comprehend.role import COMPREHEND, OF_AN_AWS_SERVICE, vpc_permissions
-from nightsort.naming import WorkLayout
-from nightsort_airflow.aws_errors import error_code
+from nightsort.naming import WorkLayout, endpoint_name
+from nightsort_airflow.aws_errors import REAL_TIME_POLICY, SMALL_NIGHTS_POLICY, error_code
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok
 from nightsort_airflow.doctor.permissions import (
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nightsort_airflow.doctor.findings import Outcome
 
 GROUP: Final = "roles"
+AIRFLOW_POLICY: Final = "airflow-policy.json"
 
 EXAMPLE_ACCOUNT: Final = "123456789012"
 """The account of AWS's examples, and of the samples' role."""
@@ -42,12 +44,14 @@ def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check
     :param specs: those that use it.
     :param needs: the check of the connection.
     """
-    yield Check(
-        GROUP,
-        f"{access.conn_id}: may train and classify",
-        lambda: _callers_permissions(access, list(comprehend_permissions(access, specs))),
-        (needs,),
-    )
+    for doing, policy_file, permissions in (
+        ("train and classify", AIRFLOW_POLICY, comprehend_permissions),
+        ("open and close endpoints", REAL_TIME_POLICY, endpoint_permissions),
+        ("send small nights", SMALL_NIGHTS_POLICY, small_night_permissions),
+    ):
+        if wanted := [*permissions(access, specs)]:
+            look = partial(_callers_permissions, access, wanted, policy_file)
+            yield Check(GROUP, f"{access.conn_id}: may {doing}", look, (needs,))
     for arn in dict.fromkeys(spec.data_access_role_arn for spec in specs):
         users = [spec for spec in specs if spec.data_access_role_arn == arn]
         yield from _checks_of_role(access, arn, users, needs)
@@ -71,8 +75,10 @@ def _checks_of_role(
     )
 
 
-def _callers_permissions(access: AwsAccess, permissions: Sequence[Permission]) -> Outcome:
-    by_hand = "compare the connection's permissions with docs/iam/airflow-policy.json"
+def _callers_permissions(
+    access: AwsAccess, permissions: Sequence[Permission], policy_file: str = AIRFLOW_POLICY
+) -> Outcome:
+    by_hand = f"compare the connection's permissions with docs/iam/{policy_file}"
     if access.caller is None:
         return cannot_tell("the connection's identity is unknown, because STS does not answer", by_hand)
     iam = access.client("iam")
@@ -82,7 +88,7 @@ def _callers_permissions(access: AwsAccess, permissions: Sequence[Permission]) -
         return iam_unanswered(error, by_hand)
     if principal is None:
         return cannot_tell(f"{access.caller} is neither a user nor a role of IAM", by_hand)
-    return check_permissions(iam, principal, permissions, "airflow-policy.json")
+    return check_permissions(iam, principal, permissions, policy_file)
 
 
 def _trust(access: AwsAccess, arn: str, users: Sequence[ClassifierSpec]) -> Outcome:
@@ -131,8 +137,7 @@ def comprehend_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -
     :param specs: those that use it.
     """
     for spec in specs:
-        parts = spec.data_access_role_arn.split(":")
-        work = f"arn:{parts[1]}:comprehend:{access.region}:{parts[4]}"
+        work = _place(access, spec, "comprehend")
         version = f"{work}:document-classifier/{spec.name}/version/v0"
         job = f"{work}:document-classification-job/*"
         yield Permission("comprehend:CreateDocumentClassifier", version)
@@ -143,6 +148,64 @@ def comprehend_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -
         if spec.tags:
             yield Permission("comprehend:TagResource", version)
             yield Permission("comprehend:TagResource", job)
+
+
+def endpoint_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Permission]:
+    """
+    Return what the connection needs for the endpoints of specs with ``real_time``.
+
+    :param access: the AWS connection.
+    :param specs: those that use it.
+    """
+    for spec in specs:
+        if spec.real_time is None:
+            continue
+        version = f"{_place(access, spec, 'comprehend')}:document-classifier/{spec.name}/version/v0"
+        endpoint = _endpoint(access, spec)
+        for action in ("Create", "Describe", "Update", "Delete"):
+            yield Permission(f"comprehend:{action}Endpoint", endpoint)
+        yield Permission("comprehend:TagResource", endpoint)
+        yield Permission("comprehend:CreateEndpoint", version)
+        yield Permission("comprehend:UpdateEndpoint", version)
+        yield Permission("cloudwatch:GetMetricData", "*")
+        if spec.real_time.autoscale is None:
+            continue
+        target = f"{_place(access, spec, 'application-autoscaling')}:scalable-target/doctor"
+        for action in ("RegisterScalableTarget", "PutScalingPolicy", "DeregisterScalableTarget"):
+            yield Permission(f"application-autoscaling:{action}", target)
+        for action in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms"):
+            yield Permission(f"cloudwatch:{action}", "*")
+        partition, account = spec.data_access_role_arn.split(":")[1], spec.data_access_role_arn.split(":")[4]
+        scaling = "comprehend.application-autoscaling.amazonaws.com"
+        yield Permission(
+            "iam:CreateServiceLinkedRole",
+            f"arn:{partition}:iam::{account}:role/aws-service-role/{scaling}/"
+            "AWSServiceRoleForApplicationAutoScaling_ComprehendEndpoint",
+            (("iam:AWSServiceName", scaling),),
+        )
+
+
+def small_night_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> Iterator[Permission]:
+    """
+    Return what the connection needs for the nights of specs with ``batch.endpoint_below``.
+
+    :param access: the AWS connection.
+    :param specs: those that use it.
+    """
+    for spec in specs:
+        if spec.batch.endpoint_below is not None:
+            yield Permission("comprehend:DescribeEndpoint", _endpoint(access, spec))
+            yield Permission("comprehend:ClassifyDocument", _endpoint(access, spec))
+
+
+def _endpoint(access: AwsAccess, spec: ClassifierSpec) -> str:
+    return f"{_place(access, spec, 'comprehend')}:document-classifier-endpoint/{endpoint_name(spec.name)}"
+
+
+def _place(access: AwsAccess, spec: ClassifierSpec, service: str) -> str:
+    """Return the begin of the ARNs of a service: a role can be passed within its own account only."""
+    parts = spec.data_access_role_arn.split(":")
+    return f"arn:{parts[1]}:{service}:{access.region}:{parts[4]}"
 
 
 def data_permissions(spec: ClassifierSpec, region: str) -> Iterator[Permission]:

@@ -6,7 +6,12 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from nightsort_airflow.doctor.aws_access import AwsAccess
-from nightsort_airflow.doctor.roles import comprehend_permissions, data_permissions
+from nightsort_airflow.doctor.roles import (
+    comprehend_permissions,
+    data_permissions,
+    endpoint_permissions,
+    small_night_permissions,
+)
 from tests.airflow_environment import ROOT
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
@@ -58,3 +63,21 @@ def test_the_connection_is_asked_for_what_only_a_paid_call_would_show(tmp_path: 
     assert everything == {name for name in paid if "Describe" not in name and "List" not in name}
     lean = actions(stop_training_on_kill=False, training_time_limit_hours=None)
     assert lean == {"comprehend:CreateDocumentClassifier", "comprehend:StartDocumentClassificationJob"}
+
+
+def test_the_connection_is_asked_for_what_the_policies_of_real_time_grant(tmp_path: Path) -> None:
+    access, real_time = AwsAccess("aws_default"), {"hours": "08:00-18:00"}
+    scaled = local_spec(tmp_path, real_time={**real_time, "autoscale": {"max": 2}})
+    small = local_spec(tmp_path, real_time=real_time, batch={"endpoint_below": 500})
+    rights = {right.action: right.resource for right in endpoint_permissions(access, [scaled])}
+    assert set(rights) == documented("airflow-real-time-policy.json")
+    assert rights["comprehend:DeleteEndpoint"].endswith(
+        ":123456789012:document-classifier-endpoint/nightsort-tickets"
+    )
+    fixed = {right.action for right in endpoint_permissions(access, [small])}
+    assert {name for name in rights.keys() - fixed if name.startswith("comprehend:")} == set()
+    assert fixed.isdisjoint({"iam:CreateServiceLinkedRole", "cloudwatch:PutMetricAlarm"})
+    night = {right.action for right in small_night_permissions(access, [scaled, small])}
+    assert night == documented("airflow-small-nights-policy.json")
+    plain = [local_spec(tmp_path)]
+    assert [*endpoint_permissions(access, plain), *small_night_permissions(access, [*plain, scaled])] == []

@@ -22,6 +22,7 @@ from nightsort.tables.endpoint_hours import (
     save_opening,
     spent_between,
 )
+from nightsort.tables.overview import spent_in_month
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 
 pytestmark = pytest.mark.integration
@@ -58,6 +59,19 @@ def test_a_day_costs_its_part_of_an_opening_over_midnight(database: psycopg.Conn
     assert spent_between(database, "tickets", midnight, midnight + 24 * HOUR) == 3.6
     assert len(openings_between(database, "tickets", midnight, midnight + HOUR)) == 1
     assert openings_between(database, "tickets", NOON + 15 * HOUR, NOON + 20 * HOUR) == []
+
+
+def test_a_month_costs_its_part_of_an_opening_that_goes_on(database: psycopg.Connection[Any]) -> None:
+    began, seen = datetime(2026, 10, 30, tzinfo=timezone.utc), NOON
+    save_opening(
+        database, replace(OPEN, opened_at=began, changes=(Change(began, 1, "arn:v1"),), seen_at=seen)
+    )
+    months = {month: datetime(2026, month, 15, tzinfo=timezone.utc) for month in (9, 10, 11, 12)}
+    spent = {
+        month: spent_in_month(database, ["tickets"], moment)["tickets"].endpoint_usd
+        for month, moment in months.items()
+    }
+    assert spent == {9: 0, 10: 48 * 1.8, 11: 17.5 * 24 * 1.8, 12: 0}
 
 
 def test_the_openings_of_several_classifiers_come_by_their_names(database: psycopg.Connection[Any]) -> None:

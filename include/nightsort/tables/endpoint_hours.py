@@ -11,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from nightsort.opening.bill import Change, spent, unit_cost
+from nightsort.opening.bill import Change, Opening, spent, unit_cost
 from nightsort.opening.record import Record
 from nightsort.tables.upsert import upsert
 from nightsort.tables.versions import active_version
@@ -135,6 +135,30 @@ def spent_between(conn: psycopg.Connection[Any], classifier: str, since: datetim
     return spent(
         (record.opening for record in openings_between(conn, classifier, since, until)), since, until
     )
+
+
+def spent_of(
+    conn: psycopg.Connection[Any], classifiers: Sequence[str], since: datetime, until: datetime
+) -> dict[str, float]:
+    """Return what several classifiers' endpoints cost in a span of time, in USD.
+
+    :param conn: the database.
+    :param classifiers: names of specs.
+    :param since: begin of the span.
+    :param until: end of the span; an open endpoint counts until it was last seen.
+    :returns: by the classifier, without those that have no opening in it.
+    """
+    # Without `usage`, which has each minute in which somebody asked.
+    with conn.transaction():
+        rows = conn.execute(
+            "SELECT classifier, changes, coalesce(closed_at, seen_at) FROM nightsort.endpoint_hours"
+            " WHERE classifier = ANY(%s) AND opened_at < %s AND coalesce(closed_at, seen_at) >= %s",
+            (list(classifiers), until, since),
+        ).fetchall()
+    found: dict[str, list[Opening]] = {}
+    for classifier, changes, end in rows:
+        found.setdefault(classifier, []).append(Opening([*map(Change.from_dict, changes)], end))
+    return {classifier: spent(openings, since, until) for classifier, openings in found.items()}
 
 
 class TablesBook:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row, dict_row
 
-from nightsort.tables.endpoint_hours import openings_of
+from nightsort.tables.endpoint_hours import openings_of, spent_of
 from nightsort.tables.run_summaries import RunSummary, last_runs
 from nightsort.tables.savings import Savings, month_of, month_savings
 
@@ -44,7 +44,7 @@ class Spending:
     :param nights_usd: what they cost.
     :param by_hand_usd: what runs of documents given by hand cost that began in it.
     :param trainings_usd: what the trainings cost that ended in it.
-    :param endpoint_usd: what the openings of the endpoint cost that began in it.
+    :param endpoint_usd: what the endpoint cost in it.
     :param saved: what equal texts saved in all these runs.
     """
 
@@ -111,10 +111,6 @@ _NIGHTS_COST: Final = """
 _TRAININGS_COST: Final = """
     SELECT classifier, sum(cost_usd)::float8 FROM nightsort.classifier_versions
     WHERE classifier = ANY(%(classifiers)s) AND trained_at >= %(since)s AND trained_at < %(until)s GROUP BY 1
-"""
-_ENDPOINTS_COST: Final = """
-    SELECT classifier, sum(cost_usd)::float8 FROM nightsort.endpoint_hours
-    WHERE classifier = ANY(%(classifiers)s) AND opened_at >= %(since)s AND opened_at < %(until)s GROUP BY 1
 """
 # In every time zone, this day began later.
 _TODAY: Final = timedelta(days=2)
@@ -188,13 +184,13 @@ def spent_in_month(
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
         runs = {row.pop("classifier"): row for row in cursor.execute(_NIGHTS_COST, values)}
         trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
-        endpoints = dict(conn.execute(_ENDPOINTS_COST, values).fetchall())
+        endpoints = spent_of(conn, classifiers, since, until)
         saved = month_savings(conn, classifiers, moment)
     return {
         name: Spending(
             **runs.get(name, {}),
             trainings_usd=trainings.get(name) or 0.0,
-            endpoint_usd=endpoints.get(name) or 0.0,
+            endpoint_usd=endpoints.get(name, 0.0),
             saved=saved[name],
         )
         for name in classifiers

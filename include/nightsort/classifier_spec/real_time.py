@@ -133,7 +133,7 @@ class RealTime(SpecPart):
         usd = _usd(least) if least == most else f"{_usd(least)} to {_usd(most)}"
         unit_hour = limits.ENDPOINT_UNIT_USD * 3600
         budget = self.budget_usd_day
-        limit = "" if budget is None else f", and never more than {_usd(budget)} (budget_usd_day)"
+        limit = "" if budget is None else f"; it closes when it has cost {_usd(budget)} (budget_usd_day)"
         return (
             f"A day of {hours:g} h with {units} inference unit{'' if units == '1' else 's'} at "
             f"{unit_hour:.2f} USD an hour costs {usd}{limit}."

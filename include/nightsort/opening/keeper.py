@@ -179,6 +179,8 @@ def attend(
     look = _Look(service, book, classifier, endpoint_arn, clock)
     look.again()
     held = _take(look, visit)
+    if held and real_time.autoscale is None:
+        _unscale(look)
     first = decided = _decide(look, book, real_time, zone, visit)
     if held and _do(look, first, visit):
         look.again()
@@ -324,3 +326,11 @@ def _scale(look: _Look, autoscale: Autoscale) -> None:
     if look.latest is not None:
         look.note(replace(look.latest, scaled=True))
         look.service.scale(autoscale)
+
+
+def _unscale(look: _Look) -> None:
+    # The spec may have had `autoscale` when it was opened.
+    record = look.latest
+    if record is not None and record.closed_at is None and record.scaled:
+        look.service.unscale()
+        look.note(replace(record, scaled=False))

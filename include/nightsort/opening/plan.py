@@ -175,7 +175,9 @@ def _closes(real_time: RealTime, zone: str, facts: Facts) -> datetime | None:
         by_clock = max(by_clock, facts.by_hand_until)
     known = [] if by_clock is None else [by_clock]
     if real_time.budget_usd_day is not None:
-        units = max(facts.endpoint.units if facts.endpoint else 0, real_time.units[0])
+        found = facts.endpoint
+        units = max(found.units, found.desired_units) if found else 0
+        units = max(units, real_time.units[0])
         hours = (real_time.budget_usd_day - facts.spent_usd) / usd_per_hour(units)
         by_budget = facts.now + timedelta(hours=hours)
         # Tomorrow has a budget of its own.

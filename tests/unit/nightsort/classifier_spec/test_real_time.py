@@ -68,8 +68,8 @@ def test_each_mistake_has_its_remedy(keys: dict[str, Any], expected: str) -> Non
     [
         (
             {"hours": "08:00-18:00"},
-            "A day of 10 h with 1 inference unit at 1.80 USD an hour costs 18.00 USD, and never more than "
-            "20.00 USD (budget_usd_day).",
+            "A day of 10 h with 1 inference unit at 1.80 USD an hour costs 18.00 USD; it closes when it "
+            "has cost 20.00 USD (budget_usd_day).",
         ),
         (
             {"hours": "22:00-06:00", "autoscale": {"min": 1, "max": 4}, "budget_usd_day": None},

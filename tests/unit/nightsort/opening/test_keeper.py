@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from nightsort.classifier_spec.real_time import Autoscale, RealTime
 from nightsort.opening.bill import Change, Opening, spent, unit_cost
 from nightsort.opening.keeper import Outcome, Seen, Visit, attend
-from nightsort.opening.plan import Endpoint, Step
+from nightsort.opening.plan import Endpoint, Facts, Step, plan
 from nightsort.opening.record import BY_OTHERS, Record
 
 if TYPE_CHECKING:
@@ -300,6 +300,14 @@ def test_the_budget_closes_it_and_keeps_it_closed(monkeypatch: pytest.MonkeyPatc
     assert tomorrow.until_settled(may_open=True).plan.open
 
 
+def test_units_that_are_being_added_count_for_the_budget() -> None:
+    spec, now = _with(autoscale={"max": 4}, budget_usd_day=18.0)(), MORNING + timedelta(hours=1)
+    facts = Facts(now, Endpoint("UPDATING", V1, V1, 1, 4), V1, spent_usd=10.8)
+    until = plan(spec, "UTC", facts).until
+    assert until is not None
+    assert abs(until - (now + timedelta(hours=1))) < timedelta(seconds=1)
+
+
 def test_units_follow_the_load_until_it_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
     world = World()
@@ -311,6 +319,21 @@ def test_units_follow_the_load_until_it_is_closed(monkeypatch: pytest.MonkeyPatc
     world.now = EVENING
     world.until_settled()
     assert world.scaled == [True, False]
+
+
+@pytest.mark.parametrize("only_watch", [False, True])
+def test_units_stay_as_soon_as_the_spec_has_no_autoscale_any_more(
+    monkeypatch: pytest.MonkeyPatch, only_watch: bool
+) -> None:
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
+    world = World()
+    world.until_settled(may_open=True)
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with())
+    for _ in range(2):
+        assert world.visit(only_watch=only_watch, only_if_held=True).plan.open
+    assert world.scaled == [True, False]
+    assert not world.rows[MORNING].scaled
+    assert world.visit(run_id="another", only_if_held=True).held is False
 
 
 def test_a_death_before_the_units_follow_is_mended_by_the_next_try(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -359,8 +382,9 @@ def test_the_last_answer_of_what_somebody_deleted_is_its_end() -> None:
     assert world.rows[MORNING].closed_at == MORNING + timedelta(minutes=50)
 
 
-def _with(**keys: Any) -> Callable[[], RealTime]:
-    made = real_time(**keys)
+def _with(make: Callable[..., RealTime] = real_time, **keys: Any) -> Callable[[], RealTime]:
+    # Not the name, which a test may have set before.
+    made = make(**keys)
     return lambda: made
 
 

@@ -150,18 +150,27 @@ def loaded_outputs(
     return _of_loaded_batches(conn, "output_uri", classifier, run_key, version)
 
 
-def loaded_sources(
+def loaded_from_endpoint(
     conn: psycopg.Connection[Any], *, classifier: str, run_key: str, version: str | None
-) -> dict[str, str]:
-    """Return which of the batches that earlier runs of a day loaded an endpoint classified, and not a job.
+) -> dict[str, dict[str, Any]]:
+    """Return which of the batches that earlier runs of a day loaded an endpoint classified, and when.
 
     :param conn: the database.
     :param classifier: name of the spec.
     :param run_key: the run.
     :param version: the classifier version; another version's batches do not count.
-    :returns: :data:`~nightsort.results.join.ENDPOINT` by batch name.
+    :returns: ``source`` (:data:`~nightsort.results.join.ENDPOINT`), ``submitted_at`` and ``ended_at`` by
+        batch name.
     """
-    return _of_loaded_batches(conn, "source", classifier, run_key, version)
+    run = (classifier, run_key, version)
+    found: dict[str, dict[str, Any]] = {
+        name: {"source": source} for name, source in _of_loaded_batches(conn, "source", *run).items()
+    }
+    for member in ("submitted_at", "ended_at"):
+        for name, at in _of_loaded_batches(conn, member, *run).items():
+            if name in found:
+                found[name][member] = at
+    return found
 
 
 def _of_loaded_batches(

@@ -22,8 +22,8 @@ from nightsort.tables.run_rows import (
     FAILED,
     INCOMPLETE,
     AirflowRun,
+    loaded_from_endpoint,
     loaded_retries,
-    loaded_sources,
     write_run,
 )
 from nightsort.tables.statistics import (
@@ -293,11 +293,15 @@ def _count(
     loaded, statuses, reasons, _ = rows
     # A batch that this run did not load keeps what an earlier run sent again: the next run loads it.
     earlier = loaded_retries(conn, classifier=key[0], run_key=key[1], version=version)
-    by_endpoint = loaded_sources(conn, classifier=key[0], run_key=key[1], version=version)
-    known: dict[str, Mapping[str, Any]] = {name: {"source": source} for name, source in by_endpoint.items()}
+    by_endpoint = loaded_from_endpoint(conn, classifier=key[0], run_key=key[1], version=version)
+    known: dict[str, Mapping[str, Any]] = {**by_endpoint}
     for name, retries in earlier.items():
         known[name] = {**known.get(name, {}), "retries": retries}
     known |= jobs
+    # Answers that were taken over have no times of their own.
+    for name, before in by_endpoint.items():
+        if known[name].get("source") == ENDPOINT and not known[name].get("ended_at"):
+            known[name] = {**known[name], **before}
     batches: list[dict[str, Any]] = [
         {
             "name": batch.name,

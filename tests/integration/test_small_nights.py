@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -57,6 +58,17 @@ class SmallTrip(Trip):
     def service(self) -> EndpointService:
         return EndpointService(self.spec)
 
+    def label(self, documents: int) -> None:
+        if self.spec.mode == "MULTI_CLASS":
+            return super().label(documents)
+        rows = [
+            {"label": f"{first}|{second}", "text": f"{WORDS[first]} {WORDS[second]} {number}"}
+            for number in range(documents)
+            for first, second in combinations(WORDS, 2)
+        ]
+        self.put("labelled/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+        return None
+
     def open(self, model_arn: str | None = None) -> None:
         service = self.service
         service.open(model_arn or self.active(), 10)
@@ -93,7 +105,8 @@ class SmallTrip(Trip):
 
     def labelled(self) -> list[tuple[Any, ...]]:
         return self.query(
-            "SELECT document_id, label FROM nightsort.predictions WHERE status = 'classified' ORDER BY 1"
+            "SELECT document_id, label, labels, accepted, score FROM nightsort.predictions"
+            " WHERE status = 'classified' ORDER BY 1"
         )
 
 
@@ -104,6 +117,8 @@ def trip(
     monkeypatch.setattr("nightsort.real_time.classify.STORED_TOGETHER", 10)
     made = make_trip(aws, empty_database, monkeypatch, request.node.name)
     trip = SmallTrip(made.aws, made.dsn, made.spec)
+    if getattr(request, "param", None) == "MULTI_LABEL":
+        trip.set(mode="MULTI_LABEL", label_delimiter="|")
     trip.set(real_time=ALWAYS, batch=BatchLimits(max_documents=20, endpoint_below=BELOW))
     trip.label(40)
     trip.train()
@@ -155,12 +170,13 @@ def test_a_small_night_goes_through_the_open_endpoint_and_costs_nothing(trip: Sm
     row = trip.row()
     assert (row["state"], row["way"], row["forecast_usd"], row["cost_usd"]) == ("complete", "endpoint", 0, 0)
     assert row["way_why"] == (
-        "30 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open"
+        "30 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open: about 1 minute at "
+        "the pace that AWS documents"
     )
     assert [batch["source"] for batch in row["batches"]] == ["endpoint", "endpoint"]
     assert run.xcoms["prepare_batches", "forecast"][0]["text"] == (
         "Sent through the endpoint, for 0.00 USD instead of 0.0450 USD: 30 texts to send, fewer than "
-        "batch.endpoint_below (50), and the endpoint is open."
+        "batch.endpoint_below (50), and the endpoint is open: about 1 minute at the pace that AWS documents."
     )
     # The export holds the same rows, and the views and pages know of batches without a job.
     assert (
@@ -179,9 +195,10 @@ def test_a_small_night_goes_through_the_open_endpoint_and_costs_nothing(trip: Sm
         page = night_file(connection, trip.spec.name, row["run_key"])
     assert page is not None
     assert f"through the endpoint<small>{row['way_why']}" in page
-    assert page.count('data-csv="endpoint"') == 2
+    assert page.count('data-label="Job" data-value="endpoint"') == 2
 
 
+@pytest.mark.parametrize("trip", ["MULTI_CLASS", "MULTI_LABEL"], indirect=True)
 def test_it_has_the_results_that_a_job_gives(trip: SmallTrip) -> None:
     trip.bring(30)
     trip.classify()
@@ -253,13 +270,14 @@ def test_another_run_of_the_day_asks_nobody(trip: SmallTrip, monkeypatch: pytest
     assert trip.table() == rows
     assert trip.classifying_jobs() == []
     again = trip.row()
-    assert [again[key] for key in ("way", "way_why", "cost_usd")] == [
-        row[key] for key in ("way", "way_why", "cost_usd")
-    ]
+    for key in ("way", "way_why", "cost_usd", "batches"):
+        assert again[key] == row[key]
+    assert all(batch["submitted_at"] and batch["ended_at"] for batch in again["batches"])
     # Nor without the key.
     trip.set(batch=BatchLimits(max_documents=20))
     trip.classify(OperatorRun(run_id="manual__3"))
     assert (trip.table(), trip.classifying_jobs()) == (rows, [])
+    assert trip.row()["batches"] == row["batches"]
 
 
 # --- the endpoint goes away ---------------------------------------------------------------------------------
@@ -279,7 +297,7 @@ def test_closed_before_its_first_answer_the_night_takes_a_job(trip: SmallTrip) -
     row = trip.row()
     assert row["way"] == "job"
     assert row["way_why"].endswith(
-        "the endpoint is open; the endpoint did not answer, so 10 of 10 texts were left to a job"
+        "AWS documents; the endpoint did not answer, so 10 of 10 texts were left to a job"
     )
     assert trip.sources() == {"job": 10}
 
@@ -563,7 +581,6 @@ def test_what_an_endpoint_answered_is_used_again_and_known_texts_do_not_count(tr
     trip.bring(70, day="2026-11-19")
     counts = trip.classify(OperatorRun(run_id="manual__2"), day="2026-11-19")
     assert (counts["classified"], counts["reused"], counts["cost_usd"]) == (70, 30, 0)
-    assert trip.query("SELECT way_why FROM nightsort.classification_runs WHERE run_key = '20261119'") == [
-        ("40 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open",)
-    ]
+    ((why,),) = trip.query("SELECT way_why FROM nightsort.classification_runs WHERE run_key = '20261119'")
+    assert why.startswith("40 texts to send, fewer than batch.endpoint_below (50)")
     assert trip.classifying_jobs() == []

@@ -1,13 +1,15 @@
 """Decide whether a night goes through the classifier's open endpoint, instead of a job.
 
-An endpoint is billed by the second, asked or not, so a small night costs nothing there and has its answers in
-seconds. The endpoint is never opened for a night. ``docs/adr/0046-a-small-night-takes-the-open-endpoint.md``.
+An endpoint is billed by the second, asked or not, so a small night costs nothing there. The endpoint is never
+opened for a night. ``docs/adr/0046-a-small-night-takes-the-open-endpoint.md``.
 """
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS, ENDPOINT_UNIT_DOCUMENTS
 from nightsort.results.join import ENDPOINT, JOB
 from nightsort.wording import number_of
 
@@ -33,10 +35,11 @@ class Choice(NamedTuple):
     why: str
 
 
-def choose(texts: int, below: int, endpoint: Endpoint | None, model_arn: str) -> Choice:
+def choose(texts: int, size: int, below: int, endpoint: Endpoint | None, model_arn: str) -> Choice:
     """Choose how the texts of a night are sent.
 
     :param texts: how many are still to be sent, without those whose result is known.
+    :param size: their bytes.
     :param below: ``batch.endpoint_below`` of the spec.
     :param endpoint: the classifier's endpoint; ``None``: there is none.
     :param model_arn: the classifier version of the run.
@@ -54,7 +57,9 @@ def choose(texts: int, below: int, endpoint: Endpoint | None, model_arn: str) ->
         moves = _version(endpoint.desired_model_arn)
         return Choice(JOB, f"{sent} to send, but the endpoint is being moved to {moves}")
     return Choice(
-        ENDPOINT, f"{sent} to send, fewer than batch.endpoint_below ({below:,}), and the endpoint is open"
+        ENDPOINT,
+        f"{sent} to send, fewer than batch.endpoint_below ({below:,}), and the endpoint is open: about "
+        f"{_duration(texts, size, endpoint.units)} at the pace that AWS documents",
     )
 
 
@@ -73,6 +78,11 @@ def what_became(chosen: Choice, batches: Iterable[Mapping[str, Any]], notes: Ite
         said = said or ["it did not answer when it was asked, so a job was started"]
     way = ENDPOINT if ENDPOINT in sources or not sources else JOB
     return Choice(way, "; ".join((chosen.why, *said)))
+
+
+def _duration(texts: int, size: int, units: int) -> str:
+    work = max(texts / ENDPOINT_UNIT_DOCUMENTS, size / ENDPOINT_UNIT_CHARACTERS)
+    return number_of(math.ceil(work / max(1, units) / 60), "minute")
 
 
 def _version(model_arn: str) -> str:

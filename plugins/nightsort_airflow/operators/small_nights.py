@@ -90,10 +90,11 @@ def sending(spec: ClassifierSpec, model_arn: str, prepared: PreparedBatches, ear
     answered = {name for name, complete in earlier.answered.items() if complete}
     of_jobs = earlier.started - earlier.answered.keys()
     left = [batch for batch in prepared.batches if batch.documents and batch.name not in answered | of_jobs]
-    chosen, below, texts = None, spec.batch.endpoint_below, sum(batch.lines for batch in left)
+    chosen, below = None, spec.batch.endpoint_below
+    texts, size = sum(batch.lines for batch in left), sum(batch.bytes for batch in left)
     if below is not None and texts:
         seen = EndpointService(spec).look() if texts < below else None
-        chosen = choose(texts, below, seen.endpoint if seen else None, model_arn)
+        chosen = choose(texts, size, below, seen.endpoint if seen else None, model_arn)
     now = {batch.name for batch in left} if chosen and chosen.way == ENDPOINT else set[str]()
     paid = sum(batch.units for batch in prepared.batches if batch.name in of_jobs)
 

@@ -9,7 +9,8 @@ from nightsort.real_time.small_nights import Choice, choose, what_became
 
 ONE, TWO = (f"arn:aws:comprehend:us-east-1:1:document-classifier/tickets/version/v{n}" for n in (1, 2))
 
-OPEN = "fewer than batch.endpoint_below (500), and the endpoint is open"
+OPEN = "fewer than batch.endpoint_below (500), and the endpoint is open: about "
+PACE = " at the pace that AWS documents"
 MOVING = "the endpoint is being moved to version v2"
 
 
@@ -20,8 +21,8 @@ def endpoint(status: str = "IN_SERVICE", serves: str = ONE, desired: str | None 
 @pytest.mark.parametrize(
     ("texts", "seen", "way", "why"),
     [
-        (1, endpoint(), "endpoint", "1 text to send, " + OPEN),
-        (499, endpoint(), "endpoint", "499 texts to send, " + OPEN),
+        (1, endpoint(), "endpoint", "1 text to send, " + OPEN + "1 minute" + PACE),
+        (499, endpoint(), "endpoint", "499 texts to send, " + OPEN + "5 minutes" + PACE),
         (500, endpoint(), "job", "500 texts to send, not fewer than batch.endpoint_below (500)"),
         (1_000_000, None, "job", "1,000,000 texts to send, not fewer than batch.endpoint_below (500)"),
         (3, None, "job", "3 texts to send, but the endpoint is closed"),
@@ -29,14 +30,20 @@ def endpoint(status: str = "IN_SERVICE", serves: str = ONE, desired: str | None 
         (3, endpoint("DELETING"), "job", "3 texts to send, but the endpoint is DELETING"),
         (3, endpoint("FAILED"), "job", "3 texts to send, but the endpoint is FAILED"),
         # More or fewer units: it answers meanwhile.
-        (3, endpoint("UPDATING"), "endpoint", "3 texts to send, " + OPEN),
+        (3, endpoint("UPDATING"), "endpoint", "3 texts to send, " + OPEN + "1 minute" + PACE),
         (3, endpoint("UPDATING", TWO, ONE), "job", "3 texts to send, but the endpoint serves version v2"),
         (3, endpoint("UPDATING", ONE, TWO), "job", "3 texts to send, but " + MOVING),
         (3, endpoint(serves=TWO), "job", "3 texts to send, but the endpoint serves version v2"),
     ],
 )  # fmt: skip
 def test_the_choice(texts: int, seen: Endpoint | None, way: str, why: str) -> None:
-    assert choose(texts, 500, seen, ONE) == Choice(way, why)
+    assert choose(texts, 30 * texts, 500, seen, ONE) == Choice(way, why)
+
+
+@pytest.mark.parametrize(("units", "minutes"), [(0, "50 minutes"), (1, "50 minutes"), (4, "13 minutes")])
+def test_long_texts_take_longer_and_more_units_do_not(units: int, minutes: str) -> None:
+    seen = Endpoint("IN_SERVICE", ONE, ONE, units, units)
+    assert choose(300, 300_000, 500, seen, ONE).why == f"300 texts to send, {OPEN}{minutes}{PACE}"
 
 
 @pytest.mark.parametrize(

@@ -403,6 +403,19 @@ def test_a_busy_endpoint_loses_no_text(trip: SmallTrip, aws: LocalAwsServer) -> 
     assert (counts["classified"], trip.sources()) == (40, {"endpoint": 40})
 
 
+def test_a_question_about_its_version_that_is_throttled_is_asked_again(
+    trip: SmallTrip, aws: LocalAwsServer
+) -> None:
+    trip.bring(40)
+    trip.open()
+    run = OperatorRun()
+    batches = trip.prepare(run)
+    with aws.control.injected("error", operation="DescribeEndpoint", code="ThrottlingException", times=2):
+        for index, mapped in enumerate(batches):
+            trip.classify_batch(run, index, mapped)
+    assert trip.sources() == {"endpoint": 40}
+
+
 # --- what an endpoint does not take -------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+    from nightsort_airflow.hooks.endpoints import EndpointState
 
 # The pace of the work reacts to each refusal, so botocore must not try again by itself.
 REAL_TIME_CONFIG: Final = {"retries": {"total_max_attempts": 1}, "max_pool_connections": 40}
+
+
+LOOK_AGAIN_SECONDS: Final = (0.5, 1.0, 2.0, 4.0)
+"""Pauses between questions about the state that AWS has no room for; botocore asks once here."""
 
 
 class EndpointClient:
@@ -71,13 +77,25 @@ class EndpointClient:
 
         :raises EndpointNotInServiceError: it does not answer.
         """
-        endpoint = self._hook.find_endpoint(self._endpoint_arn)
+        endpoint = self._state()
         if endpoint is None or not endpoint.status.answers:
             state = "does not exist" if endpoint is None else f"is {endpoint.status}"
             raise EndpointNotInServiceError(
                 f"The endpoint {state}. Open it, or wait until it is IN_SERVICE: {self._endpoint_arn}"
             )
         return Serving(endpoint.model_arn, endpoint.units)
+
+    def _state(self) -> EndpointState | None:
+        for seconds in LOOK_AGAIN_SECONDS:
+            try:
+                return self._hook.find_endpoint(self._endpoint_arn)
+            except ClientError as error:
+                if not is_temporary(error):
+                    raise
+            except (BotocoreConnectionError, HTTPClientError):
+                pass
+            time.sleep(seconds)
+        return self._hook.find_endpoint(self._endpoint_arn)
 
 
 def _known(error: ClientError, endpoint_arn: str) -> Exception:

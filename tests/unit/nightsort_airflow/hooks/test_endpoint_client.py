@@ -121,6 +121,24 @@ def test_it_says_what_it_serves(hook: ComprehendClassificationHook, answers: Any
     assert EndpointClient(hook, ARN).serving() == Serving(MODEL, 3)
 
 
+def test_a_state_that_aws_has_no_room_to_tell_is_asked_for_again(
+    hook: ComprehendClassificationHook, answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nightsort_airflow.hooks.endpoint_client.LOOK_AGAIN_SECONDS", (0, 0))
+    script = answers(hook)
+    for code, status in (("ThrottlingException", 400), ("InternalServerException", 500)):
+        script.add_client_error("describe_endpoint", code, http_status_code=status)
+    described(script, "IN_SERVICE", units=3)
+    assert EndpointClient(hook, ARN).serving() == Serving(MODEL, 3)
+    script.add_client_error("describe_endpoint", "AccessDeniedException")
+    with pytest.raises(ClientError, match="AccessDenied"):
+        EndpointClient(hook, ARN).serving()
+    for _ in range(3):
+        script.add_client_error("describe_endpoint", "ThrottlingException")
+    with pytest.raises(ClientError, match="Throttling"):
+        EndpointClient(hook, ARN).serving()
+
+
 @pytest.mark.parametrize("status", ["CREATING", "FAILED", "DELETING", None])
 def test_it_serves_nothing_while_it_does_not_answer(
     hook: ComprehendClassificationHook, answers: Any, status: str | None

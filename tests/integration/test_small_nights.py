@@ -380,6 +380,21 @@ def test_a_job_above_the_budget_is_not_started_unasked(
     assert trip.reconcile(run)["cost_usd"] == 0
 
 
+def test_a_job_for_the_rest_that_is_within_the_budget_is_started(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # All of it as a job would cost 0.06 USD.
+    trip.set(batch=BatchLimits(endpoint_below=BELOW), budget=Budget(run_usd=0.0599))
+    trip.bring(40)
+    trip.open()
+    at_request(monkeypatch, 25, trip.close)
+    counts = trip.classify()
+    assert counts["classified"] == 40
+    sources = trip.sources()
+    assert sources["endpoint"] >= 1
+    assert counts["units"] == sources["job"] * UNITS
+
+
 def test_an_endpoint_that_refuses_everything_gives_way_to_a_job(
     trip: SmallTrip, aws: LocalAwsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

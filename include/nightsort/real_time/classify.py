@@ -11,6 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+import numpy as np
+
+from nightsort.comprehend.prices import units_of
 from nightsort.errors import NightsortError
 from nightsort.real_time.answers import StoredAnswers, answer_line, failure_line
 from nightsort.real_time.endpoint import (
@@ -148,6 +151,18 @@ def end_early(
     )
     stored.empty_parts()
     return RealTimeOutput(stored.output_uri, model_arn, known=len(known))
+
+
+def units_left(documents: Iterable[Document], access: Access, folder: str) -> int:
+    """Return what a job would be billed for: the units of the documents that have no answer.
+
+    :param documents: as for :func:`classify_documents`, as are the other parameters.
+    :param access: storage.
+    :param folder: where the answers are.
+    """
+    known = StoredAnswers(access, folder).read()
+    left = [document.characters for document in documents if document.place not in known]
+    return int(units_of(np.array(left, np.int64)).sum())
 
 
 def _changed(found: str, expected: str) -> ModelChangedError:

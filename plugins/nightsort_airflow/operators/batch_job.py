@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime, timezone
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from nightsort.naming import JobName
@@ -62,7 +63,8 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
     :param job: What differs, from :class:`PrepareBatchesOperator`: ``job_name``,
         ``document_classifier_arn``, ``input_data_config``, ``output_data_config``, ``input_fingerprint``; to
         go through the endpoint also ``endpoint``: ``endpoint_arn``, ``batch`` (as a dict), ``folder`` (for
-        the answers) and ``job_allowed`` (whether a job would be within the budget). (templated)
+        the answers) and ``job_usd`` (what a job for texts without an answer may cost; None: no limit).
+        (templated)
     """
 
     when_gone = RUN_AGAIN
@@ -141,7 +143,8 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
     def _asked(
         self, context: Context, given: dict[str, Any], batch: Batch, access: Access
     ) -> dict[str, Any] | None:
-        from nightsort.real_time.classify import classify_documents, end_early
+        from nightsort.comprehend.prices import classification_cost, usd_text
+        from nightsort.real_time.classify import classify_documents, end_early, units_left
         from nightsort.real_time.documents import batch_documents
         from nightsort.real_time.endpoint import EndpointNotInServiceError, ModelChangedError
         from nightsort.real_time.small_nights import PATIENCE_SECONDS
@@ -149,6 +152,7 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         began = datetime.now(timezone.utc)
         arn, folder, endpoint_arn = self.document_classifier_arn, given["folder"], given["endpoint_arn"]
         per_file = self.input_data_config.get("InputFormat") == "ONE_DOC_PER_FILE"
+        documents = partial(batch_documents, batch, access, per_file=per_file)
         hook = ComprehendClassificationHook(
             aws_conn_id=self.aws_conn_id,
             region_name=self.region_name,
@@ -158,7 +162,7 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
         self._stop = threading.Event()
         try:
             output = classify_documents(
-                batch_documents(batch, access, per_file=per_file),
+                documents(),
                 EndpointClient(hook, endpoint_arn),
                 access,
                 folder,
@@ -167,14 +171,15 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
                 patience=PATIENCE_SECONDS,
             )
         except (EndpointNotInServiceError, ModelChangedError) as error:
-            if not given["job_allowed"]:
+            usd = classification_cost(units_left(documents(), access, folder))
+            if given["job_usd"] is not None and usd > given["job_usd"]:
                 raise BudgetExceededError(
-                    f"{error}. A job for what has no answer would bring the night above budget.run_usd. Open "
-                    "the endpoint with this version, and clear this task; or clear prepare_batches and what "
-                    "is downstream: the budget then decides about a job. What was answered is kept. Batch "
-                    f"{batch.name}"
+                    f"{error}. A job for what has no answer would cost {usd_text(usd)}, which may bring the "
+                    "night above budget.run_usd. Open the endpoint with this version, and clear this task; or "
+                    "clear prepare_batches and what is downstream: the budget then decides about a job. What "
+                    f"was answered is kept. Batch {batch.name}"
                 ) from None
-            early = end_early(batch_documents(batch, access, per_file=per_file), access, folder, arn)
+            early = end_early(documents(), access, folder, arn)
             known = early.known if early else 0
             changed = isinstance(error, ModelChangedError)
             why = "the endpoint served another version" if changed else "the endpoint did not answer"

@@ -57,21 +57,28 @@ class Sending:
         :param run: the XCom ``run`` of the operator that prepares the batches.
         :param batch: the batch.
         """
-        from nightsort.results.join import ENDPOINT
         from nightsort_airflow.hooks.endpoint_service import EndpointService
 
         if batch.name not in self.through_endpoint:
             return {}
-        budget = spec.budget.run_usd
-        within = budget is None or self.as_jobs.most_usd <= budget
         endpoint = {
             "endpoint_arn": EndpointService(spec).arn,
             "batch": batch.to_dict(),
             "folder": spec.layout.run(run["run_key"]).answers(batch.name, run["version"]),
-            # Where a job was chosen, the budget has allowed its price, or a person will be asked.
-            "job_allowed": within or self.chosen is None or self.chosen.way != ENDPOINT,
+            "job_usd": self._job_usd(spec.budget.run_usd, batch),
         }
         return {"endpoint": endpoint}
+
+    def _job_usd(self, budget: float | None, batch: Batch) -> float | None:
+        """Return what a job may cost for texts of a batch without an answer; None: no limit."""
+        from nightsort.comprehend.prices import classification_cost
+        from nightsort.results.join import ENDPOINT
+
+        # Where a job was chosen, the budget has allowed its price, or a person will be asked.
+        if budget is None or self.chosen is None or self.chosen.way != ENDPOINT:
+            return None
+        others = self.as_jobs.usd - classification_cost(batch.units)
+        return round(budget - others, 4)
 
 
 def sending(spec: ClassifierSpec, model_arn: str, prepared: PreparedBatches, earlier: EarlierWork) -> Sending:

@@ -90,3 +90,24 @@ def test_the_row_follows_the_batches_that_were_to_go_through_the_endpoint(
     ]
     became = way_of_run(run, mapped, loaded, [])
     assert (became and became["way"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("way", "budget", "expected"),
+    [
+        ("endpoint", None, None),
+        # All of it would cost 0.021 USD as jobs, and the other batch 0.006 USD of that.
+        ("endpoint", 0.03, 0.024),
+        ("endpoint", 0.02, 0.014),
+        ("endpoint", 0.001, -0.005),
+        # The budget has allowed it, or a person will be asked.
+        ("job", 0.001, None),
+    ],
+)
+def test_what_a_job_may_cost_for_texts_without_an_answer(
+    tmp_path: Path, way: str, budget: float | None, expected: float | None
+) -> None:
+    batches = prepared(a=10, b=4)
+    as_jobs = night(tmp_path, batches, None).forecast
+    ways = Sending(Choice(way, "few"), as_jobs, as_jobs, frozenset({A, B}))
+    assert ways._job_usd(budget, batches.batches[0]) == expected

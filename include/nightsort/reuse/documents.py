@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from typing import TYPE_CHECKING, Any, Final
 
 import pyarrow as pa
@@ -31,6 +33,7 @@ which they came. ``units`` is what it would have cost. The row of a forgotten do
 
 _FEW_VALUES: Final[Any] = ["labels.list.element", "scores.list.element", "run_key", "units"]
 _ROWS_AT_ONCE: Final = 16_384
+_COPIED_BYTES: Final = 2**20
 
 
 class DamagedResultsError(Exception):
@@ -51,19 +54,22 @@ def reused_writer(path: Path) -> pq.ParquetWriter:
 def read_reused_documents(path: UPath, columns: Sequence[str] = REUSED_SCHEMA.names) -> Iterator[Any]:
     """Stream the rows of a file with :data:`REUSED_SCHEMA`.
 
-    :param path: the file, which is in memory meanwhile.
+    :param path: the file, of which there is a local copy meanwhile: a night may reuse ten million documents.
     :param columns: the columns that are read.
     :returns: record batches.
     :raises FileNotFoundError: it is gone.
     :raises DamagedResultsError: it cannot be read, or is not as Nightsort writes it.
     """
-    content = path.read_bytes()
     schema = pa.schema([REUSED_SCHEMA.field(name) for name in columns])
-    try:
-        parquet = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        for group in range(parquet.num_row_groups):
-            rows = parquet.read_row_group(group, list(columns), use_threads=False)
-            for part in rows.select(list(columns)).to_batches(_ROWS_AT_ONCE):
-                yield pa.record_batch([part[field.name].cast(field.type) for field in schema], schema=schema)
-    except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        raise DamagedResultsError((str(error).splitlines() or ["no reason given"])[0]) from error
+    with tempfile.TemporaryFile(prefix="nightsort-") as local:
+        with path.open("rb") as stored:
+            shutil.copyfileobj(stored, local, _COPIED_BYTES)
+        try:
+            parquet = pq.ParquetFile(local, page_checksum_verification=True)
+            for group in range(parquet.num_row_groups):
+                rows = parquet.read_row_group(group, list(columns), use_threads=False)
+                for part in rows.select(list(columns)).to_batches(_ROWS_AT_ONCE):
+                    arrays = [part[field.name].cast(field.type) for field in schema]
+                    yield pa.record_batch(arrays, schema=schema)
+        except (pa.ArrowException, KeyError, OSError, ValueError) as error:
+            raise DamagedResultsError((str(error).splitlines() or ["no reason given"])[0]) from error

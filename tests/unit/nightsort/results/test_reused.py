@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import tracemalloc
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from upath import UPath
 
+from nightsort.arrow.hashing import as_column, hash_texts
+from nightsort.arrow.label_lists import SCORES
 from nightsort.batches.manifest import ManifestError
 from nightsort.naming import WorkLayout
 from nightsort.results.reused import read_reused
-from nightsort.reuse.documents import REUSED_SCHEMA
+from nightsort.reuse.documents import REUSED_SCHEMA, reused_writer
 from nightsort.storage import MissingObjectError
 from tests.unit.nightsort.reuse.stored_nights import Result, keep, look_up
 
@@ -54,6 +57,31 @@ def test_a_row_has_what_the_first_load_had(reused: UPath) -> None:
 )
 def test_the_threshold_of_today_decides(reused: UPath, threshold: float, accepted: list[list[str]]) -> None:
     assert [row["accepted"] for row in rows_of(reused, "MULTI_LABEL", threshold)] == accepted
+
+
+def test_the_file_of_a_large_night_is_not_in_memory(tmp_path: Path) -> None:
+    rows, path = 2**16, tmp_path / "large.parquet"
+    ids: Any = pa.array([str(row) for row in range(rows)])
+    labels: Any = pa.array([["A"]] * rows)
+    columns: list[Any] = [
+        ids,
+        labels,
+        pa.array([[0.5]] * rows, SCORES),
+        pa.array(["20261118"] * rows).dictionary_encode(),
+        as_column(*hash_texts(ids)),
+        pa.array([3] * rows),
+    ]
+    with reused_writer(path) as writer:
+        for _ in range(8):
+            writer.write_batch(pa.record_batch(columns, REUSED_SCHEMA.names).cast(REUSED_SCHEMA))
+    tracemalloc.start()
+    try:
+        read = sum(len(part) for part in read_reused(UPath(path), mode="MULTI_CLASS", threshold=0.5))
+        most = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert read == 8 * rows
+    assert most < path.stat().st_size / 2
 
 
 def test_a_forgotten_document_has_no_row_and_the_others_keep_theirs(reused: UPath) -> None:

@@ -79,7 +79,7 @@ def forget(
             forgets = not (found.empty or dry_run)
             if forgets and not yes:
                 number = number_of(len(found.ids), "document")
-                typer.confirm(f"Forget {number}?" if found.ids else "Remove these inputs?", abort=True)
+                typer.confirm(f"Forget {number}?" if found.ids else "Remove these?", abort=True)
             with progress_shown() as progress:
                 left = found.left + (forgetting.erase(found, progress) if forgets else [])
                 each = (
@@ -141,6 +141,9 @@ def _print_holdings(found: Holdings) -> None:
     if found.strays:
         inputs = number_of(found.strays, "input")
         out.print(f"{inputs} without a manifest, left by crashed attempts, will be removed whole.")
+    if found.lost:
+        texts = number_of(found.lost, "text whose document", "texts whose documents")
+        out.print(f"{texts} the source no longer has will be removed: nothing says whose they were.")
 
 
 def _print_end(

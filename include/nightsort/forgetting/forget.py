@@ -98,7 +98,7 @@ class Forgetting:
                     known.get(key, RunRows()).source_uri,
                 )
                 holdings.left += self._left_in(key, found, known)
-                if found.ids or (files and files.strays and key in known):
+                if found.ids or (files and (files.strays or files.lost) and key in known):
                     holdings.runs[key] = found
         self._find_trainings(holdings)
         return holdings

@@ -62,6 +62,11 @@ class Holdings:
         return sum(len(run.files.strays) for run in self.runs.values() if run.files)
 
     @property
+    def lost(self) -> int:
+        """How many texts there are whose documents the source has lost."""
+        return sum(run.files.lost for run in self.runs.values() if run.files)
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return not self.runs and not self.trainings

@@ -20,7 +20,7 @@ from nightsort.arrow.manifest_schema import (
     rows_schema,
 )
 from nightsort.batches.manifest import ManifestError
-from nightsort.naming import document_file, forgotten_file
+from nightsort.naming import document_file, forgotten_file, line_file
 from nightsort.storage import upload_whole
 
 if TYPE_CHECKING:
@@ -38,7 +38,9 @@ _ROWS_AT_ONCE: Final = 32_768
 
 @dataclass(frozen=True)
 class Found:
-    """Where documents are in a manifest.
+    """Where documents are in a manifest, and texts whose documents the source has lost.
+
+    Nothing says whose such a text was, so it is forgotten with any document.
 
     :param positions: rows of the manifest, from 0, sorted.
     :param files: the base name of the file of each.
@@ -48,6 +50,8 @@ class Found:
     :param owned: which of the rows are lines, rather than of documents that have the text of a line.
     :param hashes: the hash of the text of each, 16 bytes; ``None`` where the manifest has none.
     :param heirs: rows of documents that are left with the text of such a line, by the row of the line.
+    :param lost: how many of the rows are texts whose documents the source has lost.
+    :param passed_on: files that are named after such a document and are another one's now, by their rows.
     """
 
     positions: Positions
@@ -58,6 +62,8 @@ class Found:
     owned: npt.NDArray[np.bool_]
     hashes: list[bytes | None]
     heirs: dict[int, Heir] = field(default_factory=dict)
+    lost: int = 0
+    passed_on: dict[int, str] = field(default_factory=dict)
 
     @property
     def texts(self) -> Positions:
@@ -86,11 +92,14 @@ class Found:
     @property
     def renamed(self) -> dict[str, str]:
         """The names of the files that are passed on, where each line has one, and their new names."""
-        return {
-            file: document_file(self.heirs[position].document_id)
+        heirs = {
+            position: file
             for position, file in zip(self.positions.tolist(), self.files, strict=True)
             if position in self.heirs
         }
+        # By its place: the file that is named after the document may be another line's.
+        new = {file: line_file(position) for position, file in (self.passed_on | heirs).items()}
+        return {file: name for file, name in new.items() if file != name}
 
     def lines_of(self, file: str) -> Positions:
         """Return the lines of one file, sorted."""
@@ -120,11 +129,17 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
     files: list[str] = []
     hashes: list[bytes | None] = []
     counts: Counter[str] = Counter()
-    start = documents = number = 0
+    start = documents = number = lost = 0
     places: dict[tuple[str, int], int] = {}
     heirs: dict[int, Heir] = {}
+    passed_on: dict[int, str] = {}
+    named_after = {document_file(each): each for each in ids.to_pylist()}
+    names: Column = pa.array(list(named_after), pa.string())
     for rows, number in _rows(uri, access):
-        here = is_one_of(rows["document_id"], ids)
+        named = is_one_of(rows["document_id"], ids)
+        without = _lost(rows, number - start)
+        here = np.union1d(named, without)
+        lost += len(without)
         documents += len(rows) - rows["document_id"].null_count
         if len(here):
             found = rows.take(from_numpy(here))
@@ -133,17 +148,41 @@ def find_in_manifest(uri: str, ids: Column, access: Access) -> Found:
             files += found["file"].to_pylist()
             hashed = "text_hash" in found.schema.names
             hashes += found["text_hash"].to_pylist() if hashed else [None] * len(found)
-            counts.update(found["document_id"].to_pylist())
-            for row, file, line in zip(
-                here.tolist(), found["file"].to_pylist(), lines[-1].tolist(), strict=True
-            ):
-                if start + row < number:
-                    places[file, line] = start + row
+            counts.update(found["document_id"].drop_null().to_pylist())
+        for row in named.tolist():
+            if start + row < number:
+                places[rows["file"][row].as_py(), rows["line"][row].as_py()] = start + row
         if places and start + len(rows) > number:
-            _note_heirs(rows, max(number - start, 0), start, set(here.tolist()), places, heirs)
+            _note_heirs(rows, max(number - start, 0), start, set(named.tolist()), places, heirs)
+        # Files are named after documents where each line has one.
+        for row in np.setdiff1d(is_one_of(rows["file"].cast(pa.string()), names), here).tolist():
+            file, owner = rows["file"][row].as_py(), rows["document_id"][row].as_py()
+            if start + row < number and owner is not None and document_file(owner) != file:
+                passed_on[start + row] = file
+                counts[named_after[file]] += 1
         start += len(rows)
     every = np.concatenate(positions)
-    return Found(every, files, np.concatenate(lines), counts, documents, every < number, hashes, heirs)
+    return Found(
+        every,
+        files,
+        np.concatenate(lines),
+        counts,
+        documents,
+        every < number,
+        hashes,
+        heirs,
+        lost,
+        passed_on,
+    )
+
+
+def _lost(rows: Any, lines: int) -> Positions:
+    """Return which rows are texts without a document; that of a forgotten one has no hash."""
+    if "text_hash" not in rows.schema.names:
+        return np.zeros(0, np.int64)
+    flags: Any = pc.and_(pc.is_null(rows["document_id"]), pc.is_valid(rows["text_hash"]))
+    found = np.flatnonzero(flags.to_numpy(zero_copy_only=False))
+    return found[found < lines]
 
 
 def _note_heirs(

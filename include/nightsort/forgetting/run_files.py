@@ -34,7 +34,7 @@ _OUTPUT: Final = "output.tar.gz"
 class FoundInRun:
     """Documents in the files of a run.
 
-    :param batches: in the manifests of batches and retries, by name.
+    :param batches: in the manifests of batches and retries, by name, with what :class:`Found` has besides.
     :param rejects: among its rejects.
     :param reused: among those that it has reused, by the name of the file.
     :param strays: inputs without a manifest, by name: a crashed attempt left them, and nothing says which
@@ -55,6 +55,11 @@ class FoundInRun:
         """How often each id is there."""
         of_batches = (found.ids for found in self.batches.values())
         return sum((*of_batches, *self.reused.values()), self.rejects.ids + Counter())
+
+    @property
+    def lost(self) -> int:
+        """How many texts there are whose documents the source has lost."""
+        return sum(found.lost for found in self.batches.values())
 
 
 class RunFiles:
@@ -94,7 +99,7 @@ class RunFiles:
                 damaged.append(str(error))
                 continue
             documents += found.documents
-            if found.ids:
+            if found.ids or found.lost:
                 batches[batch] = found
         inputs = [
             {
@@ -224,4 +229,4 @@ class RunFiles:
 
 def _per_file(batch: str, found: Found) -> bool:
     """Whether each document of a batch has a file of its own, which is named after it."""
-    return found.files[0] != batch_file(batch)
+    return next(iter((*found.files, *found.passed_on.values()))) != batch_file(batch)

@@ -174,10 +174,10 @@ class StartBatchJobOperator(ComprehendStartDocumentClassificationJobOperator):
             usd = classification_cost(units_left(documents(), access, folder))
             if given["job_usd"] is not None and usd > given["job_usd"]:
                 raise BudgetExceededError(
-                    f"{error}. A job for what has no answer would cost {usd_text(usd)}, which may bring the "
-                    "night above budget.run_usd. Open the endpoint with this version, and clear this task; or "
-                    "clear prepare_batches and what is downstream: the budget then decides about a job. What "
-                    f"was answered is kept. Batch {batch.name}"
+                    f"{error}. A job for what has no answer would cost {usd_text(usd)}, which may bring "
+                    "the night above budget.run_usd. Open the endpoint with this version, and clear this "
+                    "task; or clear prepare_batches and what is downstream: the budget then decides about a "
+                    f"job. What was answered is kept. Batch {batch.name}"
                 ) from None
             early = end_early(documents(), access, folder, arn)
             known = early.known if early else 0

@@ -11,6 +11,7 @@ from pkgutil import resolve_name
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk import DAG
 from airflow.sdk.exceptions import TaskDeferred
 from airflow.sdk.execution_time.context import OutletEventAccessors
 
@@ -72,7 +73,7 @@ class OperatorRun:
         return {
             "ti": TaskInstance(self, task_id, index),
             "task_state_store": self.stores[store or task_id],
-            "dag": SimpleNamespace(params={"day": None, "source_uri": None}),
+            "dag": DAG("classify_trip", params={"day": None, "source_uri": None}),
             "dag_run": SimpleNamespace(
                 dag_id="classify_trip",
                 run_id=self.run_id,

@@ -38,8 +38,8 @@ TRAINED = "triggerer"
 NIGHTS = ("aws", "postgres", "scheduler", "task", "worker", "clear", "again")
 START_JOB, LOAD = "classify_batch.start_job", "classify_batch.load_predictions"
 # The threshold is some times the heartbeat: a scheduler that takes itself for dead resets its own tasks.
-PATIENCE = {"task_instance_heartbeat_timeout": 5, "task_instance_heartbeat_timeout_detection_interval": 2,
-            "scheduler_heartbeat_sec": 1, "scheduler_health_check_threshold": 5,
+PATIENCE = {"task_instance_heartbeat_timeout": 30, "task_instance_heartbeat_timeout_detection_interval": 2,
+            "scheduler_heartbeat_sec": 1, "scheduler_health_check_threshold": 30,
             "orphaned_tasks_check_interval": 5}  # fmt: skip
 
 

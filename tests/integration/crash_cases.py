@@ -333,6 +333,8 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
     (
         ("start_job", TAKEN, SECOND_RUN),
         ("load_predictions", COPY, BACKFILL),
+    ),
+    (
         ("load_predictions", KEPT, POSTGRES),
         ("load_predictions", KEEPS, AWS),
         ("reconcile_run", REUSED, POSTGRES),

@@ -23,7 +23,8 @@ from benchmarks.slow_s3 import BUCKET, slow_s3, stored_objects
 from nightsort.batches.prepare import prepare_batches
 from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES, MAX_DOCUMENT_ID_BYTES, MAX_JOB_DOCUMENTS
-from nightsort.naming import PLAN_FILE, WorkLayout, run_key
+from nightsort.layout import PLAN_FILE, WorkLayout
+from nightsort.naming import run_key
 from nightsort.storage import plain_access
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from benchmarks.postgres_server import postgres
 from nightsort.batches.manifest import Manifest
 from nightsort.comprehend.limits import MAX_JOB_DOCUMENTS
 from nightsort.exports import ROWS_PER_GROUP, export_run
-from nightsort.naming import REJECTS_FILE, WorkLayout
+from nightsort.layout import REJECTS_FILE, WorkLayout
 from nightsort.results.join import RESULT_SCHEMA, BatchResults
 from nightsort.storage import plain_access
 

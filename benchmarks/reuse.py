@@ -16,7 +16,7 @@ from benchmarks.measuring import Comparison, Contender, Target
 from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import as_column, mix
 from nightsort.arrow.label_lists import LABELS, SCORES
-from nightsort.naming import WorkLayout
+from nightsort.layout import WorkLayout
 from nightsort.reuse.lookup import Reused
 from nightsort.reuse.store import ResultsWriter
 from nightsort.storage import plain_access

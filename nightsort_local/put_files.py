@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from nightsort.naming import S3
+from nightsort.layout import S3
 from nightsort.wording import number_of, one_line
 from nightsort_local.errors import StackError
 

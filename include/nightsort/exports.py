@@ -27,7 +27,8 @@ import pyarrow.parquet as pq
 
 from nightsort.errors import NightsortError
 from nightsort.export_names import export_file, export_partition, run_of_export_file
-from nightsort.naming import REJECTS, REJECTS_FILE, REUSED_BATCH
+from nightsort.layout import REJECTS_FILE
+from nightsort.naming import REJECTS, REUSED_BATCH
 from nightsort.results.join import RESULT_SCHEMA
 from nightsort.results.retry import JobOutput, batch_results
 from nightsort.sources.source_files import list_files

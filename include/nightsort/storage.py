@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from upath import UPath
 
 from nightsort.errors import NightsortError
-from nightsort.naming import S3, local_path
+from nightsort.layout import S3, local_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -21,7 +21,8 @@ from psycopg.conninfo import make_conninfo
 
 from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.arrow.label_lists import LABELS, SCORES
-from nightsort.naming import WorkLayout, endpoint_name
+from nightsort.layout import WorkLayout
+from nightsort.naming import endpoint_name
 from nightsort.reuse.store import ResultsWriter
 from nightsort.storage import plain_access
 from nightsort.tables.endpoint_hours import openings_between

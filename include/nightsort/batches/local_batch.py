@@ -15,7 +15,7 @@ from nightsort.arrow.hashing import HASH
 from nightsort.arrow.manifest_schema import HASHED_SCHEMA
 from nightsort.comprehend.prices import document_units
 from nightsort.errors import NightsortError
-from nightsort.naming import document_file
+from nightsort.layout import document_file
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator

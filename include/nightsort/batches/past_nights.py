@@ -17,7 +17,8 @@ from nightsort.batches.plan import RunPlan
 from nightsort.batches.stored import read_batch
 from nightsort.classifier_spec.day_template import has_day
 from nightsort.comprehend.prices import document_units
-from nightsort.naming import REJECTS_FILE, run_day, run_key
+from nightsort.layout import REJECTS_FILE
+from nightsort.naming import run_day, run_key
 from nightsort.reuse.documents import DamagedResultsError, read_reused_documents
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from nightsort.naming import PLAN_FILE, BatchName, RunFolder
+from nightsort.layout import PLAN_FILE, RunFolder
+from nightsort.naming import BatchName
 from nightsort.storage import upload
 
 if TYPE_CHECKING:
@@ -98,7 +99,7 @@ class RunPlan:
     :param long_names: whether names of files hold the day. A run that was prepared before they did keeps its
         ids, or all of it would be paid for again.
     :param reused_of: the version whose earlier results the other documents have, see
-        :meth:`~nightsort.naming.RunFolder.reused`; ``None``: no document was reused.
+        :meth:`~nightsort.layout.RunFolder.reused`; ``None``: no document was reused.
     """
 
     input_format: str

@@ -32,7 +32,8 @@ from nightsort.batches.repeats import Repeats
 from nightsort.batches.uploads import Uploads
 from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.comprehend.prices import Forecast, document_units, forecast_classification
-from nightsort.naming import REJECTS_FILE, BatchName
+from nightsort.layout import REJECTS_FILE
+from nightsort.naming import BatchName
 from nightsort.reuse.lookup import Reused
 from nightsort.sources.documents import read_documents
 from nightsort.sources.places import place_named

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from nightsort.batches.manifest_files import Written, write_manifest
 from nightsort.batches.plan import Batch
-from nightsort.naming import batch_file
+from nightsort.layout import batch_file
 from nightsort.storage import upload, upload_texts
 from nightsort.wording import number_of
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from nightsort.batches.local_batch import LocalBatch
     from nightsort.batches.repeats import Repeats
-    from nightsort.naming import RunFolder
+    from nightsort.layout import RunFolder
     from nightsort.storage import Access
 
 log = logging.getLogger(__name__)

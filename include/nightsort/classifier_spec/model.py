@@ -26,7 +26,7 @@ from nightsort.classifier_spec.schedule import schedule_problem, unread_days
 from nightsort.classifier_spec.source import Format, IncomingSource, LabelledSource, Source, SpecPart
 from nightsort.classifier_spec.uris import fixed_prefix, overlap
 from nightsort.comprehend import limits
-from nightsort.naming import S3, WorkLayout
+from nightsort.layout import S3, WorkLayout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

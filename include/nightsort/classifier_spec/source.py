@@ -12,7 +12,7 @@ from typing_extensions import Self
 from nightsort.classifier_spec.day_template import template_problem
 from nightsort.classifier_spec.problems import Problem, refuse, refuse_keys, shown
 from nightsort.classifier_spec.uris import fixed_prefix_problem, source_uri_problem
-from nightsort.naming import S3
+from nightsort.layout import S3
 
 Format = Literal["csv", "tsv", "jsonl", "parquet", "augmented_manifest", "lines", "files"]
 FORMATS: Final[tuple[Format, ...]] = get_args(Format)

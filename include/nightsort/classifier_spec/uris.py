@@ -11,7 +11,7 @@ from typing import Final
 from nightsort.classifier_spec.day_template import any_day, before_day, render, template_problem
 from nightsort.classifier_spec.problems import refuse, shown
 from nightsort.comprehend.limits import MAX_S3_URI, MAX_WORK_URI, S3_URI_PATTERN
-from nightsort.naming import S3, local_path
+from nightsort.layout import S3, local_path
 
 _WILDCARD: Final = re.compile(r"[*?\[]")
 _SET: Final = re.compile(r"\[!?[^/][^/\]]*\]")

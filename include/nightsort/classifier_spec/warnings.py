@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from nightsort.classifier_spec.day_template import comes_back, has_day, tells_days_apart
 from nightsort.classifier_spec.problems import Problem, shown
 from nightsort.classifier_spec.schedule import next_starts
-from nightsort.naming import S3
+from nightsort.layout import S3
 
 if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import psycopg
 
     from nightsort.classifier_spec.model import ClassifierSpec
-    from nightsort.naming import TrainingFolder
+    from nightsort.layout import TrainingFolder
     from nightsort.storage import Access, Progress
 
 

@@ -12,7 +12,7 @@ from nightsort.forgetting.manifests import Found, erase_from_manifest, find_in_m
 from nightsort.forgetting.outputs import Places, drop_results
 from nightsort.forgetting.rejects import FoundRejects, erase_from_rejects, find_in_rejects
 from nightsort.forgetting.reused import erase_from_reused, find_in_reused
-from nightsort.naming import REJECTS_FILE, REUSED_FILE, batch_file, forgotten_file
+from nightsort.layout import REJECTS_FILE, REUSED_FILE, batch_file, forgotten_file
 from nightsort.results.archive import ArchiveError
 from nightsort.reuse.store import erase_from_store
 from nightsort.sources.source_files import list_files
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from nightsort.arrow.columns import Column
-    from nightsort.naming import WorkLayout
+    from nightsort.layout import WorkLayout
     from nightsort.storage import Access
 
 _MANIFEST: Final = ".parquet"

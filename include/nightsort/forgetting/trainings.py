@@ -14,7 +14,7 @@ from nightsort.errors import NightsortError
 from nightsort.forgetting.lines import LineMissingError, filler, overwrite_lines
 from nightsort.forgetting.manifests import Found, erase_from_manifest, find_in_manifest
 from nightsort.forgetting.rejects import FoundRejects, erase_from_rejects, find_in_rejects
-from nightsort.naming import (
+from nightsort.layout import (
     DOCUMENTS_FILE,
     REJECTS_FILE,
     REPORT_FILE,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from nightsort.arrow.columns import Column
     from nightsort.forgetting.lines import Positions
-    from nightsort.naming import TrainingFolder
+    from nightsort.layout import TrainingFolder
     from nightsort.storage import Access
 
 _LABELS: Final = re.compile(rb'(?:"(?:[^"]|"")*"|[^",]*),"')

@@ -14,7 +14,8 @@ from nightsort.classifier_spec.day_template import has_day
 from nightsort.classifier_spec.uris import fixed_folder
 from nightsort.errors import NightsortError
 from nightsort.forgetting.manifests import is_one_of
-from nightsort.naming import REJECTS_FILE, S3, VersionName, run_day
+from nightsort.layout import REJECTS_FILE, S3
+from nightsort.naming import VersionName, run_day
 from nightsort.sources.documents import read_documents
 from nightsort.sources.rejects import RejectLog
 from nightsort.sources.source_files import source_of_day

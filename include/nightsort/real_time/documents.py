@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.stored import read_batch
 from nightsort.comprehend.limits import MAX_REAL_TIME_BYTES, MAX_REAL_TIME_FILE_BYTES
-from nightsort.naming import batch_file
+from nightsort.layout import batch_file
 from nightsort.real_time.endpoint import RefusedDocumentError
 from nightsort.sources.source_files import list_files
 from nightsort.sources.streams import open_file

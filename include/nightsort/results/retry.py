@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     from nightsort.batches.plan import Batch
     from nightsort.classifier_spec.model import ClassifierSpec
-    from nightsort.naming import RunFolder
+    from nightsort.layout import RunFolder
     from nightsort.results.join import Keep
     from nightsort.storage import Access
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from nightsort.arrow.columns import Column
     from nightsort.arrow.hashing import Hashes
-    from nightsort.naming import WorkLayout
+    from nightsort.layout import WorkLayout
     from nightsort.storage import Access
 
     Rows = npt.NDArray[np.int64]

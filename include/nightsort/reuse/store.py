@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from nightsort.naming import WorkLayout
+    from nightsort.layout import WorkLayout
     from nightsort.storage import Access
 
 LABEL_NAMES: Final = pa.list_(pa.string())

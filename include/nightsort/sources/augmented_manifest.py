@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Final
 
 from nightsort.classifier_spec.uris import uri_problem
 from nightsort.comprehend.limits import MAX_DOCUMENT_BYTES
-from nightsort.naming import S3
+from nightsort.layout import S3
 from nightsort.sources.json_lines import Row, labels_of, objects_of, raw_rows, read_row
 from nightsort.sources.json_values import ABSENT, Damage, Json, kind_of
 from nightsort.sources.missing_columns import MOST_NAMES, look_like_names

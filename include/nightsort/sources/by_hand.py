@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from nightsort.classifier_spec.uris import fixed_folder, overlap, source_uri_problem
-from nightsort.naming import S3, local_path
+from nightsort.layout import S3, local_path
 from nightsort.sources.source_files import SourceError, list_files, source_of_day
 
 if TYPE_CHECKING:

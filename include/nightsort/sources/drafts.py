@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from nightsort.classifier_spec.source import LabelledSource
 from nightsort.comprehend.limits import DEFAULT_LABEL_DELIMITER
-from nightsort.naming import REJECTS_FILE
+from nightsort.layout import REJECTS_FILE
 from nightsort.sources.column_roles import ColumnRoles, can_join, guess_roles, joined_by
 from nightsort.sources.documents import read_documents
 from nightsort.sources.first_look import look_at

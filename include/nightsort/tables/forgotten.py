@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from nightsort.batches.plan import Batch
     from nightsort.batches.prepare import PreparedBatches
-    from nightsort.naming import WorkLayout
+    from nightsort.layout import WorkLayout
     from nightsort.storage import Access
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.manifest_schema import MANIFEST_SCHEMA, manifest_writer
-from nightsort.naming import TEST_FILE, TRAINING_FILE
+from nightsort.layout import TEST_FILE, TRAINING_FILE
 from nightsort.training.split_assignment import TEST, TRAINING
 
 if TYPE_CHECKING:

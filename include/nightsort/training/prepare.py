@@ -16,15 +16,15 @@ import orjson
 from nightsort.arrow.hashing import mix
 from nightsort.comprehend import limits
 from nightsort.comprehend.prices import units_of
-from nightsort.naming import (
+from nightsort.layout import (
     DOCUMENTS_FILE,
     REJECTS_FILE,
     REPORT_FILE,
     TEST_DOCUMENTS,
     TEST_FILE,
     TRAINING_FILE,
-    VersionName,
 )
+from nightsort.naming import VersionName
 from nightsort.sources.documents import read_documents
 from nightsort.sources.places import place_named
 from nightsort.sources.rejects import REASONS, RejectLog
@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from nightsort.classifier_spec.model import ClassifierSpec
-    from nightsort.naming import TrainingFolder
+    from nightsort.layout import TrainingFolder
     from nightsort.storage import Access, Progress
     from nightsort.training.document_labels import Flags
 

@@ -23,7 +23,7 @@ from nightsort.arrow.columns import from_numpy, offsets_and_bytes
 from nightsort.arrow.hashing import hash_texts
 from nightsort.arrow.label_lists import SCORES
 from nightsort.comprehend.prices import document_units
-from nightsort.naming import TEST_DOCUMENTS
+from nightsort.layout import TEST_DOCUMENTS
 from nightsort.reuse.lookup import Reused
 from nightsort.reuse.store import LABEL_NAMES
 from nightsort.sources.source_files import SourceFile, SourceGoneError
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from nightsort.arrow.columns import Column
     from nightsort.classifier_spec.model import ClassifierSpec
-    from nightsort.naming import TrainingFolder
+    from nightsort.layout import TrainingFolder
     from nightsort.storage import Access
 
     Lines = npt.NDArray[np.int64]
@@ -124,7 +124,7 @@ def split_scoring(
 def known_results(path: UPath) -> Iterator[tuple[int, list[str], list[float]]]:
     """Yield line, labels and scores of the test documents that a version had classified before.
 
-    :param path: see :meth:`~nightsort.naming.TrainingFolder.known_scores`.
+    :param path: see :meth:`~nightsort.layout.TrainingFolder.known_scores`.
     :raises MissingObjectError: it is gone.
     """
     with must_exist(path):
@@ -136,7 +136,7 @@ def known_results(path: UPath) -> Iterator[tuple[int, list[str], list[float]]]:
 def known_lines(path: UPath) -> Lines:
     """Return the lines of the test documents that a version had classified before, ascending.
 
-    :param path: see :meth:`~nightsort.naming.TrainingFolder.known_scores`.
+    :param path: see :meth:`~nightsort.layout.TrainingFolder.known_scores`.
     :raises FileNotFoundError: it is not there.
     """
     rows: Any = pq.read_table(pa.BufferReader(path.read_bytes()), columns=["line"])

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from nightsort.arrow.columns import to_numpy
 from nightsort.arrow.prefetch import prefetch
-from nightsort.naming import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
+from nightsort.layout import TEST_DOCUMENTS, TEST_FILE, TRAINING_FILE
 from nightsort.training.checks import check_bytes
 from nightsort.training.split_assignment import TEST, TRAINING
 from nightsort.training.training_csv import (

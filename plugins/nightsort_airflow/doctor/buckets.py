@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from botocore.exceptions import ClientError
 
 from nightsort.classifier_spec.day_template import before_day, has_day
-from nightsort.naming import S3
+from nightsort.layout import S3
 from nightsort.sources.read_only import check_driver
 from nightsort.sources.source_files import SourceError
 from nightsort_airflow.aws_errors import error_code

@@ -9,7 +9,8 @@ from botocore.exceptions import ClientError
 
 from nightsort.comprehend.iam_policies import UnknownConditionError
 from nightsort.comprehend.role import COMPREHEND, OF_AN_AWS_SERVICE, vpc_permissions
-from nightsort.naming import WorkLayout, endpoint_name
+from nightsort.layout import WorkLayout
+from nightsort.naming import endpoint_name
 from nightsort_airflow.aws_errors import REAL_TIME_POLICY, SMALL_NIGHTS_POLICY, error_code
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, failed, ok

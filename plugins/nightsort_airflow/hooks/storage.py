@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import BaseHook
 from airflow.sdk.io import attach
 
-from nightsort.naming import S3
+from nightsort.layout import S3
 from nightsort.storage import S3_OPTIONS, Access, open_path
 
 if TYPE_CHECKING:

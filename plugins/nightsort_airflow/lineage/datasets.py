@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from nightsort.naming import S3, local_path, without_run
+from nightsort.layout import S3, local_path, without_run
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

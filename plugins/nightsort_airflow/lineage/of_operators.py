@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from nightsort.export_names import export_partition
-from nightsort.naming import REJECTS_FILE, TEST_FILE, TRAINING_FILE, RunFolder, TrainingFolder
+from nightsort.layout import REJECTS_FILE, TEST_FILE, TRAINING_FILE, RunFolder, TrainingFolder
 from nightsort_airflow.lineage.datasets import (
     Dataset,
     Lineage,

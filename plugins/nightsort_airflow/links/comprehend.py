@@ -16,7 +16,7 @@ from urllib.parse import quote
 from airflow.providers.amazon.aws.links.base_aws import BaseAwsLink
 from airflow.sdk import BaseOperatorLink
 
-from nightsort.naming import S3
+from nightsort.layout import S3
 
 if TYPE_CHECKING:
     from airflow.sdk.types import TaskInstanceKey

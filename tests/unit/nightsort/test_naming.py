@@ -6,7 +6,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.comprehend.limits import (
     CLASSIFIER_NAME_PATTERN,
     MAX_JOB_NAME,
@@ -14,32 +13,33 @@ from nightsort.comprehend.limits import (
     SPEC_NAME_PATTERN,
 )
 from nightsort.export_names import export_file, export_partition, run_of_export_file
-from nightsort.naming import (
-    CLASSIFIER_TAG,
-    ENDPOINT_PREFIX,
-    MAX_ENDPOINT_NAME,
+from nightsort.layout import (
     PLAN_FILE,
-    REJECTS,
     REJECTS_FILE,
     REPORT_FILE,
     TEST_DOCUMENTS,
     TEST_FILE,
     TRAINING_FILE,
+    WorkLayout,
+    batch_file,
+    document_file,
+)
+from nightsort.naming import (
+    CLASSIFIER_TAG,
+    ENDPOINT_PREFIX,
+    MAX_ENDPOINT_NAME,
+    REJECTS,
     BatchName,
     JobName,
     RetryName,
     VersionName,
-    WorkLayout,
-    batch_file,
     batch_job_base,
-    document_file,
     endpoint_arn,
     endpoint_name,
     is_night,
     run_day,
     run_key,
     score_job_base,
-    without_run,
 )
 
 DAY = date(2026, 11, 18)
@@ -210,10 +210,6 @@ class TestWhatNobodyMade:
             BatchName.parse(name)
 
 
-def test_a_spec_lays_its_files_out_below_its_work_uri() -> None:
-    assert ClassifierSpec.model_construct(work_uri="s3://b/work").layout == WorkLayout("s3://b/work")  # type: ignore[call-arg]
-
-
 @given(classifiers, classifiers)
 def test_the_name_of_an_endpoint_is_one_that_aws_takes_and_another_one_for_each_classifier(
     one: str, other: str
@@ -223,21 +219,3 @@ def test_the_name_of_an_endpoint_is_one_that_aws_takes_and_another_one_for_each_
     assert len(name) <= MAX_ENDPOINT_NAME
     assert name.startswith(ENDPOINT_PREFIX)
     assert (name == endpoint_name(other)) == (one == other)
-
-
-@pytest.mark.parametrize(
-    ("uri", "stable"),
-    [
-        ("s3://b/w/runs/20261118/input/20261118-00000-0123abcd.txt", "s3://b/w/runs/input"),
-        ("s3://b/w/runs/20261118-0123abcd/manifests/x.parquet", "s3://b/w/runs/manifests"),
-        ("s3://b/w/runs/20261118/output/1-CLN-2/output/output.tar.gz", "s3://b/w/runs/output"),
-        ("s3://b/w/runs/20261118/output/", "s3://b/w/runs/output"),
-        ("s3://b/w/runs/20261118/rejects.jsonl", "s3://b/w/runs/rejects.jsonl"),
-        ("s3://b/w/training/v0123456789ab/training.csv", "s3://b/w/training/training.csv"),
-        ("s3://b/w/training/v0123456789ab-g2/output/x/output.tar.gz", "s3://b/w/training/output"),
-        ("s3://b/runs/of/mine.csv", "s3://b/runs/of/mine.csv"),
-        ("s3://b/training/v1/mine.csv", "s3://b/training/v1/mine.csv"),
-    ],
-)
-def test_what_differs_from_run_to_run_is_left_out(uri: str, stable: str) -> None:
-    assert without_run(uri) == stable

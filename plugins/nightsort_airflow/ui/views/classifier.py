@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nightsort.evaluation import EvaluationError, LabelMetrics, weakest_labels
-from nightsort.naming import REPORT_FILE
+from nightsort.layout import REPORT_FILE
 from nightsort.reports import figures
 from nightsort.sources.rejects import REASONS
 from nightsort.tables.classifier_history import VersionHistory

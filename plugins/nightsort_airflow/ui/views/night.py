@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from nightsort.naming import REJECTS_FILE
+from nightsort.layout import REJECTS_FILE
 from nightsort.reports import figures
 from nightsort.results.curable import CURABLE, NEEDS_A_JOB
 from nightsort.sources.rejects import REASONS

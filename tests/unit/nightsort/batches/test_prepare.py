@@ -20,7 +20,8 @@ from upath import UPath
 from nightsort.batches import uploads as uploading
 from nightsort.batches.manifest import Manifest
 from nightsort.batches.prepare import Batch, TooManyBatchesError, forecast_run, no_batch
-from nightsort.naming import document_file, run_key
+from nightsort.layout import document_file
+from nightsort.naming import run_key
 from nightsort.sources.source_files import NoFilesError
 from nightsort.storage import Access, plain_access, upload
 from nightsort_local.local_aws.s3.location import S3Location

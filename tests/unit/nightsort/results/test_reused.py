@@ -13,7 +13,7 @@ from upath import UPath
 from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.arrow.label_lists import SCORES
 from nightsort.batches.manifest import ManifestError
-from nightsort.naming import WorkLayout
+from nightsort.layout import WorkLayout
 from nightsort.results.reused import read_reused
 from nightsort.reuse.documents import REUSED_SCHEMA, reused_writer
 from nightsort.storage import MissingObjectError

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from nightsort.naming import WorkLayout
+    from nightsort.layout import WorkLayout
 
 VERSION = "v0123456789ab"
 

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nightsort.naming import WorkLayout, run_key
+from nightsort.layout import WorkLayout
+from nightsort.naming import run_key
 from nightsort.reuse import local_results, lookup
 from nightsort.reuse.lookup import reusable_runs
 from nightsort.storage import names_below, plain_access

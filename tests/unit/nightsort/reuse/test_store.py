@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nightsort.arrow.hashing import as_column, hash_texts
-from nightsort.naming import WorkLayout
+from nightsort.layout import WorkLayout
 from nightsort.reuse.store import erase_from_store
 from nightsort.storage import plain_access
 from tests.unit.nightsort.reuse.stored_nights import VERSION, Result, keep

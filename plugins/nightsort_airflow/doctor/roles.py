@@ -23,7 +23,7 @@ from nightsort_airflow.doctor.permissions import (
 from nightsort_airflow.doctor.trust_policies import trust_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.aws_access import AwsAccess
@@ -45,13 +45,16 @@ def role_checks(access: AwsAccess, specs: Sequence[ClassifierSpec], needs: Check
     :param specs: those that use it.
     :param needs: the check of the connection.
     """
-    for doing, policy_file, permissions in (
-        ("train and classify", AIRFLOW_POLICY, comprehend_permissions),
-        ("open and close endpoints", REAL_TIME_POLICY, endpoint_permissions),
-        ("send small nights", SMALL_NIGHTS_POLICY, small_night_permissions),
+    real_time = [spec for spec in specs if spec.real_time is not None]
+    small_nights = [spec for spec in specs if spec.batch.endpoint_below is not None]
+    for doing, policy_file, users, permissions in (
+        ("train and classify", AIRFLOW_POLICY, specs, comprehend_permissions),
+        ("open and close endpoints", REAL_TIME_POLICY, real_time, endpoint_permissions),
+        ("send small nights", SMALL_NIGHTS_POLICY, small_nights, small_night_permissions),
     ):
-        if wanted := [*permissions(access, specs)]:
-            look = partial(_callers_permissions, access, wanted, policy_file)
+        if users:
+            # The connection is asked for its region by the check, not here: it may have none.
+            look = partial(_callers_permissions, access, permissions(access, users), policy_file)
             yield Check(GROUP, f"{access.conn_id}: may {doing}", look, (needs,))
     for arn in dict.fromkeys(spec.data_access_role_arn for spec in specs):
         users = [spec for spec in specs if spec.data_access_role_arn == arn]
@@ -77,7 +80,7 @@ def _checks_of_role(
 
 
 def _callers_permissions(
-    access: AwsAccess, permissions: Sequence[Permission], policy_file: str = AIRFLOW_POLICY
+    access: AwsAccess, permissions: Iterable[Permission], policy_file: str = AIRFLOW_POLICY
 ) -> Outcome:
     by_hand = f"compare the connection's permissions with docs/iam/{policy_file}"
     if access.caller is None:

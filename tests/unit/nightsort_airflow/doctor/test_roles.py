@@ -5,11 +5,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import NoRegionError
+
 from nightsort_airflow.doctor.aws_access import AwsAccess
+from nightsort_airflow.doctor.findings import Check, ok
 from nightsort_airflow.doctor.roles import (
     comprehend_permissions,
     data_permissions,
     endpoint_permissions,
+    role_checks,
     small_night_permissions,
 )
 from tests.airflow_environment import ROOT
@@ -81,3 +85,16 @@ def test_the_connection_is_asked_for_what_the_policies_of_real_time_grant(tmp_pa
     assert night == documented("airflow-small-nights-policy.json")
     plain = [local_spec(tmp_path)]
     assert [*endpoint_permissions(access, plain), *small_night_permissions(access, [*plain, scaled])] == []
+
+
+def test_a_connection_without_a_region_has_its_checks_all_the_same(tmp_path: Path) -> None:
+    class WithoutRegion(AwsAccess):
+        @property
+        def region(self) -> str:
+            raise NoRegionError
+
+    spec = local_spec(tmp_path, real_time={"hours": "08:00-18:00"}, batch={"endpoint_below": 500})
+    needed = Check("aws", "aws_default", lambda: ok("there"))
+    checks = [check.subject for check in role_checks(WithoutRegion("aws_default"), [spec], needed)]
+    for doing in ("train and classify", "open and close endpoints", "send small nights"):
+        assert f"aws_default: may {doing}" in checks

@@ -282,6 +282,9 @@ class TestOverview:
         )
         saved = month_savings(database, ["tickets", "new"], datetime(2026, 11, 30, tzinfo=timezone.utc))
         assert saved == {"tickets": Savings(4, 6, 32, 0.016), "new": Savings()}
+        database.execute("UPDATE nightsort.classification_runs SET way = 'endpoint'")
+        by_endpoint = month_savings(database, ["tickets"], datetime(2026, 11, 30, tzinfo=timezone.utc))
+        assert by_endpoint == {"tickets": Savings(4, 6, 32, 0.0)}, "its seconds are paid for in any case"
 
     def test_the_nights_of_a_month_are_those_of_the_specs_source_that_cost_something(
         self, nights: WordNights, database: Connection

@@ -20,7 +20,7 @@ class Savings:
     :param repeated: documents that were not sent, because one with the same text was.
     :param reused: documents that were not sent, because an earlier run classified their text.
     :param units: units that these would have cost.
-    :param usd: their price.
+    :param usd: their price as a job, without nights that an endpoint answered: it is paid for by the second.
     """
 
     repeated: int = 0
@@ -47,7 +47,8 @@ def month_savings(
     with conn.transaction():
         rows = conn.execute(
             "SELECT name, coalesce(sum(repeated), 0)::bigint, coalesce(sum(reused), 0)::bigint,"
-            " coalesce(sum(saved_units), 0)::bigint, coalesce(sum(saved_usd), 0)::float8"
+            " coalesce(sum(saved_units), 0)::bigint,"
+            " coalesce(sum(saved_usd) FILTER (WHERE way IS DISTINCT FROM 'endpoint'), 0)::float8"
             " FROM unnest(%(classifiers)s::text[]) AS name LEFT JOIN nightsort.classification_runs AS run"
             " ON run.classifier = name AND coalesce(started_at, finished_at) >= %(since)s"
             " AND coalesce(started_at, finished_at) < %(until)s GROUP BY name",

@@ -144,8 +144,14 @@ class CrashableAirflow:
         return self._reached.exists()
 
     def let_it_live_on(self) -> None:
-        """Let the task that stands still go on."""
+        """Let the task go on that stands still, if one does; return when it has taken note of that."""
+        if not self.was_struck():
+            return
         self._lives_on.touch()
+        end = time.monotonic() + LONGEST_SECONDS
+        while self._lives_on.exists():
+            assert time.monotonic() < end, "the task that was struck does not go on"
+            time.sleep(0.01)
 
     def running_task(self) -> psutil.Process:
         """The process of the task that runs, where there is only one."""

@@ -278,5 +278,8 @@ def _strike(plan: dict[str, Any]) -> None:
     if plan["raises"]:
         raise ConnectionResetError("a connection that the test broke")
     # SIGKILL comes, or the test lets a task live on whose worker died.
-    while not Path(plan["lives_on"]).exists():
+    lives_on = Path(plan["lives_on"])
+    while not lives_on.exists():
         time.sleep(0.01)
+    # The test waits for this: its next plan would take the file away before it is seen.
+    lives_on.unlink()

@@ -575,6 +575,8 @@ class TestRun:
             "reused": 0,
             "saved_units": 0,
             "saved_usd": 0,
+            "way": None,
+            "way_why": None,
             "units": 24,
             "source_uri": None,
             "dag_id": None,

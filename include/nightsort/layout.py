@@ -75,6 +75,17 @@ def forgotten_file(position: int) -> str:
     return f"_forgotten-{position}"
 
 
+def line_file(position: int) -> str:
+    """Return the name of a document's file in ONE_DOC_PER_FILE that was another document's, now forgotten.
+
+    No document has this name, see :func:`document_file`.
+
+    :param position: of the line in its batch.
+    :returns: the file's name.
+    """
+    return f"_line-{position}"
+
+
 def batch_file(batch: str) -> str:
     """Return the name of a batch's file where all of its documents are in one.
 

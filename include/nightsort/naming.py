@@ -281,14 +281,3 @@ def endpoint_arn(model_arn: str, name: str) -> str:
     :returns: the ARN.
     """
     return f"{model_arn.partition(':document-classifier/')[0]}:document-classifier-endpoint/{name}"
-
-
-def line_file(position: int) -> str:
-    """Return the name of a document's file in ONE_DOC_PER_FILE that was another document's, now forgotten.
-
-    No document has this name, see :func:`document_file`.
-
-    :param position: of the line in its batch.
-    :returns: the file's name.
-    """
-    return f"_line-{position}"

@@ -20,8 +20,7 @@ from nightsort.arrow.manifest_schema import (
     rows_schema,
 )
 from nightsort.batches.manifest import ManifestError
-from nightsort.layout import document_file, forgotten_file
-from nightsort.naming import line_file
+from nightsort.layout import document_file, forgotten_file, line_file
 from nightsort.storage import upload_whole
 
 if TYPE_CHECKING:

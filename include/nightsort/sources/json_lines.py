@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.json as pa_json
 
 from nightsort.arrow.columns import Column, as_bytes, one_column, true_indices
+from nightsort.sources.json_keys import KeyCheck
 from nightsort.sources.json_layouts import JsonRowFinder, lines_of
 from nightsort.sources.json_structure import deepest
 from nightsort.sources.json_values import (
@@ -41,12 +42,8 @@ if TYPE_CHECKING:
     from nightsort.sources.source_files import SourceFile
     from nightsort.sources.streams import OpenedFile
 
-_LOOKED_AT: Final = 100
-"""So many objects of a block are looked at where a key seems to be missing."""
-
 _DEEPEST: Final = 1_000_000
 _MOST_ROWS: Final = 16_384
-_MOST_KEYS: Final = 1_000
 _LABELS_TYPE: Final = pa.list_(pa.binary())
 _LABELS: Final = "a label is a text, a whole number, true or false, or a list of these"
 
@@ -67,7 +64,7 @@ def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) ->
     :param opened: the files, each with its bytes.
     :raises SourceError: no row of any file has a selected key, or an array is damaged.
     """
-    keys = _KeyCheck(selection)
+    keys = KeyCheck(selection)
     for file, stream in opened:
         number = 0
         for block in split_into_row_blocks(stream, JsonRowFinder(file.uri)):
@@ -82,7 +79,7 @@ def read_json_lines(opened: Iterable[OpenedFile], selection: ColumnSelection) ->
 
 
 def _read_block(
-    data: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
+    data: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: KeyCheck
 ) -> Iterator[RawRows]:
     columns = _parse_together(data, selection)
     if columns is not None:
@@ -111,56 +108,6 @@ def _read_block(
 def _in_groups(rows: list[Row | BadRow], file: SourceFile, selection: ColumnSelection) -> Iterator[RawRows]:
     for start in range(0, len(rows), _MOST_ROWS):
         yield raw_rows(file, rows[start : start + _MOST_ROWS], selection)
-
-
-class _KeyCheck:
-    """Finds out whether the selected keys occur at all.
-
-    One row may lack a key. That no row of the source has it shows that the spec names the wrong one.
-    """
-
-    def __init__(self, selection: ColumnSelection) -> None:
-        self._selection = selection
-        self._missing = selection.names
-        self._where: str | None = None
-        self._present: dict[str, None] = {}
-
-    def see(self, objects: Iterable[dict[str, Json] | Damage], where: str) -> None:
-        """Note the keys of some objects.
-
-        :param where: the URI of their file.
-        """
-        for value in objects if self._missing else ():
-            if isinstance(value, dict):
-                self._missing = [name for name in self._missing if find_value(value, name) is ABSENT]
-                self._where = self._where or where
-                if self._where == where and len(self._present) < _MOST_KEYS:
-                    self._present.update(dict.fromkeys(_names_in(value)))
-
-    def see_columns(self, columns: dict[str, Column], data: bytes, where: str) -> None:
-        """Note the keys of objects that were parsed together, as lines of data."""
-        if any(columns[name].null_count == len(columns[name]) for name in self._missing):
-            for line in data.split(b"\n", _LOOKED_AT)[:_LOOKED_AT]:
-                self.see(objects_in(line), where)
-        self._missing = [name for name in self._missing if columns[name].null_count == len(columns[name])]
-
-    def check(self) -> None:
-        """Check that each key was seen.
-
-        :raises SourceError: one was not, in any of the objects.
-        """
-        if self._where is not None and self._missing:
-            seen = [name for name in self._selection.names if name not in self._missing]
-            self._selection.check(dict.fromkeys([*self._present, *seen]), self._where)
-
-
-def _names_in(value: dict[str, Json]) -> Iterator[str]:
-    """Yield the keys of an object, and those one level below as a spec would name them."""
-    for key, inner in value.items():
-        if isinstance(key, str):
-            yield key
-            if isinstance(inner, dict):
-                yield from (f"{key}.{name}" for name in inner if isinstance(name, str))
 
 
 def _parse_together(data: bytes, selection: ColumnSelection) -> dict[str, Column] | None:
@@ -385,7 +332,7 @@ def _objects_in(
 
 
 def _read_line(
-    line: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: _KeyCheck
+    line: bytes, file: SourceFile, selection: ColumnSelection, number: int, keys: KeyCheck
 ) -> list[Row | BadRow]:
     objects = _objects_in(line, file, number)
     rows = _read_objects(objects, selection, number)

@@ -45,6 +45,15 @@ def _escaped(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode()
 
 
+def first_line(error: BaseException) -> str:
+    """
+    Return the first line of an error's message: what a library adds below it helps nobody.
+
+    :param error: any error.
+    """
+    return (str(error).splitlines() or ["no reason given"])[0]
+
+
 def number_of(number: float, singular: str, plural: str = "") -> str:
     """
     Return a number with its noun, for instance ``1 batch`` or ``2 batches``.

@@ -22,6 +22,7 @@ from nightsort.arrow.hashing import HASH
 from nightsort.arrow.manifest_schema import number_of_lines, rows_schema
 from nightsort.errors import NightsortError
 from nightsort.storage import must_exist
+from nightsort.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -107,8 +108,9 @@ class Manifest:
             lines = number_of_lines(pq.ParquetFile(pa.BufferReader(content)))
             manifest = cls.from_batches(_rows(content, 0, lines), str(path), partial(_rows, content, lines))
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            reason = (str(error).splitlines() or ["no reason given"])[0]
-            raise ManifestError(f"{path}: not a manifest ({reason}). Run prepare_batches again") from error
+            raise ManifestError(
+                f"{path}: not a manifest ({first_line(error)}). Run prepare_batches again"
+            ) from error
         pa.default_memory_pool().release_unused()
         return manifest
 

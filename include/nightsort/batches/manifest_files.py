@@ -21,6 +21,7 @@ from nightsort.arrow.manifest_schema import (
 from nightsort.batches.manifest import ManifestError
 from nightsort.batches.repeats import Repeat
 from nightsort.batches.stored import read_batch
+from nightsort.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -143,8 +144,7 @@ def _lines(content: bytes, uri: str) -> Iterator[Any]:
             if len(part):
                 yield part
     except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-        reason = (str(error).splitlines() or ["no reason given"])[0]
-        raise ManifestError(f"{uri}: not a manifest ({reason})") from error
+        raise ManifestError(f"{uri}: not a manifest ({first_line(error)})") from error
 
 
 class _Owners:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 from nightsort.arrow.hashing import HASH
 from nightsort.arrow.label_lists import LABEL, SCORES
 from nightsort.reuse.store import LABEL_NAMES
+from nightsort.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -72,4 +73,4 @@ def read_reused_documents(path: UPath, columns: Sequence[str] = REUSED_SCHEMA.na
                     arrays = [part[field.name].cast(field.type) for field in schema]
                     yield pa.record_batch(arrays, schema=schema)
         except (pa.ArrowException, KeyError, OSError, ValueError) as error:
-            raise DamagedResultsError((str(error).splitlines() or ["no reason given"])[0]) from error
+            raise DamagedResultsError(first_line(error)) from error

@@ -29,6 +29,7 @@ from nightsort.reuse.documents import REUSED_SCHEMA, DamagedResultsError, reused
 from nightsort.reuse.local_results import LocalResults
 from nightsort.reuse.store import STORED_SCHEMA
 from nightsort.storage import download, names_below, upload_whole
+from nightsort.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -324,7 +325,7 @@ def _read(local: Path, run: str | None) -> Iterator[_Block]:
     except FileNotFoundError:
         raise DamagedResultsError("it is gone") from None
     except (pa.ArrowException, OSError, ValueError, KeyError) as error:
-        raise DamagedResultsError((str(error).splitlines() or ["no reason given"])[0]) from error
+        raise DamagedResultsError(first_line(error)) from error
 
 
 def _check(hashes: Any, labels: Any, scores: Any) -> None:

@@ -16,6 +16,7 @@ from nightsort.sources.labels import MOST_LABELS
 from nightsort.sources.row_blocks import ColumnSelection, RawRows
 from nightsort.sources.source_files import CHUNK_BYTES, SourceError
 from nightsort.sources.streams import PART_BYTES, check_unpacked, compression_of, is_damage, packed_parquet
+from nightsort.wording import first_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -168,7 +169,7 @@ def _damage_named(where: str) -> Iterator[None]:
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         if not is_damage(error):
             raise
-        what = (str(error).splitlines() or ["no reason given"])[0]
+        what = first_line(error)
         raise SourceError(f"{where} is not a Parquet file, or is damaged ({what}); upload it again") from None
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from nightsort.wording import did_you_mean, number_of
+from nightsort.wording import did_you_mean, first_line, number_of
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,8 @@ def test_hours_are_written_without_needless_digits(hours: float, text: str) -> N
 def test_the_known_name_that_is_most_like_a_given_one_is_asked_for() -> None:
     assert did_you_mean("treshold", ["mode", "threshold"]) == 'Did you mean "threshold"?'
     assert did_you_mean("xyz", ["mode", "threshold"]) == ""
+
+
+@pytest.mark.parametrize(("message", "line"), [("damaged\nbyte 4", "damaged"), ("", "no reason given")])
+def test_of_an_error_the_first_line_is_told(message: str, line: str) -> None:
+    assert first_line(ValueError(message)) == line

@@ -273,6 +273,15 @@ def endpoint_name(classifier: str) -> str:
     return f"{name[: MAX_ENDPOINT_NAME - 9].rstrip('-')}-{digits}"
 
 
+def version_of(model_arn: str) -> str:
+    """Return the name of a classifier version; of a classifier without versions, its own name.
+
+    :param model_arn: its ARN.
+    :returns: VersionName.
+    """
+    return model_arn.rpartition("/")[2]
+
+
 def endpoint_arn(model_arn: str, name: str) -> str:
     """Return the ARN that an endpoint has or will have: it is in its model's account and region.
 

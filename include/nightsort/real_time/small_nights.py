@@ -10,6 +10,7 @@ import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS, ENDPOINT_UNIT_DOCUMENTS
+from nightsort.naming import version_of
 from nightsort.results.join import ENDPOINT, JOB
 from nightsort.wording import number_of
 
@@ -52,10 +53,12 @@ def choose(texts: int, size: int, below: int, endpoint: Endpoint | None, model_a
     if endpoint.status not in _ANSWERS:
         return Choice(JOB, f"{sent} to send, but the endpoint is {endpoint.status}")
     if endpoint.model_arn != model_arn:
-        return Choice(JOB, f"{sent} to send, but the endpoint serves {_version(endpoint.model_arn)}")
+        return Choice(
+            JOB, f"{sent} to send, but the endpoint serves version {version_of(endpoint.model_arn)}"
+        )
     if endpoint.desired_model_arn != model_arn:
-        moves = _version(endpoint.desired_model_arn)
-        return Choice(JOB, f"{sent} to send, but the endpoint is being moved to {moves}")
+        moves = version_of(endpoint.desired_model_arn)
+        return Choice(JOB, f"{sent} to send, but the endpoint is being moved to version {moves}")
     return Choice(
         ENDPOINT,
         f"{sent} to send, fewer than batch.endpoint_below ({below:,}), and the endpoint is open: about "
@@ -83,7 +86,3 @@ def what_became(chosen: Choice, batches: Iterable[Mapping[str, Any]], notes: Ite
 def _duration(texts: int, size: int, units: int) -> str:
     work = max(texts / ENDPOINT_UNIT_DOCUMENTS, size / ENDPOINT_UNIT_CHARACTERS)
     return number_of(math.ceil(work / max(1, units) / 60), "minute")
-
-
-def _version(model_arn: str) -> str:
-    return f"version {model_arn.rpartition('/')[2]}"

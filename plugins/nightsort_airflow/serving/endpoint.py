@@ -14,7 +14,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from nightsort.errors import NightsortError
-from nightsort.naming import COMMAND_TAG, endpoint_name
+from nightsort.naming import COMMAND_TAG, endpoint_name, version_of
 from nightsort.opening.bill import usd_per_hour
 from nightsort.tables.endpoint_hours import endpoint_alone, is_held
 from nightsort.tables.endpoint_users import is_last_user, use_endpoint
@@ -181,7 +181,7 @@ class ServedEndpoint:
             accepted = tuple(label for label, score in labels if score >= self.spec.threshold)
         else:
             accepted = tuple(label for label, _ in labels[:1])
-        return Answer(labels, accepted, state.model_arn.rpartition("/")[2])
+        return Answer(labels, accepted, version_of(state.model_arn))
 
 
 class LocalEndpoint:

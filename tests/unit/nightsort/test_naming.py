@@ -40,6 +40,7 @@ from nightsort.naming import (
     run_day,
     run_key,
     score_job_base,
+    version_of,
 )
 
 DAY = date(2026, 11, 18)
@@ -219,3 +220,8 @@ def test_the_name_of_an_endpoint_is_one_that_aws_takes_and_another_one_for_each_
     assert len(name) <= MAX_ENDPOINT_NAME
     assert name.startswith(ENDPOINT_PREFIX)
     assert (name == endpoint_name(other)) == (one == other)
+
+
+@pytest.mark.parametrize("name", ["tickets/version/v1", "v1"])
+def test_a_version_has_the_name_at_the_end_of_its_arn(name: str) -> None:
+    assert version_of(f"arn:aws:comprehend:eu-west-1:123456789012:document-classifier/{name}") == "v1"

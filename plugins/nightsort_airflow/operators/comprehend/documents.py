@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow.providers.amazon.aws.operators.base_aws import AwsBaseOperator
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
 
+from nightsort.naming import version_of
 from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
 from nightsort_airflow.exceptions import BadInputError, ClassificationInterruptedError, logged
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
@@ -171,7 +172,7 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
         access = task_access(self.aws_conn_id)
         model_arn = endpoint.serving().model_arn
         where = self.output_data_config["S3Uri"].rstrip("/")
-        folder = f"{where}/{self.classification_name}-{_version(model_arn)}/"
+        folder = f"{where}/{self.classification_name}-{version_of(model_arn)}/"
         self.persist_link(ComprehendEndpointLink, context)
         self.persist_link(JobOutputLink, context, uri=f"{folder}output/output.tar.gz")
         self._stop = threading.Event()
@@ -225,12 +226,7 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
                 classifier=self.classifier,
                 run_key=self.run_key,
                 batch=self.classification_name,
-                version=_version(output.model_arn),
+                version=version_of(output.model_arn),
                 rows=results,
             )
         return results.counts
-
-
-def _version(model_arn: str) -> str:
-    """Return the name of a version; of a classifier without versions, its own name."""
-    return model_arn.rpartition("/")[2]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
 from nightsort.classifier_spec.opening_hours import day_of
+from nightsort.naming import version_of
 from nightsort.opening.bill import spent, unit_cost
 from nightsort.reports import figures
 
@@ -93,7 +94,7 @@ def endpoint(records: Sequence[Record], zone: str, now: datetime) -> EndpointVie
                 record,
                 record.opening.seconds(now),
                 unit_cost(record.opening.unit_seconds(record.opened_at, until)),
-                _version(record.changes[-1].model_arn),
+                version_of(record.changes[-1].model_arn),
             )
         )
     begin, end = day_of(records[-1].closed_at or now, zone)
@@ -106,7 +107,7 @@ def endpoint(records: Sequence[Record], zone: str, now: datetime) -> EndpointVie
     ]
     used = {at: units for record in records for at, units in record.usage.items() if begin <= at < end}
     moves = [
-        (change.at, change.units, _version(change.model_arn))
+        (change.at, change.units, version_of(change.model_arn))
         for record in records
         for before, change in pairwise(record.changes)
         if change.model_arn != before.model_arn and begin <= change.at < end
@@ -117,10 +118,6 @@ def endpoint(records: Sequence[Record], zone: str, now: datetime) -> EndpointVie
         chart=figures.endpoint_day(parts, used, begin, end, moves),
         day=f"{begin.astimezone(ZoneInfo(zone)):%Y-%m-%d}",
     )
-
-
-def _version(model_arn: str) -> str:
-    return model_arn.rpartition("/")[2]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Final
 import numpy as np
 import numpy.typing as npt
 
-from nightsort.arrow.hashing import find, in_order
+from nightsort.arrow.hashing import find, in_order, is_first
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,9 +94,7 @@ class HashFile:
         for low, last in zip(borders, [*(borders[1:] - np.uint64(1)), np.uint64(2**64 - 1)], strict=True):
             records = np.concatenate([run.between(low, last) for run in self._runs])
             records = records[in_order(records[:, 0], records[:, 1])]
-            new = np.ones(len(records), np.bool_)
-            new[1:] = (records[1:, :2] != records[:-1, :2]).any(axis=1)
-            whole.append(records[new])
+            whole.append(records[is_first(records[:, 0], records[:, 1])])
         file.flush()
         self._file.close()
         self._file, self._runs, self._looked_up = file, [whole], 0

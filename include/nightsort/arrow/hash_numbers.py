@@ -12,7 +12,7 @@ import numpy as np
 
 from nightsort.arrow.bloom_filter import BloomFilter
 from nightsort.arrow.hash_file import HashFile
-from nightsort.arrow.hashing import in_order
+from nightsort.arrow.hashing import in_order, is_first
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -87,8 +87,7 @@ class HashNumbers:
             self._store(self._recent.remove_all())
         order = in_order(first, second)
         first, second = first[order], second[order]
-        begins = np.ones(len(order), np.bool_)
-        begins[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+        begins = is_first(first, second)
         different = order[begins]
         first, second = first[begins], second[begins]
         numbers = self._find(first, second, self._filter.add(first, second))

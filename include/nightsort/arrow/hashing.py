@@ -90,6 +90,18 @@ def in_order(first: Hashes, second: Hashes) -> npt.NDArray[np.intp]:
     return order
 
 
+def is_first(first: Hashes, second: Hashes) -> npt.NDArray[np.bool_]:
+    """Return for each pair of hashes whether it is the first of those that are equal.
+
+    :param first: in order, so that equal pairs are neighbours; shape ``(n,)``.
+    :param second: shape ``(n,)``.
+    :returns: flags; shape ``(n,)``.
+    """
+    flags = np.ones(len(first), np.bool_)
+    flags[1:] = (first[1:] != first[:-1]) | (second[1:] != second[:-1])
+    return flags
+
+
 def find(first: Hashes, second: Hashes, among_first: Hashes, among_second: Hashes) -> npt.NDArray[np.intp]:
     """Return the index of each pair of hashes among others, -1 for those that are not among them.
 

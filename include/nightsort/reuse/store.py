@@ -12,13 +12,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nightsort.arrow.columns import from_numpy
-from nightsort.arrow.hashing import HASH, as_hashes, in_order
+from nightsort.arrow.hashing import HASH, as_hashes, in_order, is_first
 from nightsort.arrow.label_lists import SCORES
 from nightsort.reuse.local_results import LocalResults
 from nightsort.storage import download, names_below, remove_file, upload_whole
@@ -84,9 +83,7 @@ class ResultsWriter:
         hashes: Any = pa.concat_arrays(self._hashes)
         first, second = as_hashes(hashes)
         order = in_order(first, second)
-        new = np.ones(len(order), np.bool_)
-        new[1:] = (np.diff(first[order]) != 0) | (np.diff(second[order]) != 0)
-        order = order[new]
+        order = order[is_first(first[order], second[order])]
         local = Path(self._folder.name) / "stored.parquet"
         with stored_writer(local) as writer:
             for start in range(0, len(order), _ROWS):

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort.arrow import hashing
-from nightsort.arrow.hashing import find, hash_names, hash_texts, in_order, mix
+from nightsort.arrow.hashing import find, hash_names, hash_texts, in_order, is_first, mix
 
 if TYPE_CHECKING:
     from nightsort.arrow.hashing import Hashes
@@ -84,3 +84,11 @@ def test_equal_pairs_come_side_by_side_and_the_first_of_them_first(pairs: list[t
     assert sorted(order) == list(range(len(pairs)))
     assert [pairs[index] for index in order] == sorted(pairs)
     assert all(a < b for a, b in pairwise(order) if pairs[a] == pairs[b])
+
+
+@given(PAIRS)
+def test_of_equal_pairs_one_is_the_first(pairs: list[tuple[int, int]]) -> None:
+    ordered = sorted(pairs)
+    flags = is_first(hashes([first for first, _ in ordered]), hashes([second for _, second in ordered]))
+
+    assert [pair for pair, first in zip(ordered, flags, strict=True) if first] == sorted(set(pairs))

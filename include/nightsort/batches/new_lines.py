@@ -116,10 +116,10 @@ class NewLines:
             lines[left] = self._numbers.number(first, second)
             new[left] = is_new(lines[left], before)
         else:
-            lines[left] = self._numbers.find(first, second)
-            new[left] = lines[left] < 0
-            lines[new] = before + np.arange(np.count_nonzero(new))
-            self._numbers.next = before + int(np.count_nonzero(new))
+            # No text of a line that was started is left, and those of new lines are not noted.
+            new[left] = True
+            lines[left] = before + np.arange(len(left))
+            self._numbers.next = before + len(left)
         return lines, new, known
 
 

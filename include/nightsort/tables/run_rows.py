@@ -134,7 +134,8 @@ def loaded_retries(
     :param run_key: the run.
     :param version: the classifier version; another version's retries do not count.
     """
-    return _of_loaded_batches(conn, "retries", classifier, run_key, version)
+    batches = _loaded_batches(conn, "retries", classifier, run_key, version)
+    return {batch["name"]: batch["retries"] for batch in batches}
 
 
 def loaded_outputs(
@@ -147,7 +148,8 @@ def loaded_outputs(
     :param run_key: the run.
     :param version: the classifier version; another version's outputs do not count.
     """
-    return _of_loaded_batches(conn, "output_uri", classifier, run_key, version)
+    batches = _loaded_batches(conn, "output_uri", classifier, run_key, version)
+    return {batch["name"]: batch["output_uri"] for batch in batches}
 
 
 def loaded_from_endpoint(
@@ -162,29 +164,25 @@ def loaded_from_endpoint(
     :returns: ``source`` (:data:`~nightsort.results.join.ENDPOINT`), ``submitted_at`` and ``ended_at`` by
         batch name.
     """
-    run = (classifier, run_key, version)
-    found: dict[str, dict[str, Any]] = {
-        name: {"source": source} for name, source in _of_loaded_batches(conn, "source", *run).items()
+    members = ("source", "submitted_at", "ended_at")
+    return {
+        batch["name"]: {member: batch[member] for member in members if member in batch}
+        for batch in _loaded_batches(conn, "source", classifier, run_key, version)
     }
-    for member in ("submitted_at", "ended_at"):
-        for name, at in _of_loaded_batches(conn, member, *run).items():
-            if name in found:
-                found[name][member] = at
-    return found
 
 
-def _of_loaded_batches(
+def _loaded_batches(
     conn: psycopg.Connection[Any], member: str, classifier: str, run_key: str, version: str | None
-) -> dict[str, Any]:
-    """Return a member of those batches of a run that have it, by batch name."""
+) -> list[dict[str, Any]]:
+    """Return those batches of a run that have a member, as its row has them."""
     with conn.transaction():
         rows = conn.execute(
-            "SELECT batch ->> 'name', batch -> %(member)s FROM nightsort.classification_runs, "
+            "SELECT batch FROM nightsort.classification_runs, "
             "jsonb_array_elements(batches) AS batch WHERE classifier = %(classifier)s "
             "AND run_key = %(run_key)s AND version = %(version)s AND batch ? %(member)s",
             {"member": member, "classifier": classifier, "run_key": run_key, "version": version},
         ).fetchall()
-    return dict(rows)
+    return [batch for (batch,) in rows]
 
 
 def write_run(

@@ -22,7 +22,7 @@ from nightsort.statistics.drift import BAND
 from nightsort.tables.classifier_history import classifier_history
 from nightsort.tables.drift_series import drift_series
 from nightsort.tables.night_reports import night_report
-from nightsort.tables.overview import classifier_names, overview, spent_in_month
+from nightsort.tables.overview import Savings, classifier_names, overview, spent_in_month
 from nightsort.tables.row_streams import REJECT_COLUMNS, csv_rows, parquet_rows
 from nightsort.tables.run_rows import AirflowRun, record_forecast, start_run
 from nightsort.tables.run_summaries import (
@@ -34,7 +34,6 @@ from nightsort.tables.run_summaries import (
     runs_of_dag_runs,
     runs_of_day,
 )
-from nightsort.tables.savings import Savings, month_savings
 from nightsort.tables.versions import ClassifierVersion, find_version, record_decision, record_version
 from tests.integration.local_nights import DAY, Nights
 
@@ -280,11 +279,15 @@ class TestOverview:
             " saved_units = 16, saved_usd = 0.008",
             (DAY - timedelta(days=1),),
         )
-        saved = month_savings(database, ["tickets", "new"], datetime(2026, 11, 30, tzinfo=timezone.utc))
+        november = datetime(2026, 11, 30, tzinfo=timezone.utc)
+        saved = {
+            name: month.saved
+            for name, month in spent_in_month(database, ["tickets", "new"], november).items()
+        }
         assert saved == {"tickets": Savings(4, 6, 32, 0.016), "new": Savings()}
         database.execute("UPDATE nightsort.classification_runs SET way = 'endpoint'")
-        by_endpoint = month_savings(database, ["tickets"], datetime(2026, 11, 30, tzinfo=timezone.utc))
-        assert by_endpoint == {"tickets": Savings(4, 6, 32, 0.0)}, "its seconds are paid for in any case"
+        by_endpoint = spent_in_month(database, ["tickets"], november)["tickets"].saved
+        assert by_endpoint == Savings(4, 6, 32, 0.0), "its seconds are paid for in any case"
 
     def test_the_nights_of_a_month_are_those_of_the_specs_source_that_cost_something(
         self, nights: WordNights, database: Connection

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import timedelta, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row, dict_row
 
 from nightsort.tables.endpoint_hours import openings_of, spent_of
 from nightsort.tables.run_summaries import RunSummary, last_runs
-from nightsort.tables.savings import Savings, month_of, month_savings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +33,27 @@ class ActiveVersion:
     arn: str
     metrics: Mapping[str, float | None] | None
     promoted_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Savings:
+    """What the nights of a month did not pay for.
+
+    :param repeated: documents that were not sent, because one with the same text was.
+    :param reused: documents that were not sent, because an earlier run classified their text.
+    :param units: units that these would have cost.
+    :param usd: their price as a job, without nights that an endpoint answered: it is paid for by the second.
+    """
+
+    repeated: int = 0
+    reused: int = 0
+    units: int = 0
+    usd: float = 0.0
+
+    @property
+    def documents(self) -> int:
+        """All documents that were not sent."""
+        return self.repeated + self.reused
 
 
 @dataclass(frozen=True)
@@ -99,11 +119,13 @@ _ACTIVE: Final = """
     WHERE classifier = ANY(%s) AND active
 """
 # By the time of the run, as AWS bills; a day may be classified much later.
-_NIGHTS_COST: Final = """
+_RUNS: Final = """
     SELECT classifier,
         count(*) FILTER (WHERE source_uri IS NULL AND cost_usd > 0) AS nights,
         coalesce(sum(cost_usd) FILTER (WHERE source_uri IS NULL), 0)::float8 AS nights_usd,
-        coalesce(sum(cost_usd) FILTER (WHERE source_uri IS NOT NULL), 0)::float8 AS by_hand_usd
+        coalesce(sum(cost_usd) FILTER (WHERE source_uri IS NOT NULL), 0)::float8 AS by_hand_usd,
+        sum(repeated)::bigint AS repeated, sum(reused)::bigint AS reused, sum(saved_units)::bigint AS units,
+        coalesce(sum(saved_usd) FILTER (WHERE way IS DISTINCT FROM 'endpoint'), 0)::float8 AS usd
     FROM nightsort.classification_runs
     WHERE classifier = ANY(%(classifiers)s) AND coalesce(started_at, finished_at) >= %(since)s
         AND coalesce(started_at, finished_at) < %(until)s GROUP BY 1
@@ -179,19 +201,22 @@ def spent_in_month(
     :param classifiers: names of specs.
     :param moment: a time in that month.
     """
-    since, until = month_of(moment)
+    since = moment.astimezone(timezone.utc).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    until = (since + timedelta(days=31)).replace(day=1)
     values = {"classifiers": list(classifiers), "since": since, "until": until}
     with conn.transaction(), conn.cursor(row_factory=dict_row) as cursor:
-        runs = {row.pop("classifier"): row for row in cursor.execute(_NIGHTS_COST, values)}
+        runs = {row.pop("classifier"): row for row in cursor.execute(_RUNS, values)}
         trainings = dict(conn.execute(_TRAININGS_COST, values).fetchall())
         endpoints = spent_of(conn, classifiers, since, until)
-        saved = month_savings(conn, classifiers, moment)
+    saved = {
+        name: Savings(*map(row.pop, ("repeated", "reused", "units", "usd"))) for name, row in runs.items()
+    }
     return {
         name: Spending(
             **runs.get(name, {}),
             trainings_usd=trainings.get(name) or 0.0,
             endpoint_usd=endpoints.get(name, 0.0),
-            saved=saved[name],
+            saved=saved.get(name, Savings()),
         )
         for name in classifiers
     }

@@ -141,7 +141,7 @@ def comprehend_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -
     :param specs: those that use it.
     """
     for spec in specs:
-        work = _place(access, spec, "comprehend")
+        work = _arn_prefix(access, spec, "comprehend")
         version = f"{work}:document-classifier/{spec.name}/version/v0"
         job = f"{work}:document-classification-job/*"
         yield Permission("comprehend:CreateDocumentClassifier", version)
@@ -164,7 +164,7 @@ def endpoint_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> 
     for spec in specs:
         if spec.real_time is None:
             continue
-        version = f"{_place(access, spec, 'comprehend')}:document-classifier/{spec.name}/version/v0"
+        version = f"{_arn_prefix(access, spec, 'comprehend')}:document-classifier/{spec.name}/version/v0"
         endpoint = _endpoint(access, spec)
         for action in ("Create", "Describe", "Update", "Delete"):
             yield Permission(f"comprehend:{action}Endpoint", endpoint)
@@ -174,7 +174,7 @@ def endpoint_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) -> 
         yield Permission("cloudwatch:GetMetricData", "*")
         if spec.real_time.autoscale is None:
             continue
-        target = f"{_place(access, spec, 'application-autoscaling')}:scalable-target/doctor"
+        target = f"{_arn_prefix(access, spec, 'application-autoscaling')}:scalable-target/doctor"
         for action in ("RegisterScalableTarget", "PutScalingPolicy", "DeregisterScalableTarget"):
             yield Permission(f"application-autoscaling:{action}", target)
         for action in ("PutMetricAlarm", "DescribeAlarms", "DeleteAlarms"):
@@ -203,10 +203,12 @@ def small_night_permissions(access: AwsAccess, specs: Sequence[ClassifierSpec]) 
 
 
 def _endpoint(access: AwsAccess, spec: ClassifierSpec) -> str:
-    return f"{_place(access, spec, 'comprehend')}:document-classifier-endpoint/{endpoint_name(spec.name)}"
+    return (
+        f"{_arn_prefix(access, spec, 'comprehend')}:document-classifier-endpoint/{endpoint_name(spec.name)}"
+    )
 
 
-def _place(access: AwsAccess, spec: ClassifierSpec, service: str) -> str:
+def _arn_prefix(access: AwsAccess, spec: ClassifierSpec, service: str) -> str:
     """Return the begin of the ARNs of a service: a role can be passed within its own account only."""
     parts = spec.data_access_role_arn.split(":")
     return f"arn:{parts[1]}:{service}:{access.region}:{parts[4]}"

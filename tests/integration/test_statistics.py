@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from psycopg import sql
 
+from nightsort.naming import REJECTS, REUSED_BATCH
 from nightsort.results.join import result_rows
 from nightsort.tables.load import replace_rows
 from nightsort.tables.recount import recount_run
@@ -82,9 +83,12 @@ def test_documents_that_are_gone_are_gone_from_them(
     nights.arrives("m.jsonl", documents(100))
     nights.classify()
     nights.arrives("m.jsonl", documents(20))
-    nights.classify()
+    prepared, _ = nights.classify()
     check_statistics(database, RUN)
-    assert database.execute("SELECT count(*) FROM nightsort.batch_statistics").fetchall() == [(2,)]
+    kept = {batch.name for batch in prepared.batches if batch.documents}
+    counted = database.execute("SELECT batch FROM nightsort.batch_statistics").fetchall()
+    assert {name for (name,) in counted} == {*kept, REJECTS, REUSED_BATCH}
+    assert len(kept) == 1
 
 
 def test_a_run_that_is_loaded_again_has_the_same(

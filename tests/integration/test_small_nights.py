@@ -464,10 +464,10 @@ def test_equal_texts_and_files_are_as_in_a_job(trip: SmallTrip, form: str) -> No
 # --- whatever dies ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("request_number", [1, 20, 39])
-def test_a_process_that_dies_while_it_asks_goes_on_and_asks_only_for_the_rest(
+def die_while_asking(
     trip: SmallTrip, monkeypatch: pytest.MonkeyPatch, request_number: int
-) -> None:
+) -> tuple[OperatorRun, dict[str, Any]]:
+    """Send a small night of 40 documents, and die at a request; return the run and its batch."""
     trip.set(batch=BatchLimits(endpoint_below=BELOW))
     trip.bring(40)
     trip.open()
@@ -477,6 +477,14 @@ def test_a_process_that_dies_while_it_asks_goes_on_and_asks_only_for_the_rest(
         at_request(killed, request_number, dies)
         with pytest.raises(DeathError):
             trip.classify_batch(run, 0, mapped)
+    return run, mapped
+
+
+@pytest.mark.parametrize("request_number", [1, 20, 39])
+def test_a_process_that_dies_while_it_asks_goes_on_and_asks_only_for_the_rest(
+    trip: SmallTrip, monkeypatch: pytest.MonkeyPatch, request_number: int
+) -> None:
+    run, mapped = die_while_asking(trip, monkeypatch, request_number)
     assert trip.query("SELECT count(*) FROM nightsort.predictions") == [(0,)]
     loaded = trip.classify_batch(run, 0, mapped)
     asked = run.xcoms["classify_batch.start_job", "return_value"][0]
@@ -542,15 +550,7 @@ def test_a_process_that_dies_before_it_asks_and_finds_the_endpoint_closed_takes_
 def test_answers_of_a_night_that_died_are_kept_when_the_day_is_prepared_again_with_the_endpoint_closed(
     trip: SmallTrip, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    trip.set(batch=BatchLimits(endpoint_below=BELOW))
-    trip.bring(40)
-    trip.open()
-    run = OperatorRun()
-    (mapped,) = trip.prepare(run)
-    with monkeypatch.context() as killed:
-        at_request(killed, 30, dies)
-        with pytest.raises(DeathError):
-            trip.classify_batch(run, 0, mapped)
+    die_while_asking(trip, monkeypatch, 30)
     trip.close()
     counts = trip.classify(OperatorRun(run_id="manual__2"))
     sources = trip.sources()

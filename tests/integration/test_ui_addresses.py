@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from nightsort.tables.schema import ensure_schema
 from tests.integration.temporary_databases import temporary_database
-from tests.integration.ui_client import Found, pages, write_specs
+from tests.integration.ui_client import ROUTE_VALUES, Found, pages, write_specs
 from tests.made_nights import make_months
 
 if TYPE_CHECKING:
@@ -23,17 +23,6 @@ if TYPE_CHECKING:
     from starlette.testclient import TestClient
 
 pytestmark = pytest.mark.integration
-
-VALUES = {
-    "classifier": "tickets",
-    "run_key": "20261130",
-    "version": "v5e0c41d97ab2",
-    "what": "predictions",
-    "suffix": "csv",
-    "edition": "x",
-    "name": "app.css",
-}
-"""A value for each parameter of a route; the page of all of them together is there."""
 
 ODD = st.one_of(
     st.sampled_from(
@@ -65,7 +54,7 @@ ODD = st.one_of(
     ),
     st.binary(min_size=1, max_size=40),
     st.text(min_size=1, max_size=20).map(lambda text: text.encode("utf-8", "replace")),
-).filter(lambda odd: odd.decode("utf-8", "replace") not in VALUES.values() and b"/" not in odd)
+).filter(lambda odd: odd.decode("utf-8", "replace") not in ROUTE_VALUES.values() and b"/" not in odd)
 """What a person, a program or an attacker may write in place of a name."""
 
 
@@ -90,7 +79,7 @@ def test_the_routes_that_are_tried_are_all_with_parameters(client: TestClient) -
     assert len(found) >= 6
     for path in found:
         if "static" not in path:
-            assert client.get(f"/nightsort{path.format(**VALUES)}").status_code == 200
+            assert client.get(f"/nightsort{path.format(**ROUTE_VALUES)}").status_code == 200
 
 
 def ask(client: TestClient, path: bytes) -> tuple[int, str]:
@@ -116,9 +105,9 @@ def ask(client: TestClient, path: bytes) -> tuple[int, str]:
 @settings(max_examples=200, deadline=None)
 def test_an_odd_part_of_an_address_is_no_such_page(client: TestClient, data: Any) -> None:
     path = data.draw(st.sampled_from(routes_with_parameters(client)))
-    names = [name for name in VALUES if f"{{{name}}}" in path]
+    names = [name for name in ROUTE_VALUES if f"{{{name}}}" in path]
     odd = {name: data.draw(ODD) for name in data.draw(st.sets(st.sampled_from(names), min_size=1))}
-    parts = {name.encode(): odd.get(name, value.encode()) for name, value in VALUES.items()}
+    parts = {name.encode(): odd.get(name, value.encode()) for name, value in ROUTE_VALUES.items()}
     status, text = ask(client, re.sub(rb"{(\w+)}", lambda found: parts[found[1]], path.encode()))
     assert status == 404
     assert "There is no such" in text

@@ -32,7 +32,7 @@ from nightsort.tables.run_rows import AirflowRun, fail_run, start_run
 from nightsort.tables.schema import ensure_schema
 from nightsort_airflow.ui.airflow_state import AirflowFacts, RunFacts
 from nightsort_airflow.ui.formats import NOTHING
-from tests.integration.ui_client import NOW, Found, pages, write_specs
+from tests.integration.ui_client import NOW, ROUTE_VALUES, Found, pages, write_specs
 from tests.made_nights import FIRST_NIGHT, MadeNights, batch_name, job_id, make_months
 
 if TYPE_CHECKING:
@@ -298,16 +298,7 @@ def test_static_files_are_kept_for_ever_under_a_path_that_changes_with_them(clie
 def all_paths(client: TestClient) -> list[str]:
     """Every route of the app, mounts included, with values for its parameters."""
     app = client.app.routes[0].app.app  # type: ignore[attr-defined]
-    values = {
-        "classifier": "tickets",
-        "run_key": "20261130",
-        "version": "v5e0c41d97ab2",
-        "what": "predictions",
-        "suffix": "csv",
-        "edition": "x",
-        "name": "app.css",
-    }
-    return [re.sub(r"\{(\w+)\}", lambda found: values[found[1]], route.path) for route in app.routes]
+    return [re.sub(r"\{(\w+)\}", lambda found: ROUTE_VALUES[found[1]], route.path) for route in app.routes]
 
 
 def test_nothing_is_there_without_a_login_and_every_answer_has_the_headers(client: TestClient) -> None:
@@ -519,18 +510,22 @@ class KnownRuns:
         )
 
 
-def test_a_red_run_by_hand_leaves_a_complete_night_complete(own: TestClient, database: Any) -> None:
-    made = MadeNights(database, "tickets")
-    made.train("v1f2e3d4c5b6a")
-    made.night(FIRST_NIGHT)
+def start_by_hand(database: Any, run_key: str) -> None:
     start_run(
         database,
         classifier="tickets",
-        run_key="20261101-0a1b2c3d",
+        run_key=run_key,
         airflow_run=AirflowRun("classify_tickets", "manual__2"),
         source_uri="s3://bucket/other/",
         started_at=NOW,
     )
+
+
+def test_a_red_run_by_hand_leaves_a_complete_night_complete(own: TestClient, database: Any) -> None:
+    made = MadeNights(database, "tickets")
+    made.train("v1f2e3d4c5b6a")
+    made.night(FIRST_NIGHT)
+    start_by_hand(database, "20261101-0a1b2c3d")
     fail_run(
         database,
         classifier="tickets",
@@ -591,14 +586,7 @@ def test_what_equal_texts_saved_is_shown_for_the_night_and_for_the_month(
     saved: dict[str, Any] = {"repeated": 40, "reused": 2, "saved_units": 126, "saved_usd": 0.063}
     key = made.night(FIRST_NIGHT + timedelta(days=29), **saved, cost_usd=1.5, started_at=NOW)
     made.night(FIRST_NIGHT, documents=0, cost_usd=0, statistics=False, started_at=NOW)
-    start_run(
-        database,
-        classifier="tickets",
-        run_key="20261129-0a1b2c3d",
-        airflow_run=AirflowRun("classify_tickets", "manual__2"),
-        source_uri="s3://bucket/other/",
-        started_at=NOW,
-    )
+    start_by_hand(database, "20261129-0a1b2c3d")
     database.execute("UPDATE nightsort.classification_runs SET cost_usd = 0.5 WHERE source_uri IS NOT NULL")
     night = look(own, f"/classifiers/tickets/nights/{key}").text
     assert (

@@ -20,6 +20,17 @@ if TYPE_CHECKING:
 
 NOW = datetime(2026, 12, 1, 8, 0, tzinfo=timezone.utc)
 TOKEN = {"Authorization": "Bearer a-token"}
+ROUTE_VALUES = {
+    "classifier": "tickets",
+    "run_key": "20261130",
+    "version": "v5e0c41d97ab2",
+    "what": "predictions",
+    "suffix": "csv",
+    "edition": "x",
+    "name": "app.css",
+}
+"""A value for each parameter of a route; the page of all of them together is there."""
+
 SAMPLE = Path(airflow_environment.SAMPLE_SPECS) / "aws-services.yaml"
 
 

@@ -288,13 +288,19 @@ class Supervisor:
     def start(self, names: Iterable[str]) -> None:
         """Start the components without waiting. Those that run already stay as they are.
 
+        What has become of one is in its state, also if it has ended at once.
+
         :raises StackError: if one cannot be started.
         """
         for name in names:
             fault = self._fault_of("startProcess", name, False)
-            if fault and not fault.startswith("ALREADY_STARTED"):
-                log = self._home.logs / f"{name}.log"
-                raise StackError(f"{name} could not be started ({fault}): see {log}.")
+            # An end that supervisord sees before it answers is a SPAWN_ERROR, and a moment later it is none.
+            if fault and not fault.startswith(("ALREADY_STARTED", "SPAWN_ERROR")):
+                raise self._not_started(name, fault)
+
+    def _not_started(self, name: str, reason: str) -> StackError:
+        log = self._home.logs / f"{name}.log"
+        return StackError(f"{name} could not be started ({reason}): see {log}.")
 
     def _fault_of(self, call: str, *arguments: Any) -> str | None:
         try:
@@ -319,10 +325,15 @@ class Supervisor:
         }
 
     def run(self, name: str) -> int:
-        """Start a program, wait for its end, and return its exit code."""
+        """Start a program, wait for its end, and return its exit code.
+
+        :raises StackError: if it cannot be started.
+        """
         self.start([name])
         while (info := self._calls.getProcessInfo(name))["statename"] not in ENDED:
             time.sleep(0.03)
+        if info["statename"] == "FATAL":
+            raise self._not_started(name, info["spawnerr"])
         return int(info["exitstatus"])
 
     def stop(self, names: Iterable[str]) -> None:

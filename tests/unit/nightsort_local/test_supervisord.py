@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from nightsort_local import supervision
+from nightsort_local.errors import StackError
 from nightsort_local.home import REPOSITORY, Home
 from nightsort_local.supervision import API_SERVER, MIGRATION, Supervisor
 
@@ -127,6 +128,58 @@ def test_what_cannot_be_imported_is_said_in_the_log_of_the_component(tmp_path: P
     with supervised(tmp_path, imported="raise ImportError('no such luck')") as home:
         assert Supervisor(home).run(MIGRATION) == 1
         wait_for(home, MIGRATION, "ImportError: no such luck")
+
+
+# As on a busy machine: after its first fork supervisord goes on only when that program has ended.
+LATE = """
+import os
+from supervisor import supervisord
+
+reap = supervisord.Supervisor.reap
+
+def late(self, *arguments, **options):
+    if self.options.pidhistory:
+        os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOWAIT)
+        supervisord.Supervisor.reap = reap
+    return reap(self, *arguments, **options)
+
+supervisord.Supervisor.reap = late
+"""
+
+
+@pytest.mark.timeout(60)
+def test_a_program_that_ends_before_supervisord_looks_has_its_exit_code(tmp_path: Path) -> None:
+    with supervised(tmp_path, imported=LATE) as home:
+        assert Supervisor(home).run(MIGRATION) == 3
+
+
+@pytest.mark.timeout(60)
+def test_a_component_that_ends_before_supervisord_looks_is_in_a_state_as_any_that_ends(
+    tmp_path: Path,
+) -> None:
+    with supervised(tmp_path, imported=LATE, program="raise SystemExit('no such luck')") as home:
+        supervisor = Supervisor(home)
+        supervisor.start([API_SERVER])
+        while (state := supervisor.states()[API_SERVER]).state != "FATAL":
+            time.sleep(0.02)
+        assert "Exited too quickly" in state.problem
+        assert "no such luck" in (home.logs / f"{API_SERVER}.log").read_text(encoding="utf-8")
+
+
+@pytest.mark.timeout(60)
+def test_a_program_that_never_ran_has_no_exit_code(tmp_path: Path) -> None:
+    refused = (
+        "import errno, os\n"
+        "from supervisor.options import ServerOptions\n"
+        "def fork(self):\n"
+        "    raise OSError(errno.EAGAIN, 'no process')\n"
+        "ServerOptions.fork = fork\n"
+    )
+    with (
+        supervised(tmp_path, imported=refused) as home,
+        pytest.raises(StackError, match=r"migration could not be started .*Too many processes"),
+    ):
+        Supervisor(home).run(MIGRATION)
 
 
 @pytest.mark.timeout(60)

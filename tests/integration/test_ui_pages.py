@@ -204,6 +204,18 @@ def test_a_broken_spec_is_on_the_overview_and_on_its_classifiers_page(
     assert '"MULTI_CLAS" is not a value for mode' in shown
 
 
+@pytest.mark.parametrize("name", ['"a\\0b"', '"\\uD800"', "a/b", '".."', '""', f'"{SCRIPT}"'])
+@pytest.mark.parametrize("file", ["odd.yaml", "odd\udce9.yaml"])
+def test_a_spec_with_an_impossible_name_has_a_row_and_a_page_and_costs_no_other(
+    client: TestClient, specs: Path, name: str, file: str
+) -> None:
+    (specs / file).write_text(f"name: {name}\nmode: MULTI_CLASS\n")
+    shown = look(client, "/")
+    assert "macro F1" in shown.text, "the others"
+    (link,) = (link for link in shown.links if "/classifiers/odd" in link)
+    assert "The spec is broken." in look(client, link.removeprefix("/nightsort")).text
+
+
 @pytest.mark.parametrize(
     "broken",
     [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -40,6 +41,7 @@ LONG = [
     "-".join(["very", "long", "label"] * 13),
     "\u05d1\u05e7\u05e9\u05d4 " * 40,
     "W" * 200,
+    "two  blanks",
     *(f"label {number}" for number in range(6)),
 ]
 """Labels as people may write them: without a space, in wide letters, from right to left."""
@@ -202,3 +204,20 @@ def test_where_there_are_no_nights_no_button_fails(browser: Browser, address: st
     assert faults == []
     assert [button for button in page.locator("button[data-csv-of]").all() if not button.is_visible()] == []
     page.context.close()
+
+
+@pytest.mark.parametrize("path", ["/classifiers/wide/nights/20261130", "/classifiers/wide/drift"])
+def test_each_label_can_be_chosen(browser: Browser, address: str, path: str) -> None:
+    page = reader(browser).new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto(f"{address}{path}")
+    choice = page.locator("select[data-figure-of]")
+    chart = page.locator(f"#{choice.get_attribute('data-figure-of')}")
+    chart.scroll_into_view_if_needed()
+    expect(chart.locator(".main-svg").first).to_be_visible()
+    labels = json.loads(page.locator(f"#{choice.get_attribute('data-choices')}").text_content() or "")
+    assert choice.locator("option").count() == len(labels)
+    for place in range(len(labels)):
+        choice.select_option(index=place)
+    assert errors == []

@@ -11,7 +11,7 @@ import orjson
 from markupsafe import Markup
 from starlette.responses import HTMLResponse
 
-from nightsort.wording import number_of
+from nightsort.wording import number_of, one_line
 from nightsort_airflow.ui import marks
 from nightsort_airflow.ui.addresses import Addresses
 from nightsort_airflow.ui.formats import FILTERS
@@ -93,6 +93,8 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(FILTERS, json=as_json, fields=as_fields, number_of=number_of)
+    environment.filters.update(
+        FILTERS, json=as_json, fields=as_fields, number_of=number_of, one_line=one_line
+    )
     environment.globals.update(marks=marks)
     return environment

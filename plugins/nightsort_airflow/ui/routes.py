@@ -256,7 +256,7 @@ def _asked(request: Request) -> tuple[Site, Any, Addresses]:
 def _problems(error: SpecError) -> str:
     """Return what is wrong with a spec, a line for each problem, and its file once."""
     lines = (": ".join(filter(None, (problem.key, problem.message))) for problem in error.problems)
-    return "\n".join([f"{error.file.name}:", *map(one_line, lines)])
+    return "\n".join(map(one_line, (f"{error.file.name}:", *lines)))
 
 
 def _is_ours(site: Site, user: Any, name: str) -> bool:

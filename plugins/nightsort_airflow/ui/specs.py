@@ -9,6 +9,8 @@ import yaml
 
 from nightsort.classifier_spec.loading import spec_files
 from nightsort.classifier_spec.model import SpecError, spec_folders
+from nightsort.comprehend.limits import SPEC_NAME_PATTERN
+from nightsort.wording import one_line
 from nightsort_airflow.spec_loading import read_specs
 
 if TYPE_CHECKING:
@@ -35,7 +37,7 @@ class SpecFiles:
 
 def named_in(file: Path) -> str:
     """
-    Return the name of the classifier that a broken file is about, as far as that can be told.
+    Return the name of the classifier that a broken file is about: the name in it, else that of the file.
 
     :param file: the spec's file.
     """
@@ -44,7 +46,10 @@ def named_in(file: Path) -> str:
     except (OSError, yaml.YAMLError):
         data = None
     name = data.get("name") if isinstance(data, dict) else None
-    return name if isinstance(name, str) else file.stem
+    # No classifier has another name, and a database or an address may not take it.
+    if isinstance(name, str) and SPEC_NAME_PATTERN.fullmatch(name):
+        return name
+    return one_line(file.stem)
 
 
 def _signature() -> object:

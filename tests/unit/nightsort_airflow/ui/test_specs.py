@@ -31,10 +31,20 @@ def test_specs_are_read_again_only_when_a_file_changed(
 
 @pytest.mark.parametrize(
     ("text", "name"),
-    [("name: tickets\nmode: x\n", "tickets"), ("name: [1]\n", "file"), ("- 1\n", "file"), ("a: [", "file")],
+    [
+        ("name: tickets\nmode: x\n", "tickets"),
+        ("name: [1]\n", "file"),
+        ("- 1\n", "file"),
+        ("a: [", "file"),
+        ("name: a/b\n", "file"),
+        ("name: ''\n", "file"),
+        ('name: "a\\0b"\n', "file"),
+        ('name: "\\uD800"\n', "file"),
+    ],
 )
 def test_a_broken_file_is_about_the_classifier_that_it_names(tmp_path: Path, text: str, name: str) -> None:
     file = tmp_path / "file.yaml"
     file.write_text(text)
     assert specs.named_in(file) == name
     assert specs.named_in(tmp_path / "gone.yaml") == "gone"
+    assert specs.named_in(tmp_path / "caf\udce9.yaml") == "caf\\udce9", "bytes that are no text"

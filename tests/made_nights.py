@@ -111,7 +111,7 @@ class MadeNights:
             "old": old,
             "new": f1,
             "promoted": promoted,
-            "reason": "No version is active yet: the first one becomes active."
+            "reason": "No version was active before."
             if not against
             else f"Better on the same test set: {change}."
             if promoted

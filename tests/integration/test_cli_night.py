@@ -106,6 +106,7 @@ def test_a_night_that_runs_has_no_figures_yet(nights: Nights, empty_database: st
     assert "Its documents are not counted yet" in output
     assert "Cost not known yet, no forecast" in output
     assert "documents in =" not in output
+    assert "loaded before Nightsort counted" not in output
 
 
 def test_a_day_without_documents_is_a_warning_unless_the_spec_says_that_it_is_fine(

@@ -277,6 +277,16 @@ def test_labels_ids_and_messages_are_shown_as_text(own: TestClient, database: An
     assert SCRIPT in look(own, f"/classifiers/tickets/nights/{key}").text, "as text"
 
 
+def test_a_label_turns_no_number_beside_it_around(own: TestClient, database: Any) -> None:
+    label = "\u202eabc"
+    made = MadeNights(database, "tickets", [label, "b"])
+    made.train("v1f2e3d4c5b6a")
+    html = own.get(f"/nightsort/classifiers/tickets/nights/{made.night(FIRST_NIGHT)}").text
+    shown = re.sub(r"<script.*?</script>", "", html, flags=re.DOTALL)
+    assert f"<bdi>{label}</bdi> 0.1" in shown, "a less likely label, and its score outside"
+    assert len(re.findall(label, shown)) == len(re.findall(f'(?:<bdi>|dir="auto" value="|">){label}', shown))
+
+
 def test_the_data_of_charts_are_json_that_no_script_runs(client: TestClient) -> None:
     html = client.get(f"/nightsort{NIGHT}").text
     found = re.findall(r'<script type="application/json" id="([^"]+)">(.*?)</script>', html, re.DOTALL)

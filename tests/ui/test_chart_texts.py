@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.ui, pytest.mark.timeout(600)]
 
 LINK = '<a href="https://evil.test/login">Session ended: log in</a>'
-LABELS = [LINK, "<a href=//x>", "R&D <b>&amp;", "plain"]
+# The last two are names that each object of JavaScript has: as keys they look as if they were there.
+LABELS = [LINK, "<a href=//x>", "R&D <b>&amp;", "plain", "constructor", "__proto__"]
 FIGURES: dict[str, Any] = {
-    "label_shares": figures.label_shares(LABELS, [0.4, 0.3, 0.2, 0.1], {}),
-    "confusion_heat_map": figures.confusion_heat_map(LABELS, np.eye(4)),
-    "documents_per_label": figures.documents_per_label(LABELS, [1, 2, 3, 4], [1, 1, 1, 1]),
+    "label_shares": figures.label_shares(LABELS, [0.3, 0.2, 0.2, 0.1, 0.1, 0.1], {}),
+    "confusion_heat_map": figures.confusion_heat_map(LABELS, np.eye(len(LABELS))),
+    "documents_per_label": figures.documents_per_label(LABELS, [1, 2, 3, 4, 5, 6], [1] * 6),
 }
 
 

@@ -62,7 +62,7 @@ def night(
         _print_labels(report)
         _print_scores(report)
         _print_drift(report)
-    else:
+    elif report.run.classified:
         _say("\nThere are no figures of its labels: it was loaded before Nightsort counted them.")
     if others:
         _say(f"\nOther runs of the day, for --run: {', '.join(each.run_key for each in others)}")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from nightsort.statistics.chi_square import ninetieth_percentile, upper_tail
-from nightsort.wording import number_of
+from nightsort.wording import number_of, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -314,4 +314,5 @@ def _most_changed(found: Sequence[LabelShift]) -> str:
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= _NAME_LENGTH else f"{label[: _NAME_LENGTH - 1]}…"
+    name = one_line(label)
+    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"

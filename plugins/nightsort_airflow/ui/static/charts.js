@@ -32,10 +32,13 @@
       yaxis: axis(layout.yaxis),
     };
   };
-  // Plotly takes tags and links in a text for its own; labels are text, whatever they hold.
+  // Plotly takes tags and links in a text for its own; labels are text, whatever they hold. It looks names up in
+  // objects, and each object has a "constructor": with its first letter as an entity it is another name.
   const asText = (value) => {
     if (Array.isArray(value)) return value.map(asText);
-    return typeof value === "string" ? value.replaceAll("&", "&amp;").replaceAll("<", "&lt;") : value;
+    if (typeof value !== "string") return value;
+    if (value in {}) return `&#${value.charCodeAt(0)};${value.slice(1)}`;
+    return value.replaceAll("&", "&amp;").replaceAll("<", "&lt;");
   };
   const escaped = (trace, small) => {
     const texts = ["name", "x", "y", "text"].filter((key) => key in trace).map((key) => [key, asText(key === "name" ? short(trace[key], small ? 30 : 40) : trace[key])]);

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from nightsort.layout import REJECTS_FILE
 from nightsort.reports import figures
@@ -12,7 +12,7 @@ from nightsort.sources.rejects import REASONS
 from nightsort_airflow.ui.addresses import job_address, s3_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.tables.night_reports import Job, LabelReport, NightReport
@@ -114,12 +114,16 @@ class Labels:
 
 @dataclass(frozen=True)
 class Unsure:
-    """A document with a low score; its text is nowhere on the page."""
+    """
+    A document with a low score; its text is nowhere on the page.
+
+    :param others: the labels that are less likely, with their scores; the likeliest first.
+    """
 
     document_id: str
     label: str
     score: float
-    others: str
+    others: Sequence[tuple[str, float]]
 
 
 def reasons(report: NightReport) -> list[ReasonRow]:
@@ -206,7 +210,7 @@ def least_confident(report: NightReport) -> list[Unsure]:
             document_id=found["document_id"],
             label=found["labels"][0],
             score=found["scores"][0],
-            others=", ".join(_others(found)),
+            others=list(zip(found["labels"], found["scores"], strict=True))[1 : 1 + _OTHERS_SHOWN],
         )
         for found in report.least_confident
         if found["labels"]
@@ -227,8 +231,3 @@ def rejects_file(
         return None
     uri = spec.layout.run(run.run_key).file(REJECTS_FILE)
     return uri, s3_address(arn, uri)
-
-
-def _others(found: Mapping[str, Any]) -> Iterable[str]:
-    pairs = list(zip(found["labels"], found["scores"], strict=True))[1 : 1 + _OTHERS_SHOWN]
-    return (f"{label} {score:.3f}" for label, score in pairs)

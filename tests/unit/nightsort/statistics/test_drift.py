@@ -160,6 +160,11 @@ def test_it_says_how_many_documents_and_nights_and_which_labels() -> None:
     assert ". Most changed: new <b> 40.0% (usually 0.0%), " in verdict.sentence
 
 
+def test_a_label_cannot_turn_the_sentence_around() -> None:
+    verdict = judge(Night(["\u202eabc", "b"], [600, 400]), [Night(["\u202eabc", "b"], [400, 600])] * 10)
+    assert "Most changed: \\u202eabc 60.0% (usually 40.0%)" in verdict.sentence
+
+
 def test_the_figures_are_those_of_scipys_test_of_homogeneity() -> None:
     from scipy.stats import chi2_contingency
 

@@ -88,7 +88,7 @@ def test_the_least_sure_documents_have_ids_labels_and_scores() -> None:
         "T-1",
         "a",
         0.3,
-        "b 0.200, c 0.100",
+        [("b", 0.2), ("c", 0.1)],
     )
 
 

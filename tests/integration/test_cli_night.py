@@ -11,6 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from nightsort.cli import app
+from nightsort.tables.retention import drop_run, find_runs
 from nightsort.tables.run_rows import AirflowRun, record_forecast, start_run
 from tests.integration.local_nights import DAY, Nights
 
@@ -90,6 +91,16 @@ def test_missing_documents_are_a_part_of_the_sums(nights: Nights, empty_database
     output = show(empty_database).output
     assert "tickets, 2026-11-18: incomplete" in output
     assert "21 documents in = 15 classified + 0 failed + 1 rejected + 5 missing" in output
+
+
+def test_a_night_whose_predictions_were_dropped_has_its_sums(nights: Nights, empty_database: str) -> None:
+    classify(nights, bug=20)
+    for run in find_runs(nights.database, before=DAY + timedelta(days=1)):
+        drop_run(nights.database, run)
+    output = show(empty_database).output
+    assert "21 documents in = 20 classified + 0 failed + 1 rejected" in output
+    assert "The predictions of this night were deleted" in output
+    assert "Least confident" not in output
 
 
 def test_a_night_that_runs_has_no_figures_yet(nights: Nights, empty_database: str) -> None:

@@ -27,6 +27,7 @@ from nightsort.tables.endpoint_hours import save_opening
 from nightsort.tables.load import replace_rows
 from nightsort.tables.night_reports import night_report
 from nightsort.tables.overview import overview
+from nightsort.tables.retention import drop_run, find_runs
 from nightsort.tables.row_streams import csv_rows
 from nightsort.tables.run_rows import AirflowRun, fail_run, start_run
 from nightsort.tables.schema import ensure_schema
@@ -673,6 +674,20 @@ def test_predictions_and_rejects_as_csv_that_a_spreadsheet_does_not_run(with_pre
     assert list(csv.DictReader(io.StringIO(rejects))) == [
         {"document_id": "", "reason": "blank", "batch": "rejects", "line": "0"}
     ]
+
+
+def test_a_night_whose_predictions_were_dropped_says_so_and_offers_no_files(
+    with_predictions: TestClient, database: Any
+) -> None:
+    night = "/classifiers/tickets/nights/20261101"
+    assert f"/nightsort{night}/predictions.csv" in look(with_predictions, night).links
+    for run in find_runs(database, before=NOW.date()):
+        drop_run(database, run)
+    shown = look(with_predictions, night)
+    assert "4 came in = 2 classified + 1 failed + 1 rejected" in shown.text
+    assert "The predictions of this night were deleted" in shown.text
+    assert "No document has a label" not in shown.text
+    assert [link for link in shown.links if link.endswith((".csv", ".parquet"))] == []
 
 
 def test_predictions_as_parquet_are_exact(with_predictions: TestClient) -> None:

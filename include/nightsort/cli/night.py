@@ -219,6 +219,9 @@ def _print_scores(report: NightReport) -> None:
             for place, number in enumerate(report.histogram)
         ],
     )
+    if not report.least_confident:
+        _say("\nThe predictions of this night were deleted, so nothing is known of single documents")
+        return
     _say("\nLeast confident", bold=True)
     print_table(
         ("document", "labels"),

@@ -362,6 +362,26 @@ def test_a_classifier_that_is_not_there_looks_like_one_that_one_may_not_see(clie
         assert "There is no such page" in look(client, path, 404).text
 
 
+def test_a_reader_without_rights_gets_no_page_and_no_file_of_a_classifier(
+    months: str, specs: Path, client: TestClient
+) -> None:
+    from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
+
+    async def guest(_: str | None) -> Any:
+        return SimpleAuthManagerUser(username="guest", role=None)
+
+    asking = pages(months, who=guest)
+    paths = [path for path in all_paths(client) if path.startswith("/classifiers/")]
+    assert f"{NIGHT}/predictions.csv" in paths
+    for path in [*paths, f"{NIGHT}/rejects.parquet"]:
+        assert client.get(f"/nightsort{path}").status_code == 200, path
+        for method in ("GET", "HEAD"):
+            assert asking.request(method, f"/nightsort{path}").status_code == 404, path
+    for path in ("/dag?dag_id=classify_tickets", "/run?dag_id=classify_tickets&run_id=1"):
+        assert "Not a Nightsort DAG" in look(asking, path).text
+    assert "No classifier yet" in look(asking, "/").text
+
+
 def test_a_page_can_neither_write_nor_wait_for_long(months: str) -> None:
     from nightsort_airflow.ui.database import Tables
 

@@ -92,9 +92,13 @@ def _environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters.update(
         FILTERS, json=as_json, fields=as_fields, number_of=number_of, one_line=one_line
     )
     environment.globals.update(marks=marks)
+    # All at once: an upgrade changes the files while this process has the code from before.
+    for name in environment.list_templates():
+        environment.get_template(name)
     return environment

@@ -25,8 +25,8 @@ def share(value: float | None, digits: int = 1) -> str:
         return NOTHING
     smallest = 10.0**-digits
     if 0 < value * 100 < smallest:
-        return f"< {smallest:.{digits}f} %"
-    return f"{value * 100:.{digits}f} %"
+        return f"< {smallest:.{digits}f}%"
+    return f"{value * 100:.{digits}f}%"
 
 
 def usd(value: float | None) -> str:

@@ -12,9 +12,9 @@ from nightsort_airflow.ui import formats
     [
         (formats.number(1234567), "1,234,567"),
         (formats.number(None), formats.NOTHING),
-        (formats.share(0.1234), "12.3 %"),
-        (formats.share(0.00001), "< 0.1 %"),
-        (formats.share(0.0), "0.0 %"),
+        (formats.share(0.1234), "12.3%"),
+        (formats.share(0.00001), "< 0.1%"),
+        (formats.share(0.0), "0.0%"),
         (formats.usd(1234.5), "1,234.50 USD"),
         (formats.usd(0.0015), "0.0015 USD"),
         (formats.usd(0), "0.00 USD"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Annotated, Any
@@ -46,6 +47,8 @@ class Question(BaseModel):
         return self
 
 
+_JSON = re.compile(r"application/(.+\+)?json\s*(;|$)", re.IGNORECASE)
+_NO_JSON = "The body is not JSON in UTF-8."
 _MEMBERS = frozenset({"body", *Question.model_fields, *range(MAX_TEXTS)})
 
 
@@ -145,8 +148,10 @@ async def metrics(request: Request) -> Response:
 
 def _problems() -> dict[int | str, dict[str, Any]]:
     about = {
+        400: "The body is not JSON in UTF-8, or ended early",
         401: "No token, or a wrong one",
         413: "Too much at once",
+        415: "The body is not said to be JSON",
         422: "The request or a text cannot be used",
         429: "More than the endpoint's units can do: see Retry-After",
         502: "AWS failed",
@@ -161,8 +166,11 @@ async def _answer_problem(_: Request, error: Any) -> Response:
     return problem.response()
 
 
-async def _answer_invalid(_: Request, error: Any) -> Response:
+async def _answer_invalid(request: Request, error: Any) -> Response:
     invalid: RequestValidationError = error
+    # FastAPI reads no other body, and then calls it no object.
+    if not _JSON.match(request.headers.get("Content-Type", "")):
+        return ProblemError(415, "Send JSON with the header  Content-Type: application/json").response()
     # Pydantic's errors have the input, which may be a document, and the name of a member that nobody knows.
     found = [
         {"where": ".".join(str(part) for part in each["loc"] if part in _MEMBERS), "problem": each["msg"]}
@@ -170,14 +178,17 @@ async def _answer_invalid(_: Request, error: Any) -> Response:
         if each["type"] != "json_invalid"
     ]
     if not found:
-        return ProblemError(400, "The body is not JSON.").response()
+        return ProblemError(400, _NO_JSON).response()
     return ProblemError(422, "The request is not as /openapi.json says.", problems=found).response()
 
 
 async def _answer_http(_: Request, error: Any) -> Response:
     refused: HTTPException = error
-    detail = "There are POST /classify, GET /health, GET /metrics and GET /openapi.json."
-    return ProblemError(refused.status_code, detail).response()
+    # FastAPI raises 400 where it cannot decode the body.
+    paths = "There are POST /classify, GET /health, GET /metrics and GET /openapi.json."
+    answer = ProblemError(refused.status_code, _NO_JSON if refused.status_code == 400 else paths).response()
+    answer.headers.update(refused.headers or {})
+    return answer
 
 
 async def _answer_defect(_: Request, error: Exception) -> Response:

@@ -155,9 +155,11 @@ class ServedEndpoint:
         state = "is not open" if self.state is None else f"is {self.state.status.value}"
         name = self.spec.name
         hour = usd_per_hour(1)
+        opens = f"The DAG serve_{name} opens it, in the hours of `real_time` in the spec."
+        if self.spec.real_time is None:
+            opens = f"Its spec has no `real_time`: add that, and the DAG serve_{name} opens it in its hours."
         return EndpointClosedError(
-            f"The endpoint {endpoint_name(name)} of {name} {state}. "
-            f"The DAG serve_{name} opens it, in the hours of `real_time` in the spec. One inference "
+            f"The endpoint {endpoint_name(name)} of {name} {state}. {opens} One inference "
             f"unit costs {hour:.2f} USD an hour, {24 * hour:.2f} a day, used or not. Documents that can wait "
             f"until night cost less: classify_{name}."
         )

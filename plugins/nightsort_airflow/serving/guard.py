@@ -49,13 +49,15 @@ def read_tokens(environment: Mapping[str, str] = os.environ) -> tuple[bytes, ...
     Return the tokens that callers may have; several let them be changed one by one.
 
     :param environment: has the token, or names a file with one a line.
-    :raises TokenError: there is none, or one is too short.
+    :raises TokenError: there is none, one is too short, or the file cannot be read.
     """
     file = environment.get(TOKEN_FILE, "")
     try:
         text = Path(file).read_text(encoding="utf-8") if file else environment.get(TOKEN, "")
     except OSError as error:
         raise TokenError(f"{TOKEN_FILE} names {file}, which cannot be read: {error.strerror}.") from error
+    except UnicodeDecodeError:
+        raise TokenError(f"{TOKEN_FILE} names {file}, which is not UTF-8: write one token a line.") from None
     tokens = tuple(line.strip().encode() for line in text.splitlines() if line.strip())
     if not tokens or min(map(len, tokens)) < MIN_TOKEN:
         raise TokenError(

@@ -58,5 +58,26 @@ def test_no_bytes_make_it_fail(client: TestClient, content: bytes) -> None:
 def test_the_openapi_has_every_answer(client: TestClient) -> None:
     schema = client.get("/openapi.json").json()
     answers = schema["paths"]["/classify"]["post"]["responses"]
-    assert set(answers) == {"200", "401", "413", "422", "429", "502", "503"}
+    assert set(answers) == {"200", "400", "401", "413", "415", "422", "429", "502", "503"}
     assert "version" in schema["components"]["schemas"]["Result"]["properties"]
+
+
+@pytest.mark.parametrize("content", [b"hello", b'{"text": "\xff"}', b"[" * 100_000, b'{"text": "a"'])
+def test_a_body_that_is_no_json_is_called_so(client: TestClient, content: bytes) -> None:
+    answer = client.post("/classify", content=content, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["detail"]) == (400, "The body is not JSON in UTF-8.")
+
+
+@pytest.mark.parametrize("content_type", [None, "text/plain", "application/x-www-form-urlencoded"])
+def test_a_body_that_is_not_said_to_be_json_is_told_which_header_to_send(
+    client: TestClient, content_type: str | None
+) -> None:
+    headers = {"Content-Type": content_type} if content_type else {}
+    answer = client.post("/classify", content=b'{"text": "a"}', headers=headers)
+    assert answer.status_code == 415
+    assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
+    answer = client.get("/classify")
+    assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nightsort.classifier_spec.real_time import RealTime
 from nightsort_airflow.serving.endpoint import Answer, ServedEndpoint, is_local_stack
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
@@ -34,12 +35,15 @@ def test_a_closed_endpoint_is_named_with_how_to_open_it_and_its_price(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
-    served = ServedEndpoint(local_spec(tmp_path))
+    spec = local_spec(tmp_path)
+    served = ServedEndpoint(spec)
     assert served.arn.startswith("arn:aws:comprehend:eu-west-1:")
     assert served.arn.endswith(f":document-classifier-endpoint/nightsort-{served.spec.name}")
     message = str(served.closed())
-    assert f"serve_{served.spec.name}" in message
+    assert f"Its spec has no `real_time`: add that, and the DAG serve_{spec.name} opens it" in message
     assert "1.80 USD an hour, 43.20 a day" in message
+    served.spec = spec.model_copy(update={"real_time": RealTime(hours="08:00-18:00")})
+    assert f"The DAG serve_{spec.name} opens it, in the hours of `real_time`" in str(served.closed())
 
 
 @pytest.fixture

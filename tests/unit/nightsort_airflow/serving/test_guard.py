@@ -30,6 +30,12 @@ class TestTokens:
         file.write_text(f"{'a' * 30}\n\n{'b' * 30}\n")
         assert read_tokens({TOKEN: "ignored", TOKEN_FILE: str(file)}) == TOKENS
 
+    def test_a_file_that_is_no_text_is_named(self, tmp_path: Path) -> None:
+        file = tmp_path / "tokens"
+        file.write_bytes(b"\xfd" * 30)
+        with pytest.raises(TokenError, match=f"{TOKEN_FILE} names {file}, which is not UTF-8"):
+            read_tokens({TOKEN_FILE: str(file)})
+
     @pytest.mark.parametrize(
         "environment",
         [{}, {TOKEN: ""}, {TOKEN: "a" * 23}, {TOKEN: f"{'a' * 30}\nshort"}, {TOKEN_FILE: "/no"}],

@@ -99,10 +99,8 @@ def close_endpoints(
     is found by its name and its tag, whatever the specs say. Needs nightsort[airflow].
     Exit code 0: done; 1: an endpoint could not be closed; 2: the input cannot be used.
     """
-    try:
+    with _airflow("Endpoints are closed by Airflow's plugin", log_level="ERROR"):
         from nightsort_airflow.close_endpoints import run
-    except ModuleNotFoundError as error:
-        raise _refusal(f"This command is part of nightsort[airflow]: install it ({error}).") from error
     raise typer.Exit(run(classifiers or [], everything=everything, yes=yes, minutes=minutes))
 
 
@@ -115,7 +113,12 @@ def classify(
     ] = None,
     file: Annotated[
         Path | None,
-        typer.Option(help="Read one text a line from this file instead.", show_default=False),
+        typer.Option(
+            help="Read one text a line from this file instead.",
+            exists=True,
+            dir_okay=False,
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -158,7 +161,7 @@ def serve(
         from nightsort_airflow.serving import command
     with user_errors():
         specs = [named_spec(called) for called in spec]
-        command.serve(specs, host, port)
+        command.serve(specs, host, port, lambda line: err.print(line, highlight=False, soft_wrap=True))
 
 
 def _print_line(line: str) -> None:

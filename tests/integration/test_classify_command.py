@@ -189,8 +189,24 @@ def test_an_endpoint_that_is_open_is_used_at_its_pace_and_stays_open(
     world.close(arn)
 
 
-@pytest.mark.parametrize("arguments", [("tickets",), ("nobody", "text")])
-def test_what_cannot_be_asked(world: ServeWorld, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tickets",), "Give a text"),
+        (("nobody", "text"), "nobody: is neither"),
+        (("tickets", "--file", "/no/file"), "does not exist"),
+        (("tickets", "--file", "."), "is a directory"),
+    ],
+)
+def test_what_cannot_be_asked(world: ServeWorld, arguments: tuple[str, ...], message: str) -> None:
     ended = world.run("classify", *arguments)
     assert (ended.returncode, ended.stdout) == (2, "")
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_closing_endpoints_prints_no_line_of_a_log(world: ServeWorld) -> None:
+    keys = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_DEFAULT_REGION": "us-east-1"}
+    ended = world.run("close-endpoints", AWS_ENDPOINT_URL=world.aws.url, **keys)
+    assert ended.stdout == "No endpoint of Nightsort is open in this account and region.\n"
+    assert (ended.returncode, ended.stderr) == (0, "")

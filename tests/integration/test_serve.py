@@ -152,7 +152,9 @@ class TestRefusals:
     def test_nothing_of_a_text_is_in_the_log(self, service: RunningService, client: httpx.Client) -> None:
         asked(client, text=TEXT)
         client.post("/classify", json={"text": TEXT, "more": TEXT})
-        assert SECRET not in service.log.read_text()
+        told = service.log.read_text()
+        assert SECRET not in told
+        assert told.startswith(f"POST {service.url}/classify asks the endpoints of tickets.")
 
 
 class TestPace:

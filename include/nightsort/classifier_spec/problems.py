@@ -115,6 +115,8 @@ def _message(error: ErrorDetails, key: str, models: Mapping[str, type[BaseModel]
         case "literal_error":
             choices = context["expected"].replace("'", "").replace(" or ", ", ")
             return f"{shown(value)} is not a value for {last}; choose {choices}"
+        case "string_type" if isinstance(value, (list, dict)):
+            return f"must be one text, but is {shown(value)}"
         case "string_type":
             return f"must be text, but YAML reads {shown(value)}; put it in quotes"
         case "model_type" | "model_attributes_type" | "dict_type":

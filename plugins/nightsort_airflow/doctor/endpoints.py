@@ -13,6 +13,7 @@ from nightsort.wording import number_of
 from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
 from nightsort_airflow.hooks.endpoints import EndpointsOf
+from nightsort_airflow.states import EndpointStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -63,7 +64,12 @@ def _open_endpoints(
         )
     except UNREACHABLE as error:
         return cannot_tell(str(error), "look for endpoints in AWS's console")
-    found = [endpoint for endpoint in found if wanted is None or endpoint.classifier in wanted]
+    found = [
+        endpoint
+        for endpoint in found
+        if endpoint.state.status is not EndpointStatus.DELETING
+        and (wanted is None or endpoint.classifier in wanted)
+    ]
     if not found:
         return ok("none is open")
     now = datetime.now(timezone.utc)

@@ -76,13 +76,14 @@ def classify(
         local.close()
 
 
-def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
+def serve(specs: Sequence[ClassifierSpec], host: str, port: int, say: Callable[[str], None]) -> None:
     """
     Run the HTTP service until SIGTERM or SIGINT; then answer what was taken.
 
     :param specs: the classifiers.
     :param host: the address to listen on.
     :param port: the port.
+    :param say: told where it answers, before it begins.
     :raises NightsortError: there is no token.
     """
     import uvicorn
@@ -92,6 +93,8 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int) -> None:
     from nightsort_airflow.serving.service import Service
 
     tokens = read_tokens(os.environ)
+    names = ", ".join(spec.name for spec in specs)
+    say(f"POST http://{host}:{port}/classify asks the endpoints of {names}. Ctrl-C ends it.")
     service = Service([ServedEndpoint(spec) for spec in specs], poll_seconds(WATCH_SECONDS))
     try:
         uvicorn.run(create_app(service, tokens), host=host, port=port, **SERVER_SETTINGS)

@@ -28,6 +28,9 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     client = boto3.client("comprehend", "eu-west-1", **KEYS)
     monkeypatch.setattr(boto3, "client", lambda _: client)
     monkeypatch.setattr(close_endpoints, "POLL_SECONDS", 0)
+    # The command sets them for its own process.
+    monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
+    monkeypatch.setenv("AIRFLOW__LOGGING__LOGGING_LEVEL", "ERROR")
     since = datetime.now(timezone.utc) - timedelta(hours=2)
     listed: list[Any] = [
         {"EndpointArn": ARN + name, "Status": "IN_SERVICE", "ModelArn": MODEL, "CurrentInferenceUnits": units,

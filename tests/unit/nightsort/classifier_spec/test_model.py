@@ -132,6 +132,7 @@ def test_a_spec_cannot_be_changed(tmp_path: Path) -> None:
         ({"name": "a" * 41}, "name", "shorten it to 40"),
         ({"name": "a--b"}, "name", "single hyphens"),
         ({"name": 7}, "name", "put it in quotes"),
+        ({"name": ["a", "b"]}, "name", 'must be one text, but is ["a", "b"]'),
         ({"name": "-"}, "name", "is missing; add it, for instance  name: support-tickets"),
         (
             {"mode": "MULTICLASS"},

@@ -37,13 +37,18 @@ def hours_of_another_day() -> RealTime:
     return RealTime.model_validate({"hours": "08:00-18:00", "days": day})
 
 
-def found(specs: list[ClassifierSpec], open_ones: dict[str, int], only: str | None = None) -> Finding:
+def found(
+    specs: list[ClassifierSpec],
+    open_ones: dict[str, int],
+    only: str | None = None,
+    status: str = "IN_SERVICE",
+) -> Finding:
     """What the doctor says of open endpoints with so many units."""
     access = AwsAccess("aws_default")
     client = boto3.client("comprehend", "eu-west-1", **KEYS)
     access._clients["comprehend"] = client
     listed = [
-        {"EndpointArn": f"{ARN}/nightsort-{name}", "Status": "IN_SERVICE", "ModelArn": MODEL,
+        {"EndpointArn": f"{ARN}/nightsort-{name}", "Status": status, "ModelArn": MODEL,
          "CurrentInferenceUnits": units}
         for name, units in open_ones.items()
     ]  # fmt: skip
@@ -82,6 +87,11 @@ def test_an_endpoint_that_should_be_closed_is_a_warning_with_its_remedy(specs: A
     assert "43.20 USD a day" in finding.says
     assert why in finding.says
     assert finding.remedy == "close it: nightsort close-endpoints tickets --yes"
+
+
+def test_one_that_is_being_closed_is_no_warning() -> None:
+    finding = found([], {"tickets": 1}, status="DELETING")
+    assert (finding.state, finding.says) == (State.OK, "none is open")
 
 
 def test_with_one_spec_alone_others_are_left_out() -> None:

@@ -26,7 +26,7 @@ def test_a_line() -> None:
 def test_without_a_token_the_service_does_not_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NIGHTSORT_SERVE_TOKEN", raising=False)
     with pytest.raises(NightsortError, match="Callers need a token"):
-        command.serve([], "127.0.0.1", 1)
+        command.serve([], "127.0.0.1", 1, print)
 
 
 class ClockLoop(asyncio.SelectorEventLoop):

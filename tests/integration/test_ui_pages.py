@@ -803,3 +803,9 @@ def test_a_night_as_one_file_loads_nothing_and_has_the_same_numbers(
         link.startswith("https://airflow.example.com/dags/classify_tickets/runs/") for link in shown.links
     )
     assert "Plotly" in html
+    assert "run in airflow" in shown.text.lower()
+    place = arguments.index("--airflow-url")
+    done = CliRunner().invoke(app, [*arguments[:place], months])
+    assert done.exit_code == 0, done.output
+    text = Found(file.read_text(encoding="utf-8")).text
+    assert "run in airflow" not in text.lower(), "words of a link without the link"

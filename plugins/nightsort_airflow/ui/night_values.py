@@ -83,6 +83,7 @@ def night_values(
         "report": report,
         "verdict": judge(run, facts, no_files),
         "links": addresses.run_links(run, facts, report.version_arn, failed),
+        "run_address": addresses.dag_run(run.dag_id, run.run_id) if run.dag_id and run.run_id else None,
         "reasons": view.reasons(report),
         "jobs": jobs,
         "labels": view.labels(report) if report.counted else None,

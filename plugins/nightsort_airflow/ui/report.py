@@ -38,5 +38,9 @@ def night_file(
     addresses.airflow = airflow_url.rstrip("/") or _NOWHERE
     spec = SpecFiles().load().specs.get(classifier)
     values = night_values(found, spec, None, addresses)
-    html = render("night", addresses, standalone=True, **{**values, "previous": None, "following": None})
+    values |= {"previous": None, "following": None}
+    if not airflow_url:
+        links = [link for link in values["links"] if not link.address.startswith(_NOWHERE)]
+        values |= {"links": links, "run_address": None}
+    html = render("night", addresses, standalone=True, **values)
     return _LINK_TO_NOWHERE.sub(r"\1", html)

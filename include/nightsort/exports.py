@@ -188,14 +188,14 @@ def _complete_run(conn: psycopg.Connection[Any], classifier: str, run_key: str) 
             f"run {run_key} of {classifier} is not complete, and what is not complete is not exported. "
             "Clear what failed before, reconcile_run with it"
         )
-    _, version, documents, reused, batches = row
+    _, version, documents, reused, every = row
+    # A batch whose documents are all forgotten, or gone from the source, has no rows.
+    batches = [batch for batch in every if batch["documents"]]
     if without := [batch["name"] for batch in batches if "output_uri" not in batch]:
         raise ExportError(
             f"run {run_key} does not say where the output of batch {without[0]} is: an earlier release "
             "loaded it. Clear load_predictions and what is downstream; no job is started again"
         )
-    # A batch whose documents are all forgotten has no rows.
-    batches = [batch for batch in batches if batch["documents"]]
     names = [batch["name"] for batch in batches] + ([REUSED_BATCH] if reused else [])
     loaded = loaded_batches(conn, classifier=classifier, run_key=run_key, batches=[*names, REJECTS])
     if dropped := [name for name in names if name not in loaded]:

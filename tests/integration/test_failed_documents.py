@@ -8,10 +8,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.operator_trips import DAY, Trip, make_trip
+from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
 
 # isort: split
 from nightsort.classifier_spec.model import Budget, Export, Quality
@@ -280,6 +282,44 @@ def test_what_was_sent_again_of_documents_that_are_gone_was_paid_for(
     assert (counts["documents_in"], counts["classified"]) == (20, 19)
     assert (counts["retried"], counts["units"]) == (24, (60 + 24) * UNITS)
     assert len(trip.jobs()) == 6
+
+
+def test_a_document_that_is_gone_has_no_row_though_what_was_sent_again_names_it(
+    trip: Trip, control: LocalAwsControl
+) -> None:
+    """The manifest of a retry stays as it was written; whose its results are, that of the batch says."""
+    trip.spec = trip.spec.model_copy(update={"export": Export()})
+    lose(control, trip, times=3, share=0.4)
+    trip.classify()
+    before, jobs = trip.table(), trip.jobs()
+    again = {row["document_id"] for row in rows_below(trip, "runs/20261118/manifests/", "-r1-")}
+    stays = {f"d{number}" for number in range(19)}
+    assert again - stays, "what was sent again names a document that will be gone"
+
+    trip.bring(19)
+    run = OperatorRun()
+    counts = trip.classify(run)
+    assert {row[3] for row in trip.table()} == {*stays, "blank"}
+    assert (counts["documents_in"], counts["classified"], counts["failed"]) == (20, 19, 0)
+    assert counts["rejected"] == 1
+    (exported,) = run.xcoms["export_predictions", "return_value"]
+    assert {row["document_id"] for row in rows_below(trip, "predictions/")} == {*stays, "blank"}
+    assert (exported["rows"], run_row(trip)["state"]) == (20, "complete")
+
+    trip.bring(60)
+    trip.classify()
+    assert (trip.table(), trip.jobs()) == (before, jobs), "those that come back have their rows, at no cost"
+
+
+def rows_below(trip: Trip, folder: str, named: str = "") -> list[dict[str, Any]]:
+    """The rows of the Parquet files below a folder of ``work_uri``."""
+    s3 = trip.aws.client("s3")
+    found = s3.list_objects_v2(Bucket=BUCKET, Prefix=f"{trip.spec.name}/work/{folder}")
+    keys = [
+        each["Key"] for each in found["Contents"] if each["Key"].endswith(".parquet") and named in each["Key"]
+    ]
+    contents = [s3.get_object(Bucket=BUCKET, Key=key)["Body"].read() for key in keys]
+    return [row for content in contents for row in pq.read_table(pa.BufferReader(content)).to_pylist()]
 
 
 def test_the_export_holds_what_the_table_holds(trip: Trip, control: LocalAwsControl) -> None:

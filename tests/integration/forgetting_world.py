@@ -24,7 +24,7 @@ from nightsort.naming import batch_job_base, run_key
 from nightsort.results.retry import JobOutput, line_results, prepare_retry
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
-from nightsort.tables.reuse import runs_to_reuse
+from nightsort.tables.reuse import empty_dropped, runs_to_reuse
 from nightsort.tables.run_rows import loaded_retries
 from nightsort.tables.runs import finish_run
 from nightsort.tables.unsent import load_rejects, load_reused
@@ -104,6 +104,7 @@ class World:
     def prepare(self, day: date = DAY, source_uri: str | None = None, version: str = "v1") -> PreparedBatches:
         key = run_key(day, source_uri)
         with self.connect() as conn:
+            empty_dropped(conn, self.spec, self.access, key)
             runs = runs_to_reuse(conn, self.spec, self.access, version=version, run_key=key)
         return prepare_batches(
             self.spec,

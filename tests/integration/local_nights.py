@@ -15,7 +15,7 @@ from nightsort.classifier_spec.model import ClassifierSpec
 from nightsort.naming import BatchName, run_key
 from nightsort.storage import plain_access
 from nightsort.tables.load import load_predictions
-from nightsort.tables.reuse import runs_to_reuse
+from nightsort.tables.reuse import empty_dropped, runs_to_reuse
 from nightsort.tables.runs import finish_run
 from nightsort.tables.unsent import load_rejects, load_reused
 
@@ -76,6 +76,7 @@ class Nights:
     def prepare(self, day: date = DAY, source_uri: str | None = None, version: str = "v1") -> PreparedBatches:
         """Prepare a night for a version, as if its jobs were started at once."""
         key, access = run_key(day, source_uri), plain_access()
+        empty_dropped(self.database, self.spec, access, key)
         runs = runs_to_reuse(self.database, self.spec, access, version=version, run_key=key)
         return prepare_batches(
             self.spec,

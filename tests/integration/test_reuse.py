@@ -117,6 +117,41 @@ def test_a_dropped_run_is_not_reused(nights: Nights) -> None:
     assert sum(nights.paid.values()) == 2 * 6 * 3
 
 
+def test_a_dropped_run_stays_dropped_when_another_version_loads_it_again(nights: Nights) -> None:
+    nights.arrives("m.jsonl", FIRST)
+    nights.classify()
+    for run in find_runs(nights.database, before=NEXT):
+        drop_run(nights.database, run)
+    nights.classify(version="v2")
+    nights.arrives("m.jsonl", FIRST, NEXT)
+    nights.classify(NEXT)
+    assert set(sources(nights, "20261119").values()) == {("job", None)}
+    assert nights.table("20261119") == FIRST
+
+
+def test_of_a_dropped_run_that_is_loaded_again_only_what_was_loaded_is_reused(nights: Nights) -> None:
+    nights.arrives("m.jsonl", FIRST)
+    nights.classify()
+    for run in find_runs(nights.database, before=NEXT):
+        drop_run(nights.database, run)
+    nights.paid.clear()  # Comprehend no longer lists the jobs.
+    nights.arrives("m.jsonl", {"doc-0": "text 0"})
+    nights.classify()
+    nights.arrives("m.jsonl", FIRST, NEXT)
+    nights.classify(NEXT)
+    reused = {document for document, (source, _) in sources(nights, "20261119").items() if source == "reused"}
+    assert reused == {"doc-0"}
+
+
+def test_what_two_versions_have_classified_stays_reusable_while_nothing_is_dropped(nights: Nights) -> None:
+    nights.arrives("m.jsonl", FIRST)
+    for version in ("v1", "v2"):
+        nights.classify(version=version)
+    nights.arrives("m.jsonl", FIRST, NEXT)
+    nights.classify(NEXT)
+    assert set(sources(nights, "20261119").values()) == {("reused", "20261118")}
+
+
 @pytest.mark.parametrize(("distance", "paid"), [(-31, 12), (-30, 6), (30, 6), (31, 12)])
 def test_the_days_of_the_spec_count_in_both_directions(nights: Nights, distance: int, paid: int) -> None:
     day = DAY + timedelta(distance)

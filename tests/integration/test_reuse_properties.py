@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from nightsort.naming import run_key
@@ -68,6 +68,16 @@ STEPS = st.lists(
 )
 
 
+DROPPED = [
+    *(Arrives(day, TEXTS[:3]) for day in (0, 1)),
+    Classify(0, VERSIONS[0], True),
+    Drop(0),
+    Classify(0, VERSIONS[1], True),
+    Classify(1, VERSIONS[0], True),
+]
+"""A day is dropped, and loaded again with another version before the next one."""
+
+
 class VersionedNights(Nights):
     """A Comprehend of which each version has an answer of its own."""
 
@@ -91,16 +101,31 @@ class Bill:
     def __init__(self) -> None:
         self.sent: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         self.reused: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        self.kept: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
         self.has_rows: set[int] = set()
         self.dropped = False
+
+    def drop(self, day: int) -> None:
+        """Forget what every version has said of a day."""
+        self.dropped = self.dropped or day in self.has_rows
+        self.has_rows.discard(day)
+        for texts in (self.sent, self.kept):
+            for key in [key for key in texts if key[1] == day]:
+                del texts[key]
 
     def known(self, version: str, day: int) -> set[str]:
         near = (each for each in self.has_rows if abs(each - day) <= DAYS)
         return self.reused[version, day].union(*(self.sent[version, each] for each in near))
 
+    def reusable(self, version: str, day: int) -> set[str]:
+        """What a run may reuse: what it has reused before, and what days nearby have kept."""
+        near = (self.kept[version, each] for each in range(day - DAYS, day + DAYS + 1))
+        return self.reused[version, day].union(*near)
+
 
 @pytest.mark.parametrize("mode", ["MULTI_CLASS", "MULTI_LABEL"])
 @given(steps=STEPS, same_night=st.booleans())
+@example(steps=DROPPED, same_night=True)
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_each_version_is_paid_once_and_the_tables_are_the_same(
     database: psycopg.Connection[Any], mode: str, steps: Sequence[Any], same_night: bool
@@ -130,8 +155,7 @@ def play(nights: VersionedNights, others: VersionedNights, steps: Sequence[Any])
         elif step.day not in documents:
             continue
         elif isinstance(step, Drop):
-            bill.dropped = bill.dropped or step.day in bill.has_rows
-            bill.has_rows.discard(step.day)
+            bill.drop(step.day)
             for run in find_runs(nights.database, before=day + timedelta(1)):
                 if run.day == day:
                     drop_run(nights.database, run)
@@ -144,8 +168,9 @@ def classify(
 ) -> None:
     day, version = DAY + timedelta(step.day), step.version
     known, paid = bill.known(version, step.day), dict(nights.paid)
+    reusable = bill.reusable(version, step.day)
     if not step.ends:
-        reused_texts(nights, bill, nights.prepare(day, version=version), step)
+        reused_texts(nights, bill, nights.prepare(day, version=version), step, reusable)
         return
     prepared, counts = nights.classify(day, version=version)
     others.classify(day, version=version)
@@ -166,10 +191,14 @@ def classify(
     adds_up(nights, counts, key)
     bill.sent[version, step.day] |= set(sent)
     bill.has_rows.add(step.day)
-    reused_texts(nights, bill, prepared, step)
+    for batch in prepared.batches:
+        bill.kept[version, step.day] |= set(Path(batch.input_uri).read_text().splitlines())
+    reused_texts(nights, bill, prepared, step, reusable)
 
 
-def reused_texts(nights: VersionedNights, bill: Bill, prepared: PreparedBatches, step: Classify) -> None:
+def reused_texts(
+    nights: VersionedNights, bill: Bill, prepared: PreparedBatches, step: Classify, reusable: set[str]
+) -> None:
     """Note what a run has reused: its next preparation for this version does not pay for it."""
     if not prepared.reused:
         return
@@ -179,7 +208,9 @@ def reused_texts(nights: VersionedNights, bill: Bill, prepared: PreparedBatches,
     rows = pq.read_table(file, columns=["labels"]).to_pylist()
     labels = [row["labels"][0] for row in rows]
     assert all(label.startswith(f"{step.version} of ") for label in labels), "of another version"
-    bill.reused[step.version, step.day] = {label.partition(" of ")[2] for label in labels}
+    texts = {label.partition(" of ")[2] for label in labels}
+    assert texts <= reusable, "reused what was dropped"
+    bill.reused[step.version, step.day] = texts
 
 
 def adds_up(nights: VersionedNights, counts: RunCounts, key: str) -> None:

@@ -106,6 +106,34 @@ def stored_writer(path: Path) -> pq.ParquetWriter:
     )
 
 
+def results_of_run(layout: WorkLayout, access: Access, run_key: str) -> list[str]:
+    """Return the files with what is kept of a run, of every version that classified it.
+
+    :param layout: of the spec.
+    :param access: storage.
+    :param run_key: the run.
+    """
+    versions = [name.rstrip("/") for name in names_below(layout.reuse, access)]
+    return [
+        f"{layout.results_of_version(version)}{run_key}/{name}"
+        for version in versions
+        for name in names_below(f"{layout.results_of_version(version)}{run_key}/", access)
+        if name.endswith(".parquet")
+    ]
+
+
+def empty_results(uri: str, access: Access) -> None:
+    """Leave no text in a file of what is kept. It is not removed, since no DAG needs the right to remove.
+
+    :param uri: the file.
+    :param access: storage.
+    """
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as folder:
+        local = Path(folder) / "empty.parquet"
+        stored_writer(local).close()
+        upload_whole(local, uri, access)
+
+
 def erase_from_store(
     access: Access, layout: WorkLayout, run_key: str, batch: str, hashes: Collection[bytes]
 ) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from nightsort.reuse.lookup import reusable_runs, stored_runs
+from nightsort.reuse.store import empty_results, results_of_run
+from nightsort.tables.run_locks import files_alone
 from nightsort.training.scoring import split_scoring
 
 if TYPE_CHECKING:
@@ -15,6 +18,8 @@ if TYPE_CHECKING:
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.storage import Access
     from nightsort.training.scoring import Scoring
+
+log = logging.getLogger(__name__)
 
 
 def runs_with_rows(conn: psycopg.Connection[Any], classifier: str, runs: Sequence[str]) -> list[str]:
@@ -53,6 +58,28 @@ def runs_to_reuse(
         return []
     runs = reusable_runs(spec.layout, access, version=version, run_key=run_key, days=spec.reuse.days)
     return runs_with_rows(conn, spec.name, runs)
+
+
+def empty_dropped(conn: psycopg.Connection[Any], spec: ClassifierSpec, access: Access, run_key: str) -> None:
+    """Forget what is kept of a run that was dropped, whichever version classified it.
+
+    Call it before the run is loaded again: afterwards it has rows, and nothing tells that it was dropped.
+
+    :param conn: the database, with autocommit.
+    :param spec: the classifier spec.
+    :param access: storage.
+    :param run_key: the run.
+    """
+    kept = results_of_run(spec.layout, access, run_key)
+    if not kept or runs_with_rows(conn, spec.name, [run_key]):
+        return
+    # A load writes its file before its rows are there: wait for it, and ask again.
+    with files_alone(conn, spec.name, run_key):
+        if runs_with_rows(conn, spec.name, [run_key]):
+            return
+        for uri in kept:
+            empty_results(uri, access)
+    log.info("Run %s was dropped, so nothing that is kept of it is used again", run_key)
 
 
 def versions_of_runs(conn: psycopg.Connection[Any], classifier: str) -> dict[str, str | None]:

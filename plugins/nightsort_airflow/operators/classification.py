@@ -107,7 +107,7 @@ class PrepareBatchesOperator(SpecOperator):
         from nightsort.classifier_spec.model import load_specs, spec_folders
         from nightsort.sources.by_hand import check_source_uri
         from nightsort.sources.source_files import source_of_day
-        from nightsort.tables.reuse import runs_to_reuse
+        from nightsort.tables.reuse import empty_dropped, runs_to_reuse
 
         if run["source_uri"]:
             specs = load_specs(spec_folders(os.environ)).specs.values()
@@ -115,7 +115,9 @@ class PrepareBatchesOperator(SpecOperator):
         active = self._active()
         earlier = EarlierWork(self.spec, run["run_key"], active.version)
         with self.database() as connection:
+            connection.autocommit = True
             earlier.read(connection)
+            empty_dropped(connection, self.spec, self.access, run["run_key"])
             runs = runs_to_reuse(
                 connection, self.spec, self.access, version=active.version, run_key=run["run_key"]
             )

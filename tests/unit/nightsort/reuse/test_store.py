@@ -10,7 +10,7 @@ import pytest
 
 from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.layout import WorkLayout
-from nightsort.reuse.store import erase_from_store
+from nightsort.reuse.store import STORED_SCHEMA, empty_results, erase_from_store, results_of_run
 from nightsort.storage import plain_access
 from tests.unit.nightsort.reuse.stored_nights import VERSION, Result, keep
 
@@ -82,3 +82,26 @@ def test_erasing_where_nothing_is_kept_is_no_error(tmp_path: Path) -> None:
     erase_from_store(plain_access(), layout, RUN, BATCH, set(hashes_of("text")))
 
     assert Path(layout.results_of_version(VERSION)).exists()
+
+
+def test_the_files_of_a_run_are_found_whatever_the_version(tmp_path: Path) -> None:
+    layout, access = WorkLayout(str(tmp_path)), plain_access()
+    assert results_of_run(layout, access, RUN) == []
+    kept = keep(layout, RUN, BATCH, [Result("text", {"A": 1.0})])
+    keep(layout, "20261119", BATCH, [Result("text", {"A": 1.0})])
+    other = layout.stored_results("v2", RUN, BATCH)
+    Path(other).parent.mkdir(parents=True)
+    Path(other).write_bytes(Path(kept).read_bytes())
+
+    assert results_of_run(layout, access, RUN) == sorted([kept, other])
+
+
+def test_a_file_that_was_emptied_is_still_a_file_of_results(tmp_path: Path) -> None:
+    layout = WorkLayout(str(tmp_path))
+    uri = keep(layout, RUN, BATCH, [Result("text", {"A": 1.0})])
+
+    empty_results(uri, plain_access())
+
+    assert (len(pq.read_table(uri)), pq.read_schema(uri)) == (0, STORED_SCHEMA)
+    erase_from_store(plain_access(), layout, RUN, BATCH, set(hashes_of("text")))
+    assert Path(uri).exists()

@@ -45,6 +45,10 @@ class ComprehendClassifyDocumentsOperator(ComprehendWaiting, AwsBaseOperator[Com
     the next one classifies with that version. The task needs a worker while it asks. Killing it stops the
     requests; what was answered is stored.
 
+    Answers of one name are never used for another one: a text that comes again under another name, or twice
+    under one, is asked about again. An endpoint is paid for by the second, so that costs time and no more.
+    To use answers of earlier nights, classify by a spec with ``reuse.days``.
+
     The output is an ``output.tar.gz`` that reads like the output of a classification job. With
     ``db_conn_id``, the results are also loaded into the table ``predictions`` with ``source: endpoint``; a
     repeated load leaves the same rows. The id of a document is the name of its file, with ``:`` and the line

@@ -60,7 +60,10 @@ class Act:
         """
         kind = self.cases[0].kind
         self.world.new_classifier(
-            self.name, kind, asks=any(case.name == "approve_cost" for case in self.cases)
+            self.name,
+            kind,
+            asks=any(case.name == "approve_cost" for case in self.cases),
+            small=self.cases[0].small,
         )
         if self.cases[0].loses:
             self.world.lose_documents(self.name)

@@ -33,6 +33,7 @@ from tests.integration.crash_points import (
     Point,
     Waiting,
 )
+from tests.integration.crash_small_cases import SMALL_ACTS, START_JOB
 
 PAGE: Final = Path(__file__).parents[2] / "docs" / "reliability.md"
 BEGIN: Final = "<!-- the matrix: python tests/integration/crash_cases.py -->\n"
@@ -64,6 +65,11 @@ class Case:
     def loses(self) -> bool:
         """Whether Comprehend loses half of the documents that are first sent."""
         return self.act in LOSING
+
+    @property
+    def small(self) -> bool:
+        """Whether it is a night of few texts, which go through the open endpoint."""
+        return self.act in SMALL
 
     def __str__(self) -> str:
         return f"{self.name} is struck {self.point} by {self.means}"
@@ -167,7 +173,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
         },
     ),
     "approve_cost": _around(_operator("operators.approval", "ApproveCostOperator"), {}),
-    "start_job": {**_paid("StartDocumentClassificationJob"), **_waits(*_JOB, "job")},
+    "start_job": {**_paid("StartDocumentClassificationJob"), **_waits(*_JOB, "job"), **START_JOB},
     "load_predictions": _around(
         _operator("operators.classification", "LoadPredictionsOperator"),
         {
@@ -364,9 +370,13 @@ ACTS: Final[tuple[tuple[tuple[str, str, str], ...], ...]] = (
         ("retry_batch.load_predictions", KEPT, SECOND_RUN),
     ),
     *SERVE_ACTS,
+    *SMALL_ACTS,
 )
 LOSING: Final = (17, 18)
 """The acts in which Comprehend loses half of the documents that are first sent."""
+
+SMALL: Final = range(len(ACTS) - len(SMALL_ACTS), len(ACTS))
+"""The acts that are nights of few texts."""
 
 
 def _place(task: str, point: str, means: str) -> Place:

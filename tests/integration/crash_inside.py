@@ -1,9 +1,10 @@
 """What runs inside the crash tests' Airflow: the real scheduler, LocalExecutor and task runner, kept warm.
 
 A fork server imports this module once, and every process here is a fork of it, so that a scheduler is there
-in a moment after it was killed. Two things differ from an installation: workers reach the Execution API in
-their own process instead of over HTTP, and the triggerer is a loop of a few lines that looks six times as
-often. Importing this module reads Airflow's configuration: do it in processes of :mod:`crash_airflow` only.
+in a moment after it was killed. Three things differ from an installation: workers reach the Execution API in
+their own process instead of over HTTP, the triggerer is a loop of a few lines that looks six times as often,
+and answers of an endpoint are stored in small blocks. Importing this module reads Airflow's configuration: do
+it in processes of :mod:`crash_airflow` only.
 """
 
 from __future__ import annotations
@@ -51,9 +52,11 @@ import nightsort.evaluation
 import nightsort.results.join
 import nightsort.training.prepare  # noqa: F401
 from nightsort.comprehend import limits
+from nightsort.real_time import classify
 from nightsort.tables import load, runs, versions  # noqa: F401
 from nightsort_airflow.hooks import comprehend, database, storage  # noqa: F401
 from nightsort_airflow.operators import classification, training  # noqa: F401
+from tests.integration import crash_small_cases
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,6 +69,9 @@ LOOK_SECONDS = 0.15
 FAR_SECONDS = 30
 HEARTBEAT_SECONDS = 0.2
 ENDED = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
+
+classify.STORED_TOGETHER = crash_small_cases.STORED_TOGETHER  # type: ignore[misc]
+classify.REQUESTS_A_UNIT = crash_small_cases.REQUESTS  # type: ignore[misc]
 
 
 async def _first_request() -> None:

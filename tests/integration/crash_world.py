@@ -6,7 +6,7 @@ import json
 import time
 import uuid
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from io import BytesIO
@@ -30,7 +30,14 @@ from nightsort.tables.schema import ensure_schema
 from nightsort.tables.versions import ClassifierVersion, promote, record_version
 from nightsort_local.stack import LocalStack
 from tests.integration.crash_airflow import CrashableAirflow, kill
-from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import (
+    REGION,
+    ROLE,
+    LocalAwsServer,
+    local_aws,
+    wait_for_classifier,
+    wait_until,
+)
 from tests.made_texts import WORDS, nightly_spec
 
 if TYPE_CHECKING:
@@ -49,7 +56,7 @@ FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, batch, line
 """
 RUNS = """
 SELECT run_key, day, version, state, message, documents_in, classified, failed, rejected, reasons, units,
-       repeated, reused, saved_units, cost_usd, source_uri, retried,
+       repeated, reused, saved_units, cost_usd, source_uri, retried, way,
        (SELECT jsonb_agg(jsonb_build_array(batch -> 'name', batch -> 'documents', batch -> 'loaded'))
         FROM jsonb_array_elements(batches) AS batch)
 FROM nightsort.classification_runs WHERE classifier = %s ORDER BY run_key
@@ -73,6 +80,7 @@ class Outcome:
     :param openings: how often an endpoint was opened.
     :param still_open: the endpoints that are open in the end.
     :param refused: the requests that an endpoint refused while it was to be open.
+    :param answers: what an endpoint answered; a text whose answer was lost counts twice.
     """
 
     tables: dict[str, list[tuple[Any, ...]]]
@@ -82,6 +90,7 @@ class Outcome:
     openings: int = 0
     still_open: int = 0
     refused: int = 0
+    answers: int = field(default=0, compare=False)
 
     @property
     def started(self) -> int:
@@ -164,25 +173,33 @@ class World:
         self.aws.control.set_behaviour(delays={"profile": "fast"})
         self.airflow.plan(None)
         self.airflow.let_hours_pass(False)
+        comprehend = self.aws.client("comprehend")
+        for endpoint in comprehend.list_endpoints()["EndpointPropertiesList"]:
+            if endpoint["Status"] == "IN_SERVICE":
+                comprehend.delete_endpoint(EndpointArn=endpoint["EndpointArn"])
         if self.airflow.end_runs():
             self.airflow.kill_scheduler()
             self.airflow.kill_triggerer()
 
     # --- runs
 
-    def new_classifier(self, name: str, kind: str, *, asks: bool = False, real_time: bool = False) -> None:
+    def new_classifier(
+        self, name: str, kind: str, *, asks: bool = False, real_time: bool = False, small: bool = False
+    ) -> None:
         """Make a classifier the only one, with an active version that was made from other data.
 
         :param kind: ``train`` or ``classify``; before a night, there is one whose results are reused.
         :param asks: whether its DAGs have the task that asks a person when the budget is exceeded.
         :param real_time: whether it has an endpoint, at hours that are not now.
+        :param small: whether its endpoint is open, and its night has so few texts that they go there.
         """
         for spec in self.airflow.specs.iterdir():
             spec.unlink()
         (self.airflow.specs / f"{name}.yaml").write_text(
             nightly_spec(name, BUCKET, ROLE)
             + f"export: parquet\nbudget: {{when_over: {'ask' if asks else 'fail'}}}\n"
-            + (not_now() if real_time else "")
+            + (not_now() if real_time or small else "")
+            + (f"batch: {{endpoint_below: {DOCUMENTS}}}\n" if small else "")
             + ("reuse: {days: 30}\n" if kind == "classify" else "")
         )
         with self.tables() as connection:
@@ -190,6 +207,8 @@ class World:
             promote(connection, classifier=name, version=self.champion.version)
         if kind == "classify":
             self._classified_on_the_eve(name)
+        if small:
+            self._open_endpoint(name)
 
     def lose_documents(self, name: str) -> None:
         """Have Comprehend lose half of the documents of a classifier's first job."""
@@ -207,7 +226,13 @@ class World:
                     ("promotion_decisions", DECISIONS),
                 )
             }
-        return Outcome(tables, self._exported(name), len(self.jobs(name)), self.trainings(name))
+        return Outcome(
+            tables,
+            self._exported(name),
+            len(self.jobs(name)),
+            self.trainings(name),
+            answers=self.answers(name),
+        )
 
     def jobs(self, name: str) -> list[str]:
         """The names of a classifier's jobs, of whatever state."""
@@ -260,6 +285,31 @@ class World:
         """A classifier's endpoint, as Comprehend describes it."""
         found = self.aws.client("comprehend").list_endpoints()["EndpointPropertiesList"]
         return next((each for each in found if each["EndpointArn"] == self.endpoint_arn(name)), None)
+
+    def answers(self, name: str) -> int:
+        """How often a classifier's endpoint answered."""
+        now = datetime.now(timezone.utc)
+        counts = self.aws.client("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Comprehend",
+            MetricName="ConsumedInferenceUnits",
+            Dimensions=[{"Name": "EndpointArn", "Value": self.endpoint_arn(name)}],
+            StartTime=now - timedelta(hours=12),
+            EndTime=now,
+            Period=60,
+            Statistics=["SampleCount"],
+        )
+        return sum(int(each["SampleCount"]) for each in counts["Datapoints"])
+
+    def _open_endpoint(self, name: str) -> None:
+        self.aws.client("comprehend").create_endpoint(
+            EndpointName=endpoint_name(name), ModelArn=self.champion.arn, DesiredInferenceUnits=1
+        )
+
+        def is_open() -> bool:
+            found = self.endpoint(name)
+            return found is not None and found["Status"] == "IN_SERVICE"
+
+        wait_until(is_open, "the endpoint is open")
 
     # --- parts
 

@@ -58,6 +58,7 @@ OF_ENDPOINTS: Final = frozenset(
         "RegisterScalableTarget",
         "PutScalingPolicy",
         "DeregisterScalableTarget",
+        "DescribeScalableTargets",
         "CreateEndpoint",
         "DescribeEndpoint",
         "UpdateEndpoint",
@@ -98,6 +99,8 @@ THROTTLED: Final = frozenset(
     }
 )
 
+DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
+
 
 def remedy(error: BaseException, endpoint_policy: str | None = None) -> str | None:
     """
@@ -129,6 +132,15 @@ def remedy(error: BaseException, endpoint_policy: str | None = None) -> str | No
 def error_code(error: ClientError) -> str:
     """Return the code in an answer of AWS, for instance ``ThrottlingException``."""
     return error.response.get("Error", {}).get("Code", "")
+
+
+def is_denied(error: ClientError) -> bool:
+    """
+    Return whether a call was refused because a permission is missing.
+
+    :param error: what AWS answered.
+    """
+    return error_code(error) in DENIED
 
 
 def is_temporary(error: ClientError) -> bool:

@@ -14,7 +14,7 @@ from nightsort.opening.bill import usd_per_hour
 from nightsort.terminal import Terminal
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import CLOSE_POLICY, remedy
-from nightsort_airflow.hooks.endpoints import EndpointsOf
+from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
     """
     out, err = Terminal(soft_wrap=True, highlight=False), Terminal(stderr=True, soft_wrap=True)
     try:
-        endpoints = EndpointsOf(boto3.client("comprehend"))
+        endpoints = EndpointsOf(boto3.client("comprehend"), boto3.client("application-autoscaling"))
         found = endpoints.our_endpoints()
     except (BotoCoreError, ClientError) as error:
         err.print(f"Cannot list endpoints: {error}. {remedy(error, CLOSE_POLICY) or ''}", style="red")
@@ -79,7 +79,7 @@ def _sum(endpoints: Sequence[OurEndpoint]) -> str:
 
 
 def _close(endpoints: EndpointsOf, endpoint: OurEndpoint, minutes: int, out: Terminal, err: Terminal) -> bool:
-    """Close an endpoint, as soon as AWS takes that; return whether it did."""
+    """Close an endpoint, as soon as AWS takes that, and forget its scaling; return whether both is done."""
     name, deadline = endpoint.state.name, time.monotonic() + 60 * minutes
     try:
         while not endpoints.delete_endpoint(endpoint.state.arn):
@@ -93,4 +93,11 @@ def _close(endpoints: EndpointsOf, endpoint: OurEndpoint, minutes: int, out: Ter
         )
         return False
     out.print(f"Closed {name}: it costs nothing any more.")
+    try:
+        endpoints.unscale(endpoint.state.arn)
+    except (BotoCoreError, ClientError) as error:
+        what = "Application Auto Scaling may still know it, and would change the units of the next one"
+        then = remedy(error, CLOSE_POLICY) or ""
+        err.print(f"{name}: {what}: {error}. {then} Then: {unscaling(endpoint.state.arn)}", style="red")
+        return False
     return True

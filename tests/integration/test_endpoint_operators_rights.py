@@ -23,6 +23,7 @@ from tests.integration.local_aws_server import (
 from airflow.sdk.exceptions import AirflowException
 
 from nightsort.naming import CLASSIFIER_TAG
+from nightsort_airflow.hooks.endpoints import scalable
 from nightsort_airflow.operators.comprehend import (
     ComprehendClassifyDocumentsOperator,
     ComprehendCreateEndpointOperator,
@@ -157,7 +158,25 @@ def named(grant: tuple[str, str, str]) -> str:
     return f"{grant[0]}-{grant[1].partition(':')[2]}-{grant[2].rpartition(':')[2]}"
 
 
-@pytest.mark.parametrize("grant", grants(POLICY), ids=named)
+SCALING = [grant for grant in grants(POLICY) if not grant[1].startswith(("comprehend:", "s3:"))]
+
+
+@pytest.mark.parametrize("grant", SCALING, ids=named)
+def test_without_a_grant_of_scaling_the_endpoint_is_closed_and_its_target_stays(
+    admin: LocalAwsUser, airflow: LocalAwsUser, model: str, grant: tuple[str, str, str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    arn = opened(model, fresh())
+    scaling = admin.client("application-autoscaling")
+    scaling.register_scalable_target(**scalable(arn), MinCapacity=1, MaxCapacity=2)
+    airflow.may(without(POLICY, grant))
+    closed(arn)
+    assert f"not authorized to perform: {grant[1]}" in caplog.text
+    assert scaling.describe_scalable_targets(ServiceNamespace="comprehend")["ScalableTargets"]
+    scaling.deregister_scalable_target(**scalable(arn))
+
+
+@pytest.mark.parametrize("grant", [each for each in grants(POLICY) if each not in SCALING], ids=named)
 def test_without_one_grant_a_step_fails_and_names_the_right(
     airflow: LocalAwsUser, model: str, kept: str, grant: tuple[str, str, str]
 ) -> None:

@@ -162,6 +162,7 @@ def test_who_asks_needs_exactly_its_policy(
 def test_who_closes_what_was_forgotten_needs_exactly_their_policy(
     aws: LocalAwsServer,
     opened: EndpointService,
+    model: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -175,28 +176,46 @@ def test_who_closes_what_was_forgotten_needs_exactly_their_policy(
     def close() -> int:
         return close_endpoints.run(["tickets"], everything=False, yes=True, minutes=1)
 
+    def is_open() -> bool:
+        seen = opened.look()
+        return seen is not None and seen.endpoint.status == "IN_SERVICE"
+
     for grant in grants(policy):
+        if not is_open():
+            # It is closed all the same where only its scaling may not be taken back.
+            wait_until(lambda: opened.look() is None, "the endpoint is gone")
+            opened.open(model, 1)
+            wait_until(is_open, "the endpoint is ready")
+        opened.scale(Autoscale(max=2))
         closes.may(without(policy, grant))
         assert close() > 0
         told = " ".join(capsys.readouterr().err.split())
         assert f"user/closes is not authorized to perform: {grant[1]}" in told
         assert "docs/iam/close-endpoints-policy.json" in told
-    assert opened.look() is not None
+    wait_until(lambda: opened.look() is None, "the endpoint is gone")
+    opened.open(model, 1)
+    wait_until(is_open, "the endpoint is ready")
+    opened.scale(Autoscale(max=2))
     closes.may(policy)
     assert close() == 0
     wait_until(lambda: opened.look() is None, "the endpoint is gone")
+    assert opened.hook.scaled() == []
 
 
 def test_the_doctor_needs_exactly_its_policy(
     aws: LocalAwsServer, opened: EndpointService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = documented("doctor.json", "rights")
-    asked = [grant for grant in grants(policy) if grant[1].startswith("comprehend:")]
-    assert len(asked) == 2
+    asked = [grant for grant in grants(policy) if grant[1].startswith(("comprehend:", "application-"))]
+    assert len(asked) == 3
     looks = user(aws, "looks", policy)
     monkeypatch.setenv("AIRFLOW_CONN_RIGHTS_AWS", looks.connection)
     spec = SPEC.model_copy(
-        update={"real_time": RealTime.model_validate({"hours": "always", "budget_usd_day": None})}
+        update={
+            "real_time": RealTime.model_validate(
+                {"hours": "always", "budget_usd_day": None, "autoscale": {"max": 2}}
+            )
+        }
     )
 
     def look() -> Finding:

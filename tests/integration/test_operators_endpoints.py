@@ -25,6 +25,7 @@ from tests.integration.local_aws_server import (
 from nightsort.naming import CLASSIFIER_TAG, endpoint_arn
 from nightsort_airflow.exceptions import EndpointBrokenError, EndpointNameTakenError
 from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
+from nightsort_airflow.hooks.endpoints import scalable
 from nightsort_airflow.operators.comprehend import (
     ComprehendCreateEndpointOperator,
     ComprehendDeleteEndpointOperator,
@@ -148,6 +149,18 @@ def test_an_endpoint_is_opened_changed_back_and_closed(
     assert (gone["deleted"], gone["model_arn"], gone["inference_units"]) == (True, old, 2)
     assert found(aws, arn) == []
     assert not OperatorRun().execute(closing(arn, deferrable=deferrable))["deleted"]
+
+
+def test_an_endpoint_that_is_closed_is_not_scaled_any_more(
+    aws: LocalAwsServer, models: tuple[str, str], name: str
+) -> None:
+    run = OperatorRun()
+    arn = run.execute(opening(models[0], name))["endpoint_arn"]
+    scaling = aws.client("application-autoscaling")
+    scaling.register_scalable_target(**scalable(arn), MinCapacity=1, MaxCapacity=4)
+    assert hook().scaled() == [arn]
+    closed(run, aws, arn)
+    assert hook().scaled() == []
 
 
 def test_the_same_name_is_one_endpoint_for_whoever_asks_for_it(

@@ -227,6 +227,10 @@ class _Look:
             last_used=self._last_used() if was_open and seen is None else None,
         )
         for record in records:
+            if record.closed_at is not None and record.scaled:
+                # Whoever deleted it may have left it, and the next endpoint of the name would be scaled.
+                self.service.unscale()
+                record = replace(record, scaled=False)
             self.note(self._with_usage(record))
 
     def note(self, record: Record) -> None:
@@ -314,7 +318,7 @@ def _do(look: _Look, decided: Plan, visit: Visit) -> bool:
             if record.scaled:
                 service.unscale()
             why = REPLACED if decided.step is Step.REPLACE else decided.why
-            look.note(replace(record, closing_at=look.clock(), closing_why=why))
+            look.note(replace(record, closing_at=look.clock(), closing_why=why, scaled=False))
             service.close()
         case _:
             return False

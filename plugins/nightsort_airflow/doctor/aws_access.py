@@ -29,7 +29,6 @@ QUICK: Final = Config(
     connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2}
 )
 UNREACHABLE: Final = (BotocoreConnectionError, HTTPClientError)
-DENIED: Final = frozenset({"AccessDenied", "AccessDeniedException", "403", "UnauthorizedOperation"})
 # Well-formed ids that nobody has: the answer says whether the call is permitted, and finds nothing.
 NO_JOB: Final = "0" * 32
 NO_VERSION: Final = "version/none"
@@ -210,12 +209,3 @@ def refused(error: ClientError | BotoCoreError) -> Outcome:
     :param error: the refusal.
     """
     return failed(str(error), remedy(error) or "correct what the message names, or try again later")
-
-
-def is_denied(error: ClientError) -> bool:
-    """
-    Return whether a call was refused because a permission is missing.
-
-    :param error: what AWS answered.
-    """
-    return error_code(error) in DENIED

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.comprehend.prices import usd_text
+from nightsort.naming import ENDPOINT_PREFIX, endpoint_name
 from nightsort.opening.bill import usd_per_hour
 from nightsort.wording import number_of
-from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.aws_errors import is_denied
+from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
-from nightsort_airflow.hooks.endpoints import EndpointsOf
+from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from nightsort_airflow.hooks.endpoints import OurEndpoint
 
 GROUP: Final = "endpoints"
+_BY_HAND: Final = "look for endpoints in AWS's console"
 
 
 def endpoint_checks(
@@ -51,8 +54,9 @@ def endpoint_checks(
 def _open_endpoints(
     access: AwsAccess, specs: Mapping[str, ClassifierSpec], wanted: set[str] | None
 ) -> Outcome:
+    asked = EndpointsOf(access.client("comprehend"), access.client("application-autoscaling"))
     try:
-        found = EndpointsOf(access.client("comprehend")).our_endpoints()
+        found = asked.our_endpoints()
     except ClientError as error:
         if not is_denied(error):
             raise
@@ -60,24 +64,49 @@ def _open_endpoints(
             return ok("no spec has real_time, and the connection may not list endpoints")
         return cannot_tell(
             "the connection may not call comprehend:ListEndpoints and ListTagsForResource",
-            "grant it docs/iam/doctor.json, or look for endpoints in AWS's console",
+            f"grant it docs/iam/doctor.json, or {_BY_HAND}",
         )
     except UNREACHABLE as error:
-        return cannot_tell(str(error), "look for endpoints in AWS's console")
+        return cannot_tell(str(error), _BY_HAND)
+    forgotten = _forgotten_scaling(asked, {endpoint.state.arn for endpoint in found}, wanted)
     found = [
         endpoint
         for endpoint in found
         if endpoint.state.status is not EndpointStatus.DELETING
         and (wanted is None or endpoint.classifier in wanted)
     ]
-    if not found:
-        return ok("none is open")
     now = datetime.now(timezone.utc)
     wrong = {endpoint.classifier: why for endpoint in found if (why := _wrong(endpoint, specs, now))}
-    says = "; ".join(f"{describe(endpoint)}{wrong.get(endpoint.classifier, '')}" for endpoint in found)
-    if not wrong:
-        return ok(says)
-    return warning(says, f"close it: nightsort close-endpoints {' '.join(sorted(wrong))} --yes")
+    says = [f"{describe(endpoint)}{wrong.get(endpoint.classifier, '')}" for endpoint in found]
+    remedies = [f"close it: nightsort close-endpoints {' '.join(sorted(wrong))} --yes"] if wrong else []
+    for arn in forgotten or ():
+        says.append(f"{arn.rpartition('/')[2]} is gone, and Auto Scaling would scale the next one")
+        remedies.append(unscaling(arn))
+    text = "; ".join(says) or "none is open"
+    if remedies:
+        return warning(text, "; ".join(remedies))
+    if forgotten is None and any(spec.real_time and spec.real_time.autoscale for spec in specs.values()):
+        return cannot_tell(
+            f"{text}; the connection may not call application-autoscaling:DescribeScalableTargets",
+            "grant it docs/iam/doctor.json",
+        )
+    return ok(text)
+
+
+def _forgotten_scaling(asked: EndpointsOf, there: set[str], wanted: set[str] | None) -> list[str] | None:
+    """Return the ARNs of endpoints that are gone and may still be scaled; None: it may not be asked."""
+    names = None if wanted is None else {endpoint_name(name) for name in wanted}
+    try:
+        scaled = {arn: arn.rpartition("/")[2] for arn in asked.scaled() if arn not in there}
+    except (ClientError, *UNREACHABLE) as error:
+        if isinstance(error, ClientError) and not is_denied(error):
+            raise
+        return None
+    return [
+        arn
+        for arn, name in scaled.items()
+        if name.startswith(ENDPOINT_PREFIX) and (names is None or name in names)
+    ]
 
 
 def describe(endpoint: OurEndpoint) -> str:

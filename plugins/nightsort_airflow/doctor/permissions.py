@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
-from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.aws_errors import is_denied
+from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import cannot_tell, failed, ok
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Final
 from botocore.exceptions import ClientError
 
 from nightsort.comprehend.limits import MAX_ACTIVE_CLASSIFICATION_JOBS, MAX_ACTIVE_TRAININGS, POOL
-from nightsort_airflow.doctor.aws_access import UNREACHABLE, is_denied
+from nightsort_airflow.aws_errors import is_denied
+from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
 
 if TYPE_CHECKING:

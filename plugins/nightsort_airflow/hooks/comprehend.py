@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import urlsplit
 
+from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
 from airflow.providers.amazon.aws.hooks.comprehend import ComprehendHook
 from botocore.config import Config
 from botocore.exceptions import ClientError, WaiterError
@@ -128,6 +129,17 @@ class ComprehendClassificationHook(EndpointCalls, ComprehendHook):
         """The boto3 client, typed."""
         client: ComprehendClient = self.conn
         return client
+
+    @cached_property
+    def scaling(self) -> Any:
+        """The boto3 client of Application Auto Scaling, by the same connection."""
+        return AwsBaseHook(
+            aws_conn_id=self.aws_conn_id,
+            region_name=self._region_name,
+            verify=self._verify,
+            client_type="application-autoscaling",
+            config=DEFAULT_CONFIG,
+        ).conn
 
     @property
     def is_aws(self) -> bool:

@@ -7,14 +7,13 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.amazon.aws.hooks.base_aws import AwsBaseHook
-from botocore.exceptions import ClientError
 
 from nightsort.naming import endpoint_name
 from nightsort.opening.keeper import Seen
 from nightsort.opening.plan import Endpoint
-from nightsort_airflow.aws_errors import error_code
 from nightsort_airflow.comprehend_requests import endpoint_parameters
 from nightsort_airflow.hooks.comprehend import DEFAULT_CONFIG, ComprehendClassificationHook
+from nightsort_airflow.hooks.endpoints import scalable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,6 @@ NAMESPACE: Final = "AWS/Comprehend"
 CONSUMED: Final = "ConsumedInferenceUnits"
 """What one inference unit processes in a minute is 1 (guide, manage-endpoints-monitor)."""
 
-_UNITS: Final = "comprehend:document-classifier-endpoint:DesiredInferenceUnits"
 _LONGEST_LOOK: Final = timedelta(days=1)
 
 
@@ -98,12 +96,11 @@ class EndpointService:
 
         :param autoscale: the fewest and the most units, and the share of them that is to be used.
         """
-        self._scaling.register_scalable_target(
-            **self._scalable, MinCapacity=autoscale.min, MaxCapacity=autoscale.max
-        )
+        target, scaling = scalable(self.arn), self.hook.scaling
+        scaling.register_scalable_target(**target, MinCapacity=autoscale.min, MaxCapacity=autoscale.max)
         metric = {"PredefinedMetricType": "ComprehendInferenceUtilization"}
-        self._scaling.put_scaling_policy(
-            **self._scalable,
+        scaling.put_scaling_policy(
+            **target,
             PolicyName=self._name,
             PolicyType="TargetTrackingScaling",
             TargetTrackingScalingPolicyConfiguration={
@@ -114,11 +111,7 @@ class EndpointService:
 
     def unscale(self) -> None:
         """Let the units stay as they are."""
-        try:
-            self._scaling.deregister_scalable_target(**self._scalable)
-        except ClientError as error:
-            if error_code(error) != "ObjectNotFoundException":
-                raise
+        self.hook.unscale(self.arn)
 
     def used(self, since: datetime, until: datetime) -> Sequence[tuple[datetime, float]]:
         """
@@ -153,17 +146,6 @@ class EndpointService:
 
     @cached_property
     def _cloudwatch(self) -> Any:
-        return self._client("cloudwatch")
-
-    @cached_property
-    def _scaling(self) -> Any:
-        return self._client("application-autoscaling")
-
-    @property
-    def _scalable(self) -> dict[str, str]:
-        return {"ServiceNamespace": "comprehend", "ResourceId": self.arn, "ScalableDimension": _UNITS}
-
-    def _client(self, service: str) -> Any:
         return AwsBaseHook(
-            aws_conn_id=self._spec.aws_conn_id, client_type=service, config=DEFAULT_CONFIG
+            aws_conn_id=self._spec.aws_conn_id, client_type="cloudwatch", config=DEFAULT_CONFIG
         ).conn

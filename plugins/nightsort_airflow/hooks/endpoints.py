@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -22,6 +22,30 @@ if TYPE_CHECKING:
 IN_USE = "ResourceInUseException"
 GONE = "ResourceNotFoundException"
 NOT_IN_SERVICE = "ResourceUnavailableException"
+NOT_SCALED = "ObjectNotFoundException"
+
+SCALED_UNITS: Final = "comprehend:document-classifier-endpoint:DesiredInferenceUnits"
+
+
+def scalable(arn: str) -> dict[str, str]:
+    """
+    Return what Application Auto Scaling calls the units of an endpoint.
+
+    :param arn: the endpoint's ARN.
+    """
+    return {"ServiceNamespace": "comprehend", "ResourceId": arn, "ScalableDimension": SCALED_UNITS}
+
+
+def unscaling(arn: str) -> str:
+    """
+    Return the command of AWS's command line that takes an endpoint out of Application Auto Scaling.
+
+    :param arn: the endpoint's ARN.
+    """
+    return (
+        "aws application-autoscaling deregister-scalable-target --service-namespace comprehend "
+        f"--scalable-dimension {SCALED_UNITS} --resource-id {arn}"
+    )
 
 
 @dataclass(frozen=True)
@@ -161,6 +185,32 @@ class EndpointCalls:
         """The boto3 client, typed."""
         raise NotImplementedError
 
+    @property
+    def scaling(self) -> Any:
+        """The boto3 client of Application Auto Scaling."""
+        raise NotImplementedError
+
+    def unscale(self, arn: str) -> None:
+        """
+        Take the units of an endpoint out of Application Auto Scaling, if they are there.
+
+        A target outlives its endpoint, and would scale the next one of that name.
+
+        :param arn: the endpoint's ARN.
+        """
+        try:
+            self.scaling.deregister_scalable_target(**scalable(arn))
+        except ClientError as error:
+            if error_code(error) != NOT_SCALED:
+                raise
+
+    def scaled(self) -> list[str]:
+        """Return the ARNs of all endpoints that Application Auto Scaling knows, also if they are gone."""
+        pages = self.scaling.get_paginator("describe_scalable_targets").paginate(
+            ServiceNamespace="comprehend", ScalableDimension=SCALED_UNITS
+        )
+        return [target["ResourceId"] for page in pages for target in page["ScalableTargets"]]
+
     def find_endpoint(self, arn: str) -> EndpointState | None:
         """
         Return the state of an endpoint, or None when there is no such endpoint.
@@ -268,12 +318,18 @@ class EndpointsOf(EndpointCalls):
     The hook's questions about endpoints, by a client of one's own.
 
     :param client: a boto3 client for Comprehend.
+    :param scaling: a boto3 client for Application Auto Scaling.
     """
 
-    def __init__(self, client: ComprehendClient) -> None:
-        self._client = client
+    def __init__(self, client: ComprehendClient, scaling: Any) -> None:
+        self._client, self._scaling = client, scaling
 
     @property
     def client(self) -> ComprehendClient:
         """The boto3 client, typed."""
         return self._client
+
+    @property
+    def scaling(self) -> Any:
+        """The boto3 client of Application Auto Scaling."""
+        return self._scaling

@@ -23,10 +23,33 @@ MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/v
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+def scaling(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
+    """Application Auto Scaling; a test says what is asked."""
+    names: Any = ("comprehend", "application-autoscaling")
+    clients = {name: boto3.client(name, "eu-west-1", **KEYS) for name in names}
+    monkeypatch.setattr(boto3, "client", clients.__getitem__)
+    with Stubber(clients["application-autoscaling"]) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def forgets(scaling: Stubber, name: str, code: str | None = None) -> None:
+    """The next answer about an endpoint's scaling."""
+    sent = {
+        "ServiceNamespace": "comprehend",
+        "ResourceId": ARN + name,
+        "ScalableDimension": "comprehend:document-classifier-endpoint:DesiredInferenceUnits",
+    }
+    if code is None:
+        scaling.add_response("deregister_scalable_target", {}, sent)
+    else:
+        scaling.add_client_error("deregister_scalable_target", code, expected_params=sent)
+
+
+@pytest.fixture
+def aws(scaling: Stubber, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stubber]:
     """AWS with two endpoints of ours; a test says what else is asked."""
-    client = boto3.client("comprehend", "eu-west-1", **KEYS)
-    monkeypatch.setattr(boto3, "client", lambda _: client)
+    client = boto3.client("comprehend")
     monkeypatch.setattr(close_endpoints, "POLL_SECONDS", 0)
     # The command sets them for its own process.
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "server")
@@ -67,15 +90,17 @@ def test_without_yes_it_says_what_it_would_close(aws: Stubber) -> None:
     assert told.endswith("Nothing was closed. With --yes, this closes nightsort-tickets.")
 
 
-def test_what_is_named_is_closed_as_soon_as_aws_takes_that(aws: Stubber) -> None:
+def test_what_is_named_is_closed_as_soon_as_aws_takes_that(aws: Stubber, scaling: Stubber) -> None:
     sent = {"EndpointArn": ARN + "tickets"}
     aws.add_client_error("delete_endpoint", "ResourceInUseException", expected_params=sent)
     aws.add_response("delete_endpoint", {}, sent)
+    forgets(scaling, "tickets")
     code, told = call("tickets", "--yes")
     assert (code, "Closed nightsort-tickets" in told) == (0, True)
 
 
-def test_all_are_closed_and_one_that_aws_refuses_keeps_no_other_open(aws: Stubber) -> None:
+def test_all_are_closed_and_one_that_aws_refuses_keeps_no_other_open(aws: Stubber, scaling: Stubber) -> None:
+    forgets(scaling, "reviews", "ObjectNotFoundException")
     aws.add_client_error(
         "delete_endpoint", "AccessDeniedException", "no", expected_params={"EndpointArn": ARN + "tickets"}
     )
@@ -85,6 +110,17 @@ def test_all_are_closed_and_one_that_aws_refuses_keeps_no_other_open(aws: Stubbe
     assert "nightsort-tickets is open:" in told
     assert "Grant the identity this permission: docs/iam/close-endpoints-policy.json" in told
     assert "Closed nightsort-reviews" in told
+
+
+def test_one_whose_scaling_stays_is_closed_and_named(aws: Stubber, scaling: Stubber) -> None:
+    aws.add_response("delete_endpoint", {}, {"EndpointArn": ARN + "tickets"})
+    forgets(scaling, "tickets", "AccessDeniedException")
+    code, told = call("tickets", "--yes")
+    assert code == 1
+    assert "Closed nightsort-tickets" in told
+    assert "would change the units of the next one" in told
+    assert "docs/iam/close-endpoints-policy.json" in told
+    assert "deregister-scalable-target --service-namespace comprehend --scalable-dimension" in told
 
 
 def test_one_that_changes_for_too_long_is_named(aws: Stubber) -> None:

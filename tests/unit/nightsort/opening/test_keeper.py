@@ -321,6 +321,19 @@ def test_units_follow_the_load_until_it_is_closed(monkeypatch: pytest.MonkeyPatc
     assert world.scaled == [True, False]
 
 
+def test_units_of_an_endpoint_that_somebody_deleted_are_not_scaled_any_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(World.visit.__globals__, "real_time", _with(autoscale={"max": 4}))
+    world = World()
+    world.until_settled(may_open=True)
+    world.endpoint = None
+    world.visit(only_if_held=True)
+    world.visit(only_if_held=True)
+    assert world.scaled == [True, False]
+    assert not world.rows[MORNING].scaled
+
+
 @pytest.mark.parametrize("only_watch", [False, True])
 def test_units_stay_as_soon_as_the_spec_has_no_autoscale_any_more(
     monkeypatch: pytest.MonkeyPatch, only_watch: bool

@@ -18,6 +18,8 @@ from nightsort_airflow.doctor.run_checks import examine
 from tests.unit.nightsort_airflow.airflow_specs import local_spec
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort_airflow.doctor.findings import Finding
 
@@ -25,6 +27,15 @@ ARN = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier-endpoint"
 MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/version/v1"
 KEYS: Any = {"aws_access_key_id": "x", "aws_secret_access_key": "x"}
 KNOWN = Check("AWS", "connection", lambda: ok("known"))
+TARGET = {
+    "ServiceNamespace": "comprehend",
+    "ScalableDimension": "comprehend:document-classifier-endpoint:DesiredInferenceUnits",
+    "MinCapacity": 1,
+    "MaxCapacity": 4,
+    "RoleARN": "arn:aws:iam::123456789012:role/scaling",
+    "CreationTime": datetime(2026, 11, 18, tzinfo=timezone.utc),
+}
+SCALED = RealTime.model_validate({"hours": "always", "budget_usd_day": None, "autoscale": {"max": 4}})
 ALWAYS = RealTime.model_validate({"hours": "always", "budget_usd_day": None})
 
 
@@ -37,22 +48,34 @@ def hours_of_another_day() -> RealTime:
     return RealTime.model_validate({"hours": "08:00-18:00", "days": day})
 
 
+def clients() -> tuple[AwsAccess, Stubber, Stubber]:
+    access = AwsAccess("aws_default")
+    names: Any = ("comprehend", "application-autoscaling")
+    made = [boto3.client(name, "eu-west-1", **KEYS) for name in names]
+    access._clients |= dict(zip(names, made, strict=True))
+    return access, Stubber(made[0]), Stubber(made[1])
+
+
 def found(
     specs: list[ClassifierSpec],
     open_ones: dict[str, int],
     only: str | None = None,
     status: str = "IN_SERVICE",
+    scaled: Sequence[str] | None = (),
 ) -> Finding:
-    """What the doctor says of open endpoints with so many units."""
-    access = AwsAccess("aws_default")
-    client = boto3.client("comprehend", "eu-west-1", **KEYS)
-    access._clients["comprehend"] = client
+    """What the doctor says of open endpoints with so many units, and of those that are scaled."""
+    access, comprehend, scaling = clients()
     listed = [
         {"EndpointArn": f"{ARN}/nightsort-{name}", "Status": status, "ModelArn": MODEL,
          "CurrentInferenceUnits": units}
         for name, units in open_ones.items()
     ]  # fmt: skip
-    with Stubber(client) as stub:
+    with comprehend as stub, scaling:
+        if scaled is None:
+            scaling.add_client_error("describe_scalable_targets", "AccessDeniedException")
+        else:
+            targets = [{**TARGET, "ResourceId": f"{ARN}/{name}"} for name in scaled]
+            scaling.add_response("describe_scalable_targets", {"ScalableTargets": targets})
         stub.add_response("list_endpoints", {"EndpointPropertiesList": listed})
         for name in open_ones:
             tags = [{"Key": "nightsort:classifier", "Value": name}]
@@ -102,11 +125,31 @@ def test_with_one_spec_alone_others_are_left_out() -> None:
 
 @pytest.mark.parametrize(("real_time", "state"), [(None, State.OK), (ALWAYS, State.CANNOT_TELL)])
 def test_without_the_permission_it_cannot_tell_where_somebody_needs_it(real_time: Any, state: State) -> None:
-    access = AwsAccess("aws_default")
-    client = boto3.client("comprehend", "eu-west-1", **KEYS)
-    access._clients["comprehend"] = client
+    access, stub, _ = clients()
     one = spec("tickets", real_time)
-    with Stubber(client) as stub:
+    with stub:
         stub.add_client_error("list_endpoints", "AccessDeniedException")
         (finding,) = examine(endpoint_checks(access, [one], {"tickets": one}, KNOWN))
     assert finding.state is state
+
+
+def test_scaling_that_outlived_its_endpoint_is_a_warning_with_its_remedy() -> None:
+    scaled = ["nightsort-tickets", "nightsort-gone", "payroll"]
+    finding = found([spec("tickets", SCALED)], {"tickets": 1}, scaled=scaled)
+    assert finding.state is State.WARNING
+    assert finding.says.endswith("nightsort-gone is gone, and Auto Scaling would scale the next one")
+    assert finding.remedy == (
+        "aws application-autoscaling deregister-scalable-target --service-namespace comprehend "
+        "--scalable-dimension comprehend:document-classifier-endpoint:DesiredInferenceUnits "
+        f"--resource-id {ARN}/nightsort-gone"
+    )
+    both = [spec("tickets", SCALED), spec("gone", SCALED)]
+    assert found(both, {"tickets": 1}, only="tickets", scaled=scaled).state is State.OK
+    assert found(both, {}, only="gone", scaled=scaled).state is State.WARNING
+
+
+@pytest.mark.parametrize(("real_time", "state"), [(ALWAYS, State.OK), (SCALED, State.CANNOT_TELL)])
+def test_who_may_not_ask_for_scaling_cannot_tell_where_a_spec_has_it(real_time: Any, state: State) -> None:
+    finding = found([spec("tickets", real_time)], {"tickets": 1}, scaled=None)
+    assert finding.state is state
+    assert finding.says.startswith("tickets: IN_SERVICE")

@@ -28,16 +28,12 @@ MODEL = "arn:aws:comprehend:eu-west-1:123456789012:document-classifier/tickets/v
 
 def service(spec: ClassifierSpec = SPEC) -> EndpointService:
     made = EndpointService(spec)
-    for name, attribute in (
-        ("comprehend", "client"),
-        ("cloudwatch", "_cloudwatch"),
-        ("application-autoscaling", "_scaling"),
+    for name, owner, attribute in (
+        ("comprehend", made.hook, "conn"),
+        ("application-autoscaling", made.hook, "scaling"),
+        ("cloudwatch", made, "_cloudwatch"),
     ):
-        client = boto3.client(name, "eu-west-1", **KEYS)  # type: ignore[call-overload]
-        if attribute == "client":
-            made.hook.conn = client
-        else:
-            setattr(made, attribute, client)
+        setattr(owner, attribute, boto3.client(name, "eu-west-1", **KEYS))  # type: ignore[call-overload]
     return made
 
 
@@ -103,7 +99,7 @@ def test_units_that_nothing_changes_are_left_alone(asked: EndpointService) -> No
         "ResourceId": asked.arn,
         "ScalableDimension": "comprehend:document-classifier-endpoint:DesiredInferenceUnits",
     }
-    stub = Stubber(asked._scaling)
+    stub = Stubber(asked.hook.scaling)
     stub.add_response("register_scalable_target", {}, {**target, "MinCapacity": 1, "MaxCapacity": 4})
     tracking = {
         "TargetValue": 70.0,

@@ -22,7 +22,7 @@ from nightsort.real_time.endpoint import (
     ModelChangedError,
     RefusedDocumentError,
 )
-from nightsort.real_time.pace import Pace, unit_seconds
+from nightsort.real_time.pace import LOOK_SECONDS, Pace
 from nightsort.results.curable import NOT_ASKED
 from nightsort.wording import number_of
 
@@ -257,16 +257,20 @@ class _Work:
             return failure_line(document.place, error.code, str(error))
 
     def _until_answered(self, document: Document) -> Any:
-        work = unit_seconds(document.characters)
         while True:
-            if self._stop.wait(self.pace.delay(work)):
+            turn = self.pace.turn(document.characters)
+            while left := self.pace.delay(turn):
+                if self._stop.wait(min(left, LOOK_SECONDS)):
+                    break
+            if self._stop.is_set():
                 raise StoppedError("The work was stopped. What was answered is stored; a retry goes on")
             try:
                 answer = self._endpoint.classify(document.content)
             except BusyError as error:
-                self.pace.was_refused()
+                self.pace.was_refused(turn)
                 now = time.monotonic()
-                since = self._refused_since = self._refused_since or now
+                # While its units are busy with a long text, it has to refuse.
+                since = self._refused_since = self._refused_since or max(now, self.pace.busy_until)
                 if now - since > self._patience:
                     raise EndpointNotInServiceError(
                         f"The endpoint has answered nothing for {self._patience:g} s: {error}. Give it more "
@@ -274,5 +278,5 @@ class _Work:
                     ) from error
             else:
                 self._refused_since = None
-                self.pace.went_well(work)
+                self.pace.went_well(turn)
                 return answer

@@ -170,13 +170,13 @@ def test_a_small_night_goes_through_the_open_endpoint_and_costs_nothing(trip: Sm
     row = trip.row()
     assert (row["state"], row["way"], row["forecast_usd"], row["cost_usd"]) == ("complete", "endpoint", 0, 0)
     assert row["way_why"] == (
-        "30 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open: about 1 minute at "
-        "the pace that AWS documents"
+        "30 texts to send, fewer than batch.endpoint_below (50), and the endpoint is open: about 2 seconds "
+        "at the pace that AWS documents"
     )
     assert [batch["source"] for batch in row["batches"]] == ["endpoint", "endpoint"]
     assert run.xcoms["prepare_batches", "forecast"][0]["text"] == (
         "Sent through the endpoint, for 0.00 USD instead of 0.0450 USD: 30 texts to send, fewer than "
-        "batch.endpoint_below (50), and the endpoint is open: about 1 minute at the pace that AWS documents."
+        "batch.endpoint_below (50), and the endpoint is open: about 2 seconds at the pace that AWS documents."
     )
     # The export holds the same rows, and the views and pages know of batches without a job.
     assert (

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS: Final = 60
 """How long the endpoint may refuse everything that a night asks: after that, a job is faster."""
 
+JOB_SECONDS: Final = 480
+"""What a job takes on AWS, however small it is: published ones took 360 to 480 s."""
+
 _ANSWERS: Final = frozenset({"IN_SERVICE", "UPDATING"})
 
 
@@ -59,10 +62,13 @@ def choose(texts: int, size: int, below: int, endpoint: Endpoint | None, model_a
     if endpoint.desired_model_arn != model_arn:
         moves = version_of(endpoint.desired_model_arn)
         return Choice(JOB, f"{sent} to send, but the endpoint is being moved to version {moves}")
+    seconds = _seconds(texts, size, endpoint.units)
+    takes = f"{_duration(seconds)} at the pace that AWS documents"
+    if seconds > JOB_SECONDS:
+        return Choice(JOB, f"{sent} to send, but the endpoint would take {takes}, longer than a job")
     return Choice(
         ENDPOINT,
-        f"{sent} to send, fewer than batch.endpoint_below ({below:,}), and the endpoint is open: about "
-        f"{_duration(texts, size, endpoint.units)} at the pace that AWS documents",
+        f"{sent} to send, fewer than batch.endpoint_below ({below:,}), and the endpoint is open: {takes}",
     )
 
 
@@ -83,6 +89,11 @@ def what_became(chosen: Choice, batches: Iterable[Mapping[str, Any]], notes: Ite
     return Choice(way, "; ".join((chosen.why, *said)))
 
 
-def _duration(texts: int, size: int, units: int) -> str:
-    work = max(texts / ENDPOINT_UNIT_DOCUMENTS, size / ENDPOINT_UNIT_CHARACTERS)
-    return number_of(math.ceil(work / max(1, units) / 60), "minute")
+def _seconds(texts: int, size: int, units: int) -> float:
+    return max(texts / ENDPOINT_UNIT_DOCUMENTS, size / ENDPOINT_UNIT_CHARACTERS) / max(1, units)
+
+
+def _duration(seconds: float) -> str:
+    if seconds <= 2 * 60:
+        return f"about {number_of(math.ceil(seconds), 'second')}"
+    return f"about {number_of(math.ceil(seconds / 60), 'minute')}"

@@ -21,7 +21,7 @@ def endpoint(status: str = "IN_SERVICE", serves: str = ONE, desired: str | None 
 @pytest.mark.parametrize(
     ("texts", "seen", "way", "why"),
     [
-        (1, endpoint(), "endpoint", "1 text to send, " + OPEN + "1 minute" + PACE),
+        (1, endpoint(), "endpoint", "1 text to send, " + OPEN + "1 second" + PACE),
         (499, endpoint(), "endpoint", "499 texts to send, " + OPEN + "5 minutes" + PACE),
         (500, endpoint(), "job", "500 texts to send, not fewer than batch.endpoint_below (500)"),
         (1_000_000, None, "job", "1,000,000 texts to send, not fewer than batch.endpoint_below (500)"),
@@ -30,7 +30,7 @@ def endpoint(status: str = "IN_SERVICE", serves: str = ONE, desired: str | None 
         (3, endpoint("DELETING"), "job", "3 texts to send, but the endpoint is DELETING"),
         (3, endpoint("FAILED"), "job", "3 texts to send, but the endpoint is FAILED"),
         # More or fewer units: it answers meanwhile.
-        (3, endpoint("UPDATING"), "endpoint", "3 texts to send, " + OPEN + "1 minute" + PACE),
+        (3, endpoint("UPDATING"), "endpoint", "3 texts to send, " + OPEN + "2 seconds" + PACE),
         (3, endpoint("UPDATING", TWO, ONE), "job", "3 texts to send, but the endpoint serves version v2"),
         (3, endpoint("UPDATING", ONE, TWO), "job", "3 texts to send, but " + MOVING),
         (3, endpoint(serves=TWO), "job", "3 texts to send, but the endpoint serves version v2"),
@@ -40,10 +40,19 @@ def test_the_choice(texts: int, seen: Endpoint | None, way: str, why: str) -> No
     assert choose(texts, 30 * texts, 500, seen, ONE) == Choice(way, why)
 
 
-@pytest.mark.parametrize(("units", "minutes"), [(0, "50 minutes"), (1, "50 minutes"), (4, "13 minutes")])
-def test_long_texts_take_longer_and_more_units_do_not(units: int, minutes: str) -> None:
+@pytest.mark.parametrize(("units", "takes"), [(7, "8 minutes"), (10, "5 minutes"), (25, "120 seconds")])
+def test_long_texts_take_longer_and_more_units_do_not(units: int, takes: str) -> None:
     seen = Endpoint("IN_SERVICE", ONE, ONE, units, units)
-    assert choose(300, 300_000, 500, seen, ONE).why == f"300 texts to send, {OPEN}{minutes}{PACE}"
+    assert choose(300, 300_000, 500, seen, ONE) == Choice(
+        "endpoint", f"300 texts to send, {OPEN}{takes}{PACE}"
+    )
+
+
+@pytest.mark.parametrize(("units", "minutes"), [(0, 50), (1, 50), (4, 13), (6, 9)])
+def test_what_takes_the_endpoint_longer_than_a_job_goes_as_a_job(units: int, minutes: int) -> None:
+    seen = Endpoint("IN_SERVICE", ONE, ONE, units, units)
+    why = f"300 texts to send, but the endpoint would take about {minutes} minutes{PACE}, longer than a job"
+    assert choose(300, 300_000, 500, seen, ONE) == Choice("job", why)
 
 
 @pytest.mark.parametrize(

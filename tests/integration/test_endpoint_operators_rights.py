@@ -164,14 +164,14 @@ SCALING = [grant for grant in grants(POLICY) if not grant[1].startswith(("compre
 @pytest.mark.parametrize("grant", SCALING, ids=named)
 def test_without_a_grant_of_scaling_the_endpoint_is_closed_and_its_target_stays(
     admin: LocalAwsUser, airflow: LocalAwsUser, model: str, grant: tuple[str, str, str],
-    caplog: pytest.LogCaptureFixture,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     arn = opened(model, fresh())
     scaling = admin.client("application-autoscaling")
     scaling.register_scalable_target(**scalable(arn), MinCapacity=1, MaxCapacity=2)
     airflow.may(without(POLICY, grant))
     closed(arn)
-    assert f"not authorized to perform: {grant[1]}" in caplog.text
+    assert f"not authorized to perform: {grant[1]}" in capsys.readouterr().out
     assert scaling.describe_scalable_targets(ServiceNamespace="comprehend")["ScalableTargets"]
     scaling.deregister_scalable_target(**scalable(arn))
 

@@ -64,7 +64,7 @@ class HashIndex:
         """
         if self._recent:
             self._store()
-        self._stored.merge()
+        self._stored.sort()
         rows = np.full(len(first), -1, np.int64)
         maybe = np.flatnonzero(self._filter.may_hold(first, second))
         if len(maybe):

@@ -21,7 +21,7 @@ from nightsort.batches.repeats import Repeat
 from nightsort.comprehend.prices import document_units
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
     import numpy.typing as npt
 
@@ -62,7 +62,7 @@ class NewLines:
         self._reused = reused
         self._same_night = same_night
 
-    def of(self, documents: Iterator[pa.RecordBatch]) -> Iterator[Lines]:
+    def of(self, documents: Iterator[pa.RecordBatch]) -> Generator[Lines, None, None]:
         """Yield the texts that are sent.
 
         :param documents: all documents of the source.

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import logging
 import tempfile
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nightsort.arrow.hash_numbers import HashNumbers
+from nightsort.arrow.prefetch import prefetch
 from nightsort.batches.earlier import EarlierBatches
 from nightsort.batches.local_batch import (
     MAX_BATCHES,
@@ -173,8 +175,12 @@ def prepare_batches(
             earlier = EarlierBatches(plan, access, numbers, started(plan.batches))
             repeats = Repeats(local)
             lines = NewLines(earlier, numbers, repeats, reused, same_night=spec.reuse.same_night)
-            with Uploads(access, folder, spec.input_format) as uploads:
-                for batch in cut_batches(lines.of(documents), spec, local, taken=earlier.taken):
+            # One thread looks the texts up, and this one writes the batches.
+            with (
+                Uploads(access, folder, spec.input_format) as uploads,
+                closing(prefetch(lines.of(documents))) as new,
+            ):
+                for batch in cut_batches(new, spec, local, taken=earlier.taken):
                     uploads.add(batch, partial(BatchName.of, run_key, batch.number))
             reused.write()
         check_batch_count(len(earlier.sent) + len(uploads.batches), spec)

@@ -14,6 +14,7 @@ from nightsort.opening.bill import usd_per_hour
 from nightsort.terminal import Terminal
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import CLOSE_POLICY, remedy
+from nightsort_airflow.exceptions import EndpointStateUnknownError
 from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
@@ -40,6 +41,9 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
         found = endpoints.our_endpoints()
     except (BotoCoreError, ClientError) as error:
         err.print(f"Cannot list endpoints: {error}. {remedy(error, CLOSE_POLICY) or ''}", style="red")
+        return 2
+    except EndpointStateUnknownError as error:
+        err.print(f"{error} Close it by `aws comprehend delete-endpoint --endpoint-arn`.", style="red")
         return 2
     open_ones = [endpoint for endpoint in found if endpoint.state.status is not EndpointStatus.DELETING]
     named = [endpoint for endpoint in open_ones if everything or endpoint.classifier in classifiers]

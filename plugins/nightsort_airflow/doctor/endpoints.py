@@ -14,6 +14,7 @@ from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import is_denied
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
+from nightsort_airflow.exceptions import EndpointStateUnknownError
 from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
@@ -66,7 +67,7 @@ def _open_endpoints(
             "the connection may not call comprehend:ListEndpoints and ListTagsForResource",
             f"grant it docs/iam/doctor.json, or {_BY_HAND}",
         )
-    except UNREACHABLE as error:
+    except (*UNREACHABLE, EndpointStateUnknownError) as error:
         return cannot_tell(str(error), _BY_HAND)
     forgotten = _forgotten_scaling(asked, {endpoint.state.arn for endpoint in found}, wanted)
     found = [

@@ -279,22 +279,24 @@ class EndpointCalls:
                 raise
         return True
 
-    def endpoints(self) -> list[EndpointState]:
-        """Return all endpoints for document classifiers in the account and region."""
+    def our_endpoints(self) -> list[OurEndpoint]:
+        """
+        Return the endpoints that Nightsort opened: those for classifiers with its prefix and its tag.
+
+        :raises EndpointStateUnknownError: one of them has a state that is not in botocore's enum.
+        """
         pages = self.client.get_paginator("list_endpoints").paginate()
-        return [
-            EndpointState.of(properties)
+        named = [
+            properties
             for page in pages
             for properties in page.get("EndpointPropertiesList", [])
-            if ":document-classifier-endpoint/" in properties.get("EndpointArn", "")
+            if f":document-classifier-endpoint/{ENDPOINT_PREFIX}" in properties.get("EndpointArn", "")
         ]
-
-    def our_endpoints(self) -> list[OurEndpoint]:
-        """Return the endpoints that Nightsort opened: those with its prefix and its tag."""
-        named = [endpoint for endpoint in self.endpoints() if endpoint.name.startswith(ENDPOINT_PREFIX)]
-        found = [(endpoint, self.endpoint_tags(endpoint.arn)) for endpoint in named]
+        found = [(properties, self.endpoint_tags(properties["EndpointArn"])) for properties in named]
         return [
-            OurEndpoint(endpoint, tags[CLASSIFIER_TAG]) for endpoint, tags in found if CLASSIFIER_TAG in tags
+            OurEndpoint(EndpointState.of(properties), tags[CLASSIFIER_TAG])
+            for properties, tags in found
+            if CLASSIFIER_TAG in tags
         ]
 
     def endpoint_tags(self, arn: str) -> dict[str, str]:

@@ -132,3 +132,16 @@ def test_one_that_changes_for_too_long_is_named(aws: Stubber) -> None:
 
 def test_a_classifier_without_one_is_named(aws: Stubber) -> None:
     assert "No endpoint is open for others." in call("others", "--yes")[1]
+
+
+def test_one_in_a_state_that_is_not_known_is_named_with_the_way_to_close_it(scaling: Stubber) -> None:
+    listed: list[Any] = [{"EndpointArn": f"{ARN}tickets", "Status": "A_NEW_STATE"}]
+    with Stubber(boto3.client("comprehend")) as stub:
+        stub.add_response("list_endpoints", {"EndpointPropertiesList": listed})
+        tags = [{"Key": "nightsort:classifier", "Value": "tickets"}]
+        stub.add_response("list_tags_for_resource", {"Tags": tags})
+        code, told = call("tickets", "--yes")
+    assert code == 2
+    assert "unknown state 'A_NEW_STATE'" in told
+    assert f"{ARN}tickets" in told
+    assert "delete-endpoint" in told

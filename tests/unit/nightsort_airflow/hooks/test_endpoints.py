@@ -115,7 +115,11 @@ def test_ours_are_those_with_our_prefix_and_our_tag_on_whatever_page(
     script = answers(hook)
     others, gone = f"{ENDPOINTS}/nightsort-by-hand", f"{ENDPOINTS}/nightsort-gone"
     recognizer = ARN.replace("document-classifier-endpoint", "entity-recognizer-endpoint")
-    first = [endpoint(arn=f"{ENDPOINTS}/payroll"), endpoint(arn=recognizer), endpoint(arn=others)]
+    first = [
+        endpoint("A_NEW_STATE", arn=f"{ENDPOINTS}/payroll"),
+        endpoint(arn=recognizer),
+        endpoint(arn=others),
+    ]
     script.add_response("list_endpoints", {"EndpointPropertiesList": first, "NextToken": "more"}, {})
     script.add_response(
         "list_endpoints",

@@ -26,7 +26,7 @@ _TWO_OF_64: Final = np.uint64(1) << (np.arange(2**_PART_BITS, dtype=np.uint64) &
 class BloomFilter:
     """Pairs of hashes, two bits of four words each.
 
-    With 27 bits for a pair 1 of 6,700 others passes, with 13 bits 1 of 320, with 9 bits 1 of 60.
+    With 54 bits for a pair 1 of 300,000 others passes, with 13 bits 1 of 320, with 9 bits 1 of 49.
 
     :param bits: there are two to the power of so many words of 64 bits; at least 3.
     """

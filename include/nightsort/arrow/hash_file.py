@@ -36,7 +36,7 @@ _REGION_BITS: Final = 11
 _REGION_BYTES: Final = 2**29
 """From one region to the next in a sparse file: 22 million records fit in."""
 
-_READ_WHILE_ONE_IS_SORTED: Final = 12
+_READ_WHILE_ONE_IS_SORTED: Final = 4
 """So many records of regions are read and compared in the time in which one is sorted."""
 
 _AT_ONCE: Final = 2**16

@@ -22,7 +22,7 @@ _IN_MEMORY: Final = 2**18
 """A run is written after so many pairs (6 MB)."""
 
 _FILTER_BITS: Final = 22
-"""32 MB: of 30 million pairs 1 new one in 37 is looked up on disk."""
+"""32 MB: of 30 million pairs 1 new one in 49 is looked up on disk."""
 
 
 class HashIndex:

@@ -30,7 +30,7 @@ _FEW_BITS: Final = 17
 """A filter of 1 MB, for as many hashes as are in memory."""
 
 _MANY_BITS: Final = 21
-"""A filter of 16 MB: of 10 million new hashes 1 in 140 is looked up on disk, of 30 million 1 in 5."""
+"""A filter of 16 MB: of 10 million new hashes 1 in 320 is looked up on disk, of 30 million 1 in 4."""
 
 
 class HashNumbers:

@@ -109,27 +109,19 @@ def create_app(service: Service, tokens: tuple[bytes, ...]) -> ASGIApp:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     app.add_exception_handler(HTTPException, _answer_http)
     app.add_exception_handler(Exception, _answer_defect)
-    return Guard(app, tokens)
+    return Guard(app, tokens, service.metrics)
 
 
 async def classify(question: Question, request: Request) -> dict[str, Any]:
     """Classify one text or several: all are answered, or none."""
     service: Service = request.app.state.service
     began = time.monotonic()
-    status, name = "500", ""
-    try:
-        classifier = service.named(question.classifier)
-        name = classifier.name
-        texts = [question.text] if question.text is not None else question.texts or []
-        answers = await classifier.classify(texts)
-        status = "200"
-    except ProblemError as problem:
-        status = str(problem.status)
-        raise
-    finally:
-        service.metrics.count("requests_total", name, status)
-    service.metrics.time(name, time.monotonic() - began)
-    return {"classifier": name, "results": [answer.to_dict() for answer in answers]}
+    classifier = service.named(question.classifier)
+    request.state.classifier = classifier.name
+    texts = [question.text] if question.text is not None else question.texts or []
+    answers = await classifier.classify(texts)
+    service.metrics.time(classifier.name, time.monotonic() - began)
+    return {"classifier": classifier.name, "results": [answer.to_dict() for answer in answers]}
 
 
 async def health(request: Request) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What stands before every request: the token, the limits, and headers for browsers."""
+"""What stands before every request: the token, the limits, headers for browsers, and the count."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from nightsort_airflow.serving.metrics import Metrics
+
 TOKEN: Final = "NIGHTSORT_SERVE_TOKEN"  # noqa: S105 - the name of a variable
 TOKEN_FILE: Final = "NIGHTSORT_SERVE_TOKEN_FILE"  # noqa: S105
 MIN_TOKEN: Final = 24
@@ -31,6 +33,8 @@ MAX_REQUESTS: Final = 200
 
 OPEN_PATHS: Final = frozenset({"/health", "/openapi.json"})
 """Paths without a token: they say nothing of documents."""
+
+COUNTED_PATH: Final = "/classify"
 
 _HEADERS: Final = (
     (b"cache-control", b"no-store"),
@@ -73,11 +77,13 @@ class Guard:
 
     :param app: what answers.
     :param tokens: what callers may have.
+    :param metrics: counts the requests to classify, also those that are refused here.
     """
 
-    def __init__(self, app: ASGIApp, tokens: tuple[bytes, ...]) -> None:
+    def __init__(self, app: ASGIApp, tokens: tuple[bytes, ...], metrics: Metrics) -> None:
         self._app = app
         self._tokens = tokens
+        self._metrics = metrics
         self._requests = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,6 +95,9 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = [*message.get("headers", ()), *_HEADERS]
+                if scope["path"] == COUNTED_PATH:
+                    classifier = scope.get("state", {}).get("classifier", "")
+                    self._metrics.count("requests_total", classifier, str(message["status"]))
             await send(message)
 
         try:

@@ -99,7 +99,7 @@ def _nothing_there(request: Request, error: NotFoundError) -> Response:
 def _trouble(
     request: Request, status: int, kind: str, what: str = "", retry_after: int | None = None
 ) -> Response:
-    answer = page(request, "trouble", status, title="Nightsort", kind=kind, what=what)
+    answer = page(request, "trouble", status, title=f"Error {status}", kind=kind, what=what)
     if retry_after is not None:
         answer.headers["Retry-After"] = str(retry_after)
     return answer

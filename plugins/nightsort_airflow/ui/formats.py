@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from markupsafe import Markup
 
+from nightsort.comprehend.prices import usd_text
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -30,10 +32,8 @@ def share(value: float | None, digits: int = 1) -> str:
 
 
 def usd(value: float | None) -> str:
-    """Return an amount of US dollars; less than a cent shows its first digits."""
-    if value is None:
-        return NOTHING
-    return f"{value:,.4f} USD" if 0 < value < 0.01 else f"{value:,.2f} USD"
+    """Return an amount of US dollars."""
+    return NOTHING if value is None else usd_text(value)
 
 
 def metric(value: float | None) -> str:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nightsort_airflow.serving.app import create_app
+from nightsort_airflow.serving.guard import MAX_BODY
 from nightsort_airflow.serving.service import Service
 
 if TYPE_CHECKING:
@@ -81,3 +82,15 @@ def test_a_body_that_is_not_said_to_be_json_is_told_which_header_to_send(
 def test_a_wrong_method_is_told_the_right_one(client: TestClient) -> None:
     answer = client.get("/classify")
     assert (answer.status_code, answer.headers["Allow"]) == (405, "POST")
+
+
+def test_a_refused_request_is_counted_too(client: TestClient) -> None:
+    def counted(status: int) -> int:
+        lines = dict(line.rsplit(" ", 1) for line in client.get("/metrics").text.splitlines())
+        return int(lines.get(f'nightsort_serve_requests_total{{classifier="",status="{status}"}}', 0))
+
+    before = {status: counted(status) for status in (401, 413, 422)}
+    client.post("/classify", headers={"Authorization": "Bearer wrong"})
+    client.post("/classify", content=b" " * (MAX_BODY + 1))
+    refused(client, b"{}")
+    assert {status: counted(status) - number for status, number in before.items()} == dict.fromkeys(before, 1)

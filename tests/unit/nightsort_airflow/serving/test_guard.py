@@ -16,6 +16,7 @@ from nightsort_airflow.serving.guard import (
     TokenError,
     read_tokens,
 )
+from nightsort_airflow.serving.metrics import Metrics
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -73,8 +74,11 @@ def asked(
     if token is not None:
         given.append((b"authorization", b"Bearer " + token))
     scope: Any = {"type": "http", "path": path, "headers": given, "method": "POST"}
-    asyncio.run(Guard(behind, TOKENS)(scope, receive, send))
+    metrics = Metrics()
+    asyncio.run(Guard(behind, TOKENS, metrics)(scope, receive, send))
     assert (b"x-content-type-options", b"nosniff") in sent[0]["headers"]
+    counted = f'requests_total{{classifier="",status="{sent[0]["status"]}"}} 1'
+    assert (counted in metrics.text({})) == (path == "/classify")
     return sent[0]["status"], seen
 
 
@@ -124,7 +128,7 @@ def test_of_too_many_requests_at_once_the_last_is_told_to_come_again() -> None:
             scope: Any = {"type": "http", "path": path, "headers": headers, "method": "POST"}
             return asyncio.ensure_future(guard(scope, receive, send))
 
-        guard = Guard(behind, TOKENS)
+        guard = Guard(behind, TOKENS, Metrics())
         under_way = [ask("/classify") for _ in range(MAX_REQUESTS)]
         await asyncio.sleep(0)
         await ask("/classify")

@@ -16,6 +16,7 @@ from nightsort_local.stack import LocalStack
 from tests.integration.comprehend_answers import check_answers
 from tests.integration.local_aws_server import LocalAwsServer, local_aws
 from tests.integration.temporary_databases import temporary_database
+from tests.made_nights import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -52,6 +53,16 @@ def database(empty_database: str) -> Iterator[psycopg.Connection[Any]]:
     with psycopg.connect(empty_database, autocommit=True) as connection:
         ensure_schema(connection)
         yield connection
+
+
+@pytest.fixture(scope="session")
+def months(postgres_dsn: str) -> Iterator[str]:
+    """A database with months of nights, as a connection string; no test writes to it."""
+    with temporary_database(postgres_dsn) as dsn:
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            ensure_schema(connection)
+            make_months(connection)
+        yield dsn
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -33,64 +33,21 @@ from nightsort.tables.run_rows import AirflowRun, fail_run, start_run
 from nightsort.tables.schema import ensure_schema
 from nightsort_airflow.ui.airflow_state import AirflowFacts, RunFacts
 from nightsort_airflow.ui.formats import NOTHING
-from tests.integration.ui_client import NOW, ROUTE_VALUES, Found, pages, write_specs
-from tests.made_nights import FIRST_NIGHT, MadeNights, batch_name, job_id, make_months
+from tests.integration.ui_client import NIGHT, NOW, ROUTE_VALUES, SCRIPT, Found, look, pages, site_of
+from tests.integration.ui_fixtures import client, own, specs, with_predictions
+from tests.made_nights import FIRST_NIGHT, MadeNights, batch_name, job_id
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from starlette.testclient import TestClient
 
+__all__ = ["client", "own", "specs", "with_predictions"]
+
 pytestmark = pytest.mark.integration
 
 NO_ROWS = pa.RecordBatch.from_pylist([], RESULT_SCHEMA)
-SCRIPT = "<script>alert(1)</script>"
-NIGHT = "/classifiers/tickets/nights/20261130"
-
-
-def site_of(client: TestClient) -> Any:
-    """What the pages of a client are made of."""
-    return client.app.routes[0].app.app.state.site  # type: ignore[attr-defined]
-
-
-def look(client: TestClient, path: str, status: int = 200) -> Found:
-    answer = client.get(f"/nightsort{path}")
-    assert answer.status_code == status, answer.text[:500]
-    return Found(answer.text)
-
-
-@pytest.fixture(scope="module")
-def months(postgres_dsn: str) -> Iterator[str]:
-    """A database with months of nights, as a connection string."""
-    name = "ui_months"
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute(f"CREATE DATABASE {name}")
-    dsn = psycopg.conninfo.make_conninfo(postgres_dsn, dbname=name)
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        ensure_schema(connection)
-        make_months(connection)
-    yield dsn
-    with psycopg.connect(postgres_dsn, autocommit=True) as server:
-        server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def specs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    folder = write_specs(tmp_path / "specs", "tickets", "reviews", "mails", "chats")
-    monkeypatch.setenv("NIGHTSORT_SPECS", str(folder))
-    return folder
-
-
-@pytest.fixture
-def client(months: str, specs: Path) -> TestClient:
-    return pages(months)
-
-
-@pytest.fixture
-def own(database: psycopg.Connection[Any], empty_database: str, specs: Path) -> TestClient:
-    """A client of a database that a test fills itself."""
-    return pages(empty_database)
 
 
 def test_the_overview_has_what_needs_a_person_first_with_reason_and_links(client: TestClient) -> None:
@@ -660,27 +617,6 @@ def test_an_error_says_nothing_of_what_was_read(
     assert "This page failed" in shown.text
     out, err = capfd.readouterr()
     assert "SECRET" not in shown.text + caplog.text + out + err
-
-
-@pytest.fixture
-def with_predictions(own: TestClient, database: Any) -> TestClient:
-    made = MadeNights(database, "tickets")
-    made.train("v1f2e3d4c5b6a")
-    key = made.night(FIRST_NIGHT, documents=4, failed=1, rejects={"blank": 1})
-    rows = [
-        ("b", 0, "=cmd|' /C calc'!A0", "classified", "a,b", 0.5, ["a,b", "c"], [0.5, 0.25], ["a,b"], None),
-        ("b", 1, "T-2", "classified", "ü", 1.0, ["ü"], [1.0], ["ü"], None),
-        ("b", 2, "T-3", "failed", None, None, None, None, None, "missing_from_output"),
-        ("rejects", 0, None, "rejected", None, None, None, None, None, "blank"),
-    ]
-    for row in rows:
-        database.execute(
-            "INSERT INTO nightsort.predictions (classifier, run_key, day, version, batch, line, document_id,"
-            " status, label, score, labels, scores, accepted, reason)"
-            " VALUES ('tickets', %s, %s, 'v1', %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
-            (key, FIRST_NIGHT, *row),
-        )
-    return own
 
 
 def test_predictions_and_rejects_as_csv_that_a_spreadsheet_does_not_run(with_predictions: TestClient) -> None:

@@ -31,6 +31,9 @@ ROUTE_VALUES = {
 }
 """A value for each parameter of a route; the page of all of them together is there."""
 
+NIGHT = "/classifiers/tickets/nights/20261130"
+SCRIPT = "<script>alert(1)</script>"
+
 SAMPLE = Path(airflow_environment.SAMPLE_SPECS) / "aws-services.yaml"
 
 
@@ -111,3 +114,14 @@ def pages(
         headers=TOKEN,
         follow_redirects=False,
     )
+
+
+def site_of(client: TestClient) -> Any:
+    """What the pages of a client are made of."""
+    return client.app.routes[0].app.app.state.site  # type: ignore[attr-defined]
+
+
+def look(client: TestClient, path: str, status: int = 200) -> Found:
+    answer = client.get(f"/nightsort{path}")
+    assert answer.status_code == status, answer.text[:500]
+    return Found(answer.text)

@@ -1,4 +1,4 @@
-"""The real database is in tests/integration/test_ui_pages.py; here is what needs none."""
+"""The real database is in tests/integration/test_ui_databases.py; here is what needs none."""
 
 from __future__ import annotations
 

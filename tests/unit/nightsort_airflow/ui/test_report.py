@@ -1,4 +1,4 @@
-"""Whole files are in tests/integration/test_ui_pages.py."""
+"""Whole files are in tests/integration/test_ui_downloads.py."""
 
 from __future__ import annotations
 

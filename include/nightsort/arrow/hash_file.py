@@ -30,6 +30,9 @@ _RECORD_BYTES: Final = 24
 _STEP: Final = 64
 """So many sorted records are read for a pair."""
 
+_PAIRS_AT_ONCE: Final = 2**11
+"""For so many pairs sorted records are read together: at most 3 MB."""
+
 _REGION_BITS: Final = 11
 """A region for each value of so many leading bits: of 10 million records, 117 KB are read for a pair."""
 
@@ -173,8 +176,14 @@ class _Sorted:
 
     def find(self, first: Hashes, second: Hashes) -> Numbers:
         numbers = np.full(len(first), -1, np.int64)
-        if not len(first) or not self._number:
-            return numbers
+        if self._number:
+            for start in range(0, len(first), _PAIRS_AT_ONCE):
+                some = slice(start, start + _PAIRS_AT_ONCE)
+                numbers[some] = self._find(first[some], second[some])
+        return numbers
+
+    def _find(self, first: Hashes, second: Hashes) -> Numbers:
+        numbers = np.full(len(first), -1, np.int64)
         # Two steps may begin with one hash, and a step may end with the hash that the next one begins with.
         begins = np.maximum(np.searchsorted(self._steps, first, side="left") - 1, 0)
         ends = np.searchsorted(self._steps, first, side="right")

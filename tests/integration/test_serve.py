@@ -249,6 +249,8 @@ class TestLife:
         assert status == 503
         assert "serve_tickets" in detail
         assert "1.80 USD an hour" in detail
+        # Now the service knows that it is closed, and tries to open it, without a version.
+        assert problem(asked(client, text=TEXT))[0] == 503
         assert client.get("/health").json()["endpoints"] == {"tickets": "closed"}
         assert world.open(model) == endpoint
         assert asked(client, text=TEXT).json()["results"][0]["label"] == "BILLING"

@@ -218,6 +218,9 @@ class LocalEndpoint:
             return
         if not (state is None or state.status is EndpointStatus.DELETING or self._is_a_commands()):
             return
+        if state is None:
+            # It fails without a version, before others would take this one for a user.
+            self._active_arn()
         self._begin_use()
         # Its last user may have closed it meanwhile.
         state = served.look()

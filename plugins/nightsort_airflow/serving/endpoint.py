@@ -216,9 +216,10 @@ class LocalEndpoint:
         state = served.look()
         if not is_local_stack(hook):
             return
-        if not (state is None or state.status is EndpointStatus.DELETING or self._is_a_commands()):
+        gone = state is None or state.status is EndpointStatus.DELETING
+        if not (gone or self._is_a_commands()):
             return
-        if state is None:
+        if gone:
             # It fails without a version, before others would take this one for a user.
             self._active_arn()
         self._begin_use()

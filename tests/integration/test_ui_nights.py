@@ -124,7 +124,10 @@ def test_what_equal_texts_saved_is_shown_for_the_night_and_for_the_month(
         "Saved 0.0630 USD 126 units: 40 documents with the text of another one, 2 that an earlier run had"
         in night
     )
-    month = "1 night, budget 10.00 USD; by hand 0.50 USD; 0.0630 USD saved, 42 documents not sent"
+    month = (
+        "1.50 USD for 1 night (budget 10.00 USD) and 0.50 USD for runs by hand; 0.0630 USD saved, "
+        "42 documents not sent"
+    )
     assert f"2.00 USD {month}" in look(own, "/").text
     assert f"This month 2.00 USD: {month}." in look(own, "/classifiers/tickets").text
     assert f"2.00 USD {month}" in night

@@ -119,7 +119,7 @@ def test_a_classifier_shows_its_endpoint_with_what_it_costs(own: TestClient, dat
     assert f"nobody asked {SCRIPT}" in shown.text
     of_today = look(own, "/").text
     assert "tickets endpoint opening, 1 unit; today 3.60 USD" in of_today
-    assert "; endpoint 3.60 USD" in of_today
+    assert "3.60 USD all for the endpoint" in of_today
 
 
 def test_another_version_has_an_address_of_its_own(client: TestClient) -> None:

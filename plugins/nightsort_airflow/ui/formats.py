@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 from markupsafe import Markup
 
 from nightsort.comprehend.prices import usd_text
+from nightsort.wording import number_of
 
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from nightsort.tables.overview import Spending
     from nightsort.tables.run_summaries import RunSummary
 
 NOTHING: Final = "–"  # noqa: RUF001 - a dash, as tables have it
@@ -76,6 +78,32 @@ def of(value: float, run: RunSummary) -> float | None:
     return value if run.counted else None
 
 
+def spent(month: Spending, budget: float | None = None) -> str:
+    """
+    Return what was paid for in a month, and what was saved: the end of a sentence that begins with the sum.
+
+    :param month: what a classifier cost in a month.
+    :param budget: what its nights together may have cost, in USD; None: no limit.
+    """
+    nights = number_of(month.nights, "night") + (f" (budget {usd(budget)})" if budget else "")
+    kinds = {
+        nights: month.nights_usd,
+        "runs by hand": month.by_hand_usd,
+        "trainings": month.trainings_usd,
+        "the endpoint": month.endpoint_usd,
+    }
+    paid = {kind: cost for kind, cost in kinds.items() if cost}
+    if len(paid) == 1:
+        words = f"all for {next(iter(paid))}"
+    else:
+        *most, last = [f"{usd(cost)} for {kind}" for kind, cost in paid.items()] or ["nothing paid"]
+        words = f"{', '.join(most)} and {last}" if most else last
+    if month.saved.documents:
+        not_sent = number_of(month.saved.documents, "document")
+        words += f"; {usd(month.saved.usd)} saved, {not_sent} not sent"
+    return words
+
+
 FILTERS: Final = {
     "of": of,
     "number": number,
@@ -84,5 +112,6 @@ FILTERS: Final = {
     "metric": metric,
     "duration": duration,
     "moment": moment,
+    "spent": spent,
 }
 """The filters of the templates, by name."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
+from nightsort.errors import NightsortError
 from nightsort_airflow.serving.endpoint import EndpointError, LocalEndpoint, ServedEndpoint, ThrottledError
 from nightsort_airflow.serving.pace import THROTTLED_SECONDS, Pace
 from nightsort_airflow.serving.texts import checked_texts
@@ -40,6 +43,10 @@ SERVER_SETTINGS: Final[dict[str, Any]] = {
     "timeout_graceful_shutdown": SHUTDOWN_SECONDS,
 }
 """Of uvicorn. The guard limits the requests: uvicorn's own limit counts idle connections, too."""
+
+
+class ListenError(NightsortError):
+    """The address or the port of the service cannot be used."""
 
 
 def classify(
@@ -84,7 +91,7 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int, say: Callable[[
     :param host: the address to listen on.
     :param port: the port.
     :param say: told where it answers, before it begins.
-    :raises NightsortError: there is no token.
+    :raises NightsortError: there is no token, or the address or the port cannot be used.
     """
     import uvicorn
 
@@ -93,13 +100,30 @@ def serve(specs: Sequence[ClassifierSpec], host: str, port: int, say: Callable[[
     from nightsort_airflow.serving.service import Service
 
     tokens = read_tokens(os.environ)
+    listener = _listener(host, port)
     names = ", ".join(spec.name for spec in specs)
     say(f"POST http://{host}:{port}/classify asks the endpoints of {names}. Ctrl-C ends it.")
     service = Service([ServedEndpoint(spec) for spec in specs], poll_seconds(WATCH_SECONDS))
     try:
-        uvicorn.run(create_app(service, tokens), host=host, port=port, **SERVER_SETTINGS)
+        uvicorn.Server(uvicorn.Config(create_app(service, tokens), **SERVER_SETTINGS)).run([listener])
+    except KeyboardInterrupt:
+        pass  # Uvicorn has answered what was taken, and raises Ctrl-C again.
     finally:
         service.close()
+        listener.close()
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            what = f"{host}:{port} is in use by another process: choose another port with --port"
+        else:
+            # Python adds the address once more, in brackets.
+            why = str(error.strerror).partition(" (")[0]
+            what = f"Cannot listen on {host}:{port}: {why}; choose other ones with --host and --port"
+        raise ListenError(what) from None
 
 
 def _answered(served: ServedEndpoint, pace: Pace, text: str) -> Answer:

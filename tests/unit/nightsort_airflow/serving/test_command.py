@@ -29,6 +29,26 @@ def test_without_a_token_the_service_does_not_start(monkeypatch: pytest.MonkeyPa
         command.serve([], "127.0.0.1", 1, print)
 
 
+@pytest.fixture
+def token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NIGHTSORT_SERVE_TOKEN", "x" * 30)
+
+
+def test_a_port_that_is_in_use_is_named_with_what_to_do(token: None) -> None:
+    said: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(NightsortError, match=f"127.0.0.1:{port} is in use .* another port with --port"):
+            command.serve([], "127.0.0.1", port, said.append)
+    assert said == []
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no such host"])
+def test_an_address_that_is_not_of_this_machine_is_named_with_what_to_do(token: None, host: str) -> None:
+    with pytest.raises(NightsortError, match=f"Cannot listen on {host}:8090: .*--host"):
+        command.serve([], host, 8090, print)
+
+
 class ClockLoop(asyncio.SelectorEventLoop):
     """An event loop whose time a test moves on."""
 

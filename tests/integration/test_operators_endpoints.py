@@ -203,7 +203,7 @@ def test_ours_are_listed_with_their_classifier_and_nobody_elses(
             "endpoint_arn"
         ],
     ]
-    (listed,) = [each for each in hook().our_endpoints() if name in each.state.name]
+    (listed,) = [each for each in hook().our_endpoints()[0] if name in each.state.name]
     assert (listed.state.arn, listed.classifier, listed.state.is_ready) == (ours, "tickets", True)
     for arn in [ours, *others]:
         closed(run, aws, arn)
@@ -365,13 +365,33 @@ def test_a_model_that_is_not_there_is_told_with_its_remedy(
         run.execute(ComprehendEndpointReadySensor(task_id="ready", endpoint_arn=arn, deferrable=True))
 
 
-def test_an_encrypted_model_without_a_role_fails_and_leaves_no_endpoint(
-    aws: LocalAwsServer, name: str
-) -> None:
+@pytest.fixture(scope="module")
+def encrypted(aws: LocalAwsServer) -> str:
+    """A model that no endpoint can serve without a role."""
     uri, comprehend = put(aws, "key/training.csv", csv_bytes(labelled_rows(12))), aws.client("comprehend")
     request = create_request("encrypted", uri, ModelKmsKeyId="1234abcd-12ab-34cd-56ef-1234567890ab")
     model = comprehend.create_document_classifier(**request)["DocumentClassifierArn"]
     assert wait_for_classifier(comprehend, model)["Status"] == "TRAINED"
+    return str(model)
+
+
+def test_an_encrypted_model_without_a_role_fails_and_leaves_no_endpoint(
+    aws: LocalAwsServer, encrypted: str, name: str
+) -> None:
     with pytest.raises(EndpointBrokenError, match=r"KMS_ACCESS_DENIED.*Give a DataAccessRoleArn"):
-        OperatorRun().execute(opening(model, name))
-    wait_until(lambda: found(aws, endpoint_arn(model, name)) == [], "the endpoint to go")
+        OperatorRun().execute(opening(encrypted, name))
+    wait_until(lambda: found(aws, endpoint_arn(encrypted, name)) == [], "the endpoint to go")
+
+
+def test_an_endpoint_that_has_failed_and_is_replaced_leaves_no_scaling_to_the_next_one(
+    aws: LocalAwsServer, models: tuple[str, str], encrypted: str, name: str
+) -> None:
+    run = OperatorRun()
+    comprehend, scaling = aws.client("comprehend"), aws.client("application-autoscaling")
+    request = {"EndpointName": name, "ModelArn": encrypted, "DesiredInferenceUnits": 1}
+    arn = comprehend.create_endpoint(**request)["EndpointArn"]
+    wait_until(lambda: found(aws, arn)[0]["Status"] == "FAILED", "the endpoint to fail")
+    scaling.register_scalable_target(**scalable(arn), MinCapacity=1, MaxCapacity=4)
+    assert run.execute(opening(models[0], name))["status"] == "IN_SERVICE"
+    assert hook().scaled() == []
+    closed(run, aws, arn)

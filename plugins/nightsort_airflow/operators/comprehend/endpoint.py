@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors
+from botocore.exceptions import ClientError
+
+from nightsort_airflow.aws_errors import fail_on_permanent_aws_errors, is_denied, remedy
 from nightsort_airflow.exceptions import (
     EndpointBrokenError,
     EndpointUnfinishedError,
@@ -141,6 +143,21 @@ class ComprehendEndpointOperator(ComprehendWaitingOperator):
         )
         if self.wait_for_completion:
             self._wait(UPDATED, endpoint.arn)
+
+    def _unscale(self, arn: str) -> None:
+        """Let Application Auto Scaling forget an endpoint that is about to be deleted."""
+        try:
+            self.hook.unscale(arn)
+        except ClientError as error:
+            if not is_denied(error):
+                raise
+            self.log.warning(
+                "If Application Auto Scaling changes the units of this endpoint, it will change those of the "
+                "next one of its name, too: %s. %s %s",
+                error,
+                remedy(error),
+                arn,
+            )
 
     def on_kill(self) -> None:
         """Delete the endpoint if this process waits for it and that is wanted."""

@@ -50,7 +50,9 @@ class ComprehendCreateEndpointOperator(ComprehendEndpointOperator):
     - ``FAILED``: the operator deletes it, because AWS does not say whether it is billed, and creates it anew.
 
     If the endpoint of this task ends ``FAILED``, it is deleted, and the task fails with Comprehend's message;
-    a retry creates it again. Give a deferrable task ``retries`` of at least 2: Airflow 3.3 sometimes fails a
+    a retry creates it again. Where an endpoint is deleted, Application Auto Scaling is told to forget it:
+    otherwise it would scale the next one of that name. Without the right to do so, the task warns and goes
+    on. Give a deferrable task ``retries`` of at least 2: Airflow 3.3 sometimes fails a
     healthy deferred task, and a retry finds the endpoint.
 
     Killing the task while the endpoint is CREATING deletes the endpoint (``delete_on_kill``), since nobody
@@ -160,6 +162,7 @@ class ComprehendCreateEndpointOperator(ComprehendEndpointOperator):
 
     def _replace(self, endpoint: EndpointState) -> None:
         """Delete an endpoint that has failed; fail if it is the one that this try waited for."""
+        self._unscale(endpoint.arn)
         self.hook.delete_endpoint(endpoint.arn)
         cause = f"The endpoint ended FAILED: {endpoint.message}. It is deleted"
         if not {CREATED, UPDATED} & {*self._waited}:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from airflow.providers.amazon.aws.utils.mixins import aws_template_fields
-from botocore.exceptions import ClientError
 
-from nightsort_airflow.aws_errors import is_denied, remedy
 from nightsort_airflow.links.comprehend import ComprehendEndpointLink
 from nightsort_airflow.operators.comprehend.endpoint import DELETED, SETTLED, ComprehendEndpointOperator
 from nightsort_airflow.states import EndpointStatus
@@ -73,7 +71,7 @@ class ComprehendDeleteEndpointOperator(ComprehendEndpointOperator):
             self.persist_link(ComprehendEndpointLink, context)
             self._remember(context, endpoint)
             if endpoint.status is not EndpointStatus.DELETING:
-                self._unscale()
+                self._unscale(arn)
                 if endpoint.is_changing or not self.hook.delete_endpoint(arn):
                     self._wait(SETTLED, arn, delete_on_kill=True)
                     continue
@@ -81,20 +79,6 @@ class ComprehendDeleteEndpointOperator(ComprehendEndpointOperator):
             if not self.wait_for_completion:
                 return {"endpoint_arn": arn, **self._found(context)}
             self._wait(DELETED, arn)
-
-    def _unscale(self) -> None:
-        try:
-            self.hook.unscale(self.endpoint_arn)
-        except ClientError as error:
-            if not is_denied(error):
-                raise
-            self.log.warning(
-                "If Application Auto Scaling changes the units of this endpoint, it will change those of the "
-                "next one of its name, too: %s. %s %s",
-                error,
-                remedy(error),
-                self.endpoint_arn,
-            )
 
     def _remember(self, context: Context, endpoint: EndpointState) -> None:
         """Store what was there, for a try that finds it gone."""

@@ -2,13 +2,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import boto3
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, TaskDeferred
-from botocore.stub import Stubber
 
 from nightsort_airflow.exceptions import EndpointUnfinishedError
-from nightsort_airflow.hooks.comprehend import ComprehendClassificationHook
 from nightsort_airflow.operators.comprehend import ComprehendDeleteEndpointOperator
 from nightsort_airflow.triggers.endpoints import (
     ComprehendEndpointDeletedTrigger,
@@ -28,18 +25,6 @@ THERE_WAS_ONE = {
     "inference_units": 1,
     "created_at": SERVES_V1["created_at"],
 }
-
-
-@pytest.fixture(autouse=True)
-def scaling(monkeypatch: pytest.MonkeyPatch) -> Stubber:
-    """Application Auto Scaling, which does not know the endpoint."""
-    client = boto3.client("application-autoscaling", "eu-west-1")
-    monkeypatch.setattr(ComprehendClassificationHook, "scaling", client)
-    stub = Stubber(client)
-    stub.activate()
-    for _ in range(2):
-        stub.add_client_error("deregister_scalable_target", "ObjectNotFoundException")
-    return stub
 
 
 def operator(**overrides: Any) -> ComprehendDeleteEndpointOperator:

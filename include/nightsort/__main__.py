@@ -97,7 +97,8 @@ def close_endpoints(
 
     For when Airflow cannot: AWS is reached by the environment (AWS_PROFILE, AWS_DEFAULT_REGION). An endpoint
     is found by its name and its tag, whatever the specs say. Needs nightsort[airflow].
-    Exit code 0: done; 1: an endpoint could not be closed; 2: the input cannot be used.
+    Exit code 0: done; 1: an endpoint could not be closed, or its state is not known; 2: the input cannot be
+    used.
     """
     with _airflow("Endpoints are closed by Airflow's plugin", log_level="ERROR"):
         from nightsort_airflow.close_endpoints import run

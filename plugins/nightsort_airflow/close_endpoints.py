@@ -14,7 +14,6 @@ from nightsort.opening.bill import usd_per_hour
 from nightsort.terminal import Terminal
 from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import CLOSE_POLICY, remedy
-from nightsort_airflow.exceptions import EndpointStateUnknownError
 from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
@@ -38,30 +37,31 @@ def run(classifiers: Sequence[str], *, everything: bool, yes: bool, minutes: int
     out, err = Terminal(soft_wrap=True, highlight=False), Terminal(stderr=True, soft_wrap=True)
     try:
         endpoints = EndpointsOf(boto3.client("comprehend"), boto3.client("application-autoscaling"))
-        found = endpoints.our_endpoints()
+        found, unknown = endpoints.our_endpoints()
     except (BotoCoreError, ClientError) as error:
         err.print(f"Cannot list endpoints: {error}. {remedy(error, CLOSE_POLICY) or ''}", style="red")
-        return 2
-    except EndpointStateUnknownError as error:
-        err.print(f"{error} Close it by `aws comprehend delete-endpoint --endpoint-arn`.", style="red")
         return 2
     open_ones = [endpoint for endpoint in found if endpoint.state.status is not EndpointStatus.DELETING]
     named = [endpoint for endpoint in open_ones if everything or endpoint.classifier in classifiers]
     for endpoint in open_ones:
         out.print(_line(endpoint))
     out.print(_sum(open_ones))
-    if missing := sorted(set(classifiers) - {endpoint.classifier for endpoint in found}):
+    for each in unknown:
+        # Nobody knows what a deletion does in a state that is new.
+        err.print(f"{each.why} Close it by `aws comprehend delete-endpoint --endpoint-arn`.", style="red")
+    there = {endpoint.classifier for endpoint in found} | {each.classifier for each in unknown}
+    if missing := sorted(set(classifiers) - there):
         out.print(f"No endpoint is open for {', '.join(missing)}.")
     if not named:
         if open_ones and not classifiers:
             out.print("Name the classifiers whose endpoints are to be closed, or add --all.")
-        return 0
+        return 1 if unknown else 0
     if not yes:
         names = ", ".join(endpoint.state.name for endpoint in named)
         out.print(f"Nothing was closed. With --yes, this closes {names}.")
-        return 0
+        return 1 if unknown else 0
     failed = [endpoint for endpoint in named if not _close(endpoints, endpoint, minutes, out, err)]
-    return 1 if failed else 0
+    return 1 if failed or unknown else 0
 
 
 def _line(endpoint: OurEndpoint) -> str:

@@ -14,7 +14,6 @@ from nightsort.wording import number_of
 from nightsort_airflow.aws_errors import is_denied
 from nightsort_airflow.doctor.aws_access import UNREACHABLE
 from nightsort_airflow.doctor.findings import Check, cannot_tell, ok, warning
-from nightsort_airflow.exceptions import EndpointStateUnknownError
 from nightsort_airflow.hooks.endpoints import EndpointsOf, unscaling
 from nightsort_airflow.states import EndpointStatus
 
@@ -57,7 +56,7 @@ def _open_endpoints(
 ) -> Outcome:
     asked = EndpointsOf(access.client("comprehend"), access.client("application-autoscaling"))
     try:
-        found = asked.our_endpoints()
+        found, unknown = asked.our_endpoints()
     except ClientError as error:
         if not is_denied(error):
             raise
@@ -67,9 +66,10 @@ def _open_endpoints(
             "the connection may not call comprehend:ListEndpoints and ListTagsForResource",
             f"grant it docs/iam/doctor.json, or {_BY_HAND}",
         )
-    except (*UNREACHABLE, EndpointStateUnknownError) as error:
+    except UNREACHABLE as error:
         return cannot_tell(str(error), _BY_HAND)
-    forgotten = _forgotten_scaling(asked, {endpoint.state.arn for endpoint in found}, wanted)
+    there = {endpoint.state.arn for endpoint in found} | {endpoint.arn for endpoint in unknown}
+    forgotten = _forgotten_scaling(asked, there, wanted)
     found = [
         endpoint
         for endpoint in found
@@ -80,6 +80,10 @@ def _open_endpoints(
     wrong = {endpoint.classifier: why for endpoint in found if (why := _wrong(endpoint, specs, now))}
     says = [f"{describe(endpoint)}{wrong.get(endpoint.classifier, '')}" for endpoint in found]
     remedies = [f"close it: nightsort close-endpoints {' '.join(sorted(wrong))} --yes"] if wrong else []
+    for each in unknown:
+        if wanted is None or each.classifier in wanted:
+            says.append(f"{each.classifier}: {each.why}")
+            remedies.append(_BY_HAND)
     for arn in forgotten or ():
         says.append(f"{arn.rpartition('/')[2]} is gone, and Auto Scaling would scale the next one")
         remedies.append(unscaling(arn))

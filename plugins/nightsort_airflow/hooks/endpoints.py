@@ -177,6 +177,21 @@ class OurEndpoint:
     classifier: str
 
 
+@dataclass(frozen=True)
+class UnknownEndpoint:
+    """
+    An endpoint that Nightsort opened, in a state that it does not know.
+
+    :param arn: its ARN.
+    :param classifier: name of the spec, from the endpoint's tag.
+    :param why: the state, and what to do, as a sentence.
+    """
+
+    arn: str
+    classifier: str
+    why: str
+
+
 class EndpointCalls:
     """The part of the hook that is about endpoints. Not for use by itself."""
 
@@ -279,11 +294,11 @@ class EndpointCalls:
                 raise
         return True
 
-    def our_endpoints(self) -> list[OurEndpoint]:
+    def our_endpoints(self) -> tuple[list[OurEndpoint], list[UnknownEndpoint]]:
         """
         Return the endpoints that Nightsort opened: those for classifiers with its prefix and its tag.
 
-        :raises EndpointStateUnknownError: one of them has a state that is not in botocore's enum.
+        :returns: those whose state is known, and the others.
         """
         pages = self.client.get_paginator("list_endpoints").paginate()
         named = [
@@ -292,12 +307,18 @@ class EndpointCalls:
             for properties in page.get("EndpointPropertiesList", [])
             if f":document-classifier-endpoint/{ENDPOINT_PREFIX}" in properties.get("EndpointArn", "")
         ]
-        found = [(properties, self.endpoint_tags(properties["EndpointArn"])) for properties in named]
-        return [
-            OurEndpoint(EndpointState.of(properties), tags[CLASSIFIER_TAG])
-            for properties, tags in found
-            if CLASSIFIER_TAG in tags
-        ]
+        known: list[OurEndpoint] = []
+        unknown: list[UnknownEndpoint] = []
+        for properties in named:
+            arn = properties["EndpointArn"]
+            classifier = self.endpoint_tags(arn).get(CLASSIFIER_TAG)
+            if classifier is None:
+                continue
+            try:
+                known.append(OurEndpoint(EndpointState.of(properties), classifier))
+            except EndpointStateUnknownError as error:
+                unknown.append(UnknownEndpoint(arn, classifier, str(error)))
+        return known, unknown
 
     def endpoint_tags(self, arn: str) -> dict[str, str]:
         """

@@ -134,14 +134,40 @@ def test_a_classifier_without_one_is_named(aws: Stubber) -> None:
     assert "No endpoint is open for others." in call("others", "--yes")[1]
 
 
-def test_one_in_a_state_that_is_not_known_is_named_with_the_way_to_close_it(scaling: Stubber) -> None:
-    listed: list[Any] = [{"EndpointArn": f"{ARN}tickets", "Status": "A_NEW_STATE"}]
+@pytest.fixture
+def one_unknown(scaling: Stubber) -> Iterator[Stubber]:
+    """AWS with an endpoint of ours in a state that is new, and one that is in service."""
+    listed: list[Any] = [
+        {"EndpointArn": f"{ARN}tickets", "Status": "A_NEW_STATE"},
+        {"EndpointArn": f"{ARN}reviews", "Status": "IN_SERVICE", "ModelArn": MODEL},
+    ]
     with Stubber(boto3.client("comprehend")) as stub:
         stub.add_response("list_endpoints", {"EndpointPropertiesList": listed})
-        tags = [{"Key": "nightsort:classifier", "Value": "tickets"}]
-        stub.add_response("list_tags_for_resource", {"Tags": tags})
-        code, told = call("tickets", "--yes")
-    assert code == 2
+        for name in ("tickets", "reviews"):
+            tags = [{"Key": "nightsort:classifier", "Value": name}]
+            stub.add_response("list_tags_for_resource", {"Tags": tags})
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.mark.parametrize("asked", [(), ("tickets", "--yes"), ("reviews",)])
+def test_one_in_a_state_that_is_not_known_is_named_with_the_way_to_close_it(
+    one_unknown: Stubber, asked: tuple[str, ...]
+) -> None:
+    code, told = call(*asked)
+    assert code == 1
     assert "unknown state 'A_NEW_STATE'" in told
     assert f"{ARN}tickets" in told
     assert "delete-endpoint" in told
+    assert "No endpoint is open for tickets" not in told
+
+
+@pytest.mark.parametrize("asked", ["--all", "reviews"])
+def test_one_in_a_state_that_is_not_known_keeps_no_other_open(
+    one_unknown: Stubber, scaling: Stubber, asked: str
+) -> None:
+    one_unknown.add_response("delete_endpoint", {}, {"EndpointArn": f"{ARN}reviews"})
+    forgets(scaling, "reviews")
+    code, told = call(asked, "--yes")
+    assert (code, "Closed nightsort-reviews" in told) == (1, True)
+    assert "unknown state 'A_NEW_STATE'" in told

@@ -117,6 +117,28 @@ def test_one_that_is_being_closed_is_no_warning() -> None:
     assert (finding.state, finding.says) == (State.OK, "none is open")
 
 
+def test_one_in_a_state_that_is_not_known_is_named_beside_the_others() -> None:
+    access, comprehend, scaling = clients()
+    listed: list[Any] = [
+        {"EndpointArn": f"{ARN}/nightsort-reviews", "Status": "A_NEW_STATE"},
+        {"EndpointArn": f"{ARN}/nightsort-tickets", "Status": "IN_SERVICE", "ModelArn": MODEL},
+    ]
+    with comprehend as stub, scaling:
+        scaled = [{**TARGET, "ResourceId": f"{ARN}/nightsort-reviews"}]
+        scaling.add_response("describe_scalable_targets", {"ScalableTargets": scaled})
+        stub.add_response("list_endpoints", {"EndpointPropertiesList": listed})
+        for name in ("reviews", "tickets"):
+            tags = [{"Key": "nightsort:classifier", "Value": name}]
+            stub.add_response("list_tags_for_resource", {"Tags": tags})
+        (finding,) = examine(endpoint_checks(access, [], {}, KNOWN))
+    assert finding.state is State.WARNING
+    assert "reviews: Comprehend reports the unknown state 'A_NEW_STATE'" in finding.says
+    assert "is gone" not in finding.says
+    assert finding.remedy == (
+        "close it: nightsort close-endpoints tickets --yes; look for endpoints in AWS's console"
+    )
+
+
 def test_with_one_spec_alone_others_are_left_out() -> None:
     specs = [spec("tickets", ALWAYS), spec("reviews", None)]
     assert found(specs, {"tickets": 1, "reviews": 1}).state is State.WARNING

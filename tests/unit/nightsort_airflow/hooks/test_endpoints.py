@@ -136,7 +136,8 @@ def test_ours_are_those_with_our_prefix_and_our_tag_on_whatever_page(
             script.add_client_error("list_tags_for_resource", "ResourceNotFoundException")
         else:
             script.add_response("list_tags_for_resource", {"ResourceArn": arn, "Tags": tags})
-    (ours,) = hook.our_endpoints()
+    (ours,), unknown = hook.our_endpoints()
+    assert unknown == []
     assert (ours.classifier, ours.state.arn, ours.state.status) == ("tickets", ARN, "CREATING")
 
 

@@ -43,6 +43,7 @@ BAND: Final = 2.576
 
 _NAMED = 3
 _NAME_LENGTH = 40
+_MOST_PLACES = 4
 
 
 @dataclass(frozen=True)
@@ -307,10 +308,19 @@ def _most_changed(found: Sequence[LabelShift]) -> str:
     def weight(shift: LabelShift) -> float:
         return (shift.share - shift.usual) ** 2 / max(shift.usual, shift.share)
 
-    return ", ".join(
-        f"{_short(shift.label)} {shift.share:.1%} (usually {shift.usual:.1%})"
-        for shift in sorted(found, key=weight, reverse=True)[:_NAMED]
-    )
+    changed = sorted(filter(_is_seen, found), key=weight, reverse=True)
+    return ", ".join(map(_written, changed[:_NAMED]))
+
+
+def _is_seen(shift: LabelShift, places: int = _MOST_PLACES) -> bool:
+    """Return whether the percentages differ when they are written with so many decimal places."""
+    return f"{shift.share:.{places}%}" != f"{shift.usual:.{places}%}"
+
+
+def _written(shift: LabelShift) -> str:
+    # Of many labels each is rare: one decimal place may not show what changed.
+    places = next(places for places in range(1, _MOST_PLACES + 1) if _is_seen(shift, places))
+    return f"{_short(shift.label)} {shift.share:.{places}%} (usually {shift.usual:.{places}%})"
 
 
 def _short(label: str) -> str:

@@ -6,11 +6,14 @@ that a rule that is a little worse fails.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nightsort.statistics.drift import (
     LEAST_DOCUMENTS,
@@ -158,6 +161,40 @@ def test_it_says_how_many_documents_and_nights_and_which_labels() -> None:
     )
     assert "with 3 degrees of freedom" in verdict.sentence
     assert ". Most changed: new <b> 40.0% (usually 0.0%), " in verdict.sentence
+
+
+def named(verdict: Verdict) -> list[tuple[str, str, str]]:
+    """The labels that a sentence names, with their share in the night and the usual one as written."""
+    told = verdict.sentence.partition("Most changed: ")[2].removesuffix(".")
+    return re.findall(r"(\S+) ([\d.]+)% \(usually ([\d.]+)%\)", told)
+
+
+COUNTS = st.lists(st.integers(0, 2_000), min_size=2, max_size=8)
+
+
+@given(COUNTS, COUNTS, st.integers(1, 50))
+def test_a_label_whose_share_is_as_usual_is_not_named(
+    tonight: list[int], usual: list[int], times: int
+) -> None:
+    """Two labels that both have in the same part of their documents, beside some that may have changed."""
+    same = ["same-0", "same-1"]
+
+    def with_same(counts: list[int]) -> Night:
+        others = [f"other-{place}" for place in range(len(counts))]
+        return Night([*same, *others], [sum(counts), sum(counts) * times, *counts])
+
+    verdict = judge(with_same(tonight), [with_same(usual)] * 10)
+    told = named(verdict)
+    assert bool(told) == bool(verdict.drifted)
+    for label, share, expected in told:
+        assert label not in same
+        assert share != expected
+
+
+def test_the_change_of_a_rare_label_is_written_with_the_digits_that_show_it() -> None:
+    labels = [f"label-{place}" for place in range(1_000)]
+    verdict = judge(Night(labels, [1_040, 960] * 500), [Night(labels, [960, 1_040] * 500)] * 10)
+    assert ("label-0", "0.104", "0.096") in named(verdict)
 
 
 def test_a_label_cannot_turn_the_sentence_around() -> None:

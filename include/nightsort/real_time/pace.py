@@ -40,13 +40,14 @@ LONGEST_PAUSE_SECONDS: Final = 4.0
 """A pause doubles up to this, until an answer comes."""
 
 
-def unit_seconds(characters: int) -> float:
-    """Return the work that a document is.
+def unit_seconds(characters: int, documents: int = 1) -> float:
+    """Return the work that documents are, by what AWS documents.
 
-    :param characters: of its text; 0 where they are not known.
+    :param characters: of their texts; 0 where they are not known.
+    :param documents: how many.
     :returns: unit-seconds.
     """
-    return max(1 / ENDPOINT_UNIT_DOCUMENTS, characters / ENDPOINT_UNIT_CHARACTERS)
+    return max(documents / ENDPOINT_UNIT_DOCUMENTS, characters / ENDPOINT_UNIT_CHARACTERS)
 
 
 class Turn(NamedTuple):

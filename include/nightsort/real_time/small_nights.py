@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from nightsort.comprehend.limits import ENDPOINT_UNIT_CHARACTERS, ENDPOINT_UNIT_DOCUMENTS
 from nightsort.naming import version_of
+from nightsort.real_time.pace import unit_seconds
 from nightsort.results.join import ENDPOINT, JOB
 from nightsort.wording import number_of
 
@@ -62,7 +62,7 @@ def choose(texts: int, size: int, below: int, endpoint: Endpoint | None, model_a
     if endpoint.desired_model_arn != model_arn:
         moves = version_of(endpoint.desired_model_arn)
         return Choice(JOB, f"{sent} to send, but the endpoint is being moved to version {moves}")
-    seconds = _seconds(texts, size, endpoint.units)
+    seconds = unit_seconds(size, texts) / max(1, endpoint.units)
     takes = f"{_duration(seconds)} at the pace that AWS documents"
     if seconds > JOB_SECONDS:
         return Choice(JOB, f"{sent} to send, but the endpoint would take {takes}, longer than a job")
@@ -87,10 +87,6 @@ def what_became(chosen: Choice, batches: Iterable[Mapping[str, Any]], notes: Ite
         said = said or ["it did not answer when it was asked, so a job was started"]
     way = ENDPOINT if ENDPOINT in sources or not sources else JOB
     return Choice(way, "; ".join((chosen.why, *said)))
-
-
-def _seconds(texts: int, size: int, units: int) -> float:
-    return max(texts / ENDPOINT_UNIT_DOCUMENTS, size / ENDPOINT_UNIT_CHARACTERS) / max(1, units)
 
 
 def _duration(seconds: float) -> str:

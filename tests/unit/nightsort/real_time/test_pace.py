@@ -23,6 +23,10 @@ def test_a_unit_does_2_documents_or_100_characters_a_second(characters: int, sec
     assert unit_seconds(characters) == seconds
 
 
+def test_documents_together_take_as_long_as_their_number_or_their_characters() -> None:
+    assert (unit_seconds(300, 10), unit_seconds(5_000, 10)) == (5.0, 50.0)
+
+
 def sent(pace: Pace, clock: Clock, seconds: float, refuses: Callable[[float], bool]) -> list[float]:
     """The moments at which documents are sent in some time, by one asker whose answers take no time."""
     moments: list[float] = []

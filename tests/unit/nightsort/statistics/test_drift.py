@@ -55,13 +55,14 @@ def flagged(
     before: Callable[[np.random.Generator, int], Shares],
     tonight: Callable[[np.random.Generator], Shares],
     documents: int,
+    nights_before: int = TRAILING_NIGHTS,
 ) -> float:
     """Return which part of simulated nights drifted."""
     chance = np.random.default_rng(SEED)
     found = 0
     for _ in range(repetitions):
         nights = [
-            night(chance.multinomial(documents, before(chance, number))) for number in range(TRAILING_NIGHTS)
+            night(chance.multinomial(documents, before(chance, number))) for number in range(nights_before)
         ]
         found += judge(night(chance.multinomial(documents, tonight(chance))), nights).drifted is True
     return found / repetitions
@@ -80,11 +81,18 @@ def test_at_most_one_quiet_night_in_a_hundred_is_flagged(shares: Shares, documen
     assert flagged(1_500, lambda *_: shares, lambda _: shares, documents) <= 0.01
 
 
+@pytest.mark.parametrize("documents", [LEAST_DOCUMENTS, 2_000])
+def test_so_it_is_from_the_first_night_that_is_judged(shares: Shares, documents: int) -> None:
+    assert flagged(4_000, lambda *_: shares, lambda _: shares, documents, LEAST_NIGHTS) <= 0.01
+
+
 def test_a_label_whose_share_doubles_is_flagged_nine_times_in_ten_at_2000_documents(shares: Shares) -> None:
     def tonight(chance: np.random.Generator) -> Shares:
         return doubled(shares, int(chance.integers(len(shares))))
 
     assert flagged(1_500, lambda *_: shares, tonight, 2_000) >= 0.9
+    # The share of few nights is less certain.
+    assert flagged(1_500, lambda *_: shares, tonight, 2_000, LEAST_NIGHTS) >= 0.8
 
 
 @pytest.mark.parametrize("documents", [2_000, 50_000])

@@ -7,15 +7,11 @@ import re
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote_from_bytes
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nightsort.tables.schema import ensure_schema
-from tests.integration.temporary_databases import temporary_database
 from tests.integration.ui_client import ROUTE_VALUES, Found, pages, write_specs
-from tests.made_nights import make_months
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,14 +55,11 @@ ODD = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def client(postgres_dsn: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+def client(months: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
     folder = write_specs(tmp_path_factory.mktemp("odd") / "specs", "tickets", "reviews", "mails")
-    with temporary_database(postgres_dsn) as dsn, pytest.MonkeyPatch.context() as changed:
+    with pytest.MonkeyPatch.context() as changed:
         changed.setenv("NIGHTSORT_SPECS", str(folder))
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            ensure_schema(connection)
-            make_months(connection)
-        yield pages(dsn)
+        yield pages(months)
 
 
 def routes_with_parameters(client: TestClient) -> list[str]:

@@ -10,18 +10,18 @@ import yaml
 from typer.testing import CliRunner
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
+from tests.integration.operator_trips import BUCKET, DAY, Trip
 
 # isort: split
 from nightsort.classifier_spec.export import Export
 from nightsort.cli import app
 from tests.integration.operator_runs import OperatorRun
+from tests.integration.trip_fixtures import bare_trip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.local_aws_server import LocalAwsServer
+__all__ = ["bare_trip"]
 
 pytestmark = pytest.mark.integration
 
@@ -29,13 +29,9 @@ TEXT = "Jane Roe would like a refund of her invoice"
 
 
 @pytest.fixture
-def trip(
-    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Trip]:
-    with aws.for_this_process():
-        made = make_trip(aws, empty_database, monkeypatch, request.node.name)
-        made.spec = made.spec.model_copy(update={"export": Export(format="parquet")})
-        yield made
+def trip(bare_trip: Trip) -> Trip:
+    bare_trip.spec = bare_trip.spec.model_copy(update={"export": Export(format="parquet")})
+    return bare_trip
 
 
 def incoming(trip: Trip, *, jane: bool) -> None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
+from tests.integration.operator_trips import BUCKET, DAY, Trip
 
 # isort: split
 from nightsort.arrow.hashing import as_column, hash_texts
@@ -20,12 +19,10 @@ from nightsort.evaluation import from_predictions
 from nightsort.reuse.store import erase_from_store
 from nightsort.storage import plain_access
 from tests.integration.operator_runs import OperatorRun
+from tests.integration.trip_fixtures import bare_trip
 from tests.made_texts import WORDS
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from tests.integration.local_aws_server import LocalAwsServer
+__all__ = ["bare_trip"]
 
 pytestmark = pytest.mark.integration
 
@@ -34,26 +31,40 @@ LATER = 40
 """So many documents have each label when the second version is trained."""
 
 
-@pytest.fixture
-def trip(
-    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Trip]:
-    with aws.for_this_process():
-        made = make_trip(aws, empty_database, monkeypatch, request.node.name)
-        made.spec = made.spec.model_copy(update={"reuse": Reuse(days=30)})
-        yield made
+TOPICS = {
+    "MULTI_CLASS": WORDS,
+    "MULTI_LABEL": {**WORDS, "billing|delivery": "invoice refund parcel courier"},
+}
+"""What documents with these labels are about."""
+
+
+@pytest.fixture(params=TOPICS)
+def trip(bare_trip: Trip, request: pytest.FixtureRequest) -> Trip:
+    keys = {"reuse": Reuse(days=30), "mode": request.param}
+    if request.param == "MULTI_LABEL":
+        keys["label_delimiter"] = "|"
+    bare_trip.spec = bare_trip.spec.model_copy(update=keys)
+    return bare_trip
+
+
+def documents(trip: Trip, of_each: int) -> list[dict[str, str]]:
+    return [
+        {"id": f"{label} {number}", "label": label, "text": f"{words} {number}"}
+        for number in range(of_each)
+        for label, words in TOPICS[trip.spec.mode].items()
+    ]
+
+
+def put(trip: Trip, key: str, rows: list[dict[str, str]]) -> None:
+    trip.put(key, "".join(json.dumps(row) + "\n" for row in rows))
 
 
 def classified(trip: Trip, numbers: range) -> None:
     """Train, classify a night of documents that are labelled later; the results of some numbers are kept."""
-    trip.label(12)
+    put(trip, "labelled/a.jsonl", documents(trip, 20))
     trip.train()
-    rows = [
-        {"id": f"{label} {number}", "text": f"{words} {number}"}
-        for number in range(LATER)
-        for label, words in WORDS.items()
-    ]
-    trip.put(f"incoming/{DAY}/a.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
+    rows = documents(trip, LATER)
+    put(trip, f"incoming/{DAY}/a.jsonl", rows)
     trip.classify()
     access, layout = plain_access(), trip.spec.layout
     texts = pa.array([row["text"] for row in rows if int(row["id"].split()[-1]) not in numbers], pa.string())
@@ -71,7 +82,7 @@ def lines_of(trip: Trip, uri: str) -> list[str]:
 @pytest.mark.parametrize("numbers", [range(0), range(LATER // 2), range(LATER)], ids=["none", "some", "all"])
 def test_known_test_documents_are_not_sent_and_count_as_if_they_were(trip: Trip, numbers: range) -> None:
     classified(trip, numbers)
-    trip.label(LATER)
+    put(trip, "labelled/a.jsonl", documents(trip, LATER))
     run = OperatorRun()
 
     decision = trip.train(run)
@@ -87,13 +98,15 @@ def test_known_test_documents_are_not_sent_and_count_as_if_they_were(trip: Trip,
     else:
         assert "has classified all test documents before" in evaluation["nothing_to_score"]
     # What a job over all test documents would say is in the table of the night.
-    said = dict(trip.query("SELECT document_id, label FROM nightsort.predictions WHERE label IS NOT NULL"))
+    said = dict(trip.query("SELECT document_id, accepted FROM nightsort.predictions WHERE label IS NOT NULL"))
     right = [row.partition(",")[0].strip('"') for row in lines_of(trip, training["test_uri"])]
-    predicted = [{said[f"{label} {text.split()[-1]}"]} for label, text in zip(right, texts, strict=True)]
-    expected = from_predictions([{label} for label in right], predicted, [*WORDS], mode="MULTI_CLASS")
+    predicted = [said[f"{label} {text.split()[-1]}"] for label, text in zip(right, texts, strict=True)]
+    expected = from_predictions(
+        [label.split("|") for label in right], predicted, [*WORDS], mode=trip.spec.mode
+    )
     ((old,),) = trip.query("SELECT old FROM nightsort.promotion_decisions WHERE against <> ''")
     assert old == pytest.approx(getattr(expected, trip.spec.promotion.metric))
     assert decision["against"]
     units = 3 * len(new)
-    documents = training["training_documents"] + training["test_documents"]
-    assert training["forecast"]["most_usd"] == forecast_training(documents, units).most_usd
+    trained_on = training["training_documents"] + training["test_documents"]
+    assert training["forecast"]["most_usd"] == forecast_training(trained_on, units).most_usd

@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.operator_trips import BUCKET, Trip, make_trip
+from tests.integration.operator_trips import BUCKET, Trip
 
 # isort: split
 from nightsort.classifier_spec.model import Budget, Reuse
@@ -20,12 +20,12 @@ from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.tables.overview import spent_in_month
 from nightsort_airflow.exceptions import BudgetExceededError
 from tests.integration.operator_runs import OperatorRun
+from tests.integration.trip_fixtures import bare_trip
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.local_aws_server import LocalAwsServer
+__all__ = ["bare_trip"]
 
 pytestmark = pytest.mark.integration
 
@@ -42,15 +42,11 @@ LATE = ["delivery 3", "refund 5", "delivery 2"]
 
 
 @pytest.fixture
-def trip(
-    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Trip]:
-    with aws.for_this_process():
-        made = make_trip(aws, empty_database, monkeypatch, request.node.name)
-        made.spec = made.spec.model_copy(update={"reuse": Reuse(days=30)})
-        made.label(12)
-        made.train()
-        yield made
+def trip(bare_trip: Trip) -> Trip:
+    bare_trip.spec = bare_trip.spec.model_copy(update={"reuse": Reuse(days=30)})
+    bare_trip.label(12)
+    bare_trip.train()
+    return bare_trip
 
 
 def units_of(text: str) -> int:

@@ -12,18 +12,19 @@ import pyarrow as pa
 import pytest
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
-from tests.integration.operator_trips import BUCKET, DAY, Trip, make_trip
+from tests.integration.operator_trips import BUCKET, DAY, Trip
 
 # isort: split
 from nightsort.classifier_spec.model import Reuse
 from nightsort.comprehend.prices import document_units
 from nightsort.tables.versions import active_version, promote, record_version
+from tests.integration.trip_fixtures import bare_trip
 from tests.made_texts import WORDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from tests.integration.local_aws_server import LocalAwsServer
+__all__ = ["bare_trip"]
 
 pytestmark = pytest.mark.integration
 
@@ -35,15 +36,11 @@ FROM nightsort.predictions WHERE classifier = %s ORDER BY run_key, document_id
 
 
 @pytest.fixture
-def trip(
-    aws: LocalAwsServer, empty_database: str, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
-) -> Iterator[Trip]:
-    with aws.for_this_process():
-        made = make_trip(aws, empty_database, monkeypatch, request.node.name)
-        made.label(12)
-        made.train()
-        made.spec = made.spec.model_copy(update={"reuse": Reuse(days=30)})
-        yield made
+def trip(bare_trip: Trip) -> Trip:
+    bare_trip.label(12)
+    bare_trip.train()
+    bare_trip.spec = bare_trip.spec.model_copy(update={"reuse": Reuse(days=30)})
+    return bare_trip
 
 
 def nights_of(texts: Iterator[str]) -> list[list[str]]:

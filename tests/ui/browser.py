@@ -11,14 +11,14 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Error, sync_playwright
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from playwright.sync_api import Browser, Playwright
+    from playwright.sync_api import Browser, BrowserContext, Playwright
 
 INSTALLED = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 """Names under which distributions install a Chromium. Playwright drives any of the last few years."""
@@ -30,6 +30,9 @@ ARGUMENTS = (
     "--disable-dev-shm-usage",
     "--host-resolver-rules=MAP *.test 127.0.0.1",
 )
+
+SLOW = 180_000
+"""Milliseconds for what a busy machine has to do first."""
 
 NO_BROWSER = """\
 There is no browser for the tests of the pages, and Playwright could not download one:
@@ -58,6 +61,18 @@ def running_browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=installed_browser(), args=ARGUMENTS)
         yield browser
         browser.close()
+
+
+def new_context(browser: Browser, **settings: Any) -> BrowserContext:
+    """
+    Open a context whose pages wait for each step as long as a busy machine needs.
+
+    :param browser: the browser.
+    :param settings: as :meth:`playwright.sync_api.Browser.new_context` takes them.
+    """
+    context = browser.new_context(**settings)
+    context.set_default_timeout(SLOW)
+    return context
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.stack_homes import make_home, specs, whole_stack
-from tests.ui.browser import running_browser
+from tests.ui.browser import SLOW, new_context, running_browser
 from tests.ui.nights import make_nights
 
 if TYPE_CHECKING:
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from nightsort_local.stack import LocalStack
 
 __all__ = ["browser", "make_home", "specs", "whole_stack"]
-
-SLOW = 60_000
-"""Milliseconds for what a busy machine has to do first."""
 
 expect.set_options(timeout=SLOW)
 
@@ -75,13 +72,13 @@ def nights(whole_stack: LocalStack, specs: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def session(browser: Browser, whole_stack: LocalStack, nights: dict[str, str]) -> StorageState:
     """The cookies of a person who logged in by the form."""
-    context = browser.new_context()
+    context = new_context(browser)
     page = context.new_page()
     page.goto(whole_stack.airflow_url)
     page.get_by_label("Username").fill("admin")
     page.get_by_label("Password").fill(whole_stack.password)
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("link", name="Nightsort", exact=True)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("link", name="Nightsort", exact=True)).to_be_visible()
     state = context.storage_state()
     context.close()
     return state
@@ -106,7 +103,8 @@ def open_page(
     def open_one(
         path: str, *, width: int = 1280, height: int = 900, theme: str = "light", zone: str = "UTC"
     ) -> Page:
-        context = browser.new_context(
+        context = new_context(
+            browser,
             storage_state=session,
             base_url=whole_stack.airflow_url,
             viewport={"width": width, "height": height},
@@ -116,7 +114,6 @@ def open_page(
         )
         contexts.append(context)
         context.add_init_script(f"localStorage.theme ??= '{theme}'")
-        context.set_default_timeout(SLOW)
         page = context.new_page()
         watched.watch(page)
         page.goto(path)

@@ -22,7 +22,7 @@ CLASSIFY = f"classify_{SERVICES}"
 ASKING = "asking"
 MADE = ("tickets", "reviews", "mails")
 UNTRAINED = "chats"
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 900
 LAST = datetime.now(timezone.utc).date() - timedelta(days=1)
 """Day of the made nights' last one: it began this morning, so that nothing on a page lies ahead."""
 

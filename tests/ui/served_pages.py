@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from tests.integration.ui_client import TOKEN, pages
+from tests.ui.browser import new_context
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from playwright.sync_api import Browser, BrowserContext
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 240
 
 
 @contextmanager
@@ -42,7 +43,8 @@ def served(dsn: str) -> Iterator[str]:
 
 def reader(browser: Browser, *, width: int = 1280, theme: str = "light") -> BrowserContext:
     """Return a context of a person who is logged in."""
-    return browser.new_context(
+    return new_context(
+        browser,
         viewport={"width": width, "height": 900},
         color_scheme="dark" if theme == "dark" else "light",
         extra_http_headers=TOKEN,

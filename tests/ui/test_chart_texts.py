@@ -10,6 +10,7 @@ import pytest
 from nightsort.reports import figures
 from nightsort_airflow.ui.rendering import as_json
 from nightsort_airflow.ui.static_files import PLOTLY, static_file
+from tests.ui.browser import new_context
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -28,7 +29,7 @@ FIGURES: dict[str, Any] = {
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_label_on_a_chart_is_shown_as_it_is_and_leads_nowhere(browser: Browser, name: str) -> None:
-    page = browser.new_page()
+    page = new_context(browser).new_page()
     page.set_content(
         '<div class="chart" data-figure="figure" style="width: 900px"></div>'
         f'<script type="application/json" id="figure">{as_json(FIGURES[name])}</script>'
@@ -43,4 +44,4 @@ def test_a_label_on_a_chart_is_shown_as_it_is_and_leads_nowhere(browser: Browser
     assert {*LABELS[1:]} <= {*shown}
     (shortened,) = {text for text in shown if "…" in text}
     assert (shortened[:7], shortened[-4:]) == (LINK[:7], LINK[-4:]), "both ends of a long one"
-    page.close()
+    page.context.close()

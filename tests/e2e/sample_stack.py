@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 FIRST, SECOND = sample_corpus.days()[:2]
 SERVICES, TOPICS = "aws-services", "aws-topics"
+PATIENCE_SECONDS = 900
+"""As long as a busy machine needs, for what takes seconds on one that is not."""
+
 DAGS = {
     "nightsort_doctor",
     *(f"{kind}_{name}" for kind in ("train", "classify") for name in (SERVICES, TOPICS)),
@@ -91,9 +94,29 @@ def spec_like(stack: LocalStack, specs: Path, sample: str, name: str, **keys: st
     return file
 
 
-def until(found: Callable[[], Any], problem: str, seconds: float = 90) -> Any:
-    deadline = time.monotonic() + seconds
+def until(found: Callable[[], Any], problem: str) -> Any:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not (result := found()):
         assert time.monotonic() < deadline, problem
         time.sleep(0.3)
     return result
+
+
+def question(stack: LocalStack, dag_id: str, run_id: str) -> Any:
+    """
+    Return the question of a run as soon as it can be answered, else None.
+
+    Airflow shows it before it has parked the task, and an answer in between wakes nobody. A task that goes on
+    before the scheduler has read that its process ended is taken for one that died (apache/airflow#67287): it
+    asks again. No person answers that fast.
+    """
+    path = f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails"
+    found = stack.api._json("GET", path, params={"response_received": False})["hitl_details"]
+    log = (stack.home.logs / "scheduler.log").read_text(encoding="utf-8").splitlines()
+    events = [line for line in log if "Received executor event" in line and f"run_id='{run_id}'" in line]
+    for asked in found:
+        task = asked["task_instance"]
+        process = f"task_id='{task['task_id']}', run_id='{run_id}', try_number={task['try_number']},"
+        if task["state"] == "awaiting_input" and any(process in event for event in events):
+            return asked
+    return None

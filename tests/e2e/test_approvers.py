@@ -7,7 +7,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import httpx
 import pytest
 
 from nightsort_local.home import REPOSITORY
-from tests.e2e.sample_stack import FIRST, TOPICS, command, query, spec_like, until
+from tests.e2e.sample_stack import FIRST, TOPICS, command, query, question, spec_like, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from nightsort_local.stack import LocalStack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 USERS = ("ada", "grace", "eve")
 # Grace has a wrong name here, so that Airflow, which compares ids, asks her about a run of her own.
@@ -40,7 +39,7 @@ class Users:
     def ask(self, user: str, method: str, path: str, body: Any = None) -> httpx.Response:
         """Log in as a user and send a request."""
         credentials = {"username": user, "password": self.passwords[user]}
-        with httpx.Client(base_url=self.url, trust_env=False, timeout=60) as client:
+        with httpx.Client(base_url=self.url, trust_env=False, timeout=240) as client:
             token = client.post("/auth/token", json=credentials).raise_for_status().json()["access_token"]
             headers = {"Authorization": f"Bearer {token}"}
             return client.request(method, f"/api/v2{path}", json=body, headers=headers)
@@ -53,9 +52,6 @@ class Users:
 
     def answer(self, user: str, dag_id: str, run_id: str, option: str = "Approve") -> httpx.Response:
         """Answer the question of a run as a user."""
-        # As in test_whole_trip.py: no person answers sooner, and Airflow takes a task that goes on at once
-        # for one that died (apache/airflow#67287).
-        time.sleep(2)
         path = f"/dags/{dag_id}/dagRuns/{run_id}/taskInstances/approve_cost/-1/hitlDetails"
         return self.ask(user, "PATCH", path, {"chosen_options": [option], "params_input": {}})
 
@@ -91,7 +87,7 @@ def users(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> Iterat
         yield Users(url, passwords)
     finally:
         server.terminate()
-        server.wait(60)
+        server.wait(240)
 
 
 def answers(url: str) -> bool:
@@ -101,19 +97,12 @@ def answers(url: str) -> bool:
         return False
 
 
-def question(stack: LocalStack, dag_id: str, run_id: str) -> Any:
-    """The question that waits for an answer, when Airflow has parked its task."""
-    path = f"/dags/{dag_id}/dagRuns/{run_id}/hitlDetails"
-    found = stack.api._json("GET", path, params={"response_received": False})["hitl_details"]
-    return next((asked for asked in found if asked["task_instance"]["state"] == "awaiting_input"), None)
-
-
 def ended(stack: LocalStack, dag_id: str, run_id: str) -> str:
     def over() -> Any:
         run = stack.api.run(dag_id, run_id)
         return run if run.is_over else None
 
-    state: str = until(over, f"{run_id} of {dag_id} does not end", 240).state
+    state: str = until(over, f"{run_id} of {dag_id} does not end").state
     return state
 
 

@@ -59,7 +59,7 @@ class Airflow:
     def __init__(self, stack: LocalStack) -> None:
         self.stack = stack
         self.aws = LocalAwsControl(stack.aws_url, stack.aws_key)
-        self._client = httpx.Client(base_url=stack.airflow_url, timeout=30, trust_env=False)
+        self._client = httpx.Client(base_url=stack.airflow_url, timeout=240, trust_env=False)
         token = self._client.post("/auth/token", json={"username": ADMIN, "password": stack.password})
         self._client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
 

@@ -190,7 +190,7 @@ def serving(day: Day, port: int) -> Iterator[httpx.Client]:
         base_url=f"http://127.0.0.1:{port}",
         headers={"Authorization": f"Bearer {TOKEN}"},
         trust_env=False,
-        timeout=60,
+        timeout=240,
     )
 
     def answers() -> bool:
@@ -205,7 +205,7 @@ def serving(day: Day, port: int) -> Iterator[httpx.Client]:
         yield http
     finally:
         process.terminate()
-        process.wait(timeout=200)
+        process.wait(timeout=240)
 
 
 def test_a_version_is_promoted_while_requests_run(

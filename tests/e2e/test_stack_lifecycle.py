@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+PATIENCE_SECONDS = 240
 
 
 def database_stack(home: Path) -> LocalStack:
@@ -53,8 +55,8 @@ def query(stack: LocalStack, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> None:
-    deadline = time.monotonic() + seconds
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline, "it did not come to pass"
         time.sleep(0.1)
@@ -228,10 +230,11 @@ def test_a_start_without_progress_leaves_what_was_started_so_that_the_next_goes_
         "nightsort_local.supervision.commands",
         lambda home, aws_port: {"local_aws": ["/bin/sh", "-c", slow, str(aws_port)]},
     )
-    monkeypatch.setattr("nightsort_local.patience.STILL_SECONDS", 3)
     stuck = LocalStack(make_home("stuck"), components=["local_aws"], first_slot=50)
-    with pytest.raises(StillStartingError, match=r"local_aws is not ready(.|\n)*start again to go on"):
-        stuck.up()
+    with monkeypatch.context() as changed:
+        changed.setattr("nightsort_local.patience.STILL_SECONDS", 3)
+        with pytest.raises(StillStartingError, match=r"local_aws is not ready(.|\n)*start again to go on"):
+            stuck.up()
     pid = stuck.status()["local_aws"].pid
     ready.touch()
     stuck.up()

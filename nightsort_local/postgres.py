@@ -158,7 +158,7 @@ def connect(home: Home, database: str) -> psycopg.Connection:
         user="postgres",
         dbname=database,
         autocommit=True,
-        connect_timeout=5,
+        connect_timeout=60,
     )
 
 

@@ -30,8 +30,9 @@ REGION = "us-east-1"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 
 
-START_SECONDS = 60
-STOP_SECONDS = 20
+START_SECONDS = 240
+"""A busy machine needs minutes for the imports. A server that ends is noticed at once."""
+STOP_SECONDS = 120
 
 _READY = "The local AWS is ready: "
 

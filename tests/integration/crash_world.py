@@ -47,7 +47,7 @@ BUCKET = "crash"
 DAY = "2026-11-18"
 DOCUMENTS, REPEATS, KNOWN = 30, 4, 5
 EVE, EVE_BATCH = "20261117", "20261117-00000-0123abcd"
-RESTART_SECONDS = 60
+RESTART_SECONDS = 240
 
 PREDICTIONS = """
 SELECT run_key, batch, day, version, line, document_id, status, label, score, labels, scores, accepted,

@@ -9,7 +9,10 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+import httpx
 
 from nightsort_local.local_aws.launcher import CREDENTIALS, PROJECT, REGION, LocalAwsServer, launch
 
@@ -18,13 +21,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = [
-    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "aws_connection", "hold_reads", "local_aws",
-    "wait_for_classifier", "wait_for_job", "wait_until",
+    "CREDENTIALS", "PROJECT", "REGION", "ROLE", "LocalAwsServer", "answer_of", "aws_connection", "hold_reads",
+    "local_aws", "wait_for_classifier", "wait_for_job", "wait_until",
 ]  # fmt: skip
 
 ROLE = "arn:aws:iam::123456789012:role/NightsortComprehendDataAccess"
 
 PATIENCE_SECONDS = 240
+
+answer_of = partial(httpx.request, trust_env=False, timeout=PATIENCE_SECONDS)
+"""The answer to one request, as any program may send it: ``answer_of("GET", url)``."""
 
 OWN_KEY = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
 

@@ -23,6 +23,7 @@ from tests.integration.local_aws_server import (
     PROJECT,
     ROLE,
     LocalAwsServer,
+    answer_of,
     aws_connection,
     wait_for_classifier,
     wait_until,
@@ -180,7 +181,7 @@ class RunningService:
         """Whether it answers; fails when the process has ended."""
         assert self.process.poll() is None, self.log.read_text()
         try:
-            return httpx.get(f"{self.url}/health", trust_env=False).status_code == 200
+            return answer_of("GET", f"{self.url}/health").status_code == 200
         except httpx.TransportError:
             return False
 

@@ -10,7 +10,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiobotocore.session
-import httpx
 import pytest
 from botocore.config import Config
 from botocore.exceptions import (
@@ -31,11 +30,14 @@ from tests.integration.classification_data import (
 from tests.integration.fault_jobs import jobs, start_request
 from tests.integration.local_aws_server import (
     CREDENTIALS,
+    PATIENCE_SECONDS,
     REGION,
     LocalAwsServer,
+    answer_of,
     local_aws,
     wait_for_classifier,
     wait_for_job,
+    wait_until,
 )
 
 pytestmark = [pytest.mark.integration, pytest.mark.usefixtures("control")]
@@ -182,7 +184,7 @@ def test_a_reset_is_a_tcp_reset(aws: LocalAwsServer, control: LocalAwsControl) -
     control.inject("reset_before", operation=LISTING)
     url = urlsplit(aws.url)
     target = f"X-Amz-Target: Comprehend_20171127.{LISTING}"
-    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+    with socket.create_connection((url.hostname, url.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(
             f"POST / HTTP/1.1\r\nHost: {url.netloc}\r\n{target}\r\nContent-Length: 2\r\n\r\n{{}}".encode()
         )
@@ -218,7 +220,7 @@ def test_an_answer_can_be_held_back_after_the_work(
     control.inject("hang_after", operation="StartDocumentClassificationJob", seconds=30)
     with pytest.raises(ReadTimeoutError):
         aws.client("comprehend", read_timeout=0.5).start_document_classification_job(**request)
-    assert len(jobs(aws, "held-back")) == 1
+    wait_until(lambda: len(jobs(aws, "held-back")) == 1, "the job")
 
 
 # --- S3 -----------------------------------------------------------------------------------------------------
@@ -293,7 +295,7 @@ def test_faults_of_the_environment_hold_from_the_start() -> None:
 def test_faults_are_replaced_all_at_once(aws: LocalAwsServer, control: LocalAwsControl) -> None:
     control.inject("latency", operation="*", seconds=9)
     body = {"faults": [{"kind": "reset_before", "operation": "s3:*", "times": None}]}
-    answer = httpx.put(f"{aws.url}/_nightsort/faults", json=body, trust_env=False)
+    answer = answer_of("PUT", f"{aws.url}/_nightsort/faults", json=body)
     assert [fault["kind"] for fault in answer.json()["faults"]] == ["reset_before"]
     assert control.faults() == answer.json()["faults"]
 
@@ -312,7 +314,7 @@ def test_the_behaviour_is_shown_and_changed(control: LocalAwsControl) -> None:
 
 
 def test_a_control_page_that_is_not_there_is_answered_with_those_that_are(aws: LocalAwsServer) -> None:
-    answer = httpx.get(f"{aws.url}/_nightsort/weather", trust_env=False)
+    answer = answer_of("GET", f"{aws.url}/_nightsort/weather")
     assert answer.status_code == 404
     assert "GET /_nightsort/health" in answer.json()["message"]
 

@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-import httpx
 import pytest
 from botocore import UNSIGNED
 from botocore.auth import S3SigV4Auth
@@ -21,7 +20,7 @@ from nightsort_local.local_aws.control.client import ControlError, LocalAwsContr
 from nightsort_local.local_aws.launcher import launch
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows
 from tests.integration.keyed_aws import ENVIRONMENT, KEY, client, code, keyed_aws
-from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_for_classifier
+from tests.integration.local_aws_server import REGION, LocalAwsServer, answer_of, wait_for_classifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,7 +108,7 @@ class TestRefused:
 
     def test_a_form_of_a_web_page(self, aws: LocalAwsServer) -> None:
         form = client(aws, "s3").generate_presigned_post("bucket", "form")
-        answer = httpx.post(form["url"], data=form["fields"], files={"file": b"x"}, trust_env=False)
+        answer = answer_of("POST", form["url"], data=form["fields"], files={"file": b"x"})
         assert (answer.status_code, "AccessDenied" in answer.text) == (403, True)
 
     @pytest.mark.parametrize(
@@ -138,9 +137,7 @@ class TestRefused:
         for body in (b"small", b"x" * MEBIBYTE):
             request = signed(aws, "PUT", "/bucket/other", body)
             changed = bytes([body[0] ^ 1]) + body[1:]
-            answer = httpx.put(
-                str(request.url), content=changed, headers=dict(request.headers), trust_env=False
-            )
+            answer = answer_of("PUT", str(request.url), content=changed, headers=dict(request.headers))
             assert (answer.status_code, "XAmzContentSHA256Mismatch" in answer.text) == (400, True)
             assert code(lambda: client(aws, "s3").get_object(Bucket="bucket", Key="other"))[0] == "NoSuchKey"
 
@@ -148,14 +145,14 @@ class TestRefused:
         url = client(aws, "s3", signature_version="s3v4").generate_presigned_url(
             "put_object", Params={"Bucket": "bucket", "Key": "copied"}
         )
-        answer = httpx.put(url, headers={"x-amz-copy-source": "bucket/plain"}, trust_env=False)
+        answer = answer_of("PUT", url, headers={"x-amz-copy-source": "bucket/plain"})
         assert (answer.status_code, "not signed" in answer.text) == (403, True)
 
     def test_a_signature_for_another_service(self, aws: LocalAwsServer) -> None:
         request = signed(aws, "POST", "/", b"{}")
         target = {"X-Amz-Target": "Comprehend_20171127.ListDocumentClassifiers"}
-        answer = httpx.post(
-            str(request.url), content=b"{}", headers={**dict(request.headers), **target}, trust_env=False
+        answer = answer_of(
+            "POST", str(request.url), content=b"{}", headers={**dict(request.headers), **target}
         )
         assert (answer.status_code, answer.json()["__type"]) == (400, "InvalidSignatureException")
 
@@ -168,7 +165,7 @@ class TestRefused:
         with ours.injected("error", **fault):
             assert code(client(aws, "comprehend").list_document_classifiers)[0] == "ThrottlingException"
         assert ours.behaviour()["delays"]
-        assert httpx.get(f"{aws.url}/_nightsort/health", trust_env=False).status_code == 200
+        assert answer_of("GET", f"{aws.url}/_nightsort/health").status_code == 200
 
     def test_a_server_without_a_key_says_what_is_missing(self) -> None:
         ended = subprocess.run(
@@ -214,7 +211,7 @@ class TestIdentities:
             url = signer.generate_presigned_url(
                 "get_object", Params={"Bucket": "bucket", "Key": "of the session"}
             )
-            assert httpx.get(url, trust_env=False).content == b"x"
+            assert answer_of("GET", url).content == b"x"
         assert code(client(aws, "s3", key, "another").list_buckets) == ("InvalidToken", 400)
         assert code(client(aws, "s3", key).list_buckets)[0] == "InvalidToken"
         assert code(client(aws, "comprehend", key, "another").list_document_classifiers)[0] == (
@@ -249,7 +246,7 @@ def test_with_enforced_permissions_the_servers_key_is_the_accounts_root() -> Non
             "SignatureDoesNotMatch"
         )
         for url, headers in _naming_the_root(aws, (made["AccessKeyId"], made["SecretAccessKey"])):
-            answer = httpx.get(url, headers=headers, trust_env=False)
+            answer = answer_of("GET", url, headers=headers)
             assert (answer.status_code, "user/user is not authorized" in answer.text) == (403, True)
 
 

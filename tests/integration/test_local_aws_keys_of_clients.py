@@ -15,7 +15,6 @@ from unittest import mock
 from urllib.parse import urlsplit
 
 import duckdb
-import httpx
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +27,7 @@ from s3fs import S3FileSystem as S3Fs
 from upath import UPath
 
 from tests.integration.keyed_aws import ENVIRONMENT, KEY, client, keyed_aws
-from tests.integration.local_aws_server import REGION, LocalAwsServer, wait_until
+from tests.integration.local_aws_server import REGION, LocalAwsServer, answer_of, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -75,13 +74,13 @@ class TestClients:
         s3 = client(aws, "s3", signature_version=version)
         place = {"Bucket": "bucket", "Key": f"presigned/{key}"}
         put = s3.generate_presigned_url("put_object", Params=place)
-        assert httpx.put(put, content=b"hello", trust_env=False).status_code == 200
+        assert answer_of("PUT", put, content=b"hello").status_code == 200
         get = s3.generate_presigned_url("get_object", Params={**place, "ResponseContentType": "text/x-note"})
-        answer = httpx.get(get, trust_env=False)
+        answer = answer_of("GET", get)
         assert (answer.content, answer.headers["Content-Type"]) == (b"hello", "text/x-note")
-        refused = httpx.get(get.replace("text%2Fx-note", "text%2Fhtml"), trust_env=False)
+        refused = answer_of("GET", get.replace("text%2Fx-note", "text%2Fhtml"))
         assert (refused.status_code, "SignatureDoesNotMatch" in refused.text) == (403, True)
-        assert httpx.delete(get, trust_env=False).status_code == 403
+        assert answer_of("DELETE", get).status_code == 403
 
     @pytest.mark.parametrize("version", ["s3v4", "s3"])
     def test_a_presigned_url_ends(self, aws: LocalAwsServer, version: str) -> None:
@@ -89,7 +88,7 @@ class TestClients:
         url = s3.generate_presigned_url("list_objects_v2", Params={"Bucket": "bucket"}, ExpiresIn=1)
 
         def expired() -> bool:
-            answer = httpx.get(url, trust_env=False)
+            answer = answer_of("GET", url)
             assert answer.status_code == 200 or "Request has expired" in answer.text
             return answer.status_code == 403
 
@@ -121,9 +120,7 @@ class TestClients:
             body = b"".join(chunks(signer, request, pieces))
             if changed:
                 body = body.replace(pieces[1], os.urandom(100))
-            answer = httpx.put(
-                str(request.url), content=body, headers=dict(request.headers.items()), trust_env=False
-            )
+            answer = answer_of("PUT", str(request.url), content=body, headers=dict(request.headers.items()))
             assert answer.status_code == (403 if changed else 200), answer.text
             assert ("SignatureDoesNotMatch" in answer.text) == changed
             found = client(aws, "s3").get_object(Bucket="bucket", Key="chunks")["Body"].read()

@@ -71,7 +71,7 @@ def test_a_project_of_others(named: bool, tmp_path: Path) -> None:
         env=kept,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
         check=False,
     )
     assert ended.returncode == 0, ended.stdout[-3_000:] + ended.stderr[-1_000:]

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import pytest
 
 from tests.integration.classification_data import (
@@ -23,6 +22,7 @@ from tests.integration.classification_data import (
 from tests.integration.local_aws_server import (
     ROLE,
     LocalAwsServer,
+    answer_of,
     local_aws,
     wait_for_classifier,
     wait_until,
@@ -247,5 +247,5 @@ def test_json_is_compact(aws: LocalAwsServer, comprehend: Any, classifier: str) 
         ("DescribeDocumentClassificationJob", {"JobId": "0" * 32}),
     ):
         headers = {"X-Amz-Target": f"Comprehend_20171127.{operation}"}
-        body = httpx.post(aws.url, json=request, headers=headers, trust_env=False).content
+        body = answer_of("POST", aws.url, json=request, headers=headers).content
         assert body == json.dumps(json.loads(body), separators=(",", ":")).encode()

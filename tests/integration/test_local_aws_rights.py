@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import boto3
-import httpx
 import pytest
 from botocore.exceptions import ClientError
 
 import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.classification_data import create_request, csv_bytes, labelled_rows, text_of
 from tests.integration.iam_identities import EVERYTHING, LocalAwsUser, documented, grants, role, user, without
-from tests.integration.local_aws_server import REGION, ROLE, LocalAwsServer, local_aws, wait_for_classifier
+from tests.integration.local_aws_server import (
+    REGION,
+    ROLE,
+    LocalAwsServer,
+    answer_of,
+    local_aws,
+    wait_for_classifier,
+)
 
 # isort: split
 from airflow.sdk.exceptions import AirflowException
@@ -354,7 +360,7 @@ def test_a_session_of_a_role_may_what_the_role_may(admin: LocalAwsUser) -> None:
     url = s3.generate_presigned_url(
         "get_object", Params={"Bucket": BUCKET, "Key": "tickets/labelled/a.jsonl"}
     )
-    assert httpx.get(url, trust_env=False).status_code == 200
+    assert answer_of("GET", url).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -370,6 +376,6 @@ def test_somebody_unknown_may_nothing(aws: LocalAwsServer, service: str, operati
 
 
 def test_an_unsigned_request_is_refused(aws: LocalAwsServer, admin: LocalAwsUser) -> None:
-    answer = httpx.get(f"{aws.url}/{BUCKET}/tickets/labelled/a.jsonl", trust_env=False)
+    answer = answer_of("GET", f"{aws.url}/{BUCKET}/tickets/labelled/a.jsonl")
     assert answer.status_code == 403
     assert "AccessDenied" in answer.text

@@ -12,7 +12,7 @@ import psutil
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from tests.integration.local_aws_server import LocalAwsServer, local_aws
+from tests.integration.local_aws_server import PATIENCE_SECONDS, LocalAwsServer, answer_of, local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,12 +106,10 @@ def test_a_chunked_upload_with_its_checksum_behind_it(aws: LocalAwsServer, s3: A
         "content-encoding": "aws-chunked",
         "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, Signature=x",
     }
-    answer = httpx.put(f"{aws.url}/bucket/chunked", content=body, headers=headers, trust_env=False)
+    answer = answer_of("PUT", f"{aws.url}/bucket/chunked", content=body, headers=headers)
     assert answer.status_code == 200
     assert s3.head_object(Bucket="bucket", Key="chunked")["ContentLength"] == size
-    raw = httpx.get(
-        f"{aws.url}/bucket/chunked", headers={"Authorization": headers["Authorization"]}, trust_env=False
-    )
+    raw = answer_of("GET", f"{aws.url}/bucket/chunked", headers={"Authorization": headers["Authorization"]})
     assert raw.content == LARGE[:size]
 
 
@@ -128,7 +126,7 @@ def test_a_chunked_body_of_http_leaves_the_connection_usable(aws: LocalAwsServer
         "content-encoding": "aws-chunked",
         "Authorization": "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, Signature=x",
     }
-    with httpx.Client(base_url=aws.url, trust_env=False) as client:
+    with httpx.Client(base_url=aws.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         ports = set()
         for _ in range(2):
             answer = client.put("/bucket/streamed", content=body(), headers=headers)
@@ -151,7 +149,7 @@ def test_a_large_object_does_not_go_through_memory(aws: LocalAwsServer, s3: Any)
 
 
 def test_one_connection_serves_many_requests(aws: LocalAwsServer) -> None:
-    with httpx.Client(base_url=aws.url, trust_env=False) as client:
+    with httpx.Client(base_url=aws.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         ports = set()
         for _ in range(5):
             answer = client.get("/_nightsort/health")

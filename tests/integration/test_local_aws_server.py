@@ -10,7 +10,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
-import httpx
 import psutil
 import pytest
 from botocore.exceptions import ClientError
@@ -29,6 +28,7 @@ from tests.integration.local_aws_server import (
     PROJECT,
     ROLE,
     LocalAwsServer,
+    answer_of,
     hold_reads,
     local_aws,
     wait_for_classifier,
@@ -46,7 +46,7 @@ TRAINING = csv_bytes(labelled_rows(30))
 
 def workers(aws: LocalAwsServer) -> list[psutil.Process]:
     """The worker processes, once all are there."""
-    number = httpx.get(f"{aws.url}/_nightsort/health", trust_env=False).json()["workers"]
+    number = answer_of("GET", f"{aws.url}/_nightsort/health").json()["workers"]
     server = psutil.Process(aws.process.pid)
 
     def found() -> list[psutil.Process]:
@@ -172,7 +172,7 @@ class TestCommandLine:
             env={**os.environ, **environment},
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=PATIENCE_SECONDS,
             check=False,
         )
 
@@ -215,18 +215,15 @@ def test_what_comprehend_does_not_have_is_told() -> None:
             ("DetectSentiment", "UnknownOperationException"),
             ("StopDocumentClassificationJob", "UnknownOperationException"),
         ):
-            answer = httpx.post(
-                aws.url,
-                json={},
-                headers={"X-Amz-Target": f"Comprehend_20171127.{operation}"},
-                trust_env=False,
+            answer = answer_of(
+                "POST", aws.url, json={}, headers={"X-Amz-Target": f"Comprehend_20171127.{operation}"}
             )
             assert (answer.status_code, answer.json()["__type"]) == (400, code)
-        answer = httpx.post(
+        answer = answer_of(
+            "POST",
             aws.url,
             content=b"{",
             headers={"X-Amz-Target": "Comprehend_20171127.ListDocumentClassifiers"},
-            trust_env=False,
         )
         assert (answer.status_code, answer.json()["__type"]) == (400, "SerializationException")
         assert answer.headers["content-type"] == "application/x-amz-json-1.1"

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from nightsort_local.local_aws.services import MOTO_SERVICES
-from tests.integration.local_aws_server import LocalAwsServer, local_aws
+from tests.integration.local_aws_server import PATIENCE_SECONDS, LocalAwsServer, answer_of, local_aws
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,7 @@ PAGE = b"<script>fetch('/', {headers: {Authorization: 'AWS4-HMAC-SHA256 ...'}})<
 
 @pytest.fixture(scope="module")
 def http(aws: LocalAwsServer) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=aws.url, trust_env=False) as client:
+    with httpx.Client(base_url=aws.url, trust_env=False, timeout=PATIENCE_SECONDS) as client:
         yield client
 
 
@@ -181,7 +181,7 @@ def test_a_server_in_a_network_answers_to_its_configured_name() -> None:
     with local_aws(environment={"NIGHTSORT_LOCAL_AWS_HOSTS": "local-aws"}) as server:
         url = f"{server.url}/_nightsort/health"
         answers = [
-            httpx.get(url, headers={"Host": host}, trust_env=False).status_code
+            answer_of("GET", url, headers={"Host": host}).status_code
             for host in ("local-aws:4566", "evil.test")
         ]
     assert answers == [200, 403]
@@ -195,7 +195,7 @@ def test_a_server_in_a_network_answers_to_its_configured_name() -> None:
 def test_a_broken_length_is_a_bad_request(aws: LocalAwsServer, length: str, path: str) -> None:
     address = urlsplit(aws.url)
     head = f"PUT {path} HTTP/1.1\r\nHost: {address.netloc}\r\nContent-Length: {length}\r\n\r\n"
-    with socket.create_connection((address.hostname, address.port), timeout=60) as connection:
+    with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_SECONDS) as connection:
         connection.sendall(head.encode("latin-1"))
         answer = b"".join(iter(lambda: connection.recv(1 << 16), b""))
     assert answer.startswith(b"HTTP/1.1 400 ")

@@ -184,7 +184,7 @@ def test_a_training_that_does_not_end_is_stopped_and_says_so(
         aws_conn_id=trip.spec.aws_conn_id,
         deferrable=deferrable,
         poke_interval=1,
-        timeout=60,
+        timeout=240,
     )
     with pytest.raises(TrainingTimeLimitError, match=r"was stopped after .*limit is 0:00:02"):
         run.execute(sensor)

@@ -329,7 +329,7 @@ def test_twins_start_one_job(aws: LocalAwsServer, classifier: str) -> None:
 
         def find(job_name: str) -> Any:
             found = real(job_name)
-            barrier.wait(timeout=30)
+            barrier.wait(timeout=240)
             return found
 
         twin.hook.find_job = find  # type: ignore[method-assign]
@@ -339,7 +339,7 @@ def test_twins_start_one_job(aws: LocalAwsServer, classifier: str) -> None:
     for twin in twins:
         twin.start()
     for twin in twins:
-        twin.join(timeout=60)
+        twin.join()
     assert len(started) == 4
     assert len(set(started)) == 1
     assert jobs(aws, name) == [f"{name}-g1"]

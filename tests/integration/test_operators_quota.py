@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Lock
+from threading import Barrier, Lock
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,6 +87,7 @@ def test_batches_wait_for_their_turn_and_none_fails(
     arns = [trained(aws, f"{name}-{number_of_batches}") for name in ("tickets", "reviews", "mails")]
     LocalAwsControl(aws.url).set_behaviour(rate_limits=True, delays={"job_seconds": 8})
     starts = Starts()
+    at_once = Barrier(number_of_batches)
 
     def classify(number: int) -> dict[str, Any]:
         operator = ComprehendStartDocumentClassificationJobOperator(
@@ -100,6 +101,7 @@ def test_batches_wait_for_their_turn_and_none_fails(
             waiter_delay=2,
         )
         starts.watch(operator)
+        at_once.wait()
         given: dict[str, Any] = OperatorRun().execute(operator)
         return given
 

@@ -164,9 +164,11 @@ class TestPace:
         """One unit takes two documents a second; 16 come at once, and all are answered in the end."""
         aws.control.set_behaviour(rate_limits=True)
         refused = itertools.count()
+        at_once = threading.Barrier(8)
 
         def ask(number: int) -> list[str]:
             with service.client() as client:
+                at_once.wait()
                 while True:
                     answer = client.post("/classify", json={"texts": ["hotel", f"payment {number}"]})
                     if answer.status_code == 200:

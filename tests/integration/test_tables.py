@@ -357,7 +357,7 @@ class TestLoad:
             slow_is_open = slow.info.transaction_status
             with slow.transaction():
                 job.load(slow)
-                database.execute("SET statement_timeout = '5s'")
+                database.execute("SET statement_timeout = '60s'")
                 assert other.load(database).classified == 4
         assert slow_is_open == psycopg.pq.TransactionStatus.IDLE
         assert len(table(database)) == 8
@@ -375,7 +375,7 @@ class TestLoad:
         def rows() -> Iterator[pa.RecordBatch]:
             yield results[0].slice(0, 2)
             copying.set()
-            assert other_is_done.wait(30)
+            assert other_is_done.wait(240)
             yield results[0].slice(2)
 
         def load() -> None:
@@ -387,8 +387,8 @@ class TestLoad:
         thread = threading.Thread(target=load)
         thread.start()
         try:
-            assert copying.wait(30)
-            database.execute("SET lock_timeout = '5s'")
+            assert copying.wait(240)
+            database.execute("SET lock_timeout = '60s'")
             assert other.load(database).classified == 4
         finally:
             other_is_done.set()

@@ -14,7 +14,7 @@ from nightsort_local.local_aws.services import CONTROL
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SECONDS = 30
+_SECONDS = 240
 
 
 class ControlError(Exception):

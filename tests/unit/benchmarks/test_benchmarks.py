@@ -97,7 +97,7 @@ def test_a_killed_run_leaves_neither_processes_nor_folders(own_temporary_folder:
 
 
 def _wait_for(condition: Any) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     while not (found := condition()):
         assert time.monotonic() < deadline
         time.sleep(0.05)

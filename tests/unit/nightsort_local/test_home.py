@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import threading
+import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -136,9 +137,9 @@ def test_two_commands_on_one_home_take_turns(tmp_path: Path) -> None:
     with home.locked(said.append):
         other = threading.Thread(target=second)
         other.start()
-        other.join(0.3)
-        assert other.is_alive()
+        while not said:
+            time.sleep(0.01)
         seen.append("first")
-    other.join(5)
+    other.join()
     assert seen == ["first", "second"]
     assert said == ["waiting for another command that starts or stops this stack"]

@@ -69,7 +69,7 @@ def test_a_process_that_ignores_the_request_is_killed() -> None:
     process = psutil.Process(deaf.pid)
     assert supervision.end([process], patience=0.3) == [process]
     assert not process.is_running()
-    deaf.wait(5)
+    deaf.wait()
 
 
 def test_commands_survive_spaces_quotes_and_percent_signs_in_paths(tmp_path: Path) -> None:

@@ -198,7 +198,7 @@ def test_some_objects_are_fetched_at_once_and_never_more(tmp_path: Path) -> None
                 self.running += 1
                 self.most = max(self.most, self.running)
             if int(path.rpartition("/")[2]) < augmented_manifest.PARALLEL_OBJECTS:
-                together.wait(60)
+                together.wait(240)
             with lock:
                 self.running -= 1
             return path.encode()

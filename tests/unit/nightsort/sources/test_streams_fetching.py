@@ -59,7 +59,7 @@ def test_an_object_of_unknown_size_is_read_up_to_the_limit(tmp_path: Path) -> No
 def test_what_comes_next_is_fetched_while_something_is_used(tmp_path: Path) -> None:
     """All but the first wait for one another: only a reader that fetches ahead gets through."""
     files = written(tmp_path, *[b"x"] * 4)
-    together = threading.Barrier(3, timeout=20)
+    together = threading.Barrier(3, timeout=240)
 
     def path(uri: str) -> UPath:
         if not uri.endswith("000"):

@@ -33,7 +33,7 @@ class Recorder:
 
     def wait_for(self, number: int) -> list[str]:
         with self._more:
-            assert self._more.wait_for(lambda: len(self.happened) >= number, timeout=10)
+            assert self._more.wait_for(lambda: len(self.happened) >= number, timeout=240)
             return self.happened
 
 

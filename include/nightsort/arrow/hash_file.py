@@ -130,8 +130,8 @@ class _Regions:
         found: Numbers = np.full(len(first), -1, np.int64)
         if not len(first):
             return found
-        regions, begins, _ = _by_region(first)
-        ends = np.append(begins[1:], len(first))
+        regions, begins, asked = _by_region(first)
+        ends = begins + asked
         numbers = self._numbers[regions]
         self.read += int(numbers.sum()) + len(regions) * _READ_FOR_NOTHING
         groups = np.cumsum(numbers) // _AT_ONCE

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from nightsort.reuse.lookup import Reused
 
 BLOCK_DOCUMENTS: Final = 2**16
-BLOCK_BYTES: Final = 2**23
+BLOCK_BYTES: Final = 2**22
 """Texts are looked up in blocks that end at the first of these two limits: a look-up on disk takes the less
 time for each, the more there are."""
 
@@ -69,13 +69,14 @@ class NewLines:
         :raises OSError: no space left on local disk.
         """
         while block := _block(documents):
-            texts: list[Any] = [records["text"] for records in block]
-            hashes = [hash_texts(column) for column in texts]
+            hashes = [hash_texts(records["text"]) for records in block]
             first, second = (np.concatenate(halves) for halves in zip(*hashes, strict=True))
             ids: Any = pa.concat_arrays([records["document_id"] for records in block])
             lines, new, known = self._lines(ids, first, second)
             start = 0
-            for records in block:
+            while block:
+                # Each leaves memory when its lines are written, and does not wait for the others.
+                records = block.pop(0)
                 end = start + len(records)
                 other = np.flatnonzero((lines[start:end] >= 0) & ~new[start:end])
                 if len(other):
@@ -123,9 +124,9 @@ class NewLines:
         return lines, new, known
 
 
-def _block(documents: Iterator[pa.RecordBatch]) -> list[pa.RecordBatch]:
+def _block(documents: Iterator[pa.RecordBatch]) -> list[Any]:
     """Take the next documents."""
-    block: list[pa.RecordBatch] = []
+    block: list[Any] = []
     number = size = 0
     for records in islice(documents, BLOCK_DOCUMENTS):
         block.append(records)

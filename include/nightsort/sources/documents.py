@@ -77,8 +77,10 @@ LABELLED_SCHEMA: Final = SCHEMA.insert(2, pa.field("labels", pa.list_(pa.string(
 
 _REASONS: Final = tuple(REASONS)
 
-
 _ENOUGH_ROWS: Final = 4_096
+
+_AHEAD: Final = 2
+"""So many batches are made in advance, so that this goes on while the look-up of texts works on as many."""
 
 MOST_REJECTS: Final = 1_000_000
 """Above this, a source of which most is rejected is given up."""
@@ -128,7 +130,7 @@ def read_documents(
     # One thread reads and parses, one validates, and the caller's thread uses the documents.
     raw_rows = prefetch(join_small_blocks(_read_raw_rows(source, selection, access, named_below, on_files)))
     seen = 0
-    for validated in prefetch(_validate(raw_rows, source, selection, mode)):
+    for validated in prefetch(_validate(raw_rows, source, selection, mode), _AHEAD):
         seen += validated.records
         for reject in validated.rejects:
             rejects.add(**reject)

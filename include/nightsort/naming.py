@@ -164,8 +164,17 @@ class RetryName:
         """
         return cls(batch, attempt, content_hash[:8])
 
+    @staticmethod
+    def start(batch: str, attempt: int) -> str:
+        """Return what the names of all retries of a batch begin with that are the same attempt.
+
+        :param batch: name of the batch.
+        :param attempt: from 1.
+        """
+        return f"{batch}-r{attempt}-"
+
     def __str__(self) -> str:
-        return f"{self.batch}-r{self.attempt}-{self.fingerprint}"
+        return f"{self.start(self.batch, self.attempt)}{self.fingerprint}"
 
 
 @dataclass(frozen=True)

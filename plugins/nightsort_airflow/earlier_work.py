@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import count, takewhile
 from typing import TYPE_CHECKING, Any
 
@@ -85,12 +86,9 @@ class EarlierWork:
             if batch.version == self._version
             and (name not in self._outputs or access.path(self._outputs[name]).exists())
         }
-        hook = ComprehendClassificationHook(aws_conn_id=self._spec.aws_conn_id)
         answers = self._answers(access, names)
         of_jobs = {
-            name
-            for name in names
-            if not answers.get(name) and (name in self.loaded or self._has_job(hook, name))
+            name for name in names if not answers.get(name) and (name in self.loaded or self.has_job(name))
         }
         self.answered = {name: complete for name, complete in answers.items() if name not in of_jobs}
         self.started = of_jobs | self.answered.keys()
@@ -113,6 +111,29 @@ class EarlierWork:
 
         return [*takewhile(there, self._retries.get(batch, ()))]
 
+    def has_job(self, name: str) -> bool:
+        """
+        Return whether a job over a batch or a retry runs, or is complete with its output.
+
+        :param name: of the batch or the retry.
+        """
+        base = batch_job_base(self._spec.name, self._version, name)
+        for generation in count(1):
+            job = self._hook.find_job(str(JobName(base, generation)))
+            if job is None:
+                return False
+            status = self._hook.job_status(job)
+            output = job.get("OutputDataConfig", {}).get("S3Uri", "")
+            if status.phase is not Phase.FAILED and not (
+                status == JobStatus.COMPLETED and is_gone(output, self._hook)
+            ):
+                return True
+        raise AssertionError("count() does not end")
+
+    @cached_property
+    def _hook(self) -> ComprehendClassificationHook:
+        return ComprehendClassificationHook(aws_conn_id=self._spec.aws_conn_id)
+
     def _answers(self, access: Access, batches: Sequence[str]) -> dict[str, bool]:
         """Return the batches of which there are answers of an endpoint, and whether there are all."""
         from nightsort.real_time.answers import StoredAnswers
@@ -129,18 +150,3 @@ class EarlierWork:
                 if complete or stored.read():
                     found[batch] = complete
         return found
-
-    def _has_job(self, hook: ComprehendClassificationHook, batch: str) -> bool:
-        """Whether a job over a batch runs, or is complete with its output."""
-        base = batch_job_base(self._spec.name, self._version, batch)
-        for generation in count(1):
-            job = hook.find_job(str(JobName(base, generation)))
-            if job is None:
-                return False
-            status = hook.job_status(job)
-            output = job.get("OutputDataConfig", {}).get("S3Uri", "")
-            if status.phase is not Phase.FAILED and not (
-                status == JobStatus.COMPLETED and is_gone(output, hook)
-            ):
-                return True
-        raise AssertionError("count() does not end")

@@ -155,10 +155,10 @@ class Trip:
         )
         return batches
 
-    def classify_batch(
+    def start_job(
         self, run: OperatorRun, index: int, mapped: dict[str, Any], group: str = "classify_batch"
     ) -> dict[str, Any]:
-        job = run.execute(
+        job: dict[str, Any] = run.execute(
             StartBatchJobOperator(
                 task_id=f"{group}.start_job",
                 job=mapped["job"],
@@ -169,6 +169,12 @@ class Trip:
             ),
             index=index,
         )
+        return job
+
+    def classify_batch(
+        self, run: OperatorRun, index: int, mapped: dict[str, Any], group: str = "classify_batch"
+    ) -> dict[str, Any]:
+        job = self.start_job(run, index, mapped, group)
         loaded: dict[str, Any] = run.execute(
             LoadPredictionsOperator(
                 task_id=f"{group}.load_predictions",

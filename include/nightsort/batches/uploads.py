@@ -28,6 +28,31 @@ log = logging.getLogger(__name__)
 _WAITING_BATCHES: Final = 2
 
 
+def named_batch(
+    local: LocalBatch, folder: RunFolder, input_format: str, name: Callable[[str], object]
+) -> Batch:
+    """Return what is on local disk as a batch of a run, with a document for each line.
+
+    :param local: the batch, closed; its hash is taken once.
+    :param folder: the run's folder.
+    :param input_format: ONE_DOC_PER_LINE or ONE_DOC_PER_FILE.
+    :param name: makes its name from the hash of its content.
+    :returns: the batch.
+    """
+    per_file = input_format == "ONE_DOC_PER_FILE"
+    fingerprint = local.fingerprint(per_file=per_file)
+    return Batch.below(
+        folder,
+        input_format,
+        name=str(name(fingerprint)),
+        documents=local.lines,
+        lines=local.lines,
+        bytes=local.text_bytes + (0 if per_file else local.lines),
+        units=local.units,
+        fingerprint=fingerprint,
+    )
+
+
 class Uploads:
     """Names batches and uploads them in the background, few at a time, so that disk use is bounded."""
 
@@ -59,17 +84,7 @@ class Uploads:
         """
         while len(self._waiting) >= _WAITING_BATCHES:
             self._waiting.popleft().result()
-        fingerprint = local.fingerprint(per_file=self._per_file)
-        batch = Batch.below(
-            self._folder,
-            self._input_format,
-            name=str(name(fingerprint)),
-            documents=local.lines,
-            lines=local.lines,
-            bytes=local.text_bytes + (0 if self._per_file else local.lines),
-            units=local.units,
-            fingerprint=fingerprint,
-        )
+        batch = named_batch(local, self._folder, self._input_format, name)
         self.batches.append(batch)
         self._local.append(local)
         self._waiting.append(self._pool.submit(self._upload, local, batch))

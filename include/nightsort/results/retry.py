@@ -1,13 +1,15 @@
 """Write the documents of a batch that failed for a curable reason as the input of a job of their own.
 
 The first job's output says which documents these are, so the same output makes the same input under the same
-name, and a retry that was started is found again. ``docs/adr/0031-failed-documents-are-sent-again.md``.
+name, and a retry that was started is found again. So is one of which documents have left the source since:
+it has all that is to be sent. ``docs/adr/0031-failed-documents-are-sent-again.md``.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,23 +22,24 @@ from nightsort.arrow.columns import from_numpy
 from nightsort.arrow.hashing import as_column, hash_texts
 from nightsort.batches.local_batch import LocalBatch
 from nightsort.batches.manifest import Manifest
+from nightsort.batches.plan import Batch
 from nightsort.batches.repeats import Repeat, Repeats
 from nightsort.batches.stored import read_batch
-from nightsort.batches.uploads import Uploads
+from nightsort.batches.uploads import Uploads, named_batch
 from nightsort.naming import RetryName
 from nightsort.results.curable import CURABLE
 from nightsort.results.join import JOB, BatchResults
 from nightsort.results.repeated import RepeatedResults
 from nightsort.results.retried import RetriedResults
+from nightsort.storage import names_below
 from nightsort.wording import number_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     import numpy.typing as npt
     from upath import UPath
 
-    from nightsort.batches.plan import Batch
     from nightsort.classifier_spec.model import ClassifierSpec
     from nightsort.layout import RunFolder
     from nightsort.results.join import Keep
@@ -100,6 +103,11 @@ def line_results(
     return RetriedResults(each[0], each[1:]) if retries else each[0]
 
 
+def no_job(name: str) -> bool:
+    """Return that no job was started."""
+    return False
+
+
 def prepare_retry(
     spec: ClassifierSpec,
     access: Access,
@@ -109,6 +117,7 @@ def prepare_retry(
     results: Iterable[pa.RecordBatch],
     attempt: int,
     reasons: Collection[str] = CURABLE,
+    started: Callable[[str], bool] = no_job,
 ) -> Batch | None:
     """Write the lines of a batch that failed for a curable reason below the run's folder.
 
@@ -119,6 +128,7 @@ def prepare_retry(
     :param results: of its lines, from :func:`line_results`.
     :param attempt: 1 for the first time that documents of the batch are sent again.
     :param reasons: those that are sent again.
+    :param started: returns whether a job over a retry, given by name, was started and did not fail.
     :returns: what is sent again, as a batch; ``None`` if nothing failed for such a reason.
     :raises MissingObjectError: the batch's input is gone.
     :raises ManifestError: its manifest cannot be read.
@@ -126,6 +136,9 @@ def prepare_retry(
     failed = _failed(results, batch.lines, reasons)
     if not failed.any():
         return None
+    folder = spec.layout.run(run_key)
+    if paid := _started(folder, spec.input_format, access, batch, attempt, failed, started):
+        return paid
     per_file = spec.input_format == "ONE_DOC_PER_FILE"
     with tempfile.TemporaryDirectory(prefix="nightsort-") as name:
         local = LocalBatch(0, Path(name) / "retry.txt")
@@ -139,12 +152,59 @@ def prepare_retry(
             start += len(ids)
         local.close()
         repeats = _repeats(access.path(batch.manifest_uri), failed, Path(name))
-        with Uploads(access, spec.layout.run(run_key), spec.input_format) as uploads:
+        with Uploads(access, folder, spec.input_format) as uploads:
             uploads.add(local, partial(RetryName.of, batch.name, attempt))
         uploads.write_manifests(repeats)
     (retry,) = uploads.batches
     log.info("Batch %s: %s to send again", batch.name, number_of(retry.lines, "failed text"))
     return retry
+
+
+def _started(
+    folder: RunFolder,
+    input_format: str,
+    access: Access,
+    batch: Batch,
+    attempt: int,
+    failed: npt.NDArray[np.bool_],
+    started: Callable[[str], bool],
+) -> Batch | None:
+    """Return a retry of this attempt whose job was started, and which has all texts that failed.
+
+    It may have more: a document that left the source since has no result any more, and nothing failed of it.
+    """
+    texts = Manifest.read(access.path(batch.manifest_uri)).text_hashes
+    if texts is None:
+        return None
+    wanted = texts.filter(pa.array(failed))
+    for file in names_below(folder.manifests, access):
+        name = file.removesuffix(".parquet")
+        if not (name.startswith(RetryName.start(batch.name, attempt)) and started(name)):
+            continue
+        sent = Manifest.read(access.path(folder.manifest(name)))
+        if sent.text_hashes is None or not pc.all(pc.is_in(wanted, value_set=sent.text_hashes)).as_py():
+            continue
+        try:
+            return _as_sent(folder, input_format, access, name, documents=sent.documents)
+        except FileNotFoundError:
+            log.warning("The input of the retry %s is gone; its documents are sent again", name)
+    return None
+
+
+def _as_sent(folder: RunFolder, input_format: str, access: Access, name: str, *, documents: int) -> Batch:
+    """Return a retry of the run as it was when it was written.
+
+    :raises FileNotFoundError: its input is gone.
+    """
+    there = Batch.below(
+        folder, input_format, name=name, documents=documents, lines=0, bytes=0, units=0, fingerprint=""
+    )
+    with tempfile.TemporaryDirectory(prefix="nightsort-") as scratch:
+        local = LocalBatch(0, Path(scratch) / "sent.txt")
+        for ids, texts in read_batch(there, access, per_file=input_format == "ONE_DOC_PER_FILE"):
+            local.add(ids.fill_null(""), texts, as_column(*hash_texts(texts)))
+        local.close()
+        return replace(named_batch(local, folder, input_format, lambda _: name), documents=documents)
 
 
 def _repeats(manifest: UPath, failed: npt.NDArray[np.bool_], folder: Path) -> Repeats:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from nightsort_airflow.comprehend_requests import batch_job
+from nightsort_airflow.earlier_work import EarlierWork
 from nightsort_airflow.operators.spec_operator import SpecOperator
 from nightsort_airflow.run_xcoms import PREPARED_KEY, RUN_KEY, approval, pulled
 
@@ -93,6 +94,7 @@ class PrepareRetriesOperator(SpecOperator):
             results=line_results(self.spec, first, again),
             attempt=len(again) + 1,
             reasons=reasons,
+            started=EarlierWork(self.spec, run["run_key"], run["version"]).has_job,
         )
         return asdict(retry) if retry else None
 

@@ -89,6 +89,7 @@ class TestThePromisedNames:
 
     def test_of_documents_that_are_sent_again(self) -> None:
         assert str(RetryName.of("20261118-00000-01234567", 2, HASH)) == "20261118-00000-01234567-r2-01234567"
+        assert RetryName.start("20261118-00000-01234567", 2) == "20261118-00000-01234567-r2-"
 
     def test_of_jobs(self) -> None:
         base = batch_job_base("tickets", "v0123456789ab-g2", "20261118-00000-01234567")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,7 +15,7 @@ from nightsort.storage import plain_access
 from tests.unit.nightsort.nights import Night, documents, sent
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Collection
 
     from nightsort.batches.plan import Batch
 
@@ -31,7 +32,9 @@ def results(batch: Batch, failed: dict[int, str]) -> list[pa.RecordBatch]:
     return [classified, result_rows(len(failed), line=pa.array(list(failed), pa.int64()), reason=reasons)]
 
 
-def retry(night: Night, batch: Batch, failed: dict[int, str], attempt: int = 1) -> Batch | None:
+def retry(
+    night: Night, batch: Batch, failed: dict[int, str], attempt: int = 1, *, started: Collection[str] = ()
+) -> Batch | None:
     return prepare_retry(
         night.spec,
         plain_access(),
@@ -39,6 +42,7 @@ def retry(night: Night, batch: Batch, failed: dict[int, str], attempt: int = 1) 
         batch=batch,
         results=results(batch, failed),
         attempt=attempt,
+        started=started.__contains__,
     )
 
 
@@ -76,6 +80,40 @@ def test_the_same_failures_are_the_same_retry_and_others_are_another_one(tmp_pat
     assert other is not None
     assert later is not None
     assert len({first.name, other.name, later.name}) == 3
+
+
+@pytest.mark.parametrize("input_format", ["ONE_DOC_PER_LINE", "ONE_DOC_PER_FILE"])
+def test_a_retry_that_was_started_is_taken_where_it_has_all_that_failed(
+    tmp_path: Path, input_format: str
+) -> None:
+    night = Night(tmp_path, documents(6), input_format=input_format)
+    (batch,) = night.prepare().batches
+    some, others = (dict.fromkeys(lines, "missing_from_output") for lines in ([1, 2, 4], [1, 5]))
+    first = retry(night, batch, some)
+    assert first is not None
+    objects = night.objects()
+    paid = {first.name}
+    assert retry(night, batch, some, started=paid) == first
+    assert retry(night, batch, {2: "missing_from_output"}, started=paid) == first
+    assert night.objects() == objects
+    for other in (
+        retry(night, batch, others, started=paid),
+        retry(night, batch, {2: "missing_from_output"}, attempt=2, started=paid),
+        retry(night, batch, {2: "missing_from_output"}),
+    ):
+        assert other is not None
+        assert other.name != first.name
+
+
+def test_a_retry_that_was_started_and_has_lost_its_input_is_written_anew(tmp_path: Path) -> None:
+    night = Night(tmp_path, documents(6))
+    (batch,) = night.prepare().batches
+    first = retry(night, batch, {1: "missing_from_output", 2: "missing_from_output"})
+    assert first is not None
+    Path(first.input_uri).unlink()
+    again = retry(night, batch, {2: "missing_from_output"}, started={first.name})
+    assert again is not None
+    assert (again.documents, again.name == first.name) == (1, False)
 
 
 def test_the_day_prepared_again_keeps_a_batch_whose_documents_were_sent_again(tmp_path: Path) -> None:

@@ -14,15 +14,19 @@ import tests.airflow_environment  # noqa: F401 - before Airflow
 from tests.integration.operator_trips import BUCKET, Trip
 
 # isort: split
+from airflow.providers.standard.operators.hitl import ApprovalOperator
+
 from nightsort.classifier_spec.model import Budget, Reuse
 from nightsort.cli import app
 from nightsort.comprehend.prices import classification_cost, usd_text
 from nightsort.tables.overview import spent_in_month
 from nightsort_airflow.exceptions import BudgetExceededError
+from nightsort_airflow.operators.approval import ApproveCostOperator
 from tests.integration.operator_runs import OperatorRun
 from tests.integration.trip_fixtures import bare_trip
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 __all__ = ["bare_trip"]
@@ -95,11 +99,10 @@ def test_all_of_a_month_say_what_comprehend_has_classified(trip: Trip, tmp_path:
     for day, texts in MONTH.items():
         arrives(trip, day, "a", texts)
         new = {text for text in texts if text.strip()} - sent
-        classify(trip, tmp_path, day, sum(map(units_of, new)), paid=0)
+        classify(trip, tmp_path, day, new)
         sent |= new
     arrives(trip, "2026-11-18", "late", LATE)
-    paid = units_of("delivery 2")
-    classify(trip, tmp_path, "2026-11-18", paid + units_of("delivery 3"), paid=paid)
+    classify(trip, tmp_path, "2026-11-18", {"delivery 2", "delivery 3"}, paid={"delivery 2"})
 
     rows = rows_of(trip)
     every = [text for texts in (*MONTH.values(), LATE) for text in texts if text.strip()]
@@ -126,26 +129,55 @@ def test_all_of_a_month_say_what_comprehend_has_classified(trip: Trip, tmp_path:
     assert month.saved.usd == pytest.approx(saved[30]["usd"])
 
 
-def classify(trip: Trip, folder: Path, day: str, units: int, *, paid: int) -> None:
-    """Classify a day that costs so many units, of which some are paid; all that names money says so."""
+def question(trip: Trip, forecast: dict[str, Any], budget: float) -> tuple[str, str]:
+    """What a person is asked: the line in the list of required actions, and the question."""
+    task = ApproveCostOperator(
+        task_id="approve_cost",
+        forecast=forecast,
+        budget_usd=budget,
+        purpose=f"classify a day of {trip.spec.name}",
+        answer_hours=1,
+    )
+    with pytest.MonkeyPatch.context() as changed:
+        # Airflow's operator puts the question to an API server.
+        changed.setattr(ApprovalOperator, "execute", lambda task, _: (task.subject, task.body))
+        asked: tuple[str, str] = task.execute(OperatorRun().context("approve_cost"))
+    return asked
+
+
+def classify(trip: Trip, folder: Path, day: str, texts: set[str], *, paid: Collection[str] = ()) -> None:
+    """Classify a day whose jobs have these texts, of which some are paid; all that names money says so."""
+    units, paid_units = (sum(map(units_of, some)) for some in (texts, paid))
     usd, before = classification_cost(units), bill(trip)
     trip.spec = trip.spec.model_copy(update={"budget": Budget()})
     forecast = said(trip, folder, "--day", day)
     assert (forecast["units"], forecast["usd"], forecast["paid_usd"]) == (
         units,
         usd,
-        classification_cost(paid),
+        classification_cost(paid_units),
     )
-    if units > paid:
-        trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=usd - 0.0005)})
+    if units > paid_units:
+        less = usd - 0.0005
+        trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=less)})
         with pytest.raises(BudgetExceededError):
             trip.prepare(OperatorRun(), day=day)
+        trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=less, when_over="ask")})
+        asking = OperatorRun()
+        trip.prepare(asking, day=day)
+        line, asked = question(trip, asking.xcoms["prepare_batches", "forecast"][0], less)
+        assert line.startswith(f"Approve {usd_text(usd)} (budget {usd_text(less)}) to classify a day")
+        for shown in (
+            f"| Documents | {len(texts)} |",
+            f"| Units of 100 characters | {units} |",
+            f"| Estimate | {usd_text(usd)} |",
+        ):
+            assert shown in asked
     trip.spec = trip.spec.model_copy(update={"budget": Budget(run_usd=usd or None)})
     run = OperatorRun()
     counts = trip.classify(run, day=day)
     told = run.xcoms["prepare_batches", "forecast"][0]
     assert (told["most_usd"], counts["units"], counts["cost_usd"]) == (usd, units, usd)
-    assert bill(trip) - before == units - paid
+    assert bill(trip) - before == units - paid_units
     row = rows_of(trip)[day]
     assert (row["units"], row["cost_usd"]) == (row["forecast_units"], row["forecast_usd"]) == (units, usd)
     assert forecast["saved_usd"] == row["saved_usd"] == counts["saved_usd"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import psutil
@@ -93,11 +94,16 @@ class Act:
         place = case.place
         with ExitStack() as faults:
             self.fault = None
+            point = place if isinstance(place, Point) else None
             if isinstance(place, Hang):
-                self.fault = self._inject(faults, "hang_after", operation=place.operation, seconds=60)
+                point = place.since
+                self._hang = partial(
+                    self._inject, faults, "hang_after", operation=place.operation, seconds=60
+                )
+                if point is None:
+                    self.fault = self._hang()
             elif isinstance(place, Lost):
                 self.fault = self._inject(faults, "reset_after", operation=place.operation)
-            point = place if isinstance(place, Point) else None
             self.airflow.plan(case.task, point, raises=case.means == EXCEPTION)
             yield
 
@@ -125,7 +131,12 @@ class Act:
             if case.point in (OVER, AFTER) and self._is_deferred(case):
                 self._release(case.name)
             return self.airflow.was_struck()
-        assert self.fault is not None
+        if self.fault is None:
+            if not self.airflow.was_struck():
+                return False
+            self.fault = self._hang()
+            self.airflow.let_it_live_on()
+            self.airflow.plan(None)
         return self.world.aws.control.struck(self.fault) == 1
 
     def _is_deferred(self, case: Case) -> bool:

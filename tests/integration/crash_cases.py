@@ -115,6 +115,8 @@ COMPLETE: Final = "after the night is complete"
 _JOB = "operators.comprehend", "ComprehendStartDocumentClassificationJobOperator"
 _SENSOR = "sensors.comprehend", "ComprehendDocumentClassifierTrainedSensor"
 _COPY = Point("psycopg:Copy.write", "before", time=3)
+_LOADS = Point(_operator("operators.classification", "LoadPredictionsOperator"), "before")
+_EXPORTS = Point(_operator("operators.classification", "ExportPredictionsOperator"), "before")
 
 
 def _waits(module: str, name: str, resource: str) -> dict[str, Place]:
@@ -177,7 +179,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "load_predictions": _around(
         _operator("operators.classification", "LoadPredictionsOperator"),
         {
-            READS: Hang("s3:GetObject"),
+            READS: Hang("s3:GetObject", since=_LOADS),
             COPY: _COPY,
             COPIED: Point("nightsort.tables.load:_copy", "after"),
             KEEPS: Point("nightsort.tables.load:replace_rows", "after"),
@@ -213,7 +215,7 @@ CLASSIFY: Final[dict[str, dict[str, Place]]] = {
     "export_predictions": _around(
         _operator("operators.classification", "ExportPredictionsOperator"),
         {
-            READS: Hang("s3:GetObject"),
+            READS: Hang("s3:GetObject", since=_EXPORTS),
             UPLOADS: Point("nightsort.exports:upload_whole", "after"),
             REMOVES: Point("nightsort.exports:_remove_others", "before"),
         },

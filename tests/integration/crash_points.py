@@ -46,9 +46,14 @@ class Point:
 
 @dataclass(frozen=True)
 class Hang:
-    """AWS has done what this operation asks for, and does not answer."""
+    """AWS has done what this operation asks for, and does not answer.
+
+    :param operation: the operation.
+    :param since: where the task has to be first. Needed where other tasks call this operation, too.
+    """
 
     operation: str
+    since: Point | None = None
 
 
 @dataclass(frozen=True)

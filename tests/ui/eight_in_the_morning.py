@@ -105,10 +105,14 @@ def walk(page: Page, question: Question) -> None:
         expect(place).to_contain_text(text)
 
 
+def tab_of_run(page: Page) -> Locator:
+    """Return the tab of a run; the link of the menu has the same name, and is there first."""
+    return page.get_by_role("link", name="Nightsort", exact=True).and_(page.locator("a[href*='/runs/']"))
+
+
 def _link(page: Page, question: Question, click: str, classifier: str) -> Locator:
     if click == "Nightsort":
-        link = page.get_by_role("link", name=click, exact=True)
-        return link.and_(page.locator("a[href*='/runs/']")) if question.begin == RUN else link
+        return tab_of_run(page) if question.begin == RUN else page.get_by_role("link", name=click, exact=True)
     row = _row(page.frame_locator("iframe"), classifier)
     if click == "the day":
         return row.get_by_role("link", name=re.compile(r"^\d{4}-\d\d-\d\d")).first

@@ -26,6 +26,7 @@ from tests.ui.eight_in_the_morning import (
     QUESTIONS,
     RUN,
     Question,
+    tab_of_run,
     walk,
 )
 from tests.ui.nights import ASKING, CLASSIFY, LAST, UNTRAINED
@@ -124,9 +125,7 @@ def test_each_page_has_an_address_in_airflow_that_can_be_sent_to_somebody(open_p
 
 def test_from_a_run_its_tab_leads_to_its_night(open_page: Opener, nights: dict[str, str]) -> None:
     page = open_page(f"/dags/{CLASSIFY}/runs/{quote(nights['failures'], safe='')}")
-    # Until the tab is there, the link of the menu is the only one of this name.
-    tab = page.get_by_role("link", name="Nightsort", exact=True).and_(page.locator("a[href*='/runs/']"))
-    tab.click()
+    tab_of_run(page).click()
     heading(page, f"{SERVICES}, Monday {SECOND}")
     expect(frame(page).locator("#reasons")).to_contain_text("error:TEXT_SIZE_LIMIT_EXCEEDED")
 
